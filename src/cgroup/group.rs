@@ -1,0 +1,318 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! One group in one hierarchy: making it, writing its settings, removing it.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
+use nix::unistd::{AccessFlags, faccessat};
+
+use super::advice;
+use super::fs::{is_denied, is_gone, open_at, open_dir, read, read_at, write, write_at};
+use super::mounts::{Hierarchy, Version};
+use super::request::Request;
+use super::translate::Write;
+use super::tree;
+use crate::error::{Failure, Step};
+
+/// A group, held open.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub hierarchy: Hierarchy,
+    pub path: PathBuf,
+    /// Whether it was there before us.
+    pub existed: bool,
+    dir: OwnedFd,
+    /// For the program to enter by; opened last, when all settings are in place.
+    procs: Option<OwnedFd>,
+    removed: bool,
+}
+
+/// Directories that were made, for undoing: removed when dropped, unless kept. Those that are not
+/// empty by then belong to somebody else too, and stay.
+#[derive(Debug, Default)]
+pub(super) struct Trail(Vec<PathBuf>);
+
+impl Trail {
+    /// Success: nothing is undone. What was made, from the top down.
+    pub fn keep(mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Undoes what the other would, too.
+    pub fn join(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        for path in self.0.iter().rev() {
+            let _ = fs::remove_dir(path);
+        }
+    }
+}
+
+impl Group {
+    /// Makes the group, and the groups above it that are missing, or takes the one that is there.
+    pub fn make(
+        hierarchy: &Hierarchy,
+        request: &Request,
+        trail: &mut Trail,
+    ) -> Result<Self, Failure> {
+        let path = hierarchy.directory(&request.group);
+        let existed = make_directories(hierarchy, request, trail)?;
+        Self::open_at_path(hierarchy, path, existed)
+    }
+
+    /// Opens the group if it exists.
+    pub fn find(hierarchy: &Hierarchy, request: &Request) -> Result<Option<Self>, Failure> {
+        let path = hierarchy.directory(&request.group);
+        match fs::symlink_metadata(&path) {
+            Err(error) if is_gone(&error) => Ok(None),
+            _ => Self::open_at_path(hierarchy, path, true).map(Some),
+        }
+    }
+
+    fn open_at_path(hierarchy: &Hierarchy, path: PathBuf, existed: bool) -> Result<Self, Failure> {
+        let dir = open_dir(&path).map_err(|error| failed("open", &path, &error))?;
+        let hierarchy = hierarchy.clone();
+        Ok(Self {
+            hierarchy,
+            path,
+            existed,
+            dir,
+            procs: None,
+            removed: false,
+        })
+    }
+
+    pub fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// The label used in STARTED: the controllers, joined; empty on v2.
+    pub fn label(&self) -> String {
+        self.hierarchy.controllers.join(",")
+    }
+
+    pub fn read(&self, file: &str) -> io::Result<String> {
+        read_at(self.dir(), file)
+    }
+
+    pub fn write(&self, file: &str, value: &str) -> io::Result<()> {
+        write_at(self.dir(), file, value)
+    }
+
+    /// Writes one setting.
+    pub fn apply(&self, write: &Write) -> Result<(), Failure> {
+        let (mut file, mut value) = (&write.file, &write.value);
+        let mut result = self.write(file, value);
+        if let (Err(error), Some(otherwise)) = (&result, &write.otherwise) {
+            if is_gone(error) && !self.path.join(file).exists() {
+                (file, value) = (&otherwise.0, &otherwise.1);
+                result = self.write(file, value);
+            }
+        }
+        result.map_err(|error| self.not_written(&write.setting, file, value, &error))
+    }
+
+    fn not_written(&self, setting: &str, file: &str, value: &str, error: &io::Error) -> Failure {
+        let path = self.path.join(file);
+        let version = self.hierarchy.version.name();
+        let mut message = format!("failed to write {value:?} to {}", path.display());
+        if !path.exists() {
+            message = format!(
+                "cannot set {setting:?}: {version} on this host has no {}",
+                path.display()
+            );
+        } else if setting != file {
+            message = format!("{message} for {setting}");
+        }
+        Failure::new(Step::Cgroup, message)
+            .caused_by(error)
+            .path(path.to_string_lossy())
+            .advice(advice::setting(file, error))
+    }
+
+    /// Opens the way in.
+    pub fn open_entry(&mut self) -> Result<(), Failure> {
+        if self.procs.is_some() {
+            return Ok(());
+        }
+        let opened = open_at(&self.dir, "cgroup.procs", OFlag::O_WRONLY);
+        let procs = opened.map_err(|error| {
+            let path = self.path.join("cgroup.procs");
+            failed("open", &path, &error).advice(advice::mkdir(&self.hierarchy, &self.path, &error))
+        })?;
+        self.procs = Some(procs);
+        Ok(())
+    }
+
+    /// On v2, moving a process takes a writable `cgroup.procs` in the nearest group above both
+    /// places ([delegation](https://docs.kernel.org/admin-guide/cgroup-v2.html)). Better to know it
+    /// before there is a process.
+    pub fn check_entry(&self) -> Result<(), Failure> {
+        let Some(own) = self.hierarchy.own_directory() else {
+            return Ok(());
+        };
+        if self.hierarchy.version == Version::V1 {
+            return Ok(());
+        }
+        let common = own.ancestors().find(|above| self.path.starts_with(above));
+        let file = common.unwrap_or(&own).join("cgroup.procs");
+        faccessat(AT_FDCWD, &file, AccessFlags::W_OK, AtFlags::AT_EACCESS).map_err(|errno| {
+            let failure = self.entry_failure(errno as i32);
+            Failure {
+                message: format!("{}: {} is not writable", failure.message, file.display()),
+                ..failure
+            }
+        })
+    }
+
+    /// What to say when a process could not enter.
+    pub fn entry_failure(&self, errno: i32) -> Failure {
+        let error = io::Error::from_raw_os_error(errno);
+        let path = self.path.join("cgroup.procs");
+        Failure::new(
+            Step::Cgroup,
+            format!("the program cannot enter its cgroup by {}", path.display()),
+        )
+        .errno(errno)
+        .path(path.to_string_lossy())
+        .advice(advice::enter(&self.hierarchy, &self.path, &error))
+    }
+
+    /// `cgroup.procs`, open for writing.
+    pub fn entry(&self) -> Option<BorrowedFd<'_>> {
+        self.procs.as_ref().map(AsFd::as_fd)
+    }
+
+    /// One attempt to remove it and all below it: whether it is gone. A group that was there before
+    /// us and that we may empty but not remove is left, for somebody prepared it for us.
+    pub fn remove(&mut self) -> io::Result<bool> {
+        if self.removed {
+            return Ok(true);
+        }
+        // The common case has no sub-groups and takes one system call.
+        let mut gone = remove_directory(&self.path);
+        if matches!(gone, Ok(false)) && tree::remove_below(self.dir())? {
+            gone = remove_directory(&self.path);
+        }
+        self.removed = match gone {
+            Err(error) if self.existed && is_denied(&error) => tree::remove_below(self.dir())?,
+            other => other?,
+        };
+        Ok(self.removed)
+    }
+}
+
+fn remove_directory(path: &Path) -> io::Result<bool> {
+    fs::remove_dir(path).map_or_else(tree::removal, |()| Ok(true))
+}
+
+/// A failure about a file or directory.
+pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Step::Cgroup, format!("failed to {what} {}", path.display()))
+        .caused_by(error)
+        .path(path.to_string_lossy())
+}
+
+/// Makes what is missing on the way to the group: whether the group itself was there.
+fn make_directories(
+    hierarchy: &Hierarchy,
+    request: &Request,
+    trail: &mut Trail,
+) -> Result<bool, Failure> {
+    let leaf = hierarchy.directory(&request.group);
+    let fail = |path: &Path, error: &io::Error| {
+        failed("create", path, error).advice(advice::mkdir(hierarchy, &leaf, error))
+    };
+    let cpuset = hierarchy.controllers.iter().any(|name| name == "cpuset");
+    if !cpuset {
+        match make_directory(&leaf, trail) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other.map_err(|error| fail(&leaf, &error)),
+        }
+    }
+    let mut path = hierarchy.mount_point.clone();
+    let mut existed = true;
+    for name in request.components() {
+        path.push(name);
+        existed = make_directory(&path, trail).map_err(|error| fail(&path, &error))?;
+        if cpuset {
+            inherit_cpuset(&path)?;
+        }
+    }
+    Ok(existed)
+}
+
+/// Whether it was there.
+fn make_directory(path: &Path, trail: &mut Trail) -> io::Result<bool> {
+    match fs::DirBuilder::new().mode(0o755).create(path) {
+        Ok(()) => {
+            trail.0.push(path.to_path_buf());
+            Ok(false)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(true),
+        // A read-only mount says so even of what exists; and root may be kept from asking.
+        Err(error) if is_denied(&error) && path.is_dir() => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// On v1 a new cpuset has no CPU and no memory node, and no process may enter before it has.
+fn inherit_cpuset(path: &Path) -> Result<(), Failure> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let own = path.join(file);
+        let text = read(&own).map_err(|error| failed("read", &own, &error))?;
+        if !text.trim().is_empty() {
+            continue;
+        }
+        let above = path.with_file_name(file);
+        let text = read(&above).map_err(|error| failed("read", &above, &error))?;
+        let text = text.trim();
+        write(&own, text).map_err(|error| failed(&format!("write {text:?} to"), &own, &error))?;
+    }
+    Ok(())
+}
+
+/// The group's files, for translating.
+pub(super) struct GroupFiles<'a> {
+    pub groups: &'a [Group],
+    pub version: Version,
+}
+
+impl<'a> GroupFiles<'a> {
+    /// The group that has a file: on v1 the one whose hierarchy has the controller.
+    pub fn owner(&self, file: &str) -> Option<&'a Group> {
+        let controller = file.split('.').next()?;
+        self.groups
+            .iter()
+            .find(|group| match (self.version, group.hierarchy.version) {
+                (Version::V2, Version::V2) => true,
+                (Version::V1, Version::V1) => {
+                    group.hierarchy.controllers.iter().any(|c| c == controller)
+                }
+                _ => false,
+            })
+    }
+}
+
+impl super::translate::Files for GroupFiles<'_> {
+    fn path(&self, file: &str) -> PathBuf {
+        self.owner(file)
+            .map_or_else(|| file.into(), |group| group.path.join(file))
+    }
+
+    fn now(&self, file: &str) -> Option<String> {
+        let text = self.owner(file)?.read(file).ok()?;
+        Some(text.trim_end().to_string())
+    }
+}

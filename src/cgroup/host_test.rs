@@ -1,0 +1,387 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Real groups with real processes, on whatever kind of host this is.
+
+use std::fs;
+use std::path::Path;
+
+use super::test_support::*;
+use super::*;
+
+#[test]
+fn the_out_of_memory_killer_is_told() {
+    if !ready() {
+        return;
+    }
+    let settings = [("memory.max", "32M"), ("memory.swap.max", "0")];
+    let cgroup = Cgroup::create(&host(), &request(&unique(), &settings)).expect("a group");
+    assert_eq!(cgroup.oom_kills(), 0);
+    let mut child = spawn(&cgroup, "exec perl -e '$x = \"x\" x 1e8; sleep 1000'");
+    assert!(!child.wait().expect("wait").success());
+    assert_eq!(cgroup.oom_kills(), 1);
+    let peak = cgroup.peak_memory().expect("a peak");
+    assert!((16 << 20..=32 << 20).contains(&peak), "{peak}");
+    // A second run in the same group begins at nothing.
+    let name = cgroup.directories()[0]
+        .1
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
+    drop(cgroup);
+    let mut cgroup = Cgroup::create(&host(), &request(&name, &settings)).expect("the same group");
+    assert_eq!(cgroup.oom_kills(), 0);
+    let again = cgroup.peak_memory().expect("a peak");
+    assert!(again < peak, "{again} of {peak}");
+    finish(&mut cgroup);
+}
+
+#[test]
+fn both_dialects_give_the_same_files_with_the_same_values() {
+    if !ready() {
+        return;
+    }
+    let both: [(&[_], &[_]); 5] = [
+        (
+            &[("memory.limit_in_bytes", "67108864")],
+            &[("memory.max", "64M")],
+        ),
+        (
+            &[("memory.soft_limit_in_bytes", "1048576")],
+            &[("memory.low", "1M")],
+        ),
+        (&[("cpu.shares", "2048")], &[("cpu.weight", "174")]),
+        (
+            &[
+                ("cpu.cfs_quota_us", "50000"),
+                ("cpu.cfs_period_us", "200000"),
+            ],
+            &[("cpu.max", "50000 200000")],
+        ),
+        (&[("pids.max", "77")], &[("pids.max", "77")]),
+    ];
+    let files = [
+        "memory.limit_in_bytes",
+        "memory.max",
+        "memory.soft_limit_in_bytes",
+        "memory.low",
+        "cpu.shares",
+        "cpu.weight",
+        "cpu.cfs_quota_us",
+        "cpu.cfs_period_us",
+        "cpu.max",
+        "pids.max",
+    ];
+    for (v1, v2) in both {
+        let values = |settings| {
+            let mut cgroup =
+                Cgroup::create(&host(), &request(&unique(), settings)).expect("a group");
+            let held = cgroup.held();
+            let owner = group::GroupFiles {
+                groups: &held.groups,
+                version: held.version,
+            };
+            let texts = files.map(|file| owner.owner(file).and_then(|group| group.read(file).ok()));
+            finish(&mut cgroup);
+            texts
+        };
+        // v1 has more shares than v2 has weights: the first may differ, the weight may not.
+        let (mut left, mut right) = (values(v1), values(v2));
+        if v1[0].0 == "cpu.shares" {
+            left[4] = left[4].take().map(|text| weight_of(&text));
+            right[4] = right[4].take().map(|text| weight_of(&text));
+        }
+        assert_eq!(left, right, "{v1:?}");
+        assert!(left.iter().any(Option::is_some));
+    }
+}
+
+fn weight_of(shares: &str) -> String {
+    convert::shares_to_weight(shares.trim().parse().expect("a number")).to_string()
+}
+
+#[test]
+fn a_refused_value_names_file_value_and_errno_and_leaves_nothing() {
+    if !ready() {
+        return;
+    }
+    let base = unique();
+    let group = format!("/{base}/x");
+    for (name, value, errno) in [
+        ("memory.max", "abc", libc::EINVAL),
+        ("memory.limit_in_bytes", "abc", libc::EINVAL),
+        ("pids.max", "many", libc::EINVAL),
+        ("cpu.weight", "0", libc::ERANGE),
+        ("cpu.max", "1 1", libc::EINVAL),
+        ("memory.nonsense", "1", libc::ENOENT),
+        ("nonsense.max", "1", libc::ENOENT),
+    ] {
+        let failure = Cgroup::create(&host(), &request(&group, &[(name, value)])).expect_err(name);
+        assert_eq!(
+            (failure.step, failure.errno),
+            (Step::Cgroup, errno),
+            "{failure}"
+        );
+        let about = failure.message.contains(value) || failure.message.contains(name);
+        assert!(about || failure.message.contains("nonsense"), "{failure}");
+        assert!(!failure.path.is_empty());
+        for hierarchy in host().hierarchies {
+            assert!(!hierarchy.directory(&base).exists(), "{failure}");
+        }
+    }
+}
+
+#[test]
+fn containment_alone() {
+    if !ready() {
+        return;
+    }
+    let base = unique();
+    let mut cgroup = Cgroup::create(&host(), &request(&format!("{base}/x"), &[])).expect("a group");
+    assert_eq!(cgroup.directories().len(), 1);
+    assert_eq!(cgroup.entry_fds().len(), 1);
+    assert_eq!(
+        cgroup.directory_fd().is_some(),
+        matches!(cgroup, Cgroup::V2(_))
+    );
+    let mut child = spawn(&cgroup, "exec sleep 1000");
+    until("it is there", || count(&cgroup) == 1);
+    assert_eq!((cgroup.oom_kills(), cgroup.peak_memory()), (0, None));
+    let parent = cgroup.directories()[0]
+        .1
+        .parent()
+        .expect("a parent")
+        .to_path_buf();
+    finish(&mut cgroup);
+    child.wait().expect("wait");
+    assert!(parent.is_dir(), "groups above it stay");
+    fs::remove_dir(parent).expect("remove");
+}
+
+#[test]
+fn a_group_that_exists_is_emptied_first() {
+    if !ready() {
+        return;
+    }
+    let name = unique();
+    let settings = [("pids.max", "50"), ("memory.max", "64M")];
+    let first = Cgroup::create(&host(), &request(&name, &settings)).expect("a group");
+    let mut child = spawn(&first, "sleep 1000 & exec sleep 1000");
+    until("both are there", || count(&first) == 2);
+    for (_, directory) in first.directories() {
+        fs::create_dir(directory.join("sub")).expect("a group of the program's own");
+    }
+    drop(first);
+    let mut second = Cgroup::create(&host(), &request(&name, &settings[..1])).expect("taken over");
+    assert_eq!(second.killed(), 2);
+    assert_eq!(read(&second, "pids.max"), "50");
+    child.wait().expect("wait");
+    for (_, directory) in second.directories() {
+        assert!(!directory.join("sub").exists());
+    }
+    finish(&mut second);
+    // What the second was not asked for, it left.
+    let left = clean(&host(), &request(&name, &settings), PATIENCE).expect("clean");
+    assert!(left.removed);
+}
+
+#[test]
+fn cleaning_up_after_somebody_else() {
+    if !ready() {
+        return;
+    }
+    let request = request(&unique(), &[("pids.max", "50")]);
+    let nothing = clean(&host(), &request, PATIENCE).expect("nothing to do");
+    assert_eq!(
+        nothing,
+        CleanReport {
+            removed: true,
+            ..CleanReport::default()
+        }
+    );
+    let cgroup = Cgroup::create(&host(), &request).expect("a group");
+    let mut child = spawn(&cgroup, "sleep 1000 & exec sleep 1000");
+    until("both are there", || count(&cgroup) == 2);
+    let report = clean(&host(), &request, PATIENCE).expect("clean");
+    assert_eq!(
+        report,
+        CleanReport {
+            existed: true,
+            killed: 2,
+            remaining: 0,
+            removed: true
+        }
+    );
+    for (_, directory) in cgroup.directories() {
+        assert!(!directory.exists());
+    }
+    child.wait().expect("wait");
+}
+
+#[test]
+fn settings_of_a_running_program() {
+    if !ready() {
+        return;
+    }
+    let mut wanted = request(
+        &unique(),
+        &[("pids.max", "50"), ("cpu.max", "20000 100000")],
+    );
+    let missing = apply(&host(), &wanted).expect_err("no group yet");
+    assert_eq!(missing.errno, libc::ENOENT);
+    let mut cgroup = Cgroup::create(&host(), &wanted).expect("a group");
+    wanted.settings = vec![
+        ("cpu.cfs_period_us".into(), "50000".into()),
+        ("pids.max".into(), "51".into()),
+    ];
+    apply(&host(), &wanted).expect("applied");
+    assert_eq!(read(&cgroup, "pids.max"), "51");
+    match &cgroup {
+        Cgroup::V1(_) => assert_eq!(read(&cgroup, "cpu.cfs_period_us"), "50000"),
+        Cgroup::V2(_) => assert_eq!(read(&cgroup, "cpu.max"), "20000 50000"),
+    }
+    finish(&mut cgroup);
+}
+
+#[test]
+fn hosts_and_requests_that_do_not_fit() {
+    let none = Host::default();
+    let failure = Cgroup::create(&none, &request("x", &[])).expect_err("no cgroups");
+    assert_eq!(
+        failure.message,
+        "no cgroup hierarchy is mounted on this host"
+    );
+    for hierarchy in host().hierarchies {
+        let group = hierarchy.directory("x").to_string_lossy().into_owned();
+        let failure =
+            Cgroup::create(&host(), &request(&group, &[])).expect_err("a mount point in front");
+        assert_eq!(failure.errno, libc::EINVAL, "{failure}");
+    }
+    assert!(Cgroup::create(&host(), &request("../../x", &[])).is_err());
+    assert!(!Path::new("/sys/fs/x").exists());
+}
+
+#[test]
+fn only_the_group_itself_is_ours_to_enter() {
+    if !ready() {
+        return;
+    }
+    let mut cgroup =
+        Cgroup::create(&host(), &request(&unique(), &[("pids.max", "9")])).expect("a group");
+    for (index, fd) in cgroup.entry_fds().into_iter().enumerate() {
+        let flags = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD).expect("flags");
+        assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
+        let failure = cgroup.entry_failure(index, libc::EACCES);
+        assert!(failure.path.ends_with("/cgroup.procs"), "{failure}");
+        assert_eq!(failure.errno, libc::EACCES);
+    }
+    finish(&mut cgroup);
+}
+
+/// Whether this host limits `controller` at all.
+fn offers(controller: &str) -> bool {
+    host()
+        .hierarchies
+        .iter()
+        .any(|hierarchy| hierarchy.offered().iter().any(|name| name == controller))
+}
+
+#[test]
+fn cpus_and_memory_nodes() {
+    if !ready() || !offers("cpuset") {
+        return;
+    }
+    let base = unique();
+    let inside = |settings| request(&format!("{base}/x"), settings);
+    let mut cgroup = Cgroup::create(&host(), &inside(&[("cpuset.cpus", "0")])).expect("a group");
+    assert_eq!(read(&cgroup, "cpuset.cpus"), "0");
+    let mut child = spawn(&cgroup, "exec sleep 1000");
+    until("it is there", || count(&cgroup) == 1);
+    finish(&mut cgroup);
+    child.wait().expect("wait");
+    let failure =
+        Cgroup::create(&host(), &inside(&[("cpuset.cpus", "4095")])).expect_err("no such CPU");
+    assert!(
+        matches!(failure.errno, libc::EINVAL | libc::ERANGE),
+        "{failure}"
+    );
+    assert!(failure.path.ends_with("/cpuset.cpus"), "{failure}");
+    if std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1) {
+        let first_only = request(&base, &[("cpuset.cpus", "0")]);
+        apply(&host(), &first_only).expect("applied");
+        let failure =
+            Cgroup::create(&host(), &inside(&[("cpuset.cpus", "1")])).expect_err("not granted");
+        assert!(
+            matches!(failure.errno, libc::EACCES | libc::EINVAL),
+            "{failure}"
+        );
+        assert!(
+            failure.message.contains("failed to write \"1\" to /"),
+            "{failure}"
+        );
+    }
+    clean(&host(), &request(&base, &[("cpuset.cpus", "0")]), PATIENCE).expect("clean");
+}
+
+#[test]
+fn a_cpuset_that_refuses_the_program() {
+    if !ready() || host().legacy_with("cpuset").is_none() {
+        return;
+    }
+    let nowhere = request(&unique(), &[("cpuset.cpus", "")]);
+    let mut cgroup = Cgroup::create(&host(), &nowhere).expect("a group");
+    assert_eq!(read(&cgroup, "cpuset.cpus"), "");
+    let status = spawn(&cgroup, "exec true").wait().expect("wait");
+    assert_eq!(status.code(), Some(99));
+    let index = cgroup
+        .directories()
+        .iter()
+        .position(|(label, _)| label.contains("cpuset"));
+    let failure = cgroup.entry_failure(index.expect("a cpuset"), libc::ENOSPC);
+    assert_eq!(failure.advice, "its cpuset.cpus or cpuset.mems is empty");
+    finish(&mut cgroup);
+}
+
+/// The number of a whole disk, if there is one.
+fn disk() -> Option<String> {
+    let disks = fs::read_dir("/sys/block").ok()?.flatten();
+    let mut numbers = disks.filter_map(|disk| fs::read_to_string(disk.path().join("dev")).ok());
+    Some(numbers.next()?.trim().to_string())
+}
+
+#[test]
+fn limits_of_disks() {
+    let Some(disk) = disk() else { return };
+    if !ready() || !(offers("blkio") || offers("io")) {
+        return;
+    }
+    let v1 = (
+        "blkio.throttle.write_bps_device",
+        &*format!("{disk} 1048576"),
+    );
+    let v2 = ("io.max", &*format!("{disk} wbps=1048576"));
+    for settings in [[v1], [v2]] {
+        let mut cgroup = Cgroup::create(&host(), &request(&unique(), &settings)).expect("a group");
+        match &cgroup {
+            Cgroup::V1(_) => assert_eq!(read(&cgroup, v1.0), v1.1),
+            Cgroup::V2(_) => {
+                assert_eq!(
+                    read(&cgroup, "io.max"),
+                    format!(
+                        "{} riops=max wiops=max",
+                        v2.1.replace("wbps", "rbps=max wbps")
+                    )
+                );
+            }
+        }
+        finish(&mut cgroup);
+    }
+    let failure = Cgroup::create(
+        &host(),
+        &request(&unique(), &[("io.max", "9999:9999 rbps=1")]),
+    );
+    let failure = failure.expect_err("no such disk");
+    assert_eq!(failure.errno, libc::ENODEV, "{failure}");
+}

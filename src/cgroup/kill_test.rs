@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Killing real processes by every means that this host has.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::time::Instant;
+
+use super::kill::Method;
+use super::test_support::*;
+use super::*;
+
+/// Every means of killing that this group has.
+fn methods(cgroup: &Cgroup) -> Vec<Method> {
+    let best = Method::of(&cgroup.held().groups);
+    match best {
+        Method::KillFile(index) => vec![best, Method::Freeze(index), Method::Signals],
+        best => vec![best, Method::Signals],
+    }
+}
+
+fn with_each_method(settings: &[(&str, &str)], act: impl Fn(&mut Cgroup, Method)) {
+    let freezer = host()
+        .legacy_with("freezer")
+        .map(|_| vec!["freezer".to_string()]);
+    for controllers in [Some(vec![]), freezer].into_iter().flatten() {
+        let make = || {
+            let request = Request {
+                controllers: controllers.clone(),
+                ..request(&unique(), settings)
+            };
+            Cgroup::create(&host(), &request).expect("a group")
+        };
+        let mut probe = make();
+        let methods = methods(&probe);
+        finish(&mut probe);
+        for method in methods {
+            let mut cgroup = make();
+            cgroup.held_mut().killer.method = method;
+            act(&mut cgroup, method);
+            finish(&mut cgroup);
+        }
+    }
+}
+
+#[test]
+fn a_program_is_held_and_killed_with_all_its_descendants() {
+    if !ready() {
+        return;
+    }
+    with_each_method(&[("pids.max", "2000")], |cgroup, method| {
+        let script = "for i in 1 2 3; do (setsid sh -c '(sleep 1000 & sleep 1000 &) ; sleep 1000' &); done\n\
+                      trap '' TERM\nwait; sleep 1000 & wait";
+        let mut child = spawn(cgroup, script);
+        until("ten processes", || count(cgroup) >= 10);
+        assert!(
+            !cgroup.remove_step().expect("remove_step"),
+            "not while it is in use"
+        );
+        let started = Instant::now();
+        kill_all(cgroup);
+        eprintln!(
+            "{method:?}: {} killed in {:?}",
+            cgroup.killed(),
+            started.elapsed()
+        );
+        assert!(cgroup.killed() >= 10);
+        assert_eq!(cgroup.denied(), 0);
+        assert!(cgroup.is_empty().expect("is_empty"));
+        child.wait().expect("wait");
+    });
+}
+
+#[test]
+fn a_fork_bomb_is_stopped() {
+    if !ready() {
+        return;
+    }
+    with_each_method(&[("pids.max", "200")], |cgroup, method| {
+        let mut child = spawn(cgroup, "exec perl -e 'fork while 1'");
+        until("the bomb is at its limit", || count(cgroup) >= 190);
+        let started = Instant::now();
+        kill_all(cgroup);
+        eprintln!("{method:?}: fork bomb stopped in {:?}", started.elapsed());
+        child.wait().expect("wait");
+    });
+}
+
+#[test]
+fn groups_that_the_program_made_itself() {
+    if !ready() {
+        return;
+    }
+    with_each_method(&[("pids.max", "50")], |cgroup, _| {
+        let mut children = vec![];
+        for (_, directory) in cgroup.directories() {
+            let deep = (0..30).fold(directory.clone(), |path, level| {
+                path.join(level.to_string())
+            });
+            fs::create_dir_all(&deep).expect("nested groups");
+            // A name that is not UTF-8 is a name all the same.
+            let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+            fs::create_dir(directory.join(odd)).expect("an odd group");
+            let enter = format!(
+                "echo 0 > {}/cgroup.procs; sleep 1000 & exec sleep 1000",
+                deep.display()
+            );
+            children.push(spawn(cgroup, &enter));
+        }
+        let expected = 2 * cgroup.directories().len();
+        until("all are there", || count(cgroup) >= expected);
+        finish(cgroup);
+        for mut child in children {
+            child.wait().expect("wait");
+        }
+    });
+}
+
+#[test]
+fn frozen_processes_die_too() {
+    if !ready() {
+        return;
+    }
+    with_each_method(&[("pids.max", "50")], |cgroup, method| {
+        let mut child = spawn(cgroup, "sleep 1000 & exec sleep 1000");
+        until("both are there", || count(cgroup) == 2);
+        // Signals are only ever used where there is no freezer.
+        if method == Method::Signals {
+            finish(cgroup);
+            child.wait().expect("wait");
+            return;
+        }
+        for group in &cgroup.held().groups {
+            // Whichever the group has.
+            let _ = group.write("freezer.state", "FROZEN");
+            let _ = group.write("cgroup.freeze", "1");
+        }
+        finish(cgroup);
+        child.wait().expect("wait");
+    });
+}
+
+#[test]
+fn processes_of_another_user() {
+    if !ready() || !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let mut cgroup =
+        Cgroup::create(&host(), &request(&unique(), &[("pids.max", "50")])).expect("a group");
+    let mut child = spawn(&cgroup, "exec perl -e '$< = $> = 65534; fork; sleep 1000'");
+    until("both are there", || count(&cgroup) == 2);
+    finish(&mut cgroup);
+    child.wait().expect("wait");
+}

@@ -1,0 +1,284 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Which cgroup hierarchies this host has, and where.
+//!
+//! Both sources are text: `/proc/self/mountinfo`
+//! ([proc_pid_mountinfo(5)](https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html)) and
+//! `/proc/self/cgroup` ([cgroups(7)](https://man7.org/linux/man-pages/man7/cgroups.7.html)). Nothing
+//! is assumed about paths: `/sys/fs/cgroup` is only a habit.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::fs::read;
+use crate::error::{Failure, Step};
+
+/// The two kinds of cgroup, which are also the two dialects of settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// One hierarchy for each controller, or for a few of them.
+    V1,
+    /// One hierarchy for all.
+    V2,
+}
+
+impl Version {
+    /// As it is called in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "cgroup v1",
+            Self::V2 => "cgroup v2",
+        }
+    }
+}
+
+/// One mounted hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// v1 or v2.
+    pub version: Version,
+    /// v1: its controllers, or `name=systemd` and the like. Empty on v2: see [`Self::offered`].
+    pub controllers: Vec<String>,
+    /// Where it is mounted.
+    pub mount_point: PathBuf,
+    /// What of the hierarchy is mounted there: `/`, or in a container its own group.
+    pub mount_root: String,
+    /// The group of this process, as `/proc/self/cgroup` has it.
+    pub own_path: String,
+    /// Whether the mount is read-only.
+    pub read_only: bool,
+}
+
+impl Hierarchy {
+    /// The directory of a group. A leading `/` is the root of what is mounted.
+    pub fn directory(&self, group: &str) -> PathBuf {
+        self.mount_point.join(group.trim_start_matches('/'))
+    }
+
+    /// The controllers to choose from: those of a v1 hierarchy, or `cgroup.controllers` at the
+    /// root of a v2 mount. Empty when that cannot be read.
+    pub fn offered(&self) -> Vec<String> {
+        match self.version {
+            Version::V1 => self.controllers.clone(),
+            Version::V2 => read(&self.mount_point.join("cgroup.controllers"))
+                .map(|text| text.split_whitespace().map(String::from).collect())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The directory of this process's own group, when it is below the mount point.
+    pub fn own_directory(&self) -> Option<PathBuf> {
+        relative_to(&self.own_path, &self.mount_root).map(|group| self.directory(group))
+    }
+
+    /// Whether this process is in `group` or in a group below it.
+    pub fn holds_us(&self, group: &str) -> bool {
+        relative_to(&self.own_path, &self.mount_root)
+            .is_some_and(|own| relative_to(own, group).is_some())
+    }
+}
+
+/// The rest of `path` after the group `ancestor`, or nothing when it is elsewhere.
+fn relative_to<'a>(path: &'a str, ancestor: &str) -> Option<&'a str> {
+    let ancestor = ancestor.trim_matches('/');
+    let rest = path.trim_start_matches('/').strip_prefix(ancestor)?;
+    (ancestor.is_empty() || rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+/// The hierarchies of this host, as this process sees them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// v1 hierarchies in the order of `/proc/self/cgroup`, and at most one v2.
+    pub hierarchies: Vec<Hierarchy>,
+}
+
+impl Host {
+    /// Looks at this host. Without cgroups in the kernel the list is empty, which is no error.
+    pub fn detect() -> Result<Self, Failure> {
+        Self::detect_below(Path::new("/"))
+    }
+
+    /// The same with `/proc` and the mount points below another root, for tests.
+    pub fn detect_below(root: &Path) -> Result<Self, Failure> {
+        let mountinfo = read_proc(&root.join("proc/self/mountinfo"))?;
+        let self_cgroup = read_proc(&root.join("proc/self/cgroup"))?;
+        let mut host = Self::from_parts(&mountinfo, &self_cgroup);
+        for hierarchy in &mut host.hierarchies {
+            let point = hierarchy
+                .mount_point
+                .strip_prefix("/")
+                .unwrap_or(&hierarchy.mount_point);
+            hierarchy.mount_point = root.join(point);
+        }
+        Ok(host)
+    }
+
+    /// What the two files say. Lines that make no sense are passed over.
+    pub fn from_parts(mountinfo: &str, self_cgroup: &str) -> Self {
+        let mounts = visible_cgroup_mounts(mountinfo);
+        let hierarchies = self_cgroup
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.splitn(3, ':');
+                let (_id, controllers, own) = (fields.next()?, fields.next()?, fields.next()?);
+                hierarchy(&mounts, controllers, own)
+            })
+            .collect();
+        Self { hierarchies }
+    }
+
+    /// The v2 hierarchy, if it is mounted.
+    pub fn unified(&self) -> Option<&Hierarchy> {
+        self.hierarchies
+            .iter()
+            .find(|hierarchy| hierarchy.version == Version::V2)
+    }
+
+    /// The v1 hierarchies.
+    pub fn legacy(&self) -> impl Iterator<Item = &Hierarchy> {
+        self.hierarchies
+            .iter()
+            .filter(|hierarchy| hierarchy.version == Version::V1)
+    }
+
+    /// The v1 hierarchy that has `controller`.
+    pub fn legacy_with(&self, controller: &str) -> Option<&Hierarchy> {
+        self.legacy()
+            .find(|hierarchy| hierarchy.controllers.iter().any(|name| name == controller))
+    }
+}
+
+/// A missing file means a kernel without cgroups; anything else is worth an error.
+fn read_proc(path: &Path) -> Result<String, Failure> {
+    match read(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(
+            Failure::new(Step::Cgroup, format!("failed to read {}", path.display()))
+                .caused_by(&error)
+                .path(path.to_string_lossy()),
+        ),
+    }
+}
+
+/// One line of mountinfo.
+#[derive(Debug)]
+struct Mount<'a> {
+    id: &'a str,
+    parent: &'a str,
+    root: String,
+    point: String,
+    read_only: bool,
+    kind: &'a str,
+    options: Vec<&'a str>,
+}
+
+fn parse_mount(line: &str) -> Option<Mount<'_>> {
+    let (before, after) = line.split_once(" - ")?;
+    let mut fields = before.split(' ');
+    let (id, parent) = (fields.next()?, fields.next()?);
+    let (root, point, flags) = (fields.nth(1)?, fields.next()?, fields.next()?);
+    let mut fields = after.split(' ');
+    let (kind, options) = (fields.next()?, fields.nth(1)?);
+    let options: Vec<&str> = options.split(',').collect();
+    Some(Mount {
+        id,
+        parent,
+        root: unescape(root),
+        point: unescape(point),
+        read_only: flags.split(',').any(|flag| flag == "ro") || options.contains(&"ro"),
+        kind,
+        options,
+    })
+}
+
+/// The kernel writes space, tab, newline and backslash as `\040` and so on.
+fn unescape(field: &str) -> String {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let code = rest.get(1..4).filter(|_| first == b'\\').and_then(octal);
+        bytes.push(code.unwrap_or(first));
+        rest = if code.is_some() { &rest[4..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(digits).ok()?;
+    if !text.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    u8::from_str_radix(text, 8).ok()
+}
+
+fn visible_cgroup_mounts(mountinfo: &str) -> Vec<Mount<'_>> {
+    let mounts: Vec<Mount<'_>> = mountinfo.lines().filter_map(parse_mount).collect();
+    let hidden: Vec<bool> = (0..mounts.len())
+        .map(|index| is_hidden(&mounts, index))
+        .collect();
+    mounts
+        .into_iter()
+        .zip(hidden)
+        .filter(|(mount, hidden)| !hidden && matches!(mount.kind, "cgroup" | "cgroup2"))
+        .map(|(mount, _)| mount)
+        .collect()
+}
+
+/// A later mount on the same place, or on a directory above it, is what a path leads to; unless
+/// that one is among the mounts that this one stands on.
+fn is_hidden(mounts: &[Mount<'_>], index: usize) -> bool {
+    let mount = &mounts[index];
+    mounts[index + 1..].iter().any(|later| {
+        Path::new(&mount.point).starts_with(&later.point) && !stands_on(mounts, mount, later.id)
+    })
+}
+
+fn stands_on(mounts: &[Mount<'_>], mount: &Mount<'_>, ancestor: &str) -> bool {
+    let mut parent = mount.parent;
+    // A mount is its own parent at the top; the count ends a cycle in a file that lies.
+    for _ in 0..mounts.len() {
+        if parent == ancestor {
+            return true;
+        }
+        match mounts.iter().find(|candidate| candidate.id == parent) {
+            Some(next) if next.parent != parent => parent = next.parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// The hierarchy of one line of `/proc/self/cgroup`, through the mount that shows most of it.
+fn hierarchy(mounts: &[Mount<'_>], controllers: &str, own: &str) -> Option<Hierarchy> {
+    let version = if controllers.is_empty() {
+        Version::V2
+    } else {
+        Version::V1
+    };
+    let names: Vec<&str> = controllers
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .collect();
+    let mount = mounts
+        .iter()
+        .filter(|mount| match version {
+            Version::V1 => mount.kind == "cgroup" && mount.options.contains(&names[0]),
+            Version::V2 => mount.kind == "cgroup2",
+        })
+        .min_by_key(|mount| (mount.read_only, mount.root.trim_matches('/').len()))?;
+    Some(Hierarchy {
+        version,
+        controllers: names.into_iter().map(String::from).collect(),
+        mount_point: PathBuf::from(&mount.point),
+        mount_root: mount.root.clone(),
+        own_path: own.to_string(),
+        read_only: mount.read_only,
+    })
+}
+
+#[cfg(test)]
+#[path = "mounts_test.rs"]
+mod tests;

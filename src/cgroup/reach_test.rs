@@ -1,0 +1,278 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! What may not be done, and what may be done without root: each in a process of its own, since
+//! groups, users and namespaces belong to processes.
+
+use std::fs;
+use std::path::Path;
+
+use super::test_support::*;
+use super::*;
+
+const NOBODY: u32 = 65534;
+/// Through the setuid, the file of the test itself may be out of reach.
+const AS_NOBODY: &str = "exec 3<\"$1\"; shift; exec setpriv --reuid 65534 --regid 65534 --clear-groups /proc/self/fd/3 \"$@\"";
+
+fn move_in(child: &std::process::Child, directory: &Path) {
+    fs::write(directory.join("cgroup.procs"), child.id().to_string()).expect("moved in");
+}
+
+fn remove_everywhere(group: &str) {
+    for hierarchy in host().hierarchies {
+        let _ = fs::remove_dir(hierarchy.directory(group));
+    }
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+#[test]
+fn our_own_group_is_refused() {
+    if !ready() {
+        return;
+    }
+    let base = unique();
+    let inside = request(&format!("{base}/in"), &[("pids.max", "50")]);
+    // Itself inside; then only its parent, the shell, as the BEAM may be.
+    for around in ["exec \"$@\"", "\"$@\"; exit $?"] {
+        let mut cgroup = Cgroup::create(&host(), &inside).expect("a group");
+        let child = in_another_process("part_refused", &base, around);
+        for (_, directory) in cgroup.directories() {
+            move_in(&child, &directory);
+        }
+        go(child);
+        finish(&mut cgroup);
+    }
+    remove_everywhere(&base);
+}
+
+#[test]
+fn part_refused() {
+    let Some(base) = part() else { return };
+    for group in [format!("{base}/in"), base] {
+        let request = request(&group, &[("pids.max", "50")]);
+        for failure in [
+            Cgroup::create(&host(), &request).expect_err("our own group"),
+            clean(&host(), &request, PATIENCE).expect_err("our own group"),
+        ] {
+            assert!(
+                failure.message.starts_with("refusing to use /"),
+                "{failure}"
+            );
+            assert_eq!(failure.errno, libc::EBUSY);
+        }
+    }
+    eprintln!("part done");
+}
+
+/// Gives a group to nobody, as `chown` or systemd's `Delegate=yes` do.
+fn delegate(directory: &Path) {
+    for file in ["", "cgroup.procs", "cgroup.subtree_control"] {
+        let path = directory.join(file);
+        if path.exists() {
+            std::os::unix::fs::chown(&path, Some(NOBODY), Some(NOBODY)).expect("chown");
+        }
+    }
+}
+
+/// A group with a sub-group `main`, both delegated, wherever `wanted` says so.
+fn delegated(base: &str, wanted: impl Fn(&str) -> bool) -> Cgroup {
+    let settings = [("pids.max", "500"), ("memory.max", "1G")];
+    let cgroup = Cgroup::create(&host(), &request(base, &settings)).expect("a group");
+    for (label, directory) in cgroup.directories() {
+        if matches!(cgroup, Cgroup::V2(_)) {
+            fs::write(directory.join("cgroup.subtree_control"), "+pids +memory")
+                .expect("passed on");
+        }
+        fs::create_dir(directory.join("main")).expect("main");
+        if wanted(&label) {
+            delegate(&directory);
+            delegate(&directory.join("main"));
+        }
+    }
+    cgroup
+}
+
+#[test]
+fn a_user_in_a_delegated_group() {
+    if !ready() || !is_root() {
+        return;
+    }
+    let base = unique();
+    let mut outer = delegated(&base, |_| true);
+    let child = in_another_process("part_delegated", &base, AS_NOBODY);
+    for (_, directory) in outer.directories() {
+        move_in(&child, &directory.join("main"));
+    }
+    go(child);
+    finish(&mut outer);
+}
+
+#[test]
+fn a_user_with_a_few_v1_controllers_only() {
+    if !ready() || !is_root() || host().legacy().next().is_none() {
+        return;
+    }
+    // What would hold the processes together is not delegated, or is and cannot be entered.
+    for unified in [false, true] {
+        let base = unique();
+        let mut outer = delegated(&base, |label| !label.is_empty() || unified);
+        go(in_another_process("part_delegated", &base, AS_NOBODY));
+        finish(&mut outer);
+    }
+}
+
+#[test]
+fn part_delegated() {
+    let Some(base) = part() else { return };
+    let settings = [("pids.max", "20"), ("memory.max", "32M")];
+    let inside = request(&format!("{base}/x"), &settings);
+    let mut cgroup = Cgroup::create(&host(), &inside).expect("a group");
+    assert_eq!(read(&cgroup, "pids.max"), "20");
+    let mut child = spawn(&cgroup, "sleep 1000 & exec sleep 1000");
+    until("both are there", || count(&cgroup) == 2);
+    finish(&mut cgroup);
+    child.wait().expect("wait");
+    // Where it may not: a clear error with the way out, and nothing made.
+    let failure = Cgroup::create(&host(), &request(&unique(), &settings)).expect_err("not ours");
+    assert_eq!(failure.errno, libc::EACCES);
+    let in_main = host()
+        .hierarchies
+        .iter()
+        .any(|h| h.own_path.ends_with("/main"));
+    let expected = if in_main {
+        &base
+    } else {
+        "as root: `mkdir -p /"
+    };
+    assert!(failure.advice.contains(expected), "{failure}");
+    eprintln!("part done");
+}
+
+#[test]
+fn a_user_outside_of_the_delegated_group() {
+    if !ready() || !is_root() || host().legacy().next().is_some() {
+        return;
+    }
+    let base = unique();
+    let mut outer = delegated(&base, |_| true);
+    go(in_another_process("part_outside", &base, AS_NOBODY));
+    finish(&mut outer);
+}
+
+#[test]
+fn part_outside() {
+    let Some(base) = part() else { return };
+    let failure =
+        Cgroup::create(&host(), &request(&format!("{base}/x"), &[])).expect_err("outside");
+    assert_eq!(failure.errno, libc::EACCES);
+    assert!(
+        failure.message.ends_with("cgroup.procs is not writable"),
+        "{failure}"
+    );
+    assert!(failure.advice.contains("Delegate=yes"), "{failure}");
+    assert!(!host().hierarchies[0].directory(&base).join("x").exists());
+    eprintln!("part done");
+}
+
+#[test]
+fn a_group_that_passes_controllers_on_holds_no_process() {
+    if !ready() || host().legacy().next().is_some() {
+        return;
+    }
+    let base = unique();
+    let mut outer = Cgroup::create(&host(), &request(&base, &[])).expect("a group");
+    let mut child = spawn(&outer, "exec sleep 1000");
+    until("it is there", || count(&outer) == 1);
+    let limited = request(&format!("{base}/x"), &[("memory.max", "32M")]);
+    let failure = Cgroup::create(&host(), &limited).expect_err("not with a process in it");
+    assert_eq!(failure.errno, libc::EBUSY);
+    assert!(failure.message.contains("\"+memory\""), "{failure}");
+    assert!(
+        failure
+            .path
+            .ends_with(&format!("{base}/cgroup.subtree_control")),
+        "{failure}"
+    );
+    assert!(failure.advice.contains("/main"), "{failure}");
+    assert!(!outer.directories()[0].1.join("x").exists());
+    // Containment needs no controller, so it works beside the process.
+    let mut alone = Cgroup::create(&host(), &request(&format!("{base}/x"), &[])).expect("a group");
+    finish(&mut alone);
+    assert_eq!(
+        count(&outer),
+        1,
+        "the process there is none of our business"
+    );
+    finish(&mut outer);
+    child.wait().expect("wait");
+}
+
+#[test]
+fn a_read_only_mount() {
+    if !ready() || !is_root() {
+        return;
+    }
+    let hierarchies = host().hierarchies;
+    let points: Vec<&str> = hierarchies
+        .iter()
+        .filter_map(|hierarchy| hierarchy.mount_point.to_str())
+        .collect();
+    let around = format!(
+        "exec unshare -m sh -ec 'mount --make-rprivate /; \
+         for point in {}; do mount -o remount,ro,bind $point; done; exec \"$@\"' sh \"$@\"",
+        points.join(" ")
+    );
+    go(in_another_process("part_read_only", "", &around));
+}
+
+#[test]
+fn part_read_only() {
+    let Some(_) = part() else { return };
+    assert!(
+        host()
+            .hierarchies
+            .iter()
+            .all(|hierarchy| hierarchy.read_only)
+    );
+    for settings in [&[("pids.max", "9")][..], &[]] {
+        let failure =
+            Cgroup::create(&host(), &request(&unique(), settings)).expect_err("read-only");
+        assert_eq!(failure.errno, libc::EROFS, "{failure}");
+        assert!(
+            failure.advice.contains("mount -o remount,rw /"),
+            "{failure}"
+        );
+    }
+    eprintln!("part done");
+}
+
+#[test]
+fn a_container_with_a_namespace_of_its_own() {
+    if !ready() || !is_root() || host().unified().is_none() {
+        return;
+    }
+    let base = unique();
+    let mut outer = Cgroup::create(&host(), &request(&base, &[])).expect("a group");
+    let around = "read go && exec unshare -Cm sh -c 'mount --make-rprivate / && \
+                  mount -t cgroup2 cgroup2 /mnt && echo | \"$@\"' sh \"$@\"";
+    let child = in_another_process("part_namespaced", "", around);
+    move_in(&child, &outer.directories()[0].1);
+    go(child);
+    finish(&mut outer);
+}
+
+#[test]
+fn part_namespaced() {
+    let Some(_) = part() else { return };
+    let mut cgroup = Cgroup::create(&host(), &request("/x", &[])).expect("a group");
+    assert_eq!(cgroup.directories(), [(String::new(), "/mnt/x".into())]);
+    let mut child = spawn(&cgroup, "sleep 1000 & exec sleep 1000");
+    until("both are there", || count(&cgroup) == 2);
+    finish(&mut cgroup);
+    child.wait().expect("wait");
+    eprintln!("part done");
+}

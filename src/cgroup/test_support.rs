@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Making, watching and ending real groups with real processes, for the tests.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// What may take this long is broken; nothing here waits for it otherwise.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// Set for the copies of this test that play another process: see [`in_another_process`].
+const PART: &str = "MUONTRAP_CGROUP_TEST_PART";
+
+pub(super) fn unique() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("muontrap-test-{}-{count}", std::process::id())
+}
+
+pub(super) fn request(group: &str, settings: &[(&str, &str)]) -> Request {
+    let settings = settings
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()));
+    Request {
+        group: group.into(),
+        controllers: vec![],
+        settings: settings.collect(),
+    }
+}
+
+pub(super) fn host() -> Host {
+    Host::detect().expect("a host")
+}
+
+/// Whether this user may make groups here: without, what follows cannot be tested, which only a
+/// run on a developer's machine may pass over.
+pub(super) fn ready() -> bool {
+    let probe = Cgroup::create(&host(), &request(&unique(), &[("pids.max", "9")]));
+    match probe {
+        Ok(mut cgroup) => {
+            finish(&mut cgroup);
+            true
+        }
+        Err(failure) if std::env::var_os("CI").is_none() => {
+            eprintln!("NOT TESTED: cgroups are out of reach: {failure}");
+            false
+        }
+        Err(failure) => panic!("cgroups cannot be tested: {failure}"),
+    }
+}
+
+pub(super) fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "still waiting: {what}");
+        std::thread::yield_now();
+    }
+}
+
+pub(super) fn kill_all(cgroup: &mut Cgroup) {
+    until("processes die", || {
+        cgroup.kill_step().expect("kill_step") == KillStep::Empty
+    });
+}
+
+pub(super) fn finish(cgroup: &mut Cgroup) {
+    kill_all(cgroup);
+    until("removal", || cgroup.remove_step().expect("remove_step"));
+    for (_, directory) in cgroup.directories() {
+        assert!(!directory.exists(), "{}", directory.display());
+    }
+}
+
+/// Runs a shell script in the group.
+pub(super) fn spawn(cgroup: &Cgroup, script: &str) -> Child {
+    let directories = cgroup.directories().into_iter();
+    let enter = directories.map(|(_, path)| format!("echo 0 > {}/cgroup.procs", path.display()));
+    let enter = enter.collect::<Vec<String>>().join(" && ");
+    Command::new("sh")
+        .args(["-c", &format!("{enter} || exit 99\n{script}")])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("sh")
+}
+
+pub(super) fn count(cgroup: &Cgroup) -> usize {
+    kill::remaining(&cgroup.held().groups).expect("a count")
+}
+
+pub(super) fn read(cgroup: &Cgroup, file: &str) -> String {
+    let held = cgroup.held();
+    let files = group::GroupFiles {
+        groups: &held.groups,
+        version: held.version,
+    };
+    let owner = files.owner(file).expect("a group with this file");
+    owner.read(file).expect("read").trim_end().to_string()
+}
+
+/// The name of a test as the test binary knows it: without the crate.
+fn part_name(part: &str) -> String {
+    let (_, module) = module_path!().split_once("::").expect("a crate");
+    module.replace("test_support", "reach_tests") + "::" + part
+}
+
+/// Runs one of the `part_` tests below in a process of its own, that waits for a line on stdin.
+/// `around` is a shell command that runs it as `"$@"`.
+pub(super) fn in_another_process(part: &str, argument: &str, around: &str) -> Child {
+    let exe = std::env::current_exe().expect("this test");
+    Command::new("sh")
+        .args(["-c", around, "sh"])
+        .arg(exe)
+        .args(["--exact", "--nocapture", &part_name(part)])
+        .env(PART, argument)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a copy of this test")
+}
+
+/// Lets it begin, and expects it to succeed.
+pub(super) fn go(mut child: Child) {
+    std::io::Write::write_all(child.stdin.as_mut().expect("stdin"), b"go\n").expect("go");
+    let output = child.wait_with_output().expect("output");
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        output.status.success() && text.contains("part done"),
+        "{text}"
+    );
+}
+
+/// The argument of a part, once it may begin; nothing when this is not one.
+pub(super) fn part() -> Option<String> {
+    let argument = std::env::var(PART).ok()?;
+    io::stdin().read_line(&mut String::new()).expect("a line");
+    Some(argument)
+}

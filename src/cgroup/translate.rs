@@ -1,0 +1,331 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! From the settings of a request to what is written into which file, in order.
+//!
+//! A setting in the host's own dialect passes through untouched, whatever its value: the kernel
+//! judges it. Only what must be calculated is parsed here.
+
+use std::path::PathBuf;
+
+use super::convert::{self, Limit};
+use super::mounts::Version;
+use super::settings::{Map, find};
+use crate::error::{Failure, Step};
+
+/// The group's files, as far as translating needs them: values that were not given.
+pub(super) trait Files {
+    /// Where the file is.
+    fn path(&self, file: &str) -> PathBuf;
+    /// What it says now, without the newline; nothing when it cannot be read.
+    fn now(&self, file: &str) -> Option<String>;
+}
+
+/// One thing to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Write {
+    /// The setting as the user named it.
+    pub setting: String,
+    pub file: String,
+    pub value: String,
+    /// What to write where, when the file is not there.
+    pub otherwise: Option<(String, String)>,
+}
+
+type Setting = (String, String);
+
+/// Everything to write, in order.
+pub(super) fn translate(
+    settings: &[Setting],
+    version: Version,
+    files: &dyn Files,
+) -> Result<Vec<Write>, Failure> {
+    let mut translation = Translation {
+        version,
+        files,
+        writes: vec![],
+        cpu: Cpu::default(),
+        memory: Memory::default(),
+    };
+    for setting in settings {
+        translation.add(setting)?;
+    }
+    translation.finish_cpu();
+    translation.finish_memory()?;
+    Ok(translation.writes)
+}
+
+/// `cpu.max`, from whichever settings it came.
+#[derive(Default)]
+struct Cpu {
+    quota: Option<String>,
+    period: Option<String>,
+    setting: String,
+}
+
+/// The limits of memory and swap, of which one cannot be translated without the other.
+#[derive(Default)]
+struct Memory {
+    limit: Option<Setting>,
+    swap: Option<Setting>,
+}
+
+/// The translating of one request.
+pub(super) struct Translation<'a> {
+    pub version: Version,
+    files: &'a dyn Files,
+    pub writes: Vec<Write>,
+    cpu: Cpu,
+    memory: Memory,
+}
+
+impl Translation<'_> {
+    fn add(&mut self, setting: &Setting) -> Result<(), Failure> {
+        let (name, value) = setting;
+        let found = find(name);
+        let file = found.file(self.version).to_string();
+        let own = found.dialect.is_none_or(|dialect| dialect == self.version);
+        match found.map {
+            Map::Quota | Map::Period => self.add_cpu(name, value)?,
+            Map::Limit if found.v2 == "memory.max" => self.memory.limit = Some(setting.clone()),
+            Map::Swap => self.memory.swap = Some(setting.clone()),
+            Map::IoWeight => self.add_io_weight(name, value, own)?,
+            _ if own => self.write(name, name.clone(), value.clone()),
+            Map::Same => self.write(name, file, value.clone()),
+            Map::Limit => self.write(name, file, limit(value, self.version)),
+            Map::CpuWeight => {
+                let value = self.cpu_weight(name, value, &file)?;
+                self.write(name, file, value);
+            }
+            Map::Rate(key) => self.add_rates(name, value, key, &file)?,
+            Map::Frozen => {
+                let value = self.frozen(name, value, &file)?;
+                self.write(name, file, value);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn write(&mut self, setting: &str, file: impl Into<String>, value: impl Into<String>) {
+        let (setting, file, value) = (setting.into(), file.into(), value.into());
+        self.writes.push(Write {
+            setting,
+            file,
+            value,
+            otherwise: None,
+        });
+    }
+
+    /// A value that has no translation, with the errno that the kernel would have given.
+    pub fn bad(&self, setting: &str, value: &str, file: &str, errno: i32, why: &str) -> Failure {
+        let path = self.files.path(file);
+        let message = format!(
+            "failed to write {setting} {value:?} to {}, where it would have to be translated: {why}",
+            path.display()
+        );
+        Failure::new(Step::Cgroup, message)
+            .errno(errno)
+            .path(path.to_string_lossy())
+    }
+
+    fn not_a_number(&self, setting: &str, value: &str, file: &str) -> Failure {
+        self.bad(
+            setting,
+            value,
+            file,
+            libc::EINVAL,
+            "it is not a plain number",
+        )
+    }
+
+    // --- CPU ---
+
+    fn cpu_weight(&self, name: &str, value: &str, file: &str) -> Result<String, Failure> {
+        let number = convert::parse_number(value.trim())
+            .ok_or_else(|| self.not_a_number(name, value, file))?;
+        if self.version == Version::V2 {
+            return Ok(convert::shares_to_weight(number).to_string());
+        }
+        convert::weight_to_shares(number)
+            .map(|shares| shares.to_string())
+            .ok_or_else(|| self.bad(name, value, file, libc::ERANGE, "it must be 1 to 10000"))
+    }
+
+    fn add_cpu(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+        self.cpu.setting = name.to_string();
+        if name == "cpu.cfs_quota_us" {
+            self.cpu.quota = Some(value.to_string());
+            return Ok(());
+        }
+        if name == "cpu.cfs_period_us" {
+            self.cpu.period = Some(value.to_string());
+            return Ok(());
+        }
+        let words: Vec<&str> = value.split_whitespace().collect();
+        let (quota, period) = match words[..] {
+            [quota] => (quota, None),
+            [quota, period] => (quota, Some(period.to_string())),
+            _ => {
+                let why = "it must be a quota, or a quota and a period";
+                let file = find(name).file(self.version).to_string();
+                return Err(self.bad(name, value, &file, libc::EINVAL, why));
+            }
+        };
+        self.cpu.quota = Some(if quota == "max" {
+            "-1".into()
+        } else {
+            quota.into()
+        });
+        self.cpu.period = period.or(self.cpu.period.take());
+        Ok(())
+    }
+
+    fn finish_cpu(&mut self) {
+        let Cpu {
+            quota,
+            period,
+            setting,
+        } = std::mem::take(&mut self.cpu);
+        if self.version == Version::V2 {
+            let max = |quota: String| if quota == "-1" { "max".into() } else { quota };
+            let value = match (quota.map(max), period) {
+                (None, None) => return,
+                (Some(quota), None) => quota,
+                (Some(quota), Some(period)) => format!("{quota} {period}"),
+                // Writing a period alone is not possible: the quota stays what it is.
+                (None, Some(period)) => {
+                    let now = self.files.now("cpu.max").unwrap_or_default();
+                    format!(
+                        "{} {period}",
+                        now.split_whitespace().next().unwrap_or("max")
+                    )
+                }
+            };
+            return self.write(&setting, "cpu.max", value);
+        }
+        let (quota_file, period_file) = ("cpu.cfs_quota_us", "cpu.cfs_period_us");
+        if let Some(period) = period {
+            // With a parent that is limited too, no quota and period of different sets may be seen
+            // together, or the kernel finds more than the parent's share.
+            let limited = self.files.now(quota_file).is_some_and(|now| now != "-1");
+            if quota.is_some() && limited {
+                self.write(&setting, quota_file, "-1");
+            }
+            self.write(&setting, period_file, period);
+        }
+        if let Some(quota) = quota {
+            self.write(&setting, quota_file, quota);
+        }
+    }
+
+    // --- Memory ---
+
+    fn finish_memory(&mut self) -> Result<(), Failure> {
+        let Memory {
+            limit: memory,
+            swap,
+        } = std::mem::take(&mut self.memory);
+        let (memory_file, swap_file) = match self.version {
+            Version::V1 => ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+            Version::V2 => ("memory.max", "memory.swap.max"),
+        };
+        let swap_value = match &swap {
+            None => None,
+            Some((name, value)) if name == swap_file => Some(value.clone()),
+            Some((name, value)) => {
+                let given = memory.as_ref().map(|(_, value)| value.clone());
+                let limit = given
+                    .or_else(|| self.files.now(memory_file))
+                    .unwrap_or_default();
+                Some(self.swap(name, value, &limit, swap_file)?)
+            }
+        };
+        let memory = memory.map(|(name, value)| {
+            let own = name == memory_file;
+            let value = if own {
+                value
+            } else {
+                limit(&value, self.version)
+            };
+            (name, value)
+        });
+        // v1 refuses a memory limit above that of both together, also for the moment between.
+        let both_first = match (&memory, &swap_value) {
+            (Some((_, value)), Some(_)) if self.version == Version::V1 => {
+                self.above(value, swap_file)
+            }
+            _ => false,
+        };
+        if let Some((name, value)) = memory {
+            self.write(&name, memory_file, value);
+        }
+        if let (Some((name, _)), Some(value)) = (swap, swap_value) {
+            self.write(&name, swap_file, value);
+            if both_first {
+                let last = self.writes.len() - 1;
+                self.writes.swap(last, last - 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn above(&self, limit: &str, file: &str) -> bool {
+        let now = self
+            .files
+            .now(file)
+            .and_then(|now| convert::parse_limit(&now));
+        match (convert::parse_limit(limit), now) {
+            (Some(Limit::Bytes(limit)), Some(Limit::Bytes(now))) => limit > now,
+            (Some(Limit::None), Some(Limit::Bytes(_))) => true,
+            _ => false,
+        }
+    }
+
+    fn swap(&self, name: &str, value: &str, limit: &str, file: &str) -> Result<String, Failure> {
+        let amount = convert::parse_limit(value);
+        let amount = match amount.ok_or_else(|| self.not_a_number(name, value, file))? {
+            Limit::None if self.version == Version::V1 => return Ok("-1".into()),
+            Limit::None => return Ok("max".into()),
+            Limit::Bytes(amount) => amount,
+        };
+        let why = "v1 counts memory and swap together and v2 swap alone, so the memory limit must be \
+                   set too";
+        let Some(Limit::Bytes(limit)) = convert::parse_limit(limit) else {
+            return Err(self.bad(name, value, file, libc::EINVAL, why));
+        };
+        if self.version == Version::V1 {
+            return Ok(limit.saturating_add(amount).to_string());
+        }
+        let swap = amount.checked_sub(limit).ok_or_else(|| {
+            let why = "memory and swap together are less than the memory limit";
+            self.bad(name, value, file, libc::EINVAL, why)
+        })?;
+        Ok(swap.to_string())
+    }
+
+    fn frozen(&self, name: &str, value: &str, file: &str) -> Result<String, Failure> {
+        let words = [("FROZEN", "1"), ("THAWED", "0")];
+        let found = words.into_iter().find_map(|(v1, v2)| match self.version {
+            Version::V1 => (value == v2).then_some(v1),
+            Version::V2 => (value == v1).then_some(v2),
+        });
+        let why = "it must be FROZEN or THAWED on v1, 1 or 0 on v2";
+        found
+            .map(String::from)
+            .ok_or_else(|| self.bad(name, value, file, libc::EINVAL, why))
+    }
+}
+
+/// The word for "no limit" in the dialect of this host; numbers stay as they are.
+fn limit(value: &str, version: Version) -> String {
+    match (version, value) {
+        (Version::V1, "max") => "-1".into(),
+        (Version::V2, "-1") => "max".into(),
+        _ => value.into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "translate_test.rs"]
+mod tests;

@@ -1,0 +1,262 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! A group together with the groups that its processes made below it.
+//!
+//! The walk holds one directory open and goes down and up by name, so that no depth of nesting
+//! exhausts the stack, the descriptors or the length of a path.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::OFlag;
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::fs::{is_gone, open_at, read_at, write_at};
+
+const DIRECTORY: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_NOFOLLOW);
+
+/// The processes of a group and its sub-groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Members {
+    /// Their ids.
+    pub pids: Vec<i32>,
+    /// How many more there are in other pid namespaces: the kernel lists those as 0. Sending a
+    /// signal to 0 would hit our own process group.
+    pub strangers: usize,
+}
+
+impl Members {
+    pub fn count(&self) -> usize {
+        self.pids.len() + self.strangers
+    }
+
+    fn add(&mut self, list: &str) {
+        for pid in list.lines().filter_map(|line| line.parse::<i32>().ok()) {
+            if pid > 0 {
+                self.pids.push(pid);
+            } else {
+                self.strangers += 1;
+            }
+        }
+    }
+}
+
+/// All processes in the group and below. Zombies are not listed.
+pub(super) fn members(top: BorrowedFd<'_>) -> io::Result<Members> {
+    let mut found = Members::default();
+    visit(top, &mut |dir| {
+        match read_at(dir, "cgroup.procs") {
+            Ok(list) => found.add(&list),
+            // In a threaded sub-group; its processes are listed further up.
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+            Err(error) if is_gone(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Writes the same value to a file of every group, leaving out those that lack it or are gone.
+pub(super) fn write_all(top: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<()> {
+    visit(top, &mut |dir| match write_at(dir, file, value) {
+        Err(error) if !is_gone(&error) => Err(error),
+        _ => Ok(()),
+    })
+}
+
+/// The sum of what `number` finds in every group.
+pub(super) fn sum(top: BorrowedFd<'_>, number: impl Fn(BorrowedFd<'_>) -> u64) -> io::Result<u64> {
+    let mut total = 0;
+    visit(top, &mut |dir| {
+        total += number(dir);
+        Ok(())
+    })?;
+    Ok(total)
+}
+
+type Visit<'a> = &'a mut dyn FnMut(BorrowedFd<'_>) -> io::Result<()>;
+
+/// Calls `act` with the group and each group below it, parents first.
+fn visit(top: BorrowedFd<'_>, act: Visit<'_>) -> io::Result<()> {
+    act(top)?;
+    walk(top, act, &mut |_, _| Ok(true)).map(|_| ())
+}
+
+/// Removes all groups below this one, deepest first, as far as they are empty: whether none is
+/// left.
+pub(super) fn remove_below(top: BorrowedFd<'_>) -> io::Result<bool> {
+    walk(top, &mut |_| Ok(()), &mut |parent, name| match unlinkat(
+        parent,
+        name,
+        UnlinkatFlags::RemoveDir,
+    )
+    .map_err(io::Error::from)
+    {
+        Ok(()) => Ok(true),
+        Err(error) => removal(error),
+    })
+}
+
+/// Goes through all groups below this one: `enter` on the way down, `leave` with the parent and the
+/// name on the way up, which ends the walk by returning false.
+fn walk(
+    top: BorrowedFd<'_>,
+    enter: Visit<'_>,
+    leave: &mut dyn FnMut(BorrowedFd<'_>, &OsStr) -> io::Result<bool>,
+) -> io::Result<bool> {
+    let mut todo = vec![children(top)?];
+    let mut way: Vec<OsString> = vec![];
+    let mut current: Option<OwnedFd> = None;
+    while let Some(names) = todo.last_mut() {
+        let here = current.as_ref().map_or(top, AsFd::as_fd);
+        if let Some(name) = names.pop() {
+            // Groups may come and go while we look.
+            let Some(child) = unless_gone(open_at(here, name.as_os_str(), DIRECTORY))? else {
+                continue;
+            };
+            enter(child.as_fd())?;
+            todo.push(children(child.as_fd())?);
+            way.push(name);
+            current = Some(child);
+        } else {
+            todo.pop();
+            let Some(name) = way.pop() else { break };
+            let Some(parent) = unless_gone(open_at(here, "..", DIRECTORY))? else {
+                return Ok(false);
+            };
+            if !leave(parent.as_fd(), &name)? {
+                return Ok(false);
+            }
+            current = Some(parent);
+        }
+    }
+    Ok(true)
+}
+
+/// What a failed `rmdir(2)` means: gone already, not yet, or never.
+pub(super) fn removal(error: io::Error) -> io::Result<bool> {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENODEV) => Ok(true),
+        Some(libc::EBUSY | libc::ENOTEMPTY) => Ok(false),
+        _ => Err(error),
+    }
+}
+
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names of the groups directly below.
+fn children(dir: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
+    // kernfs keeps 2 links for a directory and one more for each sub-directory.
+    if nix::sys::stat::fstat(dir)?.st_nlink == 2 {
+        return Ok(vec![]);
+    }
+    let mut names = vec![];
+    let path = format!("/proc/self/fd/{}", dir.as_raw_fd());
+    let Some(entries) = unless_gone(std::fs::read_dir(path))? else {
+        return Ok(names);
+    };
+    for entry in entries {
+        let Some(entry) = unless_gone(entry)? else {
+            return Ok(names);
+        };
+        if entry.file_type()?.is_dir() {
+            names.push(entry.file_name());
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::super::fs::open_dir;
+    use super::*;
+
+    fn group(path: &Path, pids: &str) {
+        fs::create_dir_all(path).expect("directory");
+        fs::write(path.join("cgroup.procs"), pids).expect("cgroup.procs");
+    }
+
+    #[test]
+    fn members_of_the_whole_tree() {
+        let folder = tempfile::tempdir().expect("a folder");
+        group(folder.path(), "1\n2\n");
+        group(&folder.path().join("a"), "3\n0\n");
+        group(&folder.path().join("a/b"), "");
+        group(&folder.path().join("a/b/c"), "4\n");
+        group(&folder.path().join("d"), "0\n5\n");
+        let dir = open_dir(folder.path()).expect("open");
+        let mut members = members(dir.as_fd()).expect("members");
+        members.pids.sort_unstable();
+        assert_eq!(
+            members,
+            Members {
+                pids: vec![1, 2, 3, 4, 5],
+                strangers: 2
+            }
+        );
+        assert_eq!(members.count(), 7);
+    }
+
+    #[test]
+    fn a_group_without_the_file_counts_as_empty() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dir = open_dir(folder.path()).expect("open");
+        assert_eq!(members(dir.as_fd()).expect("members").count(), 0);
+    }
+
+    #[test]
+    fn nesting_deeper_than_any_path_or_descriptor_limit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dir = open_dir(folder.path()).expect("open");
+        let name = "x".repeat(100);
+        let mut current = dir.try_clone().expect("clone");
+        for _ in 0..2000 {
+            nix::sys::stat::mkdirat(&current, name.as_str(), nix::sys::stat::Mode::S_IRWXU)
+                .expect("mkdir");
+            current = open_at(&current, name.as_str(), DIRECTORY).expect("open");
+        }
+        let depth = sum(dir.as_fd(), |_| 1).expect("walk");
+        assert_eq!(depth, 2001);
+        assert!(remove_below(dir.as_fd()).expect("remove"));
+        assert_eq!(fs::read_dir(folder.path()).expect("list").count(), 0);
+    }
+
+    #[test]
+    fn what_is_not_empty_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir_all(folder.path().join("a/b")).expect("directory");
+        fs::write(folder.path().join("a/file"), "").expect("file");
+        let dir = open_dir(folder.path()).expect("open");
+        assert!(!remove_below(dir.as_fd()).expect("remove"));
+        assert!(!folder.path().join("a/b").exists());
+        assert!(folder.path().join("a").exists());
+    }
+
+    #[test]
+    fn the_same_value_everywhere() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir_all(folder.path().join("a/b")).expect("directory");
+        for path in ["freezer.state", "a/b/freezer.state"] {
+            fs::write(folder.path().join(path), "").expect("file");
+        }
+        let dir = open_dir(folder.path()).expect("open");
+        write_all(dir.as_fd(), "freezer.state", "THAWED").expect("write");
+        let text = fs::read_to_string(folder.path().join("a/b/freezer.state"));
+        assert_eq!(text.expect("read"), "THAWED");
+    }
+}

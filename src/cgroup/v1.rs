@@ -1,0 +1,195 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! What is peculiar to cgroup v1: a group in each of several hierarchies, and one more that holds
+//! the processes together where none of those can.
+
+use std::collections::BTreeSet;
+
+use super::advice;
+use super::group::{Group, Trail};
+use super::held::Held;
+use super::mounts::{Hierarchy, Host, Version};
+use super::request::Request;
+use super::settings::needed;
+use crate::error::{Failure, Step};
+
+/// Makes the groups, or takes over those that are there, with their limits set.
+pub(super) fn create(host: &Host, request: &Request) -> Result<Held, Failure> {
+    let (wanted, spare) = hierarchies(host, request)?;
+    let mut trail = Trail::default();
+    let mut groups = vec![];
+    for hierarchy in wanted {
+        groups.push(Group::make(hierarchy, request, &mut trail)?);
+    }
+    let mut refusal = None;
+    for hierarchy in spare {
+        match contain(hierarchy, request) {
+            Ok((group, made)) => {
+                groups.push(group);
+                trail.join(made);
+                break;
+            }
+            Err(failure) => refusal = refusal.or(Some(failure)),
+        }
+    }
+    if groups.is_empty() {
+        return Err(refusal.unwrap_or_else(no_hierarchy));
+    }
+    let mut held = Held::new(Version::V1, groups);
+    held.take_over(request)?;
+    held.furnish(request)?;
+    held.open_entries()?;
+    held.made = trail.keep();
+    Ok(held)
+}
+
+/// The hierarchies that are asked for, and those of which any one would hold the processes
+/// together, best first. Where something is asked for, only those that can freeze or kill are worth
+/// a group more.
+pub(super) fn hierarchies<'a>(
+    host: &'a Host,
+    request: &Request,
+) -> Result<(Vec<&'a Hierarchy>, Vec<&'a Hierarchy>), Failure> {
+    let needed = needed(request, Version::V1)?;
+    let mut wanted: Vec<&Hierarchy> = vec![];
+    for name in &needed {
+        let hierarchy = host
+            .legacy_with(name)
+            .ok_or_else(|| missing(name, &needed))?;
+        if !wanted.contains(&hierarchy) {
+            wanted.push(hierarchy);
+        }
+    }
+    // Also when it is mounted together with one that is needed.
+    if wanted.iter().any(|hierarchy| has_freezer(hierarchy)) {
+        return Ok((wanted, vec![]));
+    }
+    let mut spare: Vec<&Hierarchy> = host.unified().into_iter().collect();
+    spare.extend(host.legacy_with("freezer"));
+    if wanted.is_empty() {
+        let (named, others): (Vec<_>, Vec<_>) = host
+            .legacy()
+            .partition(|hierarchy| hierarchy.controllers[0].starts_with("name="));
+        let others = others
+            .into_iter()
+            .filter(|hierarchy| !has_freezer(hierarchy));
+        spare.extend(named.into_iter().chain(others));
+    }
+    Ok((wanted, spare))
+}
+
+fn has_freezer(hierarchy: &Hierarchy) -> bool {
+    hierarchy.controllers.iter().any(|name| name == "freezer")
+}
+
+/// One group more, to hold the processes together. Where that is refused, the next may do.
+fn contain(hierarchy: &Hierarchy, request: &Request) -> Result<(Group, Trail), Failure> {
+    let mut trail = Trail::default();
+    let mut group = Group::make(hierarchy, request, &mut trail)?;
+    // Some let us make groups and not enter them.
+    group.open_entry()?;
+    group.check_entry()?;
+    let held = Held::new(hierarchy.version, vec![group]);
+    held.refuse_own(request)?;
+    let group = held.groups.into_iter().next().ok_or_else(no_hierarchy)?;
+    Ok((group, trail))
+}
+
+fn missing(name: &str, needed: &BTreeSet<String>) -> Failure {
+    let others: Vec<&str> = needed
+        .iter()
+        .map(String::as_str)
+        .filter(|other| *other != name)
+        .collect();
+    let mut message = format!("no cgroup hierarchy with the controller {name:?} is mounted");
+    if !others.is_empty() {
+        message = format!("{message} (also needed: {})", others.join(", "));
+    }
+    Failure::new(Step::Cgroup, message)
+        .errno(libc::ENOENT)
+        .path(name)
+        .advice(advice::mount(name))
+}
+
+pub(super) fn no_hierarchy() -> Failure {
+    Failure::new(Step::Cgroup, "no cgroup hierarchy is mounted on this host")
+        .errno(libc::ENOENT)
+        .path("/proc/self/mountinfo")
+        .advice("as root: `mkdir -p /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+32 31 0:29 / /cg/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+35 31 0:32 / /cg/memory rw - cgroup cgroup rw,memory
+37 31 0:34 / /cg/freezer rw - cgroup cgroup rw,freezer
+40 31 0:37 / /cg/systemd rw - cgroup cgroup rw,name=systemd
+41 31 0:38 / /cg/unified rw - cgroup2 cgroup2 rw
+";
+    const OWN: &str = "4:memory:/\n3:cpu,cpuacct:/\n2:freezer:/\n1:name=systemd:/\n0::/\n";
+
+    fn chosen(mounts: &str, controllers: &[&str]) -> (Vec<String>, Vec<String>) {
+        let host = Host::from_parts(mounts, OWN);
+        let request = Request {
+            group: "x".into(),
+            controllers: controllers.iter().map(ToString::to_string).collect(),
+            settings: vec![],
+        };
+        let (wanted, spare) = hierarchies(&host, &request).expect("hierarchies");
+        let names = |list: Vec<&Hierarchy>| list.iter().map(|h| h.controllers.join(",")).collect();
+        (names(wanted), names(spare))
+    }
+
+    #[test]
+    fn one_group_for_controllers_mounted_together() {
+        let (wanted, spare) = chosen(MOUNTS, &["cpu", "cpuacct", "memory"]);
+        assert_eq!(wanted, ["cpu,cpuacct", "memory"]);
+        assert_eq!(spare, ["", "freezer"]);
+    }
+
+    #[test]
+    fn the_freezer_needs_nothing_beside_it() {
+        assert_eq!(
+            chosen(MOUNTS, &["freezer"]),
+            (vec!["freezer".into()], vec![])
+        );
+    }
+
+    #[test]
+    fn containment_alone() {
+        let (wanted, spare) = chosen(MOUNTS, &[]);
+        assert_eq!(wanted, Vec::<String>::new());
+        assert_eq!(
+            spare,
+            ["", "freezer", "name=systemd", "memory", "cpu,cpuacct"]
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let host = Host::from_parts(MOUNTS, OWN);
+        let request = Request {
+            group: "x".into(),
+            controllers: vec!["pids".into(), "memory".into()],
+            settings: vec![],
+        };
+        let error = hierarchies(&host, &request).expect_err("no pids");
+        assert_eq!(
+            error.message,
+            "no cgroup hierarchy with the controller \"pids\" is mounted (also needed: memory)"
+        );
+        let error = create(
+            &Host::default(),
+            &Request {
+                group: "x".into(),
+                ..Request::default()
+            },
+        );
+        assert_eq!(error.expect_err("nothing").message, no_hierarchy().message);
+    }
+}

@@ -1,0 +1,394 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Turns the words of the command line into settings, and refuses what makes no sense.
+
+use crate::cgroup;
+use crate::error::{Failure, Step};
+use crate::identity::Request;
+use clap::ArgMatches;
+use nix::sys::signal::Signal;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::str::FromStr;
+use std::time::Duration;
+
+const DEFAULT_DELAY: Duration = Duration::from_millis(500);
+const DEFAULT_WINDOW: u32 = 10_240;
+const MAX_SIGNAL: i32 = 64;
+
+/// What happens to the program's output streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// `--capture-output`
+    pub stdout: bool,
+    /// `--capture-stderr`: stderr goes where stdout goes.
+    pub stderr: bool,
+    /// `--capture-stderr-only`
+    pub stderr_only: bool,
+}
+
+/// Where muontrap's owner is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A shell or the like: stdin only says when to stop, output passes through.
+    Plain,
+    /// An owner that speaks the framed protocol over these descriptors.
+    Framed {
+        /// Commands come from here.
+        input: RawFd,
+        /// Frames go here.
+        output: RawFd,
+    },
+}
+
+/// Validated settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The program, as given.
+    pub program: OsString,
+    /// Its arguments, `argv[0]` included.
+    pub argv: Vec<CString>,
+    /// Its working directory, when it is not muontrap's own.
+    pub cd: Option<CString>,
+    /// The user and groups asked for.
+    pub identity: Request,
+    /// The cgroup asked for.
+    pub cgroup: Option<cgroup::Request>,
+    /// Output that may be in flight, bytes.
+    pub window: u32,
+    /// From the stop signal to SIGKILL.
+    pub delay_to_sigkill: Duration,
+    /// The signal that stops the program.
+    pub stop_signal: i32,
+    /// Leave what the program leaves behind.
+    pub leave_orphans: bool,
+    /// Which output is captured.
+    pub capture: Capture,
+    /// Where the owner is.
+    pub transport: Transport,
+}
+
+impl Config {
+    /// Validates the flags. `transport` comes from [`transport`], so that an error can be sent there.
+    pub fn new(matches: &ArgMatches, transport: Transport) -> Result<Self, Failure> {
+        let mut words = matches
+            .get_many::<OsString>("program")
+            .into_iter()
+            .flatten();
+        let program = words.next().cloned().unwrap_or_default();
+        let name = value(matches, "arg0").unwrap_or(&program);
+        let argv = std::iter::once(name).chain(words);
+        let argv = argv.map(|word| c_string("argument", word));
+        Ok(Self {
+            argv: argv.collect::<Result<_, _>>()?,
+            cd: cd(matches)?,
+            identity: Request {
+                uid: text(matches, "uid")?,
+                gid: text(matches, "gid")?,
+                groups: text(matches, "groups")?,
+            },
+            cgroup: cgroup_request(matches)?,
+            window: window(matches)?,
+            delay_to_sigkill: delay(matches)?,
+            stop_signal: stop_signal(matches)?,
+            leave_orphans: leave_orphans(matches)?,
+            capture: Capture {
+                stdout: matches.get_flag("capture-output"),
+                stderr: matches.get_flag("capture-stderr"),
+                stderr_only: matches.get_flag("capture-stderr-only"),
+            },
+            transport,
+            program,
+        })
+    }
+}
+
+/// Where the owner is: `--framed` and `--fds`.
+pub fn transport(matches: &ArgMatches) -> Result<Transport, Failure> {
+    if !matches.get_flag("framed") {
+        return Ok(Transport::Plain);
+    }
+    let Some(fds) = text(matches, "fds")? else {
+        return Ok(Transport::Framed {
+            input: 0,
+            output: 1,
+        });
+    };
+    let pair = fds
+        .split_once(',')
+        .and_then(|(input, output)| Some((number::<u16>(input)?, number::<u16>(output)?)));
+    match pair {
+        Some((input, output)) if input != output => Ok(Transport::Framed {
+            input: input.into(),
+            output: output.into(),
+        }),
+        _ => Err(refused(
+            "fds",
+            &fds,
+            "two different descriptors, such as 3,4",
+        )),
+    }
+}
+
+/// A plain decimal number: digits only, no sign, no leading zero.
+pub fn number<T: FromStr>(text: &str) -> Option<T> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let leading_zero = text.len() > 1 && text.starts_with('0');
+    if !digits || leading_zero {
+        return None;
+    }
+    text.parse().ok()
+}
+
+fn refused(flag: &str, given: &str, wanted: &str) -> Failure {
+    Failure::new(
+        Step::Options,
+        format!("--{flag} cannot be {given:?}: it takes {wanted}"),
+    )
+    .path(given)
+}
+
+fn value<'a>(matches: &'a ArgMatches, flag: &str) -> Option<&'a OsString> {
+    matches.get_one::<OsString>(flag)
+}
+
+fn utf8(flag: &str, value: &OsStr) -> Result<String, Failure> {
+    let text = value.to_str().map(str::to_owned);
+    text.ok_or_else(|| refused(flag, &value.to_string_lossy(), "valid UTF-8"))
+}
+
+fn text(matches: &ArgMatches, flag: &str) -> Result<Option<String>, Failure> {
+    value(matches, flag).map(|v| utf8(flag, v)).transpose()
+}
+
+fn c_string(what: &str, value: &OsStr) -> Result<CString, Failure> {
+    CString::new(value.as_bytes())
+        .map_err(|_| Failure::new(Step::Options, format!("the {what} has a null byte in it")))
+}
+
+fn cd(matches: &ArgMatches) -> Result<Option<CString>, Failure> {
+    match value(matches, "cd") {
+        Some(directory) if directory.is_empty() => Err(refused("cd", "", "a directory")),
+        Some(directory) => c_string("directory", directory).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn window(matches: &ArgMatches) -> Result<u32, Failure> {
+    match text(matches, "stdio-window")? {
+        None => Ok(DEFAULT_WINDOW),
+        Some(given) => match number(&given) {
+            Some(bytes) if bytes > 0 => Ok(bytes),
+            _ => Err(refused(
+                "stdio-window",
+                &given,
+                "bytes, from 1 to 4294967295",
+            )),
+        },
+    }
+}
+
+fn delay(matches: &ArgMatches) -> Result<Duration, Failure> {
+    match text(matches, "delay-to-sigkill")? {
+        None => Ok(DEFAULT_DELAY),
+        Some(given) => match number::<u32>(&given) {
+            Some(ms) => Ok(Duration::from_millis(ms.into())),
+            None => Err(refused(
+                "delay-to-sigkill",
+                &given,
+                "milliseconds, from 0 to 4294967295",
+            )),
+        },
+    }
+}
+
+fn stop_signal(matches: &ArgMatches) -> Result<i32, Failure> {
+    let Some(given) = text(matches, "stop-signal")? else {
+        return Ok(Signal::SIGTERM as i32);
+    };
+    if let Some(known @ 1..=MAX_SIGNAL) = number(&given) {
+        return Ok(known);
+    }
+    let upper = given.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    Signal::from_str(&format!("SIG{name}"))
+        .map(|signal| signal as i32)
+        .map_err(|_| {
+            refused(
+                "stop-signal",
+                &given,
+                "a name such as SIGINT or a number from 1 to 64",
+            )
+        })
+}
+
+fn leave_orphans(matches: &ArgMatches) -> Result<bool, Failure> {
+    match text(matches, "orphans")?.as_deref() {
+        None | Some("kill") => Ok(false),
+        Some("leave") => Ok(true),
+        Some(other) => Err(refused("orphans", other, "kill or leave")),
+    }
+}
+
+fn cgroup_request(matches: &ArgMatches) -> Result<Option<cgroup::Request>, Failure> {
+    let words = |flag| matches.get_many::<OsString>(flag).into_iter().flatten();
+    let controllers = words("controller").map(|name| utf8("controller", name));
+    let controllers: Vec<String> = controllers.collect::<Result<_, _>>()?;
+    let settings = words("set").map(|given| setting(given));
+    let settings: Vec<(String, String)> = settings.collect::<Result<_, _>>()?;
+    let Some(group) = text(matches, "group")? else {
+        if let Some(name) = controllers.first() {
+            return Err(refused("controller", name, "a --group beside it"));
+        }
+        if let Some((key, _)) = settings.first() {
+            return Err(refused("set", key, "a --group beside it"));
+        }
+        return Ok(None);
+    };
+    let request = cgroup::Request {
+        group,
+        controllers,
+        settings,
+    };
+    request.validate()?;
+    if let Some((name, value)) = request.settings.iter().find(|setting| freezes(setting)) {
+        return Err(refused(
+            "set",
+            &format!("{name}={value}"),
+            "nothing that freezes the program before it has started",
+        ));
+    }
+    Ok(Some(request))
+}
+
+fn freezes((name, value): &(String, String)) -> bool {
+    match name.as_str() {
+        "cgroup.freeze" => value.trim() != "0",
+        "freezer.state" => value.trim() != "THAWED",
+        _ => false,
+    }
+}
+
+fn setting(given: &OsStr) -> Result<(String, String), Failure> {
+    let given = utf8("set", given)?;
+    match given.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(refused("set", &given, "key=value")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    fn config(flags: &[&str]) -> Result<Config, Failure> {
+        let line = ["muontrap"].iter().chain(flags).chain(&["true"]);
+        let matches = cli::command().try_get_matches_from(line).unwrap();
+        Config::new(&matches, transport(&matches)?)
+    }
+
+    #[test]
+    fn defaults() {
+        let config = config(&[]).unwrap();
+        assert_eq!(config.window, 10_240);
+        assert_eq!(config.delay_to_sigkill, Duration::from_millis(500));
+        assert_eq!(config.stop_signal, 15);
+        assert!(!config.leave_orphans);
+        assert_eq!(config.transport, Transport::Plain);
+    }
+
+    #[test]
+    fn numbers_are_plain_decimal_and_nothing_else() {
+        let bad = [
+            "+1000",
+            " 1000",
+            "1000 ",
+            "0x3e8",
+            "01750",
+            "-1",
+            "4294968296",
+            "abc",
+            "",
+            "1e3",
+            "١",
+        ];
+        for flag in ["delay-to-sigkill", "stdio-window"] {
+            for value in bad {
+                let failure = config(&[&format!("--{flag}={value}")]).unwrap_err();
+                assert!(failure.message.contains(flag), "{failure}");
+            }
+            config(&[&format!("--{flag}"), "1000"]).unwrap();
+        }
+        assert!(config(&["--stdio-window", "0"]).is_err());
+        assert!(config(&["--delay-to-sigkill", "0"]).is_ok());
+    }
+
+    #[test]
+    fn signals_have_names_and_numbers() {
+        for (given, number) in [("SIGINT", 2), ("int", 2), ("Term", 15), ("64", 64)] {
+            assert_eq!(
+                config(&["--stop-signal", given]).unwrap().stop_signal,
+                number
+            );
+        }
+        for given in ["0", "65", "SIGNOPE", "", "SIGSIGINT", "-9"] {
+            assert!(config(&["--stop-signal", given]).is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn cgroup_flags_belong_together() {
+        let config = config(&["-g", "a/b", "-c", "memory", "-s", "memory.max=1=2"]).unwrap();
+        let request = config.cgroup.unwrap();
+        assert_eq!(request.group, "a/b");
+        assert_eq!(request.controllers, ["memory"]);
+        assert_eq!(
+            request.settings,
+            [("memory.max".to_owned(), "1=2".to_owned())]
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        for (flags, flag) in [
+            (&["--set", "a=1"][..], "set"),
+            (&["--controller", "memory"], "controller"),
+            (&["--group", "g", "--set", "a"], "set"),
+            (&["--group", "g", "--set", "=1"], "set"),
+            (&["--group", "g", "--set", "cgroup.freeze=1"], "set"),
+            (&["--group", "g", "--set", "freezer.state=FROZEN"], "set"),
+            (&["--orphans", "maybe"], "orphans"),
+            (&["--cd", ""], "cd"),
+            (&["--framed", "--fds", "3"], "fds"),
+            (&["--framed", "--fds", "3,3"], "fds"),
+            (&["--framed", "--fds", "a,b"], "fds"),
+        ] {
+            let failure = config(flags).unwrap_err();
+            assert!(
+                failure.message.starts_with(&format!("--{flag} ")),
+                "{failure}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_transport_can_be_moved() {
+        let framed = |input, output| Transport::Framed { input, output };
+        assert_eq!(config(&["--framed"]).unwrap().transport, framed(0, 1));
+        assert_eq!(
+            config(&["--framed", "--fds", "3,4"]).unwrap().transport,
+            framed(3, 4)
+        );
+    }
+
+    #[test]
+    fn arg0_replaces_only_the_first_argument() {
+        let config = config(&["-0", "zero"]).unwrap();
+        assert_eq!(config.program, "true");
+        assert_eq!(config.argv, [c"zero".to_owned()]);
+    }
+}

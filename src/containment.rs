@@ -1,0 +1,145 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! What holds the program's processes together: its cgroup, and the table of descendants.
+
+use crate::cgroup::{Cgroup, KillStep};
+use crate::descendants::{Progress, Sweep};
+use std::time::{Duration, Instant};
+
+/// The kernel may count a dead process as a member of its cgroup for a while.
+const REMOVAL_TIME: Duration = Duration::from_secs(2);
+
+/// What the cgroup had to say before it was removed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CgroupReport {
+    /// Processes that the kernel killed because the group was out of memory.
+    pub oom_kills: u64,
+    /// The most memory that was used, bytes.
+    pub peak: Option<u64>,
+    /// Whether its directory is still there.
+    pub left: bool,
+}
+
+/// All processes that the program started, and the program.
+#[derive(Debug)]
+pub struct Containment {
+    cgroup: Option<Cgroup>,
+    sweep: Option<Sweep>,
+    removal: Option<Instant>,
+    report: CgroupReport,
+    /// What could not be done, for people to read; the session passes it on.
+    pub complaints: Vec<String>,
+}
+
+impl Containment {
+    /// With the group that the program was started in.
+    pub fn new(cgroup: Option<Cgroup>) -> Self {
+        Self {
+            cgroup,
+            sweep: None,
+            removal: None,
+            report: CgroupReport::default(),
+            complaints: Vec::new(),
+        }
+    }
+
+    /// The directories of the cgroup, each with its controllers.
+    pub fn directories(&self) -> Vec<(String, String)> {
+        let directories = self.cgroup.as_ref().map(Cgroup::directories);
+        let directories = directories.into_iter().flatten();
+        directories
+            .map(|(label, path)| (label, path.to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    /// From now on nothing may survive.
+    pub fn begin_sweep(&mut self, sweep: Sweep) {
+        self.sweep = Some(sweep);
+    }
+
+    /// One step of killing. Dead children have to be collected between two of them.
+    ///
+    /// The cgroup holds what it holds, whoever its parent is, so it goes first. What got out of it is
+    /// left to the sweep of the descendants.
+    pub fn sweep(&mut self) -> Progress {
+        if self.empty_cgroup() == Progress::Waiting {
+            return Progress::Waiting;
+        }
+        let Some(sweep) = &mut self.sweep else {
+            return Progress::Gone;
+        };
+        let progress = sweep.step();
+        let survivors = sweep.survivors();
+        if progress == Progress::Gone && !survivors.is_empty() {
+            self.complaints.push(format!(
+                "not permitted to kill {survivors:?}, which the program left behind"
+            ));
+        }
+        progress
+    }
+
+    fn empty_cgroup(&mut self) -> Progress {
+        let Some(cgroup) = &mut self.cgroup else {
+            return Progress::Gone;
+        };
+        match cgroup.kill_step() {
+            Ok(KillStep::Busy { remaining }) if cgroup.denied() < remaining => Progress::Waiting,
+            Ok(_) => Progress::Gone,
+            Err(error) => {
+                self.complaints
+                    .push(format!("cannot empty the cgroup: {error}"));
+                Progress::Gone
+            }
+        }
+    }
+
+    /// One step of removing the cgroup, whose own report is taken first.
+    pub fn remove(&mut self) -> Progress {
+        let Some(cgroup) = &mut self.cgroup else {
+            return Progress::Gone;
+        };
+        let deadline = *self.removal.get_or_insert_with(|| {
+            self.report.oom_kills = cgroup.oom_kills();
+            self.report.peak = cgroup.peak_memory();
+            Instant::now() + REMOVAL_TIME
+        });
+        // What was left running on purpose keeps its group.
+        if self.sweep.is_none() && !cgroup.is_empty().unwrap_or(true) {
+            self.report.left = true;
+            return Progress::Gone;
+        }
+        let why = match cgroup.remove_step() {
+            Ok(true) => return Progress::Gone,
+            Ok(false) if Instant::now() < deadline => return Progress::Waiting,
+            Ok(false) => "it is still in use".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.report.left = true;
+        let directories = cgroup.directories();
+        let paths: Vec<_> = directories.iter().map(|(_, path)| path).collect();
+        self.complaints
+            .push(format!("cannot remove the cgroup {paths:?}: {why}"));
+        Progress::Gone
+    }
+
+    /// What the cgroup had to say, once it was removed.
+    pub fn report(&self) -> CgroupReport {
+        self.report
+    }
+
+    /// Processes that were killed after the program's own death.
+    pub fn killed(&self) -> usize {
+        let swept = self.sweep.as_ref().map_or(0, Sweep::killed);
+        swept + self.cgroup.as_ref().map_or(0, Cgroup::killed)
+    }
+
+    /// Processes that could not be killed.
+    pub fn survivors(&self) -> usize {
+        let swept = self.sweep.as_ref();
+        let outside = swept.map_or(0, |sweep| sweep.survivors().len());
+        // Those in the cgroup that are descendants too were counted just now.
+        outside.max(self.cgroup.as_ref().map_or(0, Cgroup::denied))
+    }
+}

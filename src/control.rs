@@ -1,0 +1,161 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The owner's side of a session: where commands come from and when it went away.
+
+use crate::config::Transport;
+use crate::error::{Failure, Step};
+use crate::outbox::Outbox;
+use crate::protocol::Decoder;
+use crate::reactor;
+use crate::sys;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::{isatty, read};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+const BUFFER: usize = 16 * 1024;
+
+/// The descriptor that commands come from.
+#[derive(Debug)]
+pub struct Control {
+    fd: BorrowedFd<'static>,
+    framed: bool,
+    eof: bool,
+    buffer: Vec<u8>,
+    /// Commands that came, when the protocol is framed.
+    pub decoder: Decoder,
+}
+
+/// What a read gave.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// Bytes for the program, from an owner that speaks no protocol.
+    Plain(&'a [u8]),
+    /// Bytes that went into the decoder.
+    Framed,
+    /// Nothing more for now.
+    Nothing,
+    /// The owner closed its end.
+    Closed,
+}
+
+impl Control {
+    /// Checks and prepares the descriptor.
+    ///
+    /// It has to be a pipe, a socket or a terminal: only those can be waited on, and only their end
+    /// of file says that an owner went away. `/dev/null` would say so at once.
+    pub fn new(transport: Transport) -> Result<Self, Failure> {
+        let (number, framed) = match transport {
+            Transport::Plain => (libc::STDIN_FILENO, false),
+            Transport::Framed { input, .. } => (input, true),
+        };
+        let fd = usable(number)?;
+        // Without frames this may be a terminal that other processes share, and that is blocking
+        // for them: such a descriptor is asked before each read instead.
+        if framed {
+            reactor::set_nonblocking(&fd).map_err(|error| unusable(number).caused_by(&error))?;
+        }
+        Ok(Self {
+            fd,
+            framed,
+            eof: false,
+            buffer: vec![0; BUFFER],
+            decoder: Decoder::default(),
+        })
+    }
+
+    /// Whether the owner is gone.
+    pub fn is_closed(&self) -> bool {
+        self.eof
+    }
+
+    /// Takes the owner as gone.
+    pub fn close(&mut self) {
+        self.eof = true;
+    }
+
+    /// Reads once.
+    pub fn receive(&mut self) -> io::Result<Received<'_>> {
+        if self.eof || (!self.framed && !has_input(self.fd)?) {
+            return Ok(Received::Nothing);
+        }
+        match read(self.fd, &mut self.buffer) {
+            // A terminal that hung up gives EIO, a socket that was reset ECONNRESET.
+            Ok(0) | Err(Errno::EIO | Errno::ECONNRESET) => {
+                self.eof = true;
+                Ok(Received::Closed)
+            }
+            Ok(count) if self.framed => {
+                self.decoder.push(&self.buffer[..count]);
+                Ok(Received::Framed)
+            }
+            Ok(count) => Ok(Received::Plain(&self.buffer[..count])),
+            Err(Errno::EAGAIN) => Ok(Received::Nothing),
+            Err(Errno::EINTR) => self.receive(),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Waits until the owner closes its end, when nothing else is left to do but to get the last
+    /// frame through to it.
+    pub fn wait_for_close(&mut self, outbox: &mut Outbox) {
+        while !self.eof {
+            outbox.flush();
+            let commands = PollFd::new(self.fd, PollFlags::POLLIN);
+            let room = outbox.fd().filter(|_| !outbox.is_empty());
+            let room = room.map(|fd| PollFd::new(fd, PollFlags::POLLOUT));
+            let mut fds: Vec<_> = std::iter::once(commands).chain(room).collect();
+            let waited = poll(&mut fds, PollTimeout::NONE);
+            if waited.is_err_and(|errno| errno != Errno::EINTR) || self.receive().is_err() {
+                return;
+            }
+            self.decoder = Decoder::default();
+        }
+    }
+}
+
+impl AsRawFd for Control {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+fn has_input(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    match poll(&mut fds, PollTimeout::ZERO) {
+        Ok(count) => Ok(count > 0),
+        Err(Errno::EINTR) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn unusable(fd: RawFd) -> Failure {
+    let name = if fd == libc::STDIN_FILENO {
+        "stdin".to_owned()
+    } else {
+        format!("descriptor {fd}")
+    };
+    Failure::new(
+        Step::Stdio,
+        format!("{name} is not a pipe, socket or terminal"),
+    )
+    .path(name)
+    .advice("muontrap runs the program until its stdin is closed, so it needs one that can be closed, such as a pipe")
+}
+
+fn usable(number: RawFd) -> Result<BorrowedFd<'static>, Failure> {
+    let failed = |error: &io::Error| unusable(number).caused_by(error);
+    let fd = sys::borrow_fd(number).map_err(|error| failed(&error))?;
+    let mode = fstat(fd).map_err(|errno| failed(&errno.into()))?.st_mode;
+    let kind = SFlag::from_bits_truncate(mode) & SFlag::S_IFMT;
+    let terminal = kind == SFlag::S_IFCHR && isatty(fd).unwrap_or(false);
+    if terminal || kind == SFlag::S_IFIFO || kind == SFlag::S_IFSOCK {
+        Ok(fd)
+    } else {
+        Err(unusable(number))
+    }
+}

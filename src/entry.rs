@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! What `main` does: from the command line to an exit status.
+
+use crate::config::{Config, Transport};
+use crate::control::Control;
+use crate::error::{EXIT_SETUP, Failure};
+use crate::outbox::Outbox;
+use crate::protocol;
+use crate::{reactor, session, setup, sys};
+use clap::ArgMatches;
+use std::process::ExitCode;
+
+/// Says what is wrong with the command line, or prints the help that it asked for.
+pub fn usage_error(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(EXIT_SETUP)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Runs a whole session and returns the exit status of muontrap.
+pub fn main(matches: &ArgMatches, transport: Result<Transport, Failure>) -> u8 {
+    let transport = match transport {
+        Ok(transport) => transport,
+        Err(failure) => return print(&failure),
+    };
+    let mut control = match Control::new(transport) {
+        Ok(control) => control,
+        Err(failure) => return print(&failure),
+    };
+    let config = match Config::new(matches, transport) {
+        Ok(config) => config,
+        Err(failure) => return report(transport, &mut control, &failure),
+    };
+    match setup::start(&config, &control) {
+        Ok(running) => match session::run(&config, control, running) {
+            Ok(status) => status,
+            Err(error) => {
+                // Nothing is left to do it properly with; the parent-death signal does the rest.
+                eprintln!("muontrap: the event loop failed: {error}");
+                EXIT_SETUP
+            }
+        },
+        Err(failure) => report(transport, &mut control, &failure),
+    }
+}
+
+fn print(failure: &Failure) -> u8 {
+    eprintln!("muontrap: {failure}");
+    failure.exit_status
+}
+
+/// Tells the owner that the program never ran.
+fn report(transport: Transport, control: &mut Control, failure: &Failure) -> u8 {
+    let Transport::Framed { output, .. } = transport else {
+        return print(failure);
+    };
+    let fd = sys::borrow_fd(output).and_then(|fd| reactor::set_nonblocking(&fd).map(|()| fd));
+    let Ok(fd) = fd else {
+        return print(failure);
+    };
+    let mut outbox = Outbox::new(fd);
+    outbox.send(&protocol::failed(failure));
+    control.wait_for_close(&mut outbox);
+    failure.exit_status
+}

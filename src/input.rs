@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The program's stdin: bytes that wait for the program to read them.
+
+use nix::errno::Errno;
+use nix::unistd::write;
+use std::os::fd::OwnedFd;
+
+/// The write end of the program's stdin. Dropping it is the program's end of input.
+#[derive(Debug)]
+pub struct Input {
+    fd: Option<OwnedFd>,
+    waiting: Vec<u8>,
+    start: usize,
+    eof: bool,
+    watched: bool,
+}
+
+impl Input {
+    /// For a descriptor that does not block; `None` when the program has a stdin of its own.
+    pub fn new(fd: Option<OwnedFd>) -> Self {
+        Self {
+            fd,
+            waiting: Vec::new(),
+            start: 0,
+            eof: false,
+            watched: false,
+        }
+    }
+
+    /// Bytes that are not written yet.
+    pub fn pending(&self) -> usize {
+        self.waiting.len() - self.start
+    }
+
+    /// Whether the end of input was announced.
+    pub fn has_ended(&self) -> bool {
+        self.eof
+    }
+
+    /// Adds bytes for the program.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.waiting.extend_from_slice(bytes);
+    }
+
+    /// Closes the program's stdin as soon as everything is written.
+    pub fn end(&mut self) {
+        self.eof = true;
+    }
+
+    /// Closes the program's stdin and throws away what is waiting, now and later. Tells how many
+    /// bytes that were.
+    pub fn close(&mut self) -> usize {
+        self.fd = None;
+        self.pump()
+    }
+
+    /// The descriptor, the first time that it has to be watched for room.
+    pub fn wants_watch(&mut self) -> Option<&OwnedFd> {
+        if self.pending() == 0 || self.watched {
+            return None;
+        }
+        self.watched = true;
+        self.fd.as_ref()
+    }
+
+    /// Writes what the pipe takes now, and tells how many bytes are dealt with: written, or dropped
+    /// because the program closed its stdin.
+    pub fn pump(&mut self) -> usize {
+        let before = self.pending();
+        while self.pending() > 0 {
+            let Some(fd) = &self.fd else {
+                self.start = self.waiting.len();
+                break;
+            };
+            match write(fd, &self.waiting[self.start..]) {
+                Ok(count) => self.start += count,
+                Err(Errno::EAGAIN) => break,
+                Err(Errno::EINTR) => {}
+                Err(_) => self.fd = None,
+            }
+        }
+        if self.pending() == 0 {
+            self.waiting.clear();
+            self.start = 0;
+            if self.eof {
+                self.fd = None;
+            }
+        } else if self.start > 1 << 16 {
+            self.waiting.drain(..self.start);
+            self.start = 0;
+        }
+        before - self.pending()
+    }
+}

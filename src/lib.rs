@@ -1,0 +1,31 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! MuonTrap's helper: runs one program, contains it, meters its output, and leaves nothing behind.
+//!
+//! `main` hands the flags to [`cli`], [`config`] makes typed settings of them, and [`session`] runs
+//! the program with them. The other modules are leaves that return values and errors.
+
+pub mod cgroup;
+pub mod cli;
+pub mod config;
+pub mod containment;
+pub mod control;
+pub mod descendants;
+pub mod entry;
+pub mod error;
+pub mod identity;
+pub mod input;
+pub mod outbox;
+pub mod program;
+pub mod protocol;
+pub mod reactor;
+pub mod reap;
+pub mod relay;
+pub mod session;
+pub mod setup;
+pub mod signals;
+pub mod spawn;
+pub mod sys;
+pub mod window;

@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Frames on their way to the owner.
+
+use nix::errno::Errno;
+use nix::unistd::write;
+use std::os::fd::BorrowedFd;
+
+/// Writes at once what fits into the pipe and keeps the rest.
+#[derive(Debug)]
+pub struct Outbox {
+    fd: Option<BorrowedFd<'static>>,
+    rest: Vec<u8>,
+    written: usize,
+    closed: bool,
+    watched: bool,
+}
+
+impl Outbox {
+    /// For a descriptor that does not block.
+    pub fn new(fd: BorrowedFd<'static>) -> Self {
+        Self {
+            fd: Some(fd),
+            rest: Vec::new(),
+            written: 0,
+            closed: false,
+            watched: false,
+        }
+    }
+
+    /// Where no owner reads frames.
+    pub fn nowhere() -> Self {
+        Self {
+            fd: None,
+            rest: Vec::new(),
+            written: 0,
+            closed: true,
+            watched: false,
+        }
+    }
+
+    /// The descriptor, the first time that it has to be watched for room.
+    pub fn wants_watch(&mut self) -> Option<BorrowedFd<'static>> {
+        if self.is_empty() || self.watched {
+            return None;
+        }
+        self.watched = true;
+        self.fd
+    }
+
+    /// The descriptor that frames go to.
+    pub fn fd(&self) -> Option<BorrowedFd<'static>> {
+        self.fd
+    }
+
+    /// Whether everything was written, or can never be.
+    pub fn is_empty(&self) -> bool {
+        self.closed || self.written == self.rest.len()
+    }
+
+    /// Whether the owner closed its end, or is to be taken as gone.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Writes nothing any more.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Sends one whole frame.
+    pub fn send(&mut self, frame: &[u8]) {
+        let done = if self.is_empty() {
+            self.write(frame)
+        } else {
+            0
+        };
+        if !self.closed && done < frame.len() {
+            if self.written == self.rest.len() {
+                self.rest.clear();
+                self.written = 0;
+            }
+            self.rest.extend_from_slice(&frame[done..]);
+        }
+    }
+
+    /// Writes more of what was kept.
+    pub fn flush(&mut self) {
+        if !self.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            self.written += self.write(&rest[self.written..]);
+            self.rest = rest;
+        }
+        if self.is_empty() {
+            self.rest = Vec::new();
+            self.written = 0;
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        let Some(fd) = self.fd else { return done };
+        while !self.closed && done < bytes.len() {
+            match write(fd, &bytes[done..]) {
+                Ok(count) => done += count,
+                Err(Errno::EAGAIN) => break,
+                Err(Errno::EINTR) => {}
+                Err(_) => self.closed = true,
+            }
+        }
+        done
+    }
+}

@@ -1,0 +1,426 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! One program from its start to the death of the last process that it left behind: the state
+//! machine of `docs/protocol.md`'s session.
+//!
+//! ```text
+//! Running ─(told to stop)─► Stopping ─┐
+//!    └──────(it died)─────────────────┴─► Sweeping ─► Draining ─► Done
+//! ```
+
+use crate::config::{Config, Transport};
+use crate::containment::Containment;
+use crate::control::{Control, Received};
+use crate::descendants::{Progress, Sweep};
+use crate::error::EXIT_SETUP;
+use crate::input::Input;
+use crate::outbox::Outbox;
+use crate::protocol::{self, Command, INPUT_WINDOW, OutputStream, Report, Violation};
+use crate::reactor::{Reactor, Source};
+use crate::reap::{self, Death};
+use crate::relay::{Relay, Thoroughness};
+use crate::setup::Running;
+use crate::signals::Signals;
+use crate::sys;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// While a sweep waits for the deaths it caused, SIGCHLD says when to go on. This is for the rest:
+/// a process that changes hands while it is looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Unframed bytes to hold for a program that does not read them.
+const PLAIN_INPUT_LIMIT: usize = 64 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    /// Told to stop; SIGKILL at the deadline, unless that was sent.
+    Stopping {
+        deadline: Option<Instant>,
+    },
+    Sweeping,
+    Draining,
+    /// All is delivered; the cgroup has to go.
+    Removing,
+    Done,
+}
+
+/// Looks after a program that runs, and returns the exit status of muontrap.
+pub fn run(config: &Config, control: Control, running: Running) -> io::Result<u8> {
+    Session::new(config, control, running).run()
+}
+
+struct Session<'a> {
+    config: &'a Config,
+    state: State,
+    control: Control,
+    outbox: Outbox,
+    reactor: Reactor,
+    signals: Signals,
+    input: Input,
+    relay: Relay,
+    pid: i32,
+    since: Instant,
+    containment: Containment,
+    strangers: Vec<i32>,
+    death: Option<(Death, Duration)>,
+    stopped: bool,
+    needed_sigkill: bool,
+    violated: bool,
+}
+
+impl<'a> Session<'a> {
+    fn new(config: &'a Config, control: Control, running: Running) -> Self {
+        Self {
+            config,
+            state: State::Running,
+            control,
+            outbox: running.outbox,
+            reactor: running.reactor,
+            signals: running.signals,
+            input: running.input,
+            relay: running.relay,
+            pid: running.pid,
+            since: running.since,
+            containment: Containment::new(running.cgroup),
+            strangers: running.strangers,
+            death: None,
+            stopped: false,
+            needed_sigkill: false,
+            violated: false,
+        }
+    }
+
+    fn is_framed(&self) -> bool {
+        self.config.transport != Transport::Plain
+    }
+
+    fn run(mut self) -> io::Result<u8> {
+        let directories = self.containment.directories();
+        self.outbox.send(&protocol::started(self.pid, &directories));
+        // Whatever came before the handlers and the poll were in place makes no edge.
+        self.reactor.ready.set(Source::ControlIn);
+        self.collect_dead()?;
+        loop {
+            self.take_signals()?;
+            self.take_commands()?;
+            self.move_input();
+            self.outbox.flush();
+            self.move_output()?;
+            if self.is_framed() && self.outbox.is_closed() && !self.control.is_closed() {
+                self.owner_left()?;
+            }
+            self.advance()?;
+            if self.is_over() {
+                return Ok(self.exit_status());
+            }
+            self.watch_the_blocked()?;
+            let timeout = self.timeout();
+            self.reactor.wait(timeout)?;
+        }
+    }
+
+    // Deadlines and readiness
+
+    fn timeout(&self) -> Option<Duration> {
+        let output = self.relay.can_progress(&self.reactor.ready, &self.outbox);
+        if output || self.reactor.ready.is(Source::ControlIn) && self.reads_commands() {
+            return Some(Duration::ZERO);
+        }
+        match self.state {
+            State::Stopping {
+                deadline: Some(deadline),
+            } => Some(deadline.saturating_duration_since(Instant::now())),
+            State::Sweeping | State::Removing => Some(SWEEP_INTERVAL),
+            _ => None,
+        }
+    }
+
+    fn watch_the_blocked(&mut self) -> io::Result<()> {
+        if let Some(fd) = self.outbox.wants_watch() {
+            self.reactor.watch_write(Source::ControlOut, &fd)?;
+        }
+        if let Some(fd) = self.input.wants_watch() {
+            self.reactor.watch_write(Source::Stdin, fd)?;
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        let nobody = self.control.is_closed() || self.outbox.is_closed();
+        self.state == State::Done && (!self.is_framed() || nobody)
+    }
+
+    fn exit_status(&self) -> u8 {
+        match &self.death {
+            Some((death, _)) if !self.violated => death.ending.exit_status(),
+            _ => EXIT_SETUP,
+        }
+    }
+
+    // What comes in
+
+    fn take_signals(&mut self) -> io::Result<()> {
+        if self.reactor.ready.is(Source::Signal) {
+            self.reactor.ready.clear(Source::Signal);
+            self.signals.drain();
+        }
+        if self.signals.take_stop() {
+            self.stop()?;
+        }
+        if self.signals.take_child() {
+            self.collect_dead()?;
+        }
+        Ok(())
+    }
+
+    fn collect_dead(&mut self) -> io::Result<()> {
+        let strangers = &mut self.strangers;
+        let death = reap::collect(self.pid, |pid| {
+            strangers.retain(|&stranger| stranger != pid);
+        })?;
+        let Some(death) = death else { return Ok(()) };
+        // Only the first: later, another descendant may get the same pid.
+        if self.death.is_none() {
+            self.death = Some((death, self.since.elapsed()));
+            let dropped = self.input.close();
+            self.acknowledge_input(dropped);
+        }
+        Ok(())
+    }
+
+    /// Without frames there is nothing to say but bytes, and those wait until the program reads.
+    fn reads_commands(&self) -> bool {
+        !self.control.is_closed() && (self.is_framed() || self.input.pending() < PLAIN_INPUT_LIMIT)
+    }
+
+    fn take_commands(&mut self) -> io::Result<()> {
+        while self.reactor.ready.is(Source::ControlIn) && self.reads_commands() {
+            match self.control.receive()? {
+                Received::Plain(bytes) => {
+                    self.input.push(bytes);
+                }
+                Received::Framed => self.obey()?,
+                Received::Nothing => self.reactor.ready.clear(Source::ControlIn),
+                Received::Closed => self.owner_left()?,
+            }
+        }
+        // The end of a pipe shows before the bytes in front of it were read.
+        let hung_up = self.reactor.ready.is_closed(Source::ControlIn);
+        if hung_up && !self.control.is_closed() && !self.reads_commands() {
+            self.owner_left()?;
+        }
+        Ok(())
+    }
+
+    fn owner_left(&mut self) -> io::Result<()> {
+        self.control.close();
+        if self.is_framed() {
+            self.outbox.close();
+            self.relay.discard();
+        }
+        self.stop()
+    }
+
+    fn obey(&mut self) -> io::Result<()> {
+        let mut wants_stop = false;
+        loop {
+            let result = match self.control.decoder.next_command() {
+                Ok(None) => break,
+                Ok(Some(command)) => match command {
+                    Command::Ack(bytes) => self.relay.acked(bytes).map_err(Violation::AckOverrun),
+                    Command::Signal(number) => {
+                        // A program that is dead but not yet collected takes it in silence.
+                        if self.death.is_none() {
+                            let _ = sys::kill(self.pid, number.into());
+                        }
+                        Ok(())
+                    }
+                    Command::Stop => {
+                        wants_stop = true;
+                        Ok(())
+                    }
+                    Command::Input(bytes) => take_input(&mut self.input, bytes),
+                    Command::InputEof => {
+                        self.input.end();
+                        Ok(())
+                    }
+                    Command::Discard => {
+                        self.relay.discard();
+                        Ok(())
+                    }
+                },
+                Err(violation) => Err(violation),
+            };
+            if let Err(violation) = result {
+                eprintln!(
+                    "muontrap: protocol error: the owner sent {violation}; stopping the program"
+                );
+                self.violated = true;
+                return self.owner_left();
+            }
+        }
+        if wants_stop { self.stop() } else { Ok(()) }
+    }
+
+    // What goes through
+
+    fn move_input(&mut self) {
+        self.reactor.ready.clear(Source::Stdin);
+        let done = self.input.pump();
+        self.acknowledge_input(done);
+    }
+
+    /// Tells the owner of input that is dealt with: written, or not wanted any more. Nothing follows
+    /// EXITED, though.
+    fn acknowledge_input(&mut self, bytes: usize) {
+        if bytes > 0 && self.is_framed() && self.state != State::Done {
+            let bytes = u32::try_from(bytes).expect("the input window is smaller");
+            self.outbox.send(&protocol::input_ack(bytes));
+        }
+    }
+
+    fn move_output(&mut self) -> io::Result<()> {
+        let thoroughness = if self.state == State::Draining {
+            Thoroughness::UntilEmpty
+        } else {
+            Thoroughness::UntilShort
+        };
+        self.relay
+            .pump(&mut self.reactor.ready, &mut self.outbox, thoroughness)
+    }
+
+    // The states
+
+    fn stop(&mut self) -> io::Result<()> {
+        if self.state != State::Running || self.death.is_some() {
+            return Ok(());
+        }
+        self.stopped = true;
+        self.state = State::Stopping {
+            deadline: Instant::now().checked_add(self.config.delay_to_sigkill),
+        };
+        self.signal(self.config.stop_signal);
+        // A stopped program acts on a signal only once it goes on.
+        self.signal(libc::SIGCONT);
+        // It may have been dead already, or have died of that.
+        self.collect_dead()
+    }
+
+    /// Sends a signal to the program, which is not collected yet, so that its pid is its own.
+    fn signal(&self, number: i32) {
+        if self.death.is_none() {
+            // ESRCH cannot be, and EPERM only for a program that became another user's.
+            if let Err(error) = sys::kill(self.pid, number) {
+                eprintln!(
+                    "muontrap: cannot send signal {number} to {}: {error}",
+                    self.pid
+                );
+            }
+        }
+    }
+
+    /// Goes on through the states as far as possible without waiting.
+    fn advance(&mut self) -> io::Result<()> {
+        if self.death.is_none() && self.is_overdue() {
+            self.needed_sigkill = true;
+            self.signal(libc::SIGKILL);
+            self.state = State::Stopping { deadline: None };
+        }
+        if self.death.is_some() && matches!(self.state, State::Running | State::Stopping { .. }) {
+            self.begin_sweep()?;
+        }
+        if self.state == State::Sweeping && self.containment.sweep() == Progress::Gone {
+            self.begin_drain()?;
+        }
+        if self.state == State::Draining {
+            self.move_output()?;
+            if self.relay.is_drained(&self.reactor.ready) {
+                self.state = State::Removing;
+            }
+        }
+        if self.state == State::Removing && self.containment.remove() == Progress::Gone {
+            self.finish();
+        }
+        self.complain();
+        Ok(())
+    }
+
+    fn is_overdue(&self) -> bool {
+        match self.state {
+            State::Stopping {
+                deadline: Some(deadline),
+            } => Instant::now() >= deadline,
+            _ => false,
+        }
+    }
+
+    fn begin_sweep(&mut self) -> io::Result<()> {
+        if self.config.leave_orphans && self.state == State::Running {
+            return self.begin_drain();
+        }
+        let me = nix::unistd::getpid().as_raw();
+        let strangers = std::mem::take(&mut self.strangers);
+        self.containment
+            .begin_sweep(Sweep::new(me, self.pid, strangers));
+        self.state = State::Sweeping;
+        Ok(())
+    }
+
+    fn complain(&mut self) {
+        for complaint in self.containment.complaints.drain(..) {
+            eprintln!("muontrap: {complaint}");
+        }
+    }
+
+    /// Now everything is in the pipes that is ever going to be; a survivor, or somebody who was
+    /// handed a pipe, may hold it open and write to it for ever, so the bytes are counted.
+    fn begin_drain(&mut self) -> io::Result<()> {
+        self.state = State::Draining;
+        self.relay.seal(&mut self.reactor.ready)
+    }
+
+    fn finish(&mut self) {
+        self.state = State::Done;
+        if let Some((death, wall)) = &self.death {
+            let report = self.report(death, *wall);
+            self.outbox.send(&protocol::exited(&report));
+        }
+    }
+
+    fn report(&self, death: &Death, wall: Duration) -> Report {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let cgroup = self.containment.report();
+        Report {
+            ending: death.ending,
+            core_dumped: death.core_dumped,
+            oom_killed: cgroup.oom_kills > 0,
+            stopped: self.stopped,
+            needed_sigkill: self.needed_sigkill,
+            cgroup_left: cgroup.left,
+            user_us: death.waited.user_us,
+            system_us: death.waited.system_us,
+            peak_rss: death.waited.peak_rss,
+            wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
+            stdout_bytes: self.relay.bytes(OutputStream::Stdout),
+            stderr_bytes: self.relay.bytes(OutputStream::Stderr),
+            swept: count(self.containment.killed()),
+            survivors: count(self.containment.survivors()),
+            cgroup_peak: cgroup.peak,
+        }
+    }
+}
+
+fn take_input(input: &mut Input, bytes: &[u8]) -> Result<(), Violation> {
+    if input.has_ended() {
+        return Err(Violation::InputAfterEof);
+    }
+    if input.pending() + bytes.len() > INPUT_WINDOW {
+        return Err(Violation::InputOverrun);
+    }
+    input.push(bytes);
+    Ok(())
+}

@@ -1,0 +1,189 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The system calls that have no safe wrapper elsewhere. Besides one block in `spawn.rs`, all of
+//! the program's `unsafe` is here.
+#![allow(unsafe_code)]
+
+use nix::errno::Errno;
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A process that was waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Waited {
+    /// Its pid.
+    pub pid: i32,
+    /// The status word of wait(2).
+    pub status: c_int,
+    /// CPU time in user mode, microseconds, its waited-for children included.
+    pub user_us: u64,
+    /// CPU time in kernel mode, microseconds.
+    pub system_us: u64,
+    /// Peak resident set, bytes.
+    pub peak_rss: u64,
+}
+
+fn check(result: c_int) -> io::Result<c_int> {
+    Errno::result(result).map_err(io::Error::from)
+}
+
+/// Waits for any dead child without blocking; `None` when none is dead.
+///
+/// Fails with `ECHILD` when there are no children at all.
+pub fn wait_any() -> io::Result<Option<Waited>> {
+    let mut status = 0;
+    // SAFETY: rusage is plain old data, for which all zeroes is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to live, writable values of the right type.
+    let pid = check(unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG, &raw mut usage) })?;
+    Ok((pid != 0).then(|| Waited {
+        pid,
+        status,
+        user_us: microseconds(usage.ru_utime),
+        system_us: microseconds(usage.ru_stime),
+        peak_rss: peak_rss_bytes(usage.ru_maxrss),
+    }))
+}
+
+fn microseconds(time: libc::timeval) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds * 1_000_000 + u64::try_from(time.tv_usec).unwrap_or(0)
+}
+
+/// `ru_maxrss` is in kibibytes, but in bytes on Apple's systems: getrusage(2) of each.
+fn peak_rss_bytes(maxrss: libc::c_long) -> u64 {
+    let unit = if cfg!(target_vendor = "apple") {
+        1
+    } else {
+        1024
+    };
+    u64::try_from(maxrss).unwrap_or(0) * unit
+}
+
+/// Whether this process has any child, dead or alive.
+pub fn has_children() -> bool {
+    // SAFETY: siginfo_t is plain old data, for which all zeroes is a value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    loop {
+        // SAFETY: the pointer is to a live, writable siginfo_t.
+        let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) };
+        match check(result) {
+            Ok(_) => return true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Sends a signal to one process, or to a process group when `pid` is negative.
+///
+/// Takes a number, not a name, so that real-time signals work too.
+pub fn kill(pid: i32, signal: c_int) -> io::Result<()> {
+    // SAFETY: kill takes no pointers.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Makes orphans among the descendants children of this process: `PR_SET_CHILD_SUBREAPER(2const)`.
+#[cfg(target_os = "linux")]
+pub fn become_subreaper() -> io::Result<()> {
+    // SAFETY: this prctl takes no pointers.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
+}
+
+/// There is no such thing elsewhere; the process group has to do.
+#[cfg(not(target_os = "linux"))]
+pub fn become_subreaper() -> io::Result<()> {
+    Ok(())
+}
+
+/// Sets close-on-exec on every descriptor above 2, so that nothing this process was started with
+/// reaches the program.
+pub fn cloexec_from_3() {
+    #[cfg(target_os = "linux")]
+    {
+        const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+        // SAFETY: close_range takes no pointers, and with this flag closes nothing now.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_close_range,
+                3 as libc::c_uint,
+                libc::c_uint::MAX,
+                CLOSE_RANGE_CLOEXEC,
+            )
+        };
+        if result == 0 {
+            return;
+        }
+    }
+    // Before Linux 5.11, or on another system.
+    for directory in ["/proc/self/fd", "/dev/fd"] {
+        if let Ok(entries) = std::fs::read_dir(directory) {
+            let fds = entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+            fds.filter(|&fd: &RawFd| fd > 2).for_each(set_cloexec);
+            return;
+        }
+    }
+    (3..1024).for_each(set_cloexec);
+}
+
+fn set_cloexec(fd: RawFd) {
+    // SAFETY: F_SETFD takes an integer; a descriptor that is not open gives EBADF.
+    unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+}
+
+/// Borrows a descriptor that the process was started with, for as long as the process lives.
+///
+/// Fails with `EBADF` when it is not open.
+pub fn borrow_fd(fd: RawFd) -> io::Result<BorrowedFd<'static>> {
+    // SAFETY: F_GETFD takes no pointers.
+    check(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
+    // SAFETY: it is open, and nothing here closes a descriptor that it did not open itself.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// A copy of a descriptor that the process was started with, close-on-exec and above 2.
+pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    borrow_fd(fd)?.try_clone_to_owned()
+}
+
+/// A pipe, both ends close-on-exec and blocking: (read end, write end).
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    #[cfg(not(target_vendor = "apple"))]
+    return Ok(nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?);
+    #[cfg(target_vendor = "apple")]
+    {
+        // There is no other thread that could fork in between.
+        let (reader, writer) = nix::unistd::pipe()?;
+        set_cloexec(reader.as_raw_fd());
+        set_cloexec(writer.as_raw_fd());
+        Ok((reader, writer))
+    }
+}
+
+/// Bytes that can be read from a pipe right now.
+pub fn bytes_waiting(fd: &OwnedFd) -> io::Result<u64> {
+    let mut count: c_int = 0;
+    // SAFETY: FIONREAD writes one int: ioctl_tty(2), pipe(7).
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut count) })?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// On each `signal`: sets `flag`, then writes one byte to `wake`, which must not block.
+pub fn on_signal(signal: c_int, flag: Arc<AtomicBool>, wake: Arc<OwnedFd>) -> io::Result<()> {
+    let action = move || {
+        flag.store(true, Ordering::Relaxed);
+        // SAFETY: write(2) of one byte from a static buffer. A full pipe means that the loop is
+        // going to wake up anyway.
+        unsafe { libc::write(wake.as_raw_fd(), b"!".as_ptr().cast(), 1) };
+    };
+    // SAFETY: a store and a write are async-signal-safe: signal-safety(7).
+    unsafe { signal_hook::low_level::register(signal, action) }.map(drop)
+}

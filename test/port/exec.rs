@@ -1,0 +1,364 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Finding and executing the program: no shell is ever asked, and every refusal has its errno.
+
+use crate::frames::Failed;
+use crate::harness::{Setup, captured, plain};
+use crate::processes::eventually;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const ENOENT: i32 = 2;
+const ENOEXEC: i32 = 8;
+const EACCES: i32 = 13;
+const ENOTDIR: i32 = 20;
+const ENAMETOOLONG: i32 = 36;
+const ELOOP: i32 = 40;
+
+struct Directory(TempDir);
+
+impl Directory {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, content: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+}
+
+/// Runs it, and checks what is true of every refusal.
+#[track_caller]
+fn refused(setup: Setup, status: u8, errno: i32) -> Failed {
+    let outcome = setup.run();
+    let failed = outcome.failure().clone();
+    assert_eq!((failed.status, failed.errno), (status, errno), "{failed:?}");
+    assert_eq!(failed.step, "exec");
+    assert!(!failed.message.is_empty());
+    assert_eq!(outcome.errors, "", "an owner is told by frame alone");
+    failed
+}
+
+#[track_caller]
+fn refused_path(path: &Path, status: u8, errno: i32) -> Failed {
+    let failed = refused(captured(&[]).program(&[path]), status, errno);
+    assert_eq!(failed.path, path.to_str().unwrap());
+    failed
+}
+
+#[track_caller]
+fn prints(setup: Setup, expected: &str) {
+    let outcome = setup.run();
+    assert_eq!(outcome.text(), expected);
+    assert_eq!(outcome.code(), 0);
+}
+
+// Found
+
+#[test]
+fn the_first_in_path_wins() {
+    let directory = Directory::new();
+    directory.file("one/tool", "not executable", 0o644);
+    directory.file("two/tool", "#!/bin/sh\necho two", 0o755);
+    directory.file("three/tool", "#!/bin/sh\necho three", 0o755);
+    fs::create_dir_all(directory.path("zero/tool")).unwrap();
+    let path = ["zero", "missing", "one", "two", "three"].map(|name| directory.path(name));
+    let path = std::env::join_paths(path).unwrap();
+    prints(captured(&[]).program(&["tool"]).env("PATH", path), "two\n");
+}
+
+#[test]
+fn empty_elements_of_path_are_the_working_directory() {
+    let directory = Directory::new();
+    directory.file("tool", "#!/bin/sh\necho here", 0o755);
+    for path in [":/bin", "/nowhere::/bin", "/nowhere:", ".", ""] {
+        let setup = captured(&[]).program(&["tool"]).env("PATH", path);
+        prints(setup.directory(directory.0.path()), "here\n");
+    }
+}
+
+#[test]
+fn a_relative_path_starts_where_the_helper_is_not_where_the_program_goes() {
+    let directory = Directory::new();
+    directory.file("bin/tool", "#!/bin/sh\npwd", 0o755);
+    fs::create_dir(directory.path("elsewhere")).unwrap();
+    let elsewhere = fs::canonicalize(directory.path("elsewhere")).unwrap();
+    for (program, path) in [
+        ("bin/tool", "/bin"),
+        ("./bin/tool", "/bin"),
+        ("tool", "bin"),
+    ] {
+        for cd in [elsewhere.to_str().unwrap(), "elsewhere"] {
+            let setup = captured(&["--cd", cd])
+                .program(&[program])
+                .env("PATH", path);
+            let expected = format!("{}\n", elsewhere.display());
+            prints(setup.directory(directory.0.path()), &expected);
+        }
+    }
+}
+
+#[test]
+fn a_symbolic_link_is_as_good() {
+    let directory = Directory::new();
+    directory.file("real", "#!/bin/sh\necho \"$0\"", 0o755);
+    symlink("real", directory.path("link")).unwrap();
+    let link = directory.path("link");
+    let expected = format!("{}\n", link.display());
+    prints(captured(&[]).program(&[&link]), &expected);
+}
+
+#[test]
+fn arguments_arrive_byte_for_byte() {
+    let odd: [&[u8]; 7] = [b"", b" ", b"a b", b"\n", b"\xff\xfe", b"--uid", b"*"];
+    let mut program = vec![OsStr::new("printf"), OsStr::new("<%s>")];
+    program.extend(odd.iter().map(|word| OsStr::from_bytes(word)));
+    let outcome = captured(&[]).program(&program).run();
+    assert_eq!(outcome.stdout, b"<>< ><a b><\n><\xff\xfe><--uid><*>");
+}
+
+#[test]
+fn the_programs_own_name_can_be_chosen() {
+    let name = ["cat", "/proc/self/cmdline"];
+    prints(
+        captured(&["--arg0", "other name"]).program(&name),
+        "other name\0/proc/self/cmdline\0",
+    );
+    prints(captured(&[]).program(&name), "cat\0/proc/self/cmdline\0");
+}
+
+#[test]
+fn a_hundred_thousand_bytes_of_arguments() {
+    let long = "x".repeat(100_000);
+    prints(captured(&[]).program(&["printf", "%s", &long]), &long);
+}
+
+// Not found
+
+#[test]
+fn no_such_program() {
+    let failed = refused(captured(&[]).program(&["no-such-program"]), 127, ENOENT);
+    assert_eq!(failed.path, "no-such-program");
+    refused(captured(&[]).program(&[""]), 127, ENOENT);
+    refused_path(Path::new("/no/such/program"), 127, ENOENT);
+    refused_path(Path::new("/etc/passwd/program"), 127, ENOTDIR);
+    let directory = Directory::new();
+    symlink("nowhere", directory.path("dangling")).unwrap();
+    refused_path(&directory.path("dangling"), 127, ENOENT);
+    let nowhere = captured(&[]).program(&["sh"]).env("PATH", "/no:/where");
+    refused(nowhere, 127, ENOENT);
+}
+
+#[test]
+fn names_too_long_to_exist() {
+    for length in [5_000, 66_000, 120_000] {
+        let name = format!("/{}", "x".repeat(length));
+        let setup = captured(&[]).program(&[&name]);
+        let outcome = setup.run();
+        let failed = outcome.failure();
+        assert_eq!(failed.errno, ENAMETOOLONG, "{length}");
+        assert!(name.starts_with(&failed.path));
+    }
+}
+
+#[test]
+fn no_working_directory() {
+    let directory = Directory::new();
+    directory.file("tool", "#!/bin/sh\necho here", 0o755);
+    // The helper is started in a directory that is gone by then.
+    let script = "d=$(mktemp -d) && cd \"$d\" && rmdir \"$d\" && exec \"$@\"";
+    let vanish = ["sh", "-c", script, "sh"];
+    prints(captured(&[]).program(&["echo", "x"]).via(&vanish), "x\n");
+    let outcome = captured(&[]).program(&["./tool"]).via(&vanish).run();
+    assert_eq!(outcome.failure().errno, ENOENT);
+}
+
+// Not executable
+
+#[test]
+fn what_cannot_be_executed() {
+    let directory = Directory::new();
+    refused_path(&directory.file("plain", "#!/bin/sh\n", 0o644), 126, EACCES);
+    refused_path(directory.0.path(), 126, EACCES);
+    refused_path(Path::new("/dev/null"), 126, EACCES);
+    symlink("loop", directory.path("loop")).unwrap();
+    refused_path(&directory.path("loop"), 126, ELOOP);
+}
+
+#[test]
+fn only_in_path_and_not_executable() {
+    let directory = Directory::new();
+    let tool = directory.file("tool", "#!/bin/sh\n", 0o644);
+    let setup = captured(&[]).program(&["tool"]);
+    let failed = refused(setup.env("PATH", directory.0.path()), 126, EACCES);
+    assert_eq!(failed.path, tool.to_str().unwrap());
+    fs::create_dir(directory.path("folder")).unwrap();
+    let setup = captured(&[]).program(&["folder"]);
+    refused(setup.env("PATH", directory.0.path()), 127, ENOENT);
+}
+
+#[test]
+fn a_missing_interpreter_is_named() {
+    let directory = Directory::new();
+    let script = directory.file("script", "#!/no/such/interpreter -x\n", 0o755);
+    let failed = refused_path(&script, 126, ENOENT);
+    assert!(
+        failed.message.contains("/no/such/interpreter"),
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn an_interpreter_with_a_carriage_return_shows_it() {
+    let directory = Directory::new();
+    let script = directory.file("script", "#!/bin/sh\r\necho x\r\n", 0o755);
+    let failed = refused_path(&script, 126, ENOENT);
+    assert!(failed.message.contains("/bin/sh\\r"), "{failed:?}");
+}
+
+#[test]
+fn an_interpreter_that_is_a_directory() {
+    let directory = Directory::new();
+    let script = directory.file("script", "#!/etc\n", 0o755);
+    refused_path(&script, 126, EACCES);
+}
+
+#[test]
+fn no_shell_steps_in() {
+    let directory = Directory::new();
+    let ran = directory.path("ran");
+    let text = format!("touch {}\n", ran.display());
+    for content in [text.as_str(), "", "\n", "\x7fELF", "#"] {
+        let file = directory.file("text", content, 0o755);
+        let failed = refused_path(&file, 126, ENOEXEC);
+        assert!(!failed.advice.is_empty());
+        let setup = captured(&[]).program(&["text"]);
+        refused(setup.env("PATH", directory.0.path()), 126, ENOEXEC);
+        assert!(!ran.exists());
+    }
+}
+
+#[test]
+fn a_binary_for_another_machine() {
+    let directory = Directory::new();
+    let mut binary = fs::read("/bin/true").unwrap();
+    assert_eq!(&binary[..4], b"\x7fELF");
+    // e_machine, with a number that no machine has: elf(5).
+    binary[18..20].copy_from_slice(&[0xfe, 0xfe]);
+    refused_path(&directory.file("true", &binary, 0o755), 126, ENOEXEC);
+    // A wrong class, and one cut short.
+    binary[4] = 9;
+    refused_path(
+        &directory.file("class", &binary[..100], 0o755),
+        126,
+        ENOEXEC,
+    );
+}
+
+#[test]
+fn a_missing_loader_is_no_missing_program() {
+    let directory = Directory::new();
+    let mut binary = fs::read("/bin/true").unwrap();
+    let loader = binary.windows(4).position(|bytes| bytes == b"/lib");
+    binary[loader.unwrap()..][..4].copy_from_slice(b"/nix");
+    let file = directory.file("true", &binary, 0o755);
+    let failed = refused_path(&file, 126, ENOENT);
+    assert!(failed.message.contains("loader"), "{failed:?}");
+}
+
+// --cd
+
+#[test]
+fn directories_that_cannot_be_entered() {
+    let directory = Directory::new();
+    let file = directory.file("file", "", 0o644);
+    let missing = directory.path("missing");
+    for (cd, errno) in [(&missing, ENOENT), (&file, ENOTDIR)] {
+        let cd = cd.to_str().unwrap();
+        let outcome = captured(&["--cd", cd]).program(&["true"]).run();
+        let failed = outcome.failure();
+        assert_eq!((failed.status, failed.errno), (125, errno));
+        assert_eq!((failed.step.as_str(), failed.path.as_str()), ("cd", cd));
+        assert!(failed.message.contains(cd));
+    }
+    let outcome = captured(&["--cd", ""]).program(&["true"]).run();
+    assert_eq!(outcome.failure().step, "options");
+}
+
+#[test]
+fn a_missing_program_and_a_missing_directory() {
+    let outcome = captured(&["--cd", "/no/such"]).program(&["true"]).run();
+    assert_eq!(outcome.failure().step, "cd");
+    let outcome = captured(&["--cd", "/no/such"]).program(&["nope"]).run();
+    assert_eq!(outcome.failure().step, "exec");
+}
+
+// Without frames
+
+#[test]
+fn a_shell_is_told_on_stderr() {
+    for (program, status) in [
+        ("/no/such", 127),
+        ("no-such", 127),
+        ("/etc/passwd", 126),
+        ("/", 126),
+    ] {
+        let mut owner = plain(&[]).program(&[program]).start();
+        eventually("the helper exits", || owner.has_exited());
+        let outcome = owner.end();
+        assert_eq!(outcome.status.code(), Some(status), "{program}");
+        assert!(outcome.errors.starts_with("muontrap: "));
+        assert!(outcome.errors.contains(program), "{}", outcome.errors);
+        assert_eq!(outcome.errors.lines().count(), 1);
+    }
+}
+
+#[test]
+fn every_bad_value_is_refused_before_anything_runs() {
+    let directory = Directory::new();
+    let ran = directory.path("ran");
+    let bad = [
+        ["--stdio-window", "0"],
+        ["--stdio-window", "4294967296"],
+        ["--stdio-window", "+1000"],
+        ["--stdio-window", " 1000"],
+        ["--stdio-window", "0x3e8"],
+        ["--stdio-window", "01750"],
+        ["--stdio-window", "-1"],
+        ["--stdio-window", "abc"],
+        ["--stdio-window", ""],
+        ["--delay-to-sigkill", "4294968296"],
+        ["--delay-to-sigkill", "-1"],
+        ["--delay-to-sigkill", "1.5"],
+        ["--delay-to-sigkill", ""],
+        ["--stop-signal", "SIGNOPE"],
+        ["--stop-signal", "0"],
+        ["--stop-signal", "65"],
+        ["--orphans", "maybe"],
+        ["--set", "a=1"],
+        ["--controller", "memory"],
+    ];
+    for flags in bad {
+        let setup = crate::harness::framed(&[]).env("RAN", &ran);
+        let setup = setup.sh("touch \"$RAN\"");
+        let outcome = setup.flags(&flags).run();
+        let failed = outcome.failure();
+        assert_eq!((failed.status, failed.step.as_str()), (125, "options"));
+        assert!(failed.message.contains(flags[0]), "{failed:?}");
+        assert!(!ran.exists(), "{flags:?}");
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The framed protocol from the owner's side, after `docs/protocol.md`.
+
+/// What the helper says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    Started {
+        pid: i32,
+        cgroups: Vec<(String, String)>,
+    },
+    Stdout(Vec<u8>),
+    Stderr(Vec<u8>),
+    InputAck(u32),
+    Exited(Report),
+    Failed(Failed),
+}
+
+/// The payload of EXITED.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub how: u8,
+    pub code: u8,
+    pub flags: u8,
+    pub user_us: u64,
+    pub system_us: u64,
+    pub peak_rss: u64,
+    pub wall_us: u64,
+    pub stdout_bytes: u64,
+    pub stderr_bytes: u64,
+    pub swept: u32,
+    pub survivors: u32,
+    pub cgroup_peak: u64,
+}
+
+impl Report {
+    pub const STOPPED: u8 = 1 << 2;
+    pub const NEEDED_SIGKILL: u8 = 1 << 3;
+
+    pub fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// What the helper has to exit with after this.
+    pub fn status(&self) -> i32 {
+        i32::from(self.code) + if self.how == 1 { 128 } else { 0 }
+    }
+}
+
+/// The payload of FAILED.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub status: u8,
+    pub errno: i32,
+    pub step: String,
+    pub path: String,
+    pub message: String,
+    pub advice: String,
+}
+
+/// Takes one whole frame from the front of `bytes`, if there is one.
+pub fn take(bytes: &mut Vec<u8>) -> Option<Frame> {
+    let header: [u8; 4] = bytes.get(..4)?.try_into().unwrap();
+    let end = 4 + u32::from_be_bytes(header) as usize;
+    if bytes.len() < end {
+        return None;
+    }
+    let rest = bytes.split_off(end);
+    let whole = std::mem::replace(bytes, rest);
+    Some(parse(whole[4], &whole[5..]))
+}
+
+fn parse(tag: u8, payload: &[u8]) -> Frame {
+    let mut fields = Fields(payload);
+    let frame = match tag {
+        0x81 => started(&mut fields),
+        0x82 => Frame::Stdout(fields.rest()),
+        0x83 => Frame::Stderr(fields.rest()),
+        0x84 => Frame::InputAck(fields.u32()),
+        0x85 => Frame::Exited(Report {
+            how: fields.u8(),
+            code: fields.u8(),
+            flags: fields.u8(),
+            user_us: fields.u64(),
+            system_us: fields.u64(),
+            peak_rss: fields.u64(),
+            wall_us: fields.u64(),
+            stdout_bytes: fields.u64(),
+            stderr_bytes: fields.u64(),
+            swept: fields.u32(),
+            survivors: fields.u32(),
+            cgroup_peak: fields.u64(),
+        }),
+        0x86 => Frame::Failed(Failed {
+            status: fields.u8(),
+            errno: fields.u32().try_into().unwrap(),
+            step: fields.text(),
+            path: fields.text(),
+            message: fields.text(),
+            advice: fields.text(),
+        }),
+        _ => panic!("a frame with the unknown tag {tag:#x}"),
+    };
+    assert!(fields.0.is_empty(), "{frame:?} is longer than it says");
+    frame
+}
+
+fn started(fields: &mut Fields<'_>) -> Frame {
+    let pid = fields.u32().try_into().unwrap();
+    let mut cgroups = Vec::new();
+    while !fields.0.is_empty() {
+        cgroups.push((fields.text(), fields.text()));
+    }
+    Frame::Started { pid, cgroups }
+}
+
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let (field, rest) = self.0.split_first_chunk().expect("a frame cut short");
+        self.0 = rest;
+        *field
+    }
+
+    fn u8(&mut self) -> u8 {
+        self.bytes::<1>()[0]
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_be_bytes(self.bytes())
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_be_bytes(self.bytes())
+    }
+
+    fn text(&mut self) -> String {
+        let length = usize::from(u16::from_be_bytes(self.bytes()));
+        let (field, rest) = self.0.split_at(length);
+        self.0 = rest;
+        String::from_utf8(field.to_vec()).unwrap()
+    }
+
+    fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0).to_vec()
+    }
+}
+
+/// A frame with any tag and payload.
+pub fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = u32::try_from(payload.len() + 1)
+        .unwrap()
+        .to_be_bytes()
+        .to_vec();
+    bytes.push(tag);
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+pub fn ack(bytes: u32) -> Vec<u8> {
+    frame(0x01, &bytes.to_be_bytes())
+}
+
+pub fn signal(number: u8) -> Vec<u8> {
+    frame(0x02, &[number])
+}
+
+pub fn stop() -> Vec<u8> {
+    frame(0x03, &[])
+}
+
+pub fn input(bytes: &[u8]) -> Vec<u8> {
+    frame(0x04, bytes)
+}
+
+pub fn input_eof() -> Vec<u8> {
+    frame(0x05, &[])
+}
+
+pub fn discard() -> Vec<u8> {
+    frame(0x06, &[])
+}

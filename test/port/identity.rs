@@ -1,0 +1,285 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Who the program runs as.
+//!
+//! As root, the switch is seen to happen; as anybody else, it is seen to be refused.
+
+use crate::harness::{Outcome, Setup, captured, helper_path};
+use crate::processes::field;
+use nix::unistd::{Gid, Uid};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+const EPERM: i32 = 1;
+const NOBODY: u32 = 65_534;
+
+fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
+/// The ids that the program has, of all kinds.
+#[derive(Debug, PartialEq, Eq)]
+struct Ids {
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+}
+
+#[track_caller]
+fn ids(outcome: &Outcome) -> Ids {
+    assert_eq!(outcome.code(), 0);
+    let status = outcome.text();
+    let numbers = |name: &str| -> Vec<u32> {
+        field(&status, name)
+            .split_ascii_whitespace()
+            .map(|id| id.parse().unwrap())
+            .collect()
+    };
+    let one = |name: &str| {
+        let all = numbers(name);
+        // Real, effective, saved and file system's.
+        assert_eq!(all, [all[0]; 4], "{name}");
+        all[0]
+    };
+    Ids {
+        uid: one("Uid"),
+        gid: one("Gid"),
+        groups: numbers("Groups"),
+    }
+}
+
+fn status(flags: &[&str]) -> Setup {
+    captured(flags).program(&["cat", "/proc/self/status"])
+}
+
+/// What becomes of a request: the ids as root, a refusal as anybody else.
+#[track_caller]
+fn switched(flags: &[&str], uid: u32, gid: u32, groups: &[u32]) {
+    let outcome = status(flags).run();
+    if is_root() {
+        let groups = groups.to_vec();
+        assert_eq!(ids(&outcome), Ids { uid, gid, groups }, "{flags:?}");
+        // CAP_SETUID and the like went too.
+        assert_eq!(field(&outcome.text(), "CapEff"), "0000000000000000");
+        assert_eq!(field(&outcome.text(), "CapPrm"), "0000000000000000");
+    } else {
+        assert_eq!(outcome.failure().errno, EPERM, "{flags:?}");
+        assert_eq!(outcome.failure().status, 125);
+    }
+}
+
+#[test]
+fn a_user_by_name_and_by_number() {
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    let (uid, gid) = (nobody.uid.as_raw(), nobody.gid.as_raw());
+    switched(&["--uid", "nobody"], uid, gid, &[gid]);
+    switched(&["-u", &uid.to_string()], uid, gid, &[gid]);
+}
+
+#[test]
+fn a_number_that_is_nobodys() {
+    switched(&["--uid", "12345"], 12_345, NOBODY, &[]);
+    switched(&["--uid", "4294967294"], 4_294_967_294, NOBODY, &[]);
+}
+
+#[test]
+fn groups_can_be_chosen() {
+    switched(&["-u", "12345", "-a", "77"], 12_345, 77, &[]);
+    switched(
+        &["-u", "12345", "--gid", "77", "--groups", "88,99"],
+        12_345,
+        77,
+        &[88, 99],
+    );
+    switched(
+        &["-u", "nobody", "-a", "77", "--groups", ""],
+        NOBODY,
+        77,
+        &[],
+    );
+}
+
+#[test]
+fn id_shows_no_group_of_root() {
+    if !is_root() {
+        return switched(&["--uid", "nobody"], 0, 0, &[]);
+    }
+    for user in ["nobody", "65534", "12345"] {
+        let outcome = captured(&["--uid", user]).program(&["id"]).run();
+        let text = outcome.text();
+        assert!(!text.contains("root") && !text.contains("=0"), "{text}");
+    }
+}
+
+#[test]
+fn nothing_asked_nothing_switched() {
+    let mut own = nix::unistd::getgroups()
+        .unwrap()
+        .into_iter()
+        .map(Gid::as_raw)
+        .collect::<Vec<_>>();
+    let mut ids = ids(&status(&[]).run());
+    own.sort_unstable();
+    ids.groups.sort_unstable();
+    assert_eq!(ids.uid, Uid::effective().as_raw());
+    assert_eq!(ids.gid, Gid::effective().as_raw());
+    assert_eq!(ids.groups, own);
+}
+
+#[test]
+fn refusals() {
+    for (flag, step) in [("--uid", "uid"), ("--gid", "gid"), ("--groups", "groups")] {
+        let bad = [
+            "0",
+            "root",
+            "12x",
+            "-1",
+            "+1",
+            " 1",
+            "01",
+            "0x1",
+            "4294967295",
+            "4294967296",
+            "99999999999999999999",
+            "no-such-name",
+            "1 ",
+        ];
+        for value in bad {
+            let outcome = status(&[&format!("{flag}={value}")]).run();
+            let failed = outcome.failure();
+            assert_eq!(failed.status, 125, "{flag} {value:?}");
+            assert_eq!(failed.step, step, "{flag} {value:?}");
+            assert!(failed.message.contains(value), "{failed:?}");
+        }
+    }
+    for flag in [
+        "--uid=",
+        "--gid=",
+        "--groups=1,",
+        "--groups=,",
+        "--groups=1,,2",
+    ] {
+        assert_eq!(status(&[flag]).run().failure().status, 125, "{flag}");
+    }
+}
+
+#[test]
+fn the_program_has_to_be_allowed_where_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let script = directory.path().join("script");
+    fs::write(&script, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    if !is_root() {
+        return switched(&["--uid", "12345"], 0, 0, &[]);
+    }
+    let cd = directory.path().to_str().unwrap();
+    let outcome = status(&["--uid", "12345", "--cd", cd]).run();
+    assert_eq!(outcome.failure().step, "cd");
+    assert_eq!(outcome.failure().errno, 13);
+    let outcome = captured(&["--uid", "12345"]).program(&[&script]).run();
+    assert_eq!(outcome.failure().step, "exec");
+    assert_eq!(
+        (outcome.failure().status, outcome.failure().errno),
+        (126, 13)
+    );
+}
+
+// As a user without privileges
+
+/// A helper that any user may execute.
+struct Unprivileged {
+    _directory: TempDir,
+    helper: PathBuf,
+    user: u32,
+}
+
+impl Unprivileged {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let helper = directory.path().join("muontrap");
+        fs::copy(helper_path(), &helper).unwrap();
+        let user = if is_root() {
+            NOBODY
+        } else {
+            Uid::effective().as_raw()
+        };
+        Self {
+            _directory: directory,
+            helper,
+            user,
+        }
+    }
+
+    fn status(&self, flags: &[&str]) -> Setup {
+        let user = is_root().then_some(self.user);
+        status(flags).helper(&self.helper, user)
+    }
+}
+
+#[test]
+fn an_unprivileged_user_cannot_switch() {
+    let unprivileged = Unprivileged::new();
+    for (flags, step) in [
+        (&["--uid", "12345"][..], "groups"),
+        (&["--uid", "12345", "--groups", ""], "groups"),
+        (&["--gid", "12345"], "gid"),
+        (&["--groups", "12345"], "groups"),
+        (&["--groups", ""], "groups"),
+    ] {
+        let outcome = unprivileged.status(flags).run();
+        let failed = outcome.failure();
+        assert_eq!((failed.status, failed.errno), (125, EPERM), "{flags:?}");
+        assert!(
+            [step, "uid", "gid"].contains(&failed.step.as_str()),
+            "{failed:?}"
+        );
+        assert!(failed.advice.contains("root"), "{failed:?}");
+    }
+}
+
+#[test]
+fn an_unprivileged_user_may_stay_himself() {
+    let unprivileged = Unprivileged::new();
+    let user = unprivileged.user.to_string();
+    let outcome = unprivileged.status(&["--uid", &user]).run();
+    assert_eq!(ids(&outcome).uid, unprivileged.user);
+}
+
+#[test]
+fn other_groups_for_himself_are_not_forgotten() {
+    let unprivileged = Unprivileged::new();
+    let user = unprivileged.user.to_string();
+    // Groups that he asks for and cannot get are refused, not left out.
+    let flags = ["--uid", &user, "--groups", "12345"];
+    let outcome = unprivileged.status(&flags).run();
+    assert_eq!(outcome.failure().errno, EPERM);
+    assert_eq!(outcome.failure().step, "groups");
+}
+
+#[test]
+fn groups_that_he_has_already_do_not_survive_a_request_for_none() {
+    if !is_root() {
+        // The groups of this user are what they are.
+        return;
+    }
+    let unprivileged = Unprivileged::new();
+    let start = |flags: &[&str]| {
+        let setup = status(flags).helper(&unprivileged.helper, None);
+        setup.via_odd("with-groups 65534:65534:1,2").run()
+    };
+    let outcome = start(&["--uid", "65534", "--groups", ""]);
+    assert_eq!(outcome.failure().errno, EPERM);
+    // To ask for what is there already needs no permission.
+    for flags in [
+        &["--uid", "65534"][..],
+        &["--uid", "65534", "--groups", "2,1"],
+    ] {
+        assert_eq!(ids(&start(flags)).groups, [1, 2], "{flags:?}");
+    }
+}

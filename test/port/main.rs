@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The helper seen from outside: real processes, real pipes, nothing of `src/` but the executable.
+//!
+//! What the tests know of the bytes they know from `docs/protocol.md` (`frames.rs`), and what they
+//! know of processes from `/proc` (`processes.rs`), so that a mistake in the helper is not repeated
+//! here. `harness.rs` plays the owner.
+#![cfg(target_os = "linux")]
+
+mod containment;
+mod exec;
+mod flow;
+mod frames;
+mod harness;
+mod identity;
+mod inheritance;
+mod input;
+mod many;
+mod odd_programs;
+mod orphans;
+mod output;
+mod ownership;
+mod plain;
+mod processes;
+mod protocol_errors;
+mod report;
+mod setup;
+mod stdio;
+mod stopping;
+mod sweeping;
+mod terminal;

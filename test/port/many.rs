@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Many helpers, and one that has nothing to do.
+
+use crate::frames;
+use crate::harness::captured;
+use crate::odd_programs::pattern;
+use crate::processes::{eventually, state, status_field};
+use std::time::Duration;
+
+const MANY: usize = 300;
+
+#[test]
+fn three_hundred_at_once() {
+    let mut owners: Vec<_> = (0..MANY)
+        .map(|_| captured(&[]).sh("echo ready; read x; exit 7").start())
+        .collect();
+    for owner in &mut owners {
+        owner.read_until("ready");
+    }
+    for mut owner in owners {
+        owner.send(&frames::input_eof());
+        owner.read_to_last();
+        let (outcome, _) = owner.end_with_survivors();
+        assert_eq!(outcome.code(), 7);
+    }
+}
+
+#[test]
+fn three_hundred_at_once_that_write_much() {
+    let expected = pattern(66_890);
+    let owners: Vec<_> = (0..MANY)
+        .map(|_| captured(&[]).odd("write 66890").start())
+        .collect();
+    for mut owner in owners {
+        owner.read_to_last();
+        let (outcome, _) = owner.end_with_survivors();
+        assert!(outcome.stdout == expected);
+    }
+}
+
+#[test]
+fn an_idle_helper_sleeps() {
+    let mut owner = captured(&[])
+        .sh("echo ready; exec sleep 1000")
+        .start_until("ready");
+    let helper = owner.pid;
+    let switches = || -> Vec<String> {
+        let names = ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"];
+        names.map(|name| status_field(helper, name)).to_vec()
+    };
+    let mut before = Vec::new();
+    eventually("it has nothing to do", || {
+        let last = std::mem::replace(&mut before, switches());
+        last == before && state(helper) == b'S'
+    });
+    // No waiting for something: this is how long it is watched.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(switches(), before);
+    owner.send(&frames::stop());
+    owner.finish();
+}

@@ -1,0 +1,177 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Which processes there are, and which of them belong to one test.
+
+use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes on a busy machine. Only a failure waits this long.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The only pause in these tests: between two looks at a condition.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Looks at `condition` until it holds.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "it never happened: {what}");
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// A process: with its start time a pid names it for good.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Process {
+    pub pid: i32,
+    pub ppid: i32,
+    pub state: u8,
+    pub threads: u32,
+    pub started: u64,
+    pub name: String,
+}
+
+impl Process {
+    /// The process with this pid, dead or alive: `proc_pid_stat(5)`.
+    pub fn find(pid: i32) -> Option<Self> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat).into_owned();
+        let (front, back) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = back.split_ascii_whitespace().collect();
+        Some(Self {
+            pid,
+            name: front.split_once('(')?.1.to_owned(),
+            state: fields[0].as_bytes()[0],
+            ppid: fields[1].parse().ok()?,
+            threads: fields[17].parse().ok()?,
+            started: fields[19].parse().ok()?,
+        })
+    }
+
+    /// Neither gone nor a zombie. One whose first thread ended is a zombie by its looks only.
+    pub fn is_alive(&self) -> bool {
+        Self::find(self.pid).is_some_and(|now| {
+            let dead = matches!(now.state, b'Z' | b'X') && now.threads <= 1;
+            now.started == self.started && !dead
+        })
+    }
+}
+
+pub fn is_alive(pid: i32) -> bool {
+    Process::find(pid).is_some_and(|process| process.is_alive())
+}
+
+pub fn state(pid: i32) -> u8 {
+    Process::find(pid).map_or(b'X', |process| process.state)
+}
+
+/// All pids of this machine.
+pub fn pids() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// A line of `/proc/<pid>/status`, without its name.
+pub fn status_field(pid: i32, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    field(&status, name)
+}
+
+/// The same of a status that was read already.
+#[track_caller]
+pub fn field(status: &str, name: &str) -> String {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {name} in {status}"))
+        .trim()
+        .to_owned()
+}
+
+/// An environment variable with a value of its own, which every process of a test inherits, so that
+/// each is found wherever on the machine it went.
+#[derive(Debug)]
+pub struct Mark(String);
+
+impl Mark {
+    pub const VARIABLE: &str = "MUONTRAP_TEST_MARK";
+
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self(format!("{}-{count}", std::process::id()))
+    }
+
+    pub fn value(&self) -> &str {
+        &self.0
+    }
+
+    fn is_on(&self, pid: i32) -> bool {
+        let wanted = format!("{}={}", Self::VARIABLE, self.0);
+        let has = |path: String| {
+            let environment = fs::read(path).unwrap_or_default();
+            environment
+                .split(|&byte| byte == 0)
+                .any(|variable| variable == wanted.as_bytes())
+        };
+        // A process whose first thread ended shows its environment in the other threads only.
+        has(format!("/proc/{pid}/environ"))
+            || fs::read_dir(format!("/proc/{pid}/task"))
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|thread| has(format!("{}/environ", thread.path().display())))
+    }
+
+    /// The living processes with this mark.
+    pub fn alive(&self) -> Vec<Process> {
+        let marked = pids().filter(|&pid| self.is_on(pid));
+        marked
+            .filter_map(Process::find)
+            .filter(Process::is_alive)
+            .collect()
+    }
+
+    /// The same without some.
+    pub fn alive_besides(&self, pids: &[i32]) -> Vec<Process> {
+        let mut alive = self.alive();
+        alive.retain(|process| !pids.contains(&process.pid));
+        alive
+    }
+
+    /// Waits until this many processes have the mark.
+    #[track_caller]
+    pub fn wait_for(&self, count: usize) {
+        eventually(&format!("{count} processes"), || {
+            self.alive().len() == count
+        });
+    }
+
+    /// Kills whatever has this mark.
+    fn kill_all(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let alive = self.alive();
+            if alive.is_empty() || Instant::now() > deadline {
+                return;
+            }
+            for process in alive {
+                let pid = nix::unistd::Pid::from_raw(process.pid);
+                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// A test that failed leaves nothing behind either.
+impl Drop for Mark {
+    fn drop(&mut self) {
+        self.kill_all();
+    }
+}

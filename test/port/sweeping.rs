@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Whom the sweep takes, and whom it does not.
+
+use crate::frames;
+use crate::harness::{captured, framed, helper_path, pid_of, plain};
+use crate::processes::{Mark, eventually, is_alive};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+#[test]
+fn children_from_before_the_exec_are_nobody_of_ours() {
+    let mark = Mark::new();
+    let script = "sleep 1000 & echo $!; exec \"$HELPER\" -- sh -c 'sleep 1000 & exit 4'";
+    let mut holder = Command::new("sh");
+    holder.args(["-c", script]).env("HELPER", helper_path());
+    holder.env(Mark::VARIABLE, mark.value());
+    let mut child = holder
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut status = None;
+    let hold = child.stdin.take();
+    eventually("the helper exits", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    drop(hold);
+    assert_eq!(status.unwrap().code(), Some(4));
+    let mut first = String::new();
+    let mut reader = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut reader, &mut first).unwrap();
+    let stranger: i32 = first.trim().parse().unwrap();
+    let alive: Vec<i32> = mark.alive().iter().map(|process| process.pid).collect();
+    assert_eq!(alive, [stranger]);
+}
+
+#[test]
+fn a_child_from_before_the_exec_may_die_meanwhile() {
+    let stranger = ["sh", "-c", "sleep 0.2 & exec \"$@\"", "sh"];
+    let mut owner = captured(&[])
+        .sh("sleep 0.4; sleep 1000 & echo end; exit 4")
+        .via(&stranger)
+        .start();
+    owner.read_until("end");
+    assert_eq!(owner.finish().code(), 4);
+}
+
+#[test]
+fn bystanders_are_left_alone() {
+    // In the helper's session and process group, and the program's sibling in all but descent.
+    let mark = Mark::new();
+    let bystander = Command::new("sleep")
+        .arg("1000")
+        .env(Mark::VARIABLE, mark.value())
+        .spawn();
+    let mut bystander = bystander.unwrap();
+    captured(&[]).sh("sleep 1000 & exit 0").run();
+    let pid = pid_of(&bystander);
+    assert!(is_alive(pid));
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+}
+
+#[test]
+fn orphans_that_die_while_the_program_runs_are_no_zombies() {
+    let mut owner = captured(&[])
+        .sh("i=0; while [ $i -lt 50 ]; do sh -c 'sleep 0.01 &'; i=$((i+1)); done; echo ready; exec sleep 1000")
+        .start_until("ready");
+    let helper = owner.pid;
+    let children = || {
+        let table = crate::processes::pids().filter_map(crate::processes::Process::find);
+        table.filter(|process| process.ppid == helper).count()
+    };
+    eventually("the program is the only child", || children() == 1);
+    owner.send(&frames::stop());
+    assert_eq!(owner.finish().report().swept, 0);
+}
+
+#[test]
+fn a_deep_tree() {
+    let script = "if [ $1 -gt 0 ]; then sh -c \"$0\" \"$0\" $(($1-1)) & fi; sleep 1000 & wait";
+    let mut owner = captured(&[])
+        .program(&[
+            "sh",
+            "-c",
+            "echo ready; sh -c \"$0\" \"$0\" 30 & wait",
+            script,
+        ])
+        .start_until("ready");
+    // The helper, the program, 31 shells and a sleep for each.
+    owner.mark.wait_for(2 + 31 * 2);
+    owner.send(&frames::stop());
+    assert_eq!(owner.finish().report().swept, 62);
+}
+
+#[test]
+fn hundreds_of_children() {
+    let script = "i=0; while [ $i -lt 300 ]; do sleep 1000 & i=$((i+1)); done; echo ready; read x";
+    let mut owner = captured(&[]).sh(script).start_until("ready");
+    owner.send(&frames::input_eof());
+    assert_eq!(owner.finish().report().swept, 300);
+}
+
+#[test]
+fn a_process_that_becomes_root_cannot_be_killed_by_another_user() {
+    if !nix::unistd::Uid::effective().is_root() {
+        // A set-user-id executable of root's cannot be made then.
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let helper = directory.path().join("muontrap");
+    let root = directory.path().join("root");
+    fs::copy(helper_path(), &helper).unwrap();
+    fs::copy(crate::odd_programs::path(), &root).unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o4755)).unwrap();
+    let mut owner = captured(&[])
+        .sh("\"$ROOT\" & sleep 1000 & read x; exit 3")
+        .env("ROOT", &root)
+        .env(crate::odd_programs::VARIABLE, "become-root")
+        .helper(&helper, Some(65_534))
+        .start_until("ready");
+    owner.send(&frames::input_eof());
+    owner.read_to_last();
+    let (outcome, mark) = owner.end_with_survivors();
+    let report = outcome.report();
+    assert_eq!((report.code, report.swept, report.survivors), (3, 1, 1));
+    assert!(outcome.errors.contains("not permitted to kill"));
+    assert_eq!(mark.alive().len(), 1);
+}
+
+#[test]
+fn an_orphan_of_a_killed_subtree_is_found() {
+    // Its parents are killed while the program runs, so that only the subreaper knows of it.
+    let script = "sh -c 'sh -c \"sleep 1000 & echo ready; wait\" & wait' & mid=$!
+        read x; kill -9 $mid; exit 0";
+    let mut owner = captured(&[]).sh(script).start_until("ready");
+    owner.send(&frames::input_eof());
+    assert_eq!(owner.finish().code(), 0);
+}
+
+#[test]
+fn plain_use_sweeps_too() {
+    let mut owner = plain(&[]).sh("sleep 1000 & exit 5").start();
+    eventually("the helper exits", || owner.has_exited());
+    assert_eq!(owner.end().status.code(), Some(5));
+}
+
+#[test]
+fn no_capture_no_difference() {
+    let outcome = framed(&[]).sh("sleep 1000 & exit 5").run();
+    assert_eq!(outcome.report().swept, 1);
+}
