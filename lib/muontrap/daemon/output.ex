@@ -1,0 +1,36 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Daemon.Output do
+  @moduledoc false
+
+  alias MuonTrap.{Options, Text}
+
+  require Logger
+
+  @typedoc "What to do with each line; `nil`: nothing."
+  @type log :: (binary() -> term()) | nil
+
+  @doc "What the options say is to be done with each line, worked out once."
+  @spec log(Options.t()) :: log()
+  def log(%{logger_fun: fun}) when is_function(fun, 1), do: fun
+  def log(%{logger_fun: {module, function}}), do: &apply(module, function, [&1])
+  def log(%{logger_fun: {module, function, args}}), do: &apply(module, function, [&1 | args])
+  def log(%{log_output: nil}), do: nil
+
+  def log(%{log_output: level} = options) do
+    prefix = Text.printable(options.log_prefix || options.command <> ": ")
+    transform = options.log_transform || (&Text.printable/1)
+    metadata = metadata(options)
+
+    fn line -> Logger.log(level, [prefix, transform.(line)], metadata) end
+  end
+
+  defp metadata(options) do
+    Keyword.merge(options.logger_metadata,
+      muontrap_cmd: options.command,
+      muontrap_args: Enum.join(options.args, " ")
+    )
+  end
+end

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Errno do
+  @moduledoc false
+
+  # The numbers below 35 are the same on Linux, macOS and the BSDs, but for EAGAIN, which is 11 on
+  # Linux; from 35 on they part ways. Source: errno(3), and <errno.h> of each system.
+  @common %{
+    1 => :eperm,
+    2 => :enoent,
+    3 => :esrch,
+    4 => :eintr,
+    5 => :eio,
+    6 => :enxio,
+    7 => :e2big,
+    8 => :enoexec,
+    9 => :ebadf,
+    10 => :echild,
+    12 => :enomem,
+    13 => :eacces,
+    14 => :efault,
+    16 => :ebusy,
+    17 => :eexist,
+    18 => :exdev,
+    19 => :enodev,
+    20 => :enotdir,
+    21 => :eisdir,
+    22 => :einval,
+    23 => :enfile,
+    24 => :emfile,
+    25 => :enotty,
+    26 => :etxtbsy,
+    27 => :efbig,
+    28 => :enospc,
+    29 => :espipe,
+    30 => :erofs,
+    31 => :emlink,
+    32 => :epipe,
+    33 => :edom,
+    34 => :erange
+  }
+
+  @linux Map.merge(@common, %{
+           11 => :eagain,
+           35 => :edeadlk,
+           36 => :enametoolong,
+           38 => :enosys,
+           39 => :enotempty,
+           40 => :eloop,
+           95 => :eopnotsupp,
+           110 => :etimedout,
+           116 => :estale,
+           122 => :edquot
+         })
+
+  @bsd Map.merge(@common, %{
+         11 => :edeadlk,
+         35 => :eagain,
+         45 => :eopnotsupp,
+         60 => :etimedout,
+         62 => :eloop,
+         63 => :enametoolong,
+         66 => :enotempty,
+         69 => :edquot,
+         70 => :estale,
+         78 => :enosys
+       })
+
+  @doc """
+  The atom that Erlang uses for an errno; the number itself when it is not a known one, and `nil`
+  for 0, which is "no system call failed".
+  """
+  @spec name(non_neg_integer()) :: atom() | pos_integer() | nil
+  def name(0), do: nil
+
+  def name(number) do
+    case :os.type() do
+      {:unix, :linux} -> Map.get(@linux, number, number)
+      _other -> Map.get(@bsd, number, number)
+    end
+  end
+
+  @doc "The sentence that belongs to an errno, without a full stop."
+  @spec text(atom() | pos_integer()) :: String.t()
+  def text(number) when is_integer(number), do: "errno #{number}"
+
+  def text(name) do
+    case :file.format_error(name) do
+      ~c"unknown POSIX error" ++ _ -> Atom.to_string(name)
+      text -> "#{text} (#{name})"
+    end
+  end
+end

@@ -1,0 +1,308 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Guard do
+  @moduledoc false
+
+  # One small process for each running command. It is linked to the port, so that the owner need not
+  # be, and monitors the owner:
+  #
+  #   * The owner dies: the guard takes the port over, has the program stopped, waits until all of it
+  #     is gone, and ends.
+  #   * The owner closes the port, or the helper dies: the guard ends.
+  #   * The guard dies: the port closes, which has the helper stop everything, and the owner, who
+  #     monitors the port, is told.
+  #
+  # The guard opens the port itself, and then hands it to the owner. So there is no moment at which
+  # the owner could die without somebody to look after the port. While the owner lives, the guard
+  # sees nothing of the traffic.
+  #
+  # The guard of a daemon has an entry in a registry, under the daemon's command and arguments, from
+  # before the helper is started until all is gone. A new daemon waits for those of its entries whose
+  # owner is dead: this is what keeps an old copy of a program and its successor apart, even when the
+  # old daemon was killed without a chance to clean up.
+
+  # A process with a long mailbox searches all of it for each message of a port. For such an owner, the
+  # guard keeps the port and hands out its messages one by one, when asked by next/2: the owner then
+  # waits for an answer with a fresh reference, which the BEAM finds without looking at what was there
+  # before.
+
+  alias MuonTrap.{OsProcess, Port}
+
+  @registry MuonTrap.Guard.Registry
+
+  # EXITED may have gone to the owner just before it died. It does not come twice, so after this long
+  # without it the guard closes the port, which is as good as STOP and DISCARD and lets a helper that
+  # is done go at once, and waits for the helper's process instead.
+  @exited_wait_ms 100
+
+  @typedoc "What a daemon runs."
+  @type key :: {command :: binary(), args :: [binary()]}
+
+  @type request :: %{
+          helper: binary(),
+          port_options: list(),
+          patience: non_neg_integer(),
+          key: key() | nil,
+          relay?: boolean()
+        }
+
+  @doc "The name of the registry of the daemons' guards."
+  @spec registry() :: module()
+  def registry, do: @registry
+
+  @doc """
+  Opens a port on behalf of the caller, who owns it afterwards without being linked to it. Returns
+  the guard, the port, and the messages of the port that came before it was the caller's.
+
+  With `relay?`, the guard goes on owning it. Its messages are to be had from `next/2`, and `dismiss/1`
+  ends the guard.
+  """
+  @spec open(request()) :: {:ok, pid(), port(), [term()]} | {:error, term()}
+  def open(request) do
+    guard = spawn(__MODULE__, :init, [self()])
+
+    # Called in full for the compiler to see a fresh reference: it makes the receive below skip what
+    # was in the mailbox before.
+    ref = :erlang.monitor(:process, guard, alias: :reply_demonitor)
+    send(guard, {:open, ref, request})
+
+    receive do
+      {^ref, {:ok, port, early}} ->
+        unlink(port)
+        {:ok, guard, port, early}
+
+      {^ref, {:error, reason}} ->
+        {:error, reason}
+
+      {:DOWN, ^ref, :process, ^guard, reason} ->
+        {:error, reason}
+    end
+  end
+
+  # Becoming the owner of a port links it, too.
+  defp unlink(port) do
+    Process.unlink(port)
+
+    if Process.info(self(), :trap_exit) == {:trap_exit, true} do
+      receive do
+        {:EXIT, ^port, _reason} -> :ok
+      after
+        0 -> :ok
+      end
+    end
+  end
+
+  @doc "The next message of a relayed port; `:closed` after the last, `:timeout` after `timeout` ms."
+  @spec next(pid(), timeout()) :: {port(), term()} | :closed | :timeout
+  def next(guard, timeout) do
+    ref = :erlang.monitor(:process, guard, alias: :reply_demonitor)
+    send(guard, {:next, ref, timeout})
+
+    receive do
+      {^ref, answer} -> answer
+      {:DOWN, ^ref, :process, ^guard, _reason} -> :closed
+    end
+  end
+
+  @doc "Ends the guard of a relayed port that was closed."
+  @spec dismiss(pid()) :: :ok
+  def dismiss(guard) do
+    send(guard, :dismissed)
+    :ok
+  end
+
+  @doc "Tells the guard the program's pid, for the case that the helper dies."
+  @spec watch_program(pid(), pos_integer()) :: :ok
+  def watch_program(guard, program_pid) do
+    send(guard, {:program, program_pid})
+    :ok
+  end
+
+  @doc "Waits until nothing is left of daemons of this command and these arguments that have died."
+  @spec await_predecessors(key()) :: :ok | {:error, :not_started}
+  def await_predecessors(key) do
+    for {guard, owner} <- Registry.lookup(@registry, key), not Process.alive?(owner) do
+      ref = :erlang.monitor(:process, guard)
+
+      receive do
+        {:DOWN, ^ref, :process, ^guard, _reason} -> :ok
+      end
+    end
+
+    :ok
+  rescue
+    # The registry is not there.
+    ArgumentError -> {:error, :not_started}
+  end
+
+  @doc false
+  @spec init(pid()) :: :ok
+  def init(owner) do
+    Process.flag(:trap_exit, true)
+    monitor = Process.monitor(owner)
+
+    receive do
+      {:open, ref, request} -> start(owner, monitor, ref, request)
+      {:DOWN, ^monitor, :process, ^owner, _reason} -> :ok
+    end
+  end
+
+  defp start(owner, monitor, ref, request) do
+    with :ok <- register(request.key, owner),
+         {:ok, port} <- open_port(request) do
+      state = %{
+        port: port,
+        monitor: monitor,
+        patience: request.patience,
+        daemon?: request.key != nil,
+        program: nil
+      }
+
+      if request.relay? do
+        send(ref, {ref, {:ok, port, []}})
+        relay(state)
+      else
+        hand_over(port, owner)
+        send(ref, {ref, {:ok, port, early(port)}})
+        watch(state)
+      end
+    else
+      {:error, reason} ->
+        send(ref, {ref, {:error, reason}})
+        :ok
+    end
+  end
+
+  defp register(nil, _owner), do: :ok
+
+  defp register(key, owner) do
+    {:ok, _registry} = Registry.register(@registry, key, owner)
+    :ok
+  rescue
+    ArgumentError -> {:error, :not_started}
+  end
+
+  defp open_port(request) do
+    {:ok, Elixir.Port.open({:spawn_executable, request.helper}, request.port_options)}
+  catch
+    :error, reason -> {:error, reason}
+  end
+
+  # Fails when the owner is dead or the port is closed, of which a message is on its way.
+  defp hand_over(port, owner) do
+    Elixir.Port.connect(port, owner)
+  rescue
+    ArgumentError -> :ok
+  end
+
+  defp early(port) do
+    receive do
+      {^port, _message} = message -> [message | early(port)]
+    after
+      0 -> []
+    end
+  end
+
+  @doc false
+  @spec watch(map()) :: :ok
+  def watch(%{port: port, monitor: monitor} = state) do
+    receive do
+      {:program, pid} -> keep_watching(%{state | program: pid})
+      {:DOWN, ^monitor, :process, _owner, _reason} -> take_over(state)
+      {:EXIT, ^port, _reason} -> port_closed(state)
+      {:EXIT, _registry, _reason} -> watch(state)
+    end
+  end
+
+  # A daemon may run for months: drop what is left of the request.
+  defp keep_watching(%{daemon?: true} = state),
+    do: :erlang.hibernate(__MODULE__, :watch, [state])
+
+  defp keep_watching(state), do: watch(state)
+
+  # Either the program is gone, or the helper died and takes the program along: then a successor must
+  # not come a moment too early. The owner, who lives, sees to what the program leaves behind.
+  defp port_closed(%{daemon?: true} = state), do: await_gone([state.program], state.patience)
+  defp port_closed(_state), do: :ok
+
+  # The port's end is not looked at before all else that came from it was handed out.
+  defp relay(%{port: port, monitor: monitor} = state) do
+    receive do
+      {:next, ref, timeout} ->
+        receive do
+          {^port, _message} = message -> answer(state, ref, message)
+          {:EXIT, ^port, _reason} -> answer(state, ref, :closed)
+          {:DOWN, ^monitor, :process, _owner, _reason} -> take_over(state)
+        after
+          timeout -> answer(state, ref, :timeout)
+        end
+
+      {:program, pid} ->
+        relay(%{state | program: pid})
+
+      {:DOWN, ^monitor, :process, _owner, _reason} ->
+        take_over(state)
+
+      :dismissed ->
+        :ok
+    end
+  end
+
+  defp answer(state, ref, answer) do
+    send(ref, {ref, answer})
+    relay(state)
+  end
+
+  defp take_over(%{port: port} = state) do
+    hand_over(port, self())
+    Port.discard(port)
+    Port.stop(port)
+    await_exited(state, now() + exited_wait(state.patience))
+  end
+
+  # Without /proc, there is nothing but EXITED to wait for.
+  defp exited_wait(patience) do
+    if File.dir?("/proc/self"), do: @exited_wait_ms, else: patience
+  end
+
+  defp await_exited(%{port: port} = state, deadline) do
+    receive do
+      {^port, {:data, data}} ->
+        case Port.decode(data) do
+          {:exited, _report} ->
+            Port.close_port(port)
+
+          {:failed, _failed} ->
+            Port.close_port(port)
+
+          {:started, pid, _} ->
+            await_exited(%{state | program: pid}, deadline)
+
+          _output ->
+            await_exited(state, deadline)
+        end
+
+      {:program, pid} ->
+        await_exited(%{state | program: pid}, deadline)
+
+      # The helper is dead, and so is the program in a moment.
+      {:EXIT, ^port, _reason} ->
+        await_gone([state.program], state.patience)
+        OsProcess.kill_group(state.program)
+    after
+      max(deadline - now(), 0) ->
+        helper = Port.os_pid(port)
+        Port.close_port(port)
+        await_gone([helper, state.program], state.patience)
+    end
+  end
+
+  defp await_gone(pids, patience) do
+    OsProcess.await_gone(pids, patience)
+    :ok
+  end
+
+  defp now, do: System.monotonic_time(:millisecond)
+end

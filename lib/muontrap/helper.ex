@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Helper do
+  @moduledoc false
+
+  # Where the helper is, and what to say when it cannot be started.
+
+  alias MuonTrap.{Errno, Error}
+
+  @doc "Where the helper should be, without looking whether it is there."
+  @spec find() :: {:ok, binary()} | {:error, Error.t()}
+  def find do
+    case configured() || from_environment() do
+      nil -> in_priv()
+      path -> {:ok, path}
+    end
+  end
+
+  defp configured do
+    case Application.get_env(:muontrap, :helper) do
+      path when is_binary(path) or path == nil ->
+        path
+
+      other ->
+        raise ArgumentError,
+              "invalid configuration of :muontrap, :helper: expected a path as a string, " <>
+                "got: #{inspect(other)}"
+    end
+  end
+
+  defp from_environment do
+    case System.get_env("MUONTRAP_HELPER") do
+      "" -> nil
+      path -> path
+    end
+  end
+
+  defp in_priv do
+    case :code.priv_dir(:muontrap) do
+      {:error, :bad_name} ->
+        error = %Error{
+          step: :helper,
+          message:
+            "the helper program muontrap is missing, since the :muontrap application has no " <>
+              "priv folder here: an escript cannot contain programs",
+          advice:
+            "MUONTRAP_HELPER or config :muontrap, helper: \"/path\" say where a ready-built one is"
+        }
+
+        {:error, error}
+
+      directory ->
+        {:ok, Path.join(List.to_string(directory), "muontrap")}
+    end
+  end
+
+  @doc "Whether there is something to execute at `path`."
+  @spec check(binary()) :: :ok | {:error, Error.t()}
+  def check(path) do
+    case File.stat(path) do
+      {:ok, %File.Stat{type: :regular, mode: mode}} when Bitwise.band(mode, 0o111) != 0 -> :ok
+      {:ok, _other} -> {:error, start_error(path, :eacces)}
+      {:error, reason} -> {:error, start_error(path, reason)}
+    end
+  end
+
+  @doc "What to say about a helper at `path` that could not be started."
+  @spec start_error(binary() | nil, term()) :: Error.t()
+  def start_error(_path, :not_started) do
+    %Error{
+      step: :helper,
+      message: "the :muontrap application is not running, and a MuonTrap.Daemon needs it",
+      advice: "start it with Application.ensure_all_started(:muontrap)"
+    }
+  end
+
+  def start_error(path, :enoent) do
+    %Error{
+      step: :helper,
+      path: path,
+      errno: :enoent,
+      message: "the helper program muontrap is missing",
+      advice:
+        "mix compile builds it; MUONTRAP_HELPER or config :muontrap, helper: \"/path\" " <>
+          "say where a ready-built one is"
+    }
+  end
+
+  def start_error(path, reason) when is_atom(reason) do
+    %Error{
+      step: :helper,
+      path: path,
+      errno: reason,
+      message: "the helper program muontrap could not be started"
+    }
+  end
+
+  def start_error(path, reason) do
+    %Error{
+      step: :helper,
+      path: path,
+      message: "the helper program muontrap could not be started: #{inspect(reason)}"
+    }
+  end
+
+  @doc "What to say about the helper of a session that ended without saying how its program did."
+  @spec lost_error(MuonTrap.Port.t(), non_neg_integer() | nil) :: Error.t()
+  def lost_error(%{program_pid: nil} = session, exit_status) when exit_status in 1..124 do
+    # The BEAM could not execute the helper: the exit status is the errno of execve(2).
+    case Errno.name(exit_status) do
+      :e2big ->
+        message = "the arguments and the environment are too long"
+        %Error{step: :helper, message: message, errno: :e2big}
+
+      errno ->
+        message = "muontrap could not be executed"
+        %Error{step: :helper, message: message, path: session.helper, errno: errno}
+    end
+  end
+
+  def lost_error(%{program_pid: nil}, exit_status) do
+    %Error{
+      step: :helper,
+      message: "muontrap ended before it started the program",
+      exit_status: exit_status
+    }
+  end
+
+  def lost_error(session, exit_status) do
+    %Error{
+      step: :helper,
+      message: "muontrap was killed while it ran the program with pid #{session.program_pid}",
+      exit_status: exit_status
+    }
+  end
+end

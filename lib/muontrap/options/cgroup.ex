@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Options.Cgroup do
+  @moduledoc false
+
+  # The cgroup options. The helper finds the hierarchies, and translates settings to the version
+  # that this host has; here they only get their form.
+
+  import MuonTrap.Options.Text, only: [text?: 1]
+
+  @type setting :: {name :: String.t(), value :: String.t()}
+
+  @doc "A path below a cgroup hierarchy's mount point."
+  @spec parse_path(term()) :: {:ok, String.t()} | :error
+  def parse_path(path) do
+    if text?(path) and path != "" and not mounted?(path) and
+         not Enum.any?(String.split(path, "/"), &(&1 in [".", ".."])) do
+      {:ok, path}
+    else
+      :error
+    end
+  end
+
+  # Paths are within the hierarchy: one that has the mount point in front is a mistake.
+  defp mounted?(path), do: Enum.take(Path.split(path), 4) == ["/", "sys", "fs", "cgroup"]
+
+  @doc "A list of controller names such as `\"memory\"`."
+  @spec parse_controllers(term()) :: {:ok, [String.t()]} | :error
+  def parse_controllers(controllers) when is_list(controllers) do
+    if Enum.all?(controllers, &controller?/1), do: {:ok, Enum.uniq(controllers)}, else: :error
+  end
+
+  def parse_controllers(_other), do: :error
+
+  defp controller?(controller) do
+    text?(controller) and controller =~ ~r/\A[A-Za-z][A-Za-z0-9_.=-]*\z/
+  end
+
+  @doc """
+  A list of `{controller, setting, value}`, as the controllers and the settings that it names.
+  """
+  @spec parse_sets(term()) :: {:ok, [String.t()], [setting()]} | :error
+  def parse_sets(sets) when is_list(sets) do
+    if Enum.all?(sets, &set?/1) do
+      controllers = for {controller, _name, _value} <- sets, uniq: true, do: controller
+      {:ok, controllers, for({_controller, name, value} <- sets, do: {name, to_string(value)})}
+    else
+      :error
+    end
+  end
+
+  def parse_sets(_other), do: :error
+
+  defp set?({controller, name, value}) do
+    controller?(controller) and text?(name) and name =~ ~r/\A[A-Za-z][A-Za-z0-9_.-]*\z/ and
+      (is_integer(value) or (text?(value) and value != ""))
+  end
+
+  defp set?(_other), do: false
+
+  @doc "A map of limits, as settings of cgroup v2."
+  @spec parse_limits(term()) :: {:ok, [setting()]} | {:error, key :: term()} | :error
+  def parse_limits(limits) when is_map(limits) and not is_struct(limits) do
+    limits
+    |> Enum.sort()
+    |> Enum.reduce_while({:ok, []}, fn {key, value}, {:ok, settings} ->
+      case parse_limit(key, value) do
+        {:ok, text} -> {:cont, {:ok, [{setting_name(key), text} | settings]}}
+        :error -> {:halt, {:error, key}}
+      end
+    end)
+    |> case do
+      {:ok, settings} -> {:ok, Enum.reverse(settings)}
+      error -> error
+    end
+  end
+
+  def parse_limits(_other), do: :error
+
+  # Only after the key was recognised: `cpuset_cpus` is "cpuset.cpus", `memory_swap_max` is
+  # "memory.swap.max", and `memory_oom_group` "memory.oom.group".
+  defp setting_name(key), do: key |> Atom.to_string() |> String.replace("_", ".")
+
+  @maxima [:memory_min, :memory_low, :memory_high, :memory_max, :memory_swap_max, :pids_max]
+
+  defp parse_limit(key, :max) when key in @maxima, do: {:ok, "max"}
+  defp parse_limit(key, value) when key in @maxima, do: natural(value)
+  defp parse_limit(:memory_oom_group, value), do: boolean(value)
+  defp parse_limit(:cpu_idle, value), do: boolean(value)
+  defp parse_limit(:cpu_weight, value) when value in 1..10_000, do: natural(value)
+  defp parse_limit(:cpu_max, value), do: parse_cpu_max(value)
+  defp parse_limit(:io_weight, value) when value in 1..10_000, do: natural(value)
+  defp parse_limit(key, value) when key in [:io_weight, :io_max], do: text(value)
+  defp parse_limit(key, value) when key in [:cpuset_cpus, :cpuset_mems], do: text(value)
+  defp parse_limit(_key, _value), do: :error
+
+  defp parse_cpu_max(:max), do: {:ok, "max"}
+
+  defp parse_cpu_max(quota) when is_integer(quota) and quota > 0,
+    do: {:ok, Integer.to_string(quota)}
+
+  defp parse_cpu_max({quota, period})
+       when (is_integer(quota) or quota == :max) and is_integer(period) and period > 0 do
+    with {:ok, quota} <- parse_cpu_max(quota), do: {:ok, "#{quota} #{period}"}
+  end
+
+  defp parse_cpu_max(_other), do: :error
+
+  defp natural(value) when is_integer(value) and value >= 0, do: {:ok, Integer.to_string(value)}
+  defp natural(_other), do: :error
+
+  defp boolean(true), do: {:ok, "1"}
+  defp boolean(false), do: {:ok, "0"}
+  defp boolean(value) when value in [0, 1], do: {:ok, Integer.to_string(value)}
+  defp boolean(_other), do: :error
+
+  defp text(value), do: if(text?(value) and value != "", do: {:ok, value}, else: :error)
+end

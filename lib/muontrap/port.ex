@@ -1,0 +1,398 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Port do
+  @moduledoc false
+
+  # A session with the helper: opening it, the frames both ways, its end. docs/protocol.md describes
+  # the bytes; this module is the only one here that knows them.
+  #
+  # The process that opens a session owns the port without being linked to it. MuonTrap.Guard is
+  # linked to it instead and sees to it that the program ends with the owner.
+
+  alias MuonTrap.{Cgroups, CommandLine, Error, Guard, Helper, OsProcess}
+
+  @ack 0x01
+  @signal 0x02
+  @stop 0x03
+  @input 0x04
+  @input_eof 0x05
+  @discard 0x06
+
+  @started 0x81
+  @stdout 0x82
+  @stderr 0x83
+  @input_ack 0x84
+  @exited 0x85
+  @failed 0x86
+
+  @unknown_peak 0xFFFFFFFFFFFFFFFF
+
+  # The helper has this long, after the delay before SIGKILL, to kill and reap everything. Beyond it
+  # something is stuck in the kernel, and waiting would not help.
+  @patience_ms 5_000
+
+  # With this many messages in the mailbox, asking the guard for each message of the port is cheaper
+  # than looking for it there.
+  @crowded 500
+
+  @enforce_keys [:port, :helper, :patience]
+  defstruct [
+    :port,
+    :monitor,
+    :relay,
+    :helper,
+    :patience,
+    :helper_pid,
+    :program_pid,
+    cgroups: %{},
+    early: []
+  ]
+
+  @typedoc """
+  An open session. `early` are messages of the port that came before the owner owned it: they go
+  before those in the mailbox. `relay` is the guard when it relays the messages, in which case none
+  come to the owner's mailbox.
+  """
+  @type t :: %__MODULE__{
+          port: port(),
+          monitor: reference() | nil,
+          relay: pid() | nil,
+          helper: binary(),
+          patience: non_neg_integer(),
+          helper_pid: pos_integer() | nil,
+          program_pid: pos_integer() | nil,
+          cgroups: Cgroups.directories(),
+          early: [term()]
+        }
+
+  @typedoc "The exit report, with the keys of `MuonTrap.Result` less the output."
+  @type report :: %{required(atom()) => term()}
+
+  @type frame ::
+          {:started, pid :: pos_integer(), cgroups :: Cgroups.directories()}
+          | {:stdout, binary()}
+          | {:stderr, binary()}
+          | {:input_ack, non_neg_integer()}
+          | {:exited, report()}
+          | {:failed, map()}
+          | {:unknown, binary()}
+
+  @typedoc "What a message of the port means. `:lost`: the helper or the port is gone."
+  @type event :: {:frame, frame()} | {:lost, exit_status :: non_neg_integer() | nil}
+
+  @doc """
+  Starts the helper and waits until it has started the program. Returns what FAILED says, decoded,
+  or an error of step `:helper`, if it did not.
+  """
+  @spec start(MuonTrap.Options.t(), Guard.key() | nil) ::
+          {:ok, t()} | {:error, Error.t()}
+  def start(options, guard_key \\ nil) do
+    with {:ok, helper} <- Helper.find() do
+      request = %{
+        helper: helper,
+        port_options: port_options(options),
+        patience: options.delay_to_sigkill + @patience_ms,
+        key: guard_key,
+        relay?: guard_key == nil and crowded?()
+      }
+
+      case Guard.open(request) do
+        {:ok, guard, port, early} ->
+          request |> new(guard, port, early) |> await_started(guard)
+
+        {:error, reason} ->
+          {:error, Helper.start_error(helper, reason)}
+      end
+    end
+  end
+
+  defp crowded? do
+    {:message_queue_len, length} = Process.info(self(), :message_queue_len)
+    length >= @crowded
+  end
+
+  defp new(request, guard, port, early) do
+    %__MODULE__{
+      port: port,
+      monitor: if(not request.relay?, do: Port.monitor(port)),
+      relay: if(request.relay?, do: guard),
+      helper: request.helper,
+      helper_pid: os_pid(port),
+      patience: request.patience,
+      early: early
+    }
+  end
+
+  defp await_started(session, guard) do
+    {event, session} = next(session)
+
+    case event do
+      {:frame, {:started, pid, cgroups}} ->
+        Guard.watch_program(guard, pid)
+        {:ok, %{session | program_pid: pid, cgroups: cgroups}}
+
+      {:frame, {:failed, failed}} ->
+        close(session)
+        {:error, Error.from_failed(failed)}
+
+      {:frame, _other} ->
+        {:error, lost(session, nil)}
+
+      {:lost, status} ->
+        {:error, lost(session, status)}
+    end
+  end
+
+  @doc "The next event of the session, or `:timeout` when there is none for `timeout` ms."
+  @spec next(t(), timeout()) :: {event() | :timeout, t()}
+  def next(session, timeout \\ :infinity)
+
+  def next(%{early: [message | early]} = session, _timeout) do
+    {:ok, event} = event(session, message)
+    {event, %{session | early: early}}
+  end
+
+  def next(%{relay: guard} = session, timeout) when guard != nil do
+    case Guard.next(guard, timeout) do
+      {_port, {:data, data}} -> {{:frame, decode(data)}, session}
+      {_port, {:exit_status, status}} -> {{:lost, status}, session}
+      :closed -> {{:lost, nil}, session}
+      :timeout -> {:timeout, session}
+    end
+  end
+
+  def next(%{port: port, monitor: monitor} = session, timeout) do
+    receive do
+      {^port, {:data, data}} -> {{:frame, decode(data)}, session}
+      {^port, {:exit_status, status}} -> {{:lost, status}, session}
+      {:DOWN, ^monitor, :port, ^port, _reason} -> {{:lost, nil}, session}
+    after
+      timeout -> {:timeout, session}
+    end
+  end
+
+  @doc "What a message means to this session; `:error` when it is not one of its messages."
+  @spec event(t(), term()) :: {:ok, event()} | :error
+  def event(%{port: port, monitor: monitor}, message) do
+    case message do
+      {^port, {:data, data}} -> {:ok, {:frame, decode(data)}}
+      {^port, {:exit_status, status}} -> {:ok, {:lost, status}}
+      {:DOWN, ^monitor, :port, ^port, _reason} -> {:ok, {:lost, nil}}
+      _other -> :error
+    end
+  end
+
+  @doc "Says that `count` bytes of output were handled."
+  @spec ack(t(), non_neg_integer()) :: :ok
+  def ack(session, count), do: command(session.port, <<@ack, count::32>>)
+
+  @doc "Sends a signal to the program."
+  @spec signal(t(), 1..64) :: :ok
+  def signal(session, number), do: command(session.port, <<@signal, number>>)
+
+  @doc "Writes to the program's stdin. INPUT_ACK says when it was written."
+  @spec input(t(), binary()) :: :ok
+  def input(session, data), do: command(session.port, [@input, data])
+
+  @doc "Closes the program's stdin, after the input so far."
+  @spec input_eof(t()) :: :ok
+  def input_eof(session), do: command(session.port, <<@input_eof>>)
+
+  @doc "Stops the program. Its output goes on until EXITED."
+  @spec stop(t() | port()) :: :ok
+  def stop(%__MODULE__{port: port}), do: stop(port)
+  def stop(port), do: command(port, <<@stop>>)
+
+  @doc "Has the output thrown away from now on: it needs no acknowledgement any more."
+  @spec discard(t() | port()) :: :ok
+  def discard(%__MODULE__{port: port}), do: discard(port)
+  def discard(port), do: command(port, <<@discard>>)
+
+  # The port may close at any time, when the helper dies. The message about that says it all.
+  defp command(port, data) do
+    Port.command(port, data)
+    :ok
+  rescue
+    ArgumentError -> :ok
+  end
+
+  @doc """
+  Stops the program, waits for its end while throwing its output away, and closes the session. The
+  session may be closed already.
+  """
+  @spec abandon(t()) :: :ok
+  def abandon(session) do
+    session = monitor_again(session)
+    discard(session)
+    stop(session)
+    await_exited(session)
+  end
+
+  # A closed port says so to a new monitor.
+  defp monitor_again(%{monitor: nil} = session), do: session
+
+  defp monitor_again(session) do
+    Port.demonitor(session.monitor, [:flush])
+    %{session | monitor: Port.monitor(session.port)}
+  end
+
+  defp await_exited(session) do
+    case next(session) do
+      {{:frame, {:exited, _report}}, session} ->
+        close(session)
+
+      {{:frame, _other}, session} ->
+        await_exited(session)
+
+      {{:lost, status}, session} ->
+        _error = lost(session, status)
+        :ok
+    end
+  end
+
+  @doc "Closes the session, which ends the helper and the guard, and leaves no message of it behind."
+  @spec close(t()) :: :ok
+  def close(%{relay: guard} = session) when guard != nil do
+    close_port(session.port)
+    Guard.dismiss(guard)
+  end
+
+  def close(session) do
+    Port.demonitor(session.monitor, [:flush])
+    close_port(session.port)
+    flush(session.port)
+  end
+
+  @doc "Closes a port that may be closed already."
+  @spec close_port(port()) :: :ok
+  def close_port(port) do
+    Port.close(port)
+    :ok
+  rescue
+    ArgumentError -> :ok
+  end
+
+  defp flush(port) do
+    receive do
+      {^port, _message} -> flush(port)
+    after
+      0 -> :ok
+    end
+  end
+
+  @doc """
+  Cleans up after a helper that is gone without a word, or whose port is: closes the session, waits
+  until the program is gone, kills what it leaves behind, and returns the error to report.
+  """
+  @spec lost(t(), non_neg_integer() | nil) :: Error.t()
+  def lost(session, exit_status) do
+    close(session)
+
+    if OsProcess.await_gone([session.helper_pid, session.program_pid], session.patience) do
+      OsProcess.kill_group(session.program_pid)
+      Helper.lost_error(session, exit_status)
+    else
+      %{Helper.lost_error(session, exit_status) | advice: "it may still be running"}
+    end
+  end
+
+  @doc "The pid of the helper behind a port, or `nil`."
+  @spec os_pid(port()) :: pos_integer() | nil
+  def os_pid(port) do
+    case Port.info(port, :os_pid) do
+      {:os_pid, pid} when is_integer(pid) -> pid
+      _closed -> nil
+    end
+  end
+
+  @doc "Decodes a frame. Bytes of output are not copied."
+  @spec decode(binary()) :: frame()
+  def decode(<<@stdout, data::binary>>), do: {:stdout, data}
+  def decode(<<@stderr, data::binary>>), do: {:stderr, data}
+  def decode(<<@input_ack, count::32>>), do: {:input_ack, count}
+  def decode(<<@started, pid::32, cgroups::binary>>), do: decode_started(pid, cgroups, [])
+  def decode(<<@exited, report::binary>>), do: decode_exited(report)
+  def decode(<<@failed, failed::binary>>), do: decode_failed(failed)
+  def decode(other), do: {:unknown, other}
+
+  defp decode_started(pid, "", directories),
+    do: {:started, pid, Cgroups.by_controller(directories)}
+
+  defp decode_started(
+         pid,
+         <<size::16, controllers::binary-size(size), path_size::16, path::binary-size(path_size),
+           rest::binary>>,
+         directories
+       ) do
+    decode_started(pid, rest, [{controllers, path} | directories])
+  end
+
+  defp decode_started(_pid, other, _directories), do: {:unknown, other}
+
+  defp decode_exited(
+         <<how, code, flags, user::64, system::64, peak_rss::64, wall::64, stdout::64, stderr::64,
+           swept::32, survivors::32, cgroup_peak::64>>
+       ) do
+    <<_unused::3, cgroup_left::1, sigkill::1, _stopped::1, oom::1, core::1>> = <<flags>>
+
+    report = %{
+      exit_status: if(how == 1, do: 128 + code, else: code),
+      signal: if(how == 1, do: code),
+      core_dumped: core == 1,
+      oom_killed: oom == 1,
+      sigkill_needed: sigkill == 1,
+      cgroup_left: cgroup_left == 1,
+      user_time_us: user,
+      system_time_us: system,
+      peak_rss_bytes: peak_rss,
+      wall_time_us: wall,
+      stdout_bytes: stdout,
+      stderr_bytes: stderr,
+      swept: swept,
+      survivors: survivors,
+      cgroup_peak_bytes: if(cgroup_peak != @unknown_peak, do: cgroup_peak)
+    }
+
+    {:exited, report}
+  end
+
+  defp decode_exited(other), do: {:unknown, other}
+
+  defp decode_failed(
+         <<exit_status, errno::32, step_size::16, step::binary-size(step_size), path_size::16,
+           path::binary-size(path_size), message_size::16, message::binary-size(message_size),
+           advice_size::16, advice::binary-size(advice_size)>>
+       ) do
+    failed = %{
+      exit_status: exit_status,
+      errno: errno,
+      step: step,
+      path: path,
+      message: message,
+      advice: advice
+    }
+
+    {:failed, failed}
+  end
+
+  defp decode_failed(other), do: {:unknown, other}
+
+  defp port_options(options) do
+    use_stdio = if options.use_stdio, do: :use_stdio, else: :nouse_stdio
+
+    [
+      {:packet, 4},
+      :binary,
+      :exit_status,
+      :hide,
+      use_stdio,
+      {:args, CommandLine.helper_args(options)},
+      {:env, options.env}
+    ] ++ parallelism(options.parallelism)
+  end
+
+  defp parallelism(nil), do: []
+  defp parallelism(value), do: [parallelism: value]
+end

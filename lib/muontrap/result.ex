@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Result do
+  @moduledoc """
+  How a program ended and what it used: what `MuonTrap.run/3` returns.
+
+    * `:output` - the output, collected as `:into` says
+    * `:exit_status` - the exit code, 0 to 255; 128 + n when signal n ended the program; `:timeout`
+      when `:timeout` ran out
+    * `:signal` - the number of the signal that ended the program, or `nil`
+    * `:core_dumped` - whether the kernel wrote a core file
+      ([core(5)](https://man7.org/linux/man-pages/man5/core.5.html))
+    * `:oom_killed` - whether the kernel's out-of-memory killer struck in the program's cgroup;
+      always `false` without a cgroup
+    * `:sigkill_needed` - whether the program had to be killed because it outlasted
+      `:delay_to_sigkill`
+    * `:cgroup_left` - whether the program's cgroup could not be removed
+    * `:user_time_us`, `:system_time_us` - CPU time of the program and of the children that it
+      waited for, in microseconds
+      ([getrusage(2)](https://man7.org/linux/man-pages/man2/getrusage.2.html))
+    * `:peak_rss_bytes` - the largest resident set of any one of them, in bytes (`ru_maxrss`)
+    * `:wall_time_us` - from the program's start to its end, in microseconds, by the monotonic clock
+    * `:stdout_bytes`, `:stderr_bytes` - bytes read from each captured stream; merged streams count
+      as stdout
+    * `:swept` - the number of processes that the program left behind and that were killed
+    * `:survivors` - the number of processes that could not be killed, for want of permission
+    * `:cgroup_peak_bytes` - the peak memory of the cgroup in bytes, or `nil` when it is not known
+  """
+
+  @type t(output) :: %__MODULE__{
+          output: output,
+          exit_status: 0..255 | :timeout,
+          signal: 1..64 | nil,
+          core_dumped: boolean(),
+          oom_killed: boolean(),
+          sigkill_needed: boolean(),
+          cgroup_left: boolean(),
+          user_time_us: non_neg_integer(),
+          system_time_us: non_neg_integer(),
+          peak_rss_bytes: non_neg_integer(),
+          wall_time_us: non_neg_integer(),
+          stdout_bytes: non_neg_integer(),
+          stderr_bytes: non_neg_integer(),
+          swept: non_neg_integer(),
+          survivors: non_neg_integer(),
+          cgroup_peak_bytes: non_neg_integer() | nil
+        }
+
+  @typedoc "A result with whatever `:into` collected."
+  @type t :: t(Collectable.t())
+
+  defstruct output: "",
+            exit_status: 0,
+            signal: nil,
+            core_dumped: false,
+            oom_killed: false,
+            sigkill_needed: false,
+            cgroup_left: false,
+            user_time_us: 0,
+            system_time_us: 0,
+            peak_rss_bytes: 0,
+            wall_time_us: 0,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            swept: 0,
+            survivors: 0,
+            cgroup_peak_bytes: nil
+end

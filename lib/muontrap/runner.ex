@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Runner do
+  @moduledoc false
+
+  # Runs one program to its end in the calling process, for MuonTrap.cmd/3 and MuonTrap.run/3.
+
+  alias MuonTrap.{Error, LineBuffer, Options, Port, Result}
+
+  @enforce_keys [:session, :fun, :lines, :deadline]
+  defstruct [:session, :fun, :lines, :deadline, timed_out: false]
+
+  @typep state :: %__MODULE__{
+           session: Port.t() | nil,
+           fun: (term(), Collectable.command() -> term()),
+           lines: LineBuffer.t() | nil,
+           deadline: integer() | :infinity,
+           timed_out: boolean()
+         }
+
+  @doc "Runs the program. The reason of an error is what to raise."
+  @spec run(Options.t()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
+  def run(options) do
+    deadline = deadline(options.timeout)
+    {initial, fun} = Collectable.into(options.into)
+
+    case Port.start(options) do
+      {:ok, session} ->
+        lines = options.lines && LineBuffer.new(:infinity)
+
+        collect(
+          %__MODULE__{session: session, fun: fun, lines: lines, deadline: deadline},
+          initial
+        )
+
+      {:error, error} ->
+        fail(fun, initial, error)
+    end
+  end
+
+  defp deadline(:infinity), do: :infinity
+  defp deadline(timeout), do: now() + timeout
+
+  @spec collect(state(), term()) :: {:ok, Result.t()} | {:error, Error.t()}
+  defp collect(state, acc) do
+    {event, session} = Port.next(state.session, remaining(state.deadline))
+    state = %{state | session: session}
+
+    case event do
+      {:frame, {stream, data}} when stream in [:stdout, :stderr] ->
+        {acc, state} = add(state, acc, data)
+        Port.ack(session, byte_size(data))
+        state |> check_deadline() |> collect(acc)
+
+      {:frame, {:exited, report}} ->
+        finish(state, acc, report)
+
+      :timeout ->
+        state |> time_out() |> collect(acc)
+
+      {:frame, {:input_ack, _count}} ->
+        collect(state, acc)
+
+      {:frame, _unexpected} ->
+        fail(state.fun, acc, Port.lost(session, nil))
+
+      {:lost, exit_status} ->
+        fail(state.fun, acc, Port.lost(session, exit_status))
+    end
+  end
+
+  # A program that never pauses leaves no gap for the receive to time out in.
+  defp check_deadline(%{deadline: :infinity} = state), do: state
+
+  defp check_deadline(state) do
+    if remaining(state.deadline) == 0, do: time_out(state), else: state
+  end
+
+  # What the program still writes until it is gone is collected, too.
+  defp time_out(state) do
+    Port.stop(state.session)
+    %{state | deadline: :infinity, timed_out: true}
+  end
+
+  defp add(%{lines: nil} = state, acc, data), do: {put(state, acc, [data]), state}
+
+  defp add(state, acc, data) do
+    {lines, buffer} = LineBuffer.push(state.lines, data)
+    {put(state, acc, lines), %{state | lines: buffer}}
+  end
+
+  # The collectable is the caller's code: when it fails, nothing must be left running.
+  defp put(state, acc, chunks) do
+    Enum.reduce(chunks, acc, fn chunk, acc ->
+      try do
+        state.fun.(acc, {:cont, chunk})
+      catch
+        kind, reason ->
+          stacktrace = __STACKTRACE__
+          abandon(state.session)
+          state.fun.(acc, :halt)
+          :erlang.raise(kind, reason, stacktrace)
+      end
+    end)
+  end
+
+  defp abandon(nil), do: :ok
+  defp abandon(session), do: Port.abandon(session)
+
+  defp finish(state, acc, report) do
+    Port.close(state.session)
+    acc = add_last_line(%{state | session: nil}, acc)
+    report = if state.timed_out, do: %{report | exit_status: :timeout}, else: report
+    {:ok, struct!(Result, Map.put(report, :output, state.fun.(acc, :done)))}
+  end
+
+  defp add_last_line(%{lines: nil}, acc), do: acc
+
+  defp add_last_line(state, acc) do
+    {lines, _buffer} = LineBuffer.flush(state.lines)
+    put(state, acc, lines)
+  end
+
+  defp fail(fun, acc, error) do
+    fun.(acc, :halt)
+    {:error, Error.reason(error)}
+  end
+
+  defp remaining(:infinity), do: :infinity
+  defp remaining(deadline), do: max(deadline - now(), 0)
+
+  defp now, do: System.monotonic_time(:millisecond)
+end

@@ -1,0 +1,160 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Build.Target do
+  @moduledoc false
+  # Which machine the helper is built for, and what cargo must know to build for it. Pure functions
+  # of the environment variables: nothing here reads the environment or runs a program.
+  #
+  # Nerves tells what it builds for in `TARGET_ARCH`, `TARGET_CPU`, `TARGET_OS` and `TARGET_ABI`
+  # (https://hexdocs.pm/nerves/environment-variables.html). Systems that do not set those still set
+  # `CROSSCOMPILE`, as in `/path/to/armv7-nerves-linux-gnueabihf`. Both become a Rust target, as in
+  # https://doc.rust-lang.org/rustc/platform-support.html.
+
+  @type env :: %{optional(String.t()) => String.t()}
+  @type choice :: :host | String.t()
+
+  @explicit ["MUONTRAP_CARGO_TARGET", "CARGO_BUILD_TARGET"]
+
+  @architectures %{
+    "aarch64" => "aarch64",
+    "arm64" => "aarch64",
+    "riscv64" => "riscv64gc",
+    "x86_64" => "x86_64",
+    "i586" => "i586",
+    "i686" => "i686",
+    "armv5" => "armv5te",
+    "armv6" => "arm",
+    "armv7" => "armv7"
+  }
+
+  # How Nerves' variables and CROSSCOMPILE change the build of everything, cargo's helpers for this
+  # machine included, if they are let through.
+  @compiler_variables ~w(CC CXX AR CFLAGS CXXFLAGS)
+  @linker_variables ~w(LD LDFLAGS CPPFLAGS STRIP RANLIB)
+
+  @doc """
+  The Rust target to build for.
+
+  What the user said (`config :muontrap, cargo_target: "..."`, `MUONTRAP_CARGO_TARGET`,
+  `CARGO_BUILD_TARGET`) comes first, then what Nerves says, then the machine that builds.
+  """
+  @spec choose(env, String.t() | nil, atom) :: {:ok, choice} | {:error, String.t()}
+  def choose(env, configured, mix_target) do
+    cond do
+      explicit = configured || env["MUONTRAP_CARGO_TARGET"] || env["CARGO_BUILD_TARGET"] ->
+        {:ok, explicit}
+
+      mix_target != :host and env["TARGET_ARCH"] != nil ->
+        triple(env["TARGET_ARCH"], env["TARGET_OS"], env["TARGET_ABI"], env)
+
+      mix_target != :host and env["CROSSCOMPILE"] != nil ->
+        from_toolchain(env["CROSSCOMPILE"], env)
+
+      true ->
+        {:ok, :host}
+    end
+  end
+
+  @doc "The variables that decide what is built, out of all that are set."
+  @spec relevant(env) :: [{String.t(), String.t()}]
+  def relevant(env) do
+    env |> Enum.filter(fn {name, _} -> relevant?(name) end) |> Enum.sort()
+  end
+
+  @names @explicit ++
+           @compiler_variables ++
+           @linker_variables ++
+           ~w(CROSSCOMPILE NERVES_SDK_SYSROOT TARGET_ARCH TARGET_CPU TARGET_OS TARGET_ABI) ++
+           ~w(RUSTC RUSTC_WRAPPER RUSTFLAGS RUSTUP_TOOLCHAIN RUSTC_BOOTSTRAP)
+  @prefixes ~w(CARGO_BUILD_ CARGO_ENCODED_ CARGO_PROFILE_ CARGO_TARGET_ CARGO_UNSTABLE_)
+  # Where cargo works and how fast, not what it makes.
+  @irrelevant ~w(CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR CARGO_BUILD_BUILD_DIR CARGO_BUILD_JOBS)
+
+  defp relevant?(name) do
+    name in @names or (String.starts_with?(name, @prefixes) and name not in @irrelevant)
+  end
+
+  @doc """
+  What to change in the environment for cargo, when it builds for `triple` on `host`.
+
+  The cross-compiler becomes the linker of `triple` alone. Programs that cargo builds to run during
+  the build (build scripts) are for `host`, and would break with the cross-compiler's variables.
+  """
+  @spec cargo_env(env, String.t(), String.t(), atom) :: [{String.t(), String.t() | nil}]
+  def cargo_env(env, triple, host, mix_target) do
+    cross? = triple != host or (mix_target != :host and env["CROSSCOMPILE"] != nil)
+    if cross?, do: cross_env(env, triple, host), else: []
+  end
+
+  defp cross_env(env, triple, host) do
+    underscored = String.replace(triple, "-", "_")
+    prefix = "CARGO_TARGET_" <> String.upcase(underscored)
+
+    moved = for name <- @compiler_variables, env[name], do: {"#{name}_#{underscored}", env[name]}
+    removed = for name <- @compiler_variables ++ @linker_variables, env[name], do: {name, nil}
+
+    moved ++ removed ++ linker(env, prefix, triple, host)
+  end
+
+  defp linker(env, prefix, triple, host) do
+    cc = env["CC"] || (env["CROSSCOMPILE"] && env["CROSSCOMPILE"] <> "-gcc")
+    sysroot = env["NERVES_SDK_SYSROOT"]
+
+    {linker, linker_flag} =
+      cond do
+        # Also a compiler with arguments, which cargo cannot take for a linker.
+        cc == nil or cc =~ " " or env[prefix <> "_LINKER"] -> {[], []}
+        # A linker set by that variable would link the build scripts too.
+        triple == host -> {[], ["-C", "linker=" <> cc]}
+        true -> {[{prefix <> "_LINKER", cc}], []}
+      end
+
+    case linker_flag ++ if(sysroot, do: ["-C", "link-arg=--sysroot=" <> sysroot], else: []) do
+      [] ->
+        linker
+
+      flags ->
+        flags = Enum.join(List.wrap(env[prefix <> "_RUSTFLAGS"]) ++ flags, " ")
+        linker ++ [{prefix <> "_RUSTFLAGS", flags}]
+    end
+  end
+
+  defp from_toolchain(crosscompile, env) do
+    case crosscompile |> Path.basename() |> String.split("-") do
+      [arch, _vendor, os, abi] -> triple(arch, os, abi, env)
+      [arch, os, abi] -> triple(arch, os, abi, env)
+      _ -> unknown("CROSSCOMPILE is #{inspect(crosscompile)}")
+    end
+  end
+
+  defp triple(arch, os, abi, env) do
+    case {rust_arch(arch, env), os || "linux", abi || "gnu"} do
+      {{:ok, arch}, "linux", abi} -> {:ok, "#{arch}-unknown-linux-#{abi}"}
+      _ -> unknown("TARGET_ARCH is #{inspect(arch)} and TARGET_OS is #{inspect(os)}")
+    end
+  end
+
+  # Plain "arm" is told apart by the processor, and where that is not known, by the compiler's name.
+  # ARMv6 code, Rust's "arm", runs on ARMv7 too.
+  defp rust_arch("arm", env) do
+    case {env["TARGET_CPU"] || "", Path.basename(env["CROSSCOMPILE"] || "")} do
+      {"cortex_a" <> _, _} -> {:ok, "armv7"}
+      {"cortex-a" <> _, _} -> {:ok, "armv7"}
+      {"arm9" <> _, _} -> {:ok, "armv5te"}
+      {"arm11" <> _, _} -> {:ok, "arm"}
+      {_, "armv7" <> _} -> {:ok, "armv7"}
+      {_, "armv5" <> _} -> {:ok, "armv5te"}
+      _ -> {:ok, "arm"}
+    end
+  end
+
+  defp rust_arch(arch, _env), do: Map.fetch(@architectures, arch)
+
+  defp unknown(what) do
+    {:error,
+     "It is not known which Rust target this is: #{what}. Set MUONTRAP_CARGO_TARGET, or " <>
+       "\"config :muontrap, cargo_target:\", to one of those that \"rustc --print target-list\" names."}
+  end
+end

@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Build.TargetTest do
+  use ExUnit.Case, async: true
+
+  alias MuonTrap.Build.Target
+
+  defp nerves(arch, cpu, abi) do
+    %{"TARGET_ARCH" => arch, "TARGET_CPU" => cpu, "TARGET_OS" => "linux", "TARGET_ABI" => abi}
+  end
+
+  describe "choose/3" do
+    test "is this machine when nothing says otherwise" do
+      assert Target.choose(%{"CC" => "clang"}, nil, :host) == {:ok, :host}
+    end
+
+    test "is this machine for a Mix target that is not Nerves'" do
+      assert Target.choose(%{}, nil, :embedded) == {:ok, :host}
+    end
+
+    # As the official Nerves systems set them.
+    for {system, arch, cpu, abi, triple} <- [
+          {:rpi0, "arm", "arm1176jzf_s", "gnueabihf", "arm-unknown-linux-gnueabihf"},
+          {:bbb, "arm", "cortex_a8", "gnueabihf", "armv7-unknown-linux-gnueabihf"},
+          {:rpi3, "arm", "cortex_a53", "gnueabihf", "armv7-unknown-linux-gnueabihf"},
+          {:rpi4, "aarch64", "cortex_a72", "gnu", "aarch64-unknown-linux-gnu"},
+          {:ev3, "arm", "arm926ej_s", "gnueabi", "armv5te-unknown-linux-gnueabi"},
+          {:mangopi, "riscv64", "sifive_u74", "gnu", "riscv64gc-unknown-linux-gnu"},
+          {:x86_64, "x86_64", "x86_64", "musl", "x86_64-unknown-linux-musl"}
+        ] do
+      test "understands the variables of #{system}" do
+        env = nerves(unquote(arch), unquote(cpu), unquote(abi))
+        assert Target.choose(env, nil, unquote(system)) == {:ok, unquote(triple)}
+      end
+    end
+
+    for {crosscompile, triple} <- [
+          {"/t/bin/armv6-nerves-linux-gnueabihf", "arm-unknown-linux-gnueabihf"},
+          {"/t/bin/armv7-nerves-linux-gnueabihf", "armv7-unknown-linux-gnueabihf"},
+          {"/t/bin/armv5-nerves-linux-musleabi", "armv5te-unknown-linux-musleabi"},
+          {"/t/bin/aarch64-nerves-linux-gnu", "aarch64-unknown-linux-gnu"},
+          {"aarch64-linux-gnu", "aarch64-unknown-linux-gnu"}
+        ] do
+      test "understands CROSSCOMPILE=#{crosscompile}" do
+        env = %{"CROSSCOMPILE" => unquote(crosscompile)}
+        assert Target.choose(env, nil, :device) == {:ok, unquote(triple)}
+      end
+    end
+
+    test "tells ARMv7 by the compiler when the processor is unknown" do
+      env =
+        Map.put(nerves("arm", "", "gnueabihf"), "CROSSCOMPILE", "/t/armv7-nerves-linux-gnueabihf")
+
+      assert Target.choose(env, nil, :device) == {:ok, "armv7-unknown-linux-gnueabihf"}
+    end
+
+    test "ignores what is left of a cross build when Mix builds for this machine" do
+      assert Target.choose(nerves("aarch64", "cortex_a72", "gnu"), nil, :host) == {:ok, :host}
+    end
+
+    test "prefers what the user says, the configuration most" do
+      env = Map.put(nerves("aarch64", "cortex_a72", "gnu"), "CARGO_BUILD_TARGET", "three")
+      assert Target.choose(env, nil, :rpi4) == {:ok, "three"}
+
+      env = Map.put(env, "MUONTRAP_CARGO_TARGET", "two")
+      assert Target.choose(env, nil, :rpi4) == {:ok, "two"}
+      assert Target.choose(env, "one", :rpi4) == {:ok, "one"}
+    end
+
+    test "says what to do about an unknown architecture" do
+      assert {:error, message} = Target.choose(nerves("mips", "24kc", "musl"), nil, :router)
+      assert message =~ ~s(TARGET_ARCH is "mips")
+      assert message =~ "MUONTRAP_CARGO_TARGET"
+    end
+  end
+
+  describe "cargo_env/4" do
+    @host "x86_64-unknown-linux-gnu"
+    @device "aarch64-unknown-linux-gnu"
+
+    defp cargo_env(env, triple, mix_target),
+      do: Map.new(Target.cargo_env(env, triple, @host, mix_target))
+
+    test "leaves a build for this machine alone" do
+      assert cargo_env(%{"CC" => "clang", "CFLAGS" => "-g"}, @host, :host) == %{}
+    end
+
+    test "makes the cross-compiler the linker of that target only, with its sysroot" do
+      env = %{"CC" => "/t/aarch64-gcc", "NERVES_SDK_SYSROOT" => "/sysroot", "LDFLAGS" => "-s"}
+
+      assert cargo_env(env, @device, :rpi4) == %{
+               "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER" => "/t/aarch64-gcc",
+               "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS" =>
+                 "-C link-arg=--sysroot=/sysroot",
+               "CC" => nil,
+               "CC_aarch64_unknown_linux_gnu" => "/t/aarch64-gcc",
+               "LDFLAGS" => nil
+             }
+    end
+
+    test "takes the compiler from CROSSCOMPILE when there is no CC" do
+      env = cargo_env(%{"CROSSCOMPILE" => "/t/aarch64-nerves-linux-gnu"}, @device, :rpi4)
+
+      assert env["CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER"] ==
+               "/t/aarch64-nerves-linux-gnu-gcc"
+    end
+
+    test "respects a linker and flags that are set for the target" do
+      env = %{
+        "CC" => "/t/gcc",
+        "NERVES_SDK_SYSROOT" => "/sysroot",
+        "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER" => "/mine",
+        "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS" => "-C opt-level=z"
+      }
+
+      changed = cargo_env(env, @device, :rpi4)
+      refute Map.has_key?(changed, "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER")
+
+      assert changed["CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS"] ==
+               "-C opt-level=z -C link-arg=--sysroot=/sysroot"
+    end
+
+    test "does not link build scripts with the cross-compiler of a like machine" do
+      env = %{"CC" => "/t/gcc", "CROSSCOMPILE" => "/t/x86_64-nerves-linux-gnu"}
+
+      assert cargo_env(env, @host, :x86_64) == %{
+               "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS" => "-C linker=/t/gcc",
+               "CC" => nil,
+               "CC_x86_64_unknown_linux_gnu" => "/t/gcc"
+             }
+    end
+  end
+
+  test "relevant/1 keeps what decides about the helper, not where and how fast it is built" do
+    env = %{
+      "CARGO_TARGET_DIR" => "/x",
+      "CARGO_BUILD_JOBS" => "2",
+      "CARGO_PROFILE_RELEASE_LTO" => "off",
+      "HOME" => "/root",
+      "RUSTFLAGS" => "-g",
+      "TARGET_CPU" => "cortex_a8"
+    }
+
+    assert Target.relevant(env) == [
+             {"CARGO_PROFILE_RELEASE_LTO", "off"},
+             {"RUSTFLAGS", "-g"},
+             {"TARGET_CPU", "cortex_a8"}
+           ]
+  end
+end

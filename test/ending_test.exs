@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.EndingTest do
+  # All the ways in which a command can end before its program does.
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.OS
+
+  defp sh(script, opts \\ []), do: MuonTrap.cmd("sh", ["-c", script], opts)
+
+  # Runs `fun` and checks that it leaves the mailbox as it was, trapping exits or not.
+  defp leaving_the_mailbox_alone(fun) do
+    for trap <- [false, true] do
+      Process.flag(:trap_exit, trap)
+      send(self(), {:before, trap})
+      before = mailbox()
+      fun.()
+      assert mailbox() == before
+      assert Process.info(self(), :links) == {:links, []} or trap
+      assert Process.info(self(), :monitors) == {:monitors, []}
+    end
+
+    Process.flag(:trap_exit, false)
+  end
+
+  describe "a timeout" do
+    test "stops everything, and keeps the output so far" do
+      marker = marker()
+      script = "echo begun; sleep 1000 & setsid sleep 1000 & sleep 1000"
+      assert sh(script, timeout: 200, env: [{"MARKER", marker}]) == {"begun\n", :timeout}
+      assert marked(marker) == []
+    end
+
+    test "kills what does not heed the stop signal" do
+      script = "trap '' TERM; while :; do sleep 1000; done"
+      result = MuonTrap.run("sh", ["-c", script], timeout: 100, delay_to_sigkill: 50)
+      assert %{exit_status: :timeout, sigkill_needed: true} = result
+    end
+
+    test "comes for a program that never pauses" do
+      assert {output, :timeout} = MuonTrap.cmd("yes", [], timeout: 100)
+      assert byte_size(output) > 0
+    end
+
+    test "keeps what the program says at its end" do
+      script = "trap 'echo bye; exit 3' INT; echo hi; while :; do sleep 0.01; done"
+
+      assert sh(script, timeout: 300, stop_signal: :sigint, lines: 100, into: []) ==
+               {["hi", "bye"], :timeout}
+    end
+
+    test "that is not reached changes nothing" do
+      assert sh("echo a", timeout: 60_000) == {"a\n", 0}
+    end
+  end
+
+  describe "the mailbox of the caller" do
+    test "is left alone by commands of all kinds" do
+      leaving_the_mailbox_alone(&commands_of_all_kinds/0)
+    end
+
+    test "is left alone when it is crowded, too" do
+      for n <- 1..2000, do: send(self(), n)
+      leaving_the_mailbox_alone(&commands_of_all_kinds/0)
+    end
+
+    defp commands_of_all_kinds do
+      assert {"a\n", 0} = sh("echo a")
+      assert {_, 137} = sh("kill -KILL $$")
+      assert {_, :timeout} = sh("sleep 1000", timeout: 50)
+      assert {_, :timeout} = MuonTrap.cmd("yes", [], timeout: 50)
+      assert sh("seq 1 3", lines: 1, into: [], stdio_window: 1) == {["1", "2", "3"], 0}
+      assert_raise ErlangError, fn -> MuonTrap.cmd("/no/such/program", []) end
+      assert_raise MuonTrap.Error, fn -> sh("true", cd: "/no/such/directory") end
+
+      error = assert_raise MuonTrap.Error, fn -> sh("kill -KILL $PPID; exec sleep 1000") end
+      assert error.exit_status == 137
+
+      into = %MuonTrap.Test.Callback{fun: fn _chunk -> raise "no" end}
+      assert_raise RuntimeError, fn -> sh("yes", into: into) end
+      assert_raise RuntimeError, fn -> sh("printf a", into: into, lines: 1) end
+    end
+
+    @tag :tmp_dir
+    test "may be crowded when its process dies", %{tmp_dir: directory} do
+      file = Path.join(directory, "pid")
+
+      caller =
+        spawn(fn ->
+          for n <- 1..2000, do: send(self(), n)
+          sh("echo $$ >#{file}; exec sleep 1000")
+        end)
+
+      pid = await_pid(file)
+      Process.exit(caller, :kill)
+      await_gone(pid)
+    end
+  end
+
+  defp failing(fun), do: %MuonTrap.Test.Callback{fun: fun, owner: self()}
+
+  describe "a collectable that fails" do
+    for {kind, code} <- [error: "raise \"no\"", throw: "throw(:no)", exit: "exit(:no)"] do
+      test "by #{kind} stops the program first" do
+        marker = marker()
+        into = failing(fn _chunk -> unquote(Code.string_to_quoted!(code)) end)
+        script = "echo a; echo b; exec sleep 1000"
+
+        caught =
+          try do
+            sh(script, into: into, env: [{"MARKER", marker}])
+          catch
+            kind, reason -> {kind, reason}
+          end
+
+        assert marked(marker) == []
+        assert {unquote(kind), _reason} = caught
+        assert_received :halted
+      end
+    end
+
+    test "on the last line, when there is no program to stop" do
+      into = failing(fn _chunk -> raise "no" end)
+      assert_raise RuntimeError, fn -> sh("printf a", into: into, lines: 10) end
+      assert_received :halted
+    end
+
+    test "while the program is blocked in a write" do
+      into = failing(fn _chunk -> raise "no" end)
+      assert_raise RuntimeError, fn -> MuonTrap.cmd("yes", [], into: into, stdio_window: 1) end
+    end
+  end
+
+  describe "the death of" do
+    @tag :tmp_dir
+    test "the caller stops the program", %{tmp_dir: directory} do
+      file = Path.join(directory, "pid")
+      caller = spawn(fn -> sh("echo $$ >#{file}; exec sleep 1000") end)
+      pid = await_pid(file)
+      helper = parent(pid)
+      Process.exit(caller, :kill)
+      await_gone(pid)
+      await_gone(helper)
+    end
+
+    test "the helper is an error, and the program is gone" do
+      {task, pid} = failing_task("echo $$; exec sleep 1000")
+      kill(parent(pid), "KILL")
+      error = Task.await(task)
+      refute alive?(pid)
+      assert %MuonTrap.Error{step: :helper, exit_status: 137} = error
+      message = "muontrap was killed while it ran the program with pid #{pid}"
+      assert Exception.message(error) == message
+    end
+
+    test "the helper takes the process group of the program along" do
+      marker = marker()
+      script = "sleep 1000 & sleep 1000 & echo $$; wait"
+      {task, pid} = failing_task(script, env: [{"MARKER", marker}])
+      kill(parent(pid), "KILL")
+      assert %MuonTrap.Error{step: :helper} = Task.await(task)
+      wait_until(fn -> marked(marker) == [] end)
+    end
+
+    test "the guard is an error, too" do
+      {task, pid} = failing_task("echo $$; exec sleep 1000")
+      [guard] = for guard <- guards(), monitors?(guard, task.pid), do: guard
+      Process.exit(guard, :kill)
+      assert %MuonTrap.Error{step: :helper} = Task.await(task)
+      refute alive?(pid)
+    end
+
+    # A task that runs a program whose command will fail, and the pid that the program writes.
+    defp failing_task(script, opts \\ []) do
+      test = self()
+      into = %MuonTrap.Test.Callback{fun: &send(test, {:pid, &1})}
+      task = Task.async(fn -> catch_error(sh(script, [into: into] ++ opts)) end)
+      assert_receive {:pid, pid}, 5000
+      {task, pid |> String.trim() |> String.to_integer()}
+    end
+
+    defp guards do
+      for pid <- Process.list(),
+          Process.info(pid, :current_function) ==
+            {:current_function, {MuonTrap.Guard, :watch, 1}},
+          do: pid
+    end
+
+    defp monitors?(guard, pid) do
+      {:monitors, monitors} = Process.info(guard, :monitors)
+      {:process, pid} in monitors
+    end
+  end
+
+  test "guards end with their commands" do
+    owner = self()
+
+    for _ <- 1..20, do: sh("true")
+
+    wait_until(fn ->
+      Enum.all?(guards(), fn guard ->
+        case Process.info(guard, :monitors) do
+          {:monitors, monitors} -> {:process, owner} not in monitors
+          nil -> true
+        end
+      end)
+    end)
+  end
+end

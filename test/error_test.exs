@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.ErrorTest do
+  use ExUnit.Case, async: true
+
+  alias MuonTrap.{Errno, Error}
+
+  @failed %{
+    exit_status: 125,
+    errno: 2,
+    step: "cd",
+    path: "/nowhere",
+    message: "cannot change to the directory",
+    advice: "make it"
+  }
+
+  test "a failure becomes an error with atoms of a closed set" do
+    assert Error.from_failed(@failed) == %Error{
+             step: :cd,
+             path: "/nowhere",
+             errno: :enoent,
+             message: "cannot change to the directory",
+             advice: "make it",
+             exit_status: 125
+           }
+
+    for step <- ~w(options stdio uid gid groups cgroup cd spawn exec)a do
+      assert Error.from_failed(%{@failed | step: Atom.to_string(step)}).step == step
+    end
+
+    assert Error.from_failed(%{@failed | step: "anything else"}).step == :helper
+  end
+
+  test "what is not there is nil" do
+    error = Error.from_failed(%{@failed | errno: 0, path: "", advice: ""})
+    assert %Error{errno: nil, path: nil, advice: nil} = error
+    assert Exception.message(error) == "cannot change to the directory"
+  end
+
+  test "the message says it all, and the path once" do
+    assert Exception.message(Error.from_failed(@failed)) ==
+             ~s|cannot change to the directory "/nowhere": no such file or directory (enoent) | <>
+               "(make it)"
+
+    error = Error.from_failed(%{@failed | message: "cannot change to /nowhere", advice: ""})
+
+    assert Exception.message(error) ==
+             "cannot change to /nowhere: no such file or directory (enoent)"
+  end
+
+  test "a rare errno is a number" do
+    assert Error.from_failed(%{@failed | errno: 4095}).errno == 4095
+    assert Exception.message(Error.from_failed(%{@failed | errno: 4095})) =~ ": errno 4095"
+  end
+
+  test "every known errno has a sentence" do
+    for number <- 1..200, name = Errno.name(number), is_atom(name) do
+      assert Errno.text(name) =~ "(#{name})"
+    end
+  end
+
+  test "what System.cmd/3 has reasons for is told as it does" do
+    assert Error.reason(%Error{step: :exec, message: "", exit_status: 127}) == :enoent
+
+    assert Error.reason(%Error{step: :exec, message: "", exit_status: 126, errno: :eacces}) ==
+             :eacces
+
+    interpreter = %Error{step: :exec, message: "", exit_status: 126, errno: :enoent}
+    assert Error.reason(interpreter) == interpreter
+  end
+end

@@ -1,0 +1,398 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.OptionsTest do
+  use ExUnit.Case, async: true
+
+  alias MuonTrap.Options
+
+  doctest MuonTrap.Options
+
+  defp valid(context \\ :cmd, opts), do: Options.validate(context, "echo", [], opts)
+
+  defp refused(context \\ :cmd, key, value) do
+    error = assert_raise ArgumentError, fn -> valid(context, [{key, value}]) end
+    expected = "invalid option #{inspect(key)} with value #{inspect(value)}"
+    assert String.starts_with?(error.message, expected), error.message
+    error.message
+  end
+
+  defp refuses(context \\ :cmd, key, values) do
+    Enum.each(values, &refused(context, key, &1))
+  end
+
+  defp accepts(context \\ :cmd, key, pairs) do
+    for {value, expected} <- pairs do
+      assert Map.fetch!(valid(context, [{key, value}]), key) == expected
+    end
+  end
+
+  describe "the command" do
+    test "is looked up in PATH" do
+      assert %{command: "echo", cmd: path, args: ["hi"]} =
+               Options.validate(:cmd, "echo", ["hi"], [])
+
+      assert path == System.find_executable("echo")
+    end
+
+    test "is taken as it is when its path is absolute" do
+      assert Options.validate(:cmd, "/no/such/thing", [], []).cmd == "/no/such/thing"
+    end
+
+    test "must be found" do
+      for command <- ["no_such_program", "./no/such/program", "", <<0xFF>>] do
+        error = assert_raise ErlangError, fn -> Options.validate(:cmd, command, [], []) end
+        assert error.original == :enoent
+      end
+    end
+
+    test "and its arguments have no null bytes and are binaries" do
+      for {context, name} <- [
+            cmd: "MuonTrap.cmd/3",
+            run: "MuonTrap.run/3",
+            daemon: "MuonTrap.Daemon.start_link/3"
+          ] do
+        assert_raise ArgumentError, "all arguments for #{name} must be binaries", fn ->
+          Options.validate(context, "echo", ["a", ~c"b"], [])
+        end
+
+        message = ~s|cannot execute #{name} for program with null byte, got: <<97, 0, 98>>|
+        assert_raise ArgumentError, message, fn -> Options.validate(context, "a\0b", [], []) end
+
+        assert_raise ArgumentError, ~r/with a null byte in an argument/, fn ->
+          Options.validate(context, "echo", ["a\0b"], [])
+        end
+      end
+    end
+  end
+
+  test "every option has its default" do
+    options = valid([])
+    assert options.into == ""
+    assert options.timeout == :infinity
+    assert options.delay_to_sigkill == 500
+    assert options.stdio_window == 10_240
+    assert options.use_stdio
+    assert options.env == []
+  end
+
+  test "the last of several values counts" do
+    assert valid(timeout: 1, timeout: 2).timeout == 2
+  end
+
+  test "unknown options and other things are refused" do
+    refused(:no_such_option, 1)
+    assert_raise ArgumentError, ~r/keyword list/, fn -> valid([:cd]) end
+
+    assert_raise ArgumentError, ~s|invalid option "cd" with value "/"|, fn ->
+      valid([{"cd", "/"}])
+    end
+  end
+
+  test "some options are for some functions only" do
+    for {key, value} <- [into: [], lines: 10, timeout: 10] do
+      assert Map.fetch!(valid(:run, [{key, value}]), key) == value
+      refused(:daemon, key, value)
+    end
+
+    for {key, value} <- [
+          name: :x,
+          log_output: :info,
+          log_prefix: "x",
+          log_transform: &Function.identity/1,
+          logger_fun: &Function.identity/1,
+          logger_metadata: [a: 1],
+          log_max_line_bytes: 100,
+          exit_status_to_reason: &Function.identity/1,
+          wait_for: fn -> :ok end
+        ] do
+      assert Map.fetch!(valid(:daemon, [{key, value}]), key) == value
+      refused(key, value)
+    end
+  end
+
+  test "booleans" do
+    for key <- [:stderr_to_stdout, :use_stdio, :parallelism, :capture_stderr_only] do
+      accepts(key, [{false, false}])
+      refuses(key, [nil, 1, "true", :yes])
+    end
+
+    accepts(:stderr_to_stdout, [{true, true}])
+  end
+
+  test "numbers" do
+    accepts(:lines, [{1, 1}, {1024, 1024}])
+    refuses(:lines, [0, -1, 1.0, "1", nil])
+    accepts(:timeout, [{1, 1}, {:infinity, :infinity}, {4_294_967_295, 4_294_967_295}])
+    refuses(:timeout, [0, -1, 1.5, "1", nil, 4_294_967_296])
+    accepts(:delay_to_sigkill, [{0, 0}, {4_294_967_295, 4_294_967_295}])
+    refuses(:delay_to_sigkill, [-1, 1.5, "1", nil, :infinity, 4_294_967_296])
+    accepts(:stdio_window, [{1, 1}, {1_048_576, 1_048_576}])
+    refuses(:stdio_window, [0, -1, 1.5, "1", nil, 4_294_967_296])
+  end
+
+  test "strings" do
+    for key <- [:cd, :arg0] do
+      accepts(key, [{"x", "x"}, {"/a b", "/a b"}])
+      refuses(key, [~c"x", nil, "a\0b", :x])
+    end
+  end
+
+  test "environment variables" do
+    assert valid(env: [{"A", "1"}, {"B", nil}]).env == [{~c"A", ~c"1"}, {~c"B", false}]
+    assert valid(env: %{"A" => ""}).env == [{~c"A", ~c""}]
+
+    for bad <- [{"A", 1}, {:a, "1"}, {"", "1"}, {"A=B", "1"}, {"A\0", "1"}, {"A", "\0"}, "A"] do
+      message = "invalid environment key-value #{inspect(bad)}"
+      assert_raise ArgumentError, message, fn -> valid(env: [bad]) end
+    end
+  end
+
+  test "signals" do
+    for value <- [:sigint, :SIGINT, "SIGINT", "sigint", "INT", :int] do
+      accepts(:stop_signal, [{value, "SIGINT"}])
+    end
+
+    accepts(:stop_signal, [{1, 1}, {64, 64}])
+    refuses(:stop_signal, [0, 65, -1, "2", :sigfoo, "", nil, "SIGSIGINT", 1.0])
+  end
+
+  test "orphans" do
+    accepts(:orphans, [{:kill, :kill}, {:leave, :leave}])
+    refuses(:orphans, [:keep, nil, "leave", true])
+  end
+
+  test "users and groups" do
+    bad =
+      [0, "0", "root", "00", "01", "12x", "-1", "+1", -1, " 1", "1 ", "0x3e8", "1e3", "", nil] ++
+        [
+          4_294_967_295,
+          "4294967295",
+          4_294_967_296,
+          "4294967296",
+          "a b",
+          "a:b",
+          "a/b",
+          "a,b",
+          "a\0"
+        ] ++
+        [:nobody, ~c"nobody", 1.0, "a\n", <<0xFF>>]
+
+    for key <- [:uid, :gid] do
+      accepts(key, [
+        {1, "1"},
+        {65_534, "65534"},
+        {4_294_967_294, "4294967294"},
+        {"12345", "12345"},
+        {"nobody", "nobody"},
+        {"_apt", "_apt"},
+        {"systemd-network", "systemd-network"},
+        {"DOMAIN\\user", "DOMAIN\\user"}
+      ])
+
+      refuses(key, bad)
+    end
+
+    accepts(:groups, [{[], []}, {["daemon", 12], ["daemon", "12"]}])
+    refuses(:groups, Enum.map(bad, &["daemon", &1]) ++ ["daemon", nil, 1])
+  end
+
+  describe "cgroup options" do
+    test "paths" do
+      for key <- [:cgroup_path, :cgroup_base] do
+        accepts(key, [
+          {"a", "a"},
+          {"a/b", "a/b"},
+          {"/a/b", "/a/b"},
+          {"a.b", "a.b"},
+          {"..a", "..a"}
+        ])
+
+        refuses(key, [
+          "",
+          ".",
+          "..",
+          "../x",
+          "../../x",
+          "a/../b",
+          "a/./b",
+          "a/..",
+          "/sys/fs/cgroup",
+          "/sys/fs/cgroup/x",
+          "//sys/fs/cgroup/x",
+          "a\0b",
+          :a,
+          nil,
+          ~c"a"
+        ])
+      end
+
+      accepts(:cgroup_base, [{"/", "/"}])
+      assert refused(:cgroup_path, "/") =~ "root group"
+    end
+
+    test "a path and a base exclude each other" do
+      message = "cannot specify both a :cgroup_path and a :cgroup_base"
+
+      assert_raise ArgumentError, message, fn -> valid(cgroup_path: "a", cgroup_base: "b") end
+    end
+
+    test "settings need a path or a base" do
+      for opts <- [
+            [cgroup_controllers: ["memory"]],
+            [cgroup_sets: [{"memory", "memory.max", 1}]],
+            [cgroup: %{memory_max: 1}]
+          ] do
+        message = "cgroup controllers and settings need a :cgroup_path or a :cgroup_base"
+        assert_raise ArgumentError, message, fn -> valid(opts) end
+        assert valid([{:cgroup_base, "b"} | opts])
+      end
+    end
+
+    test "controllers and sets" do
+      options =
+        valid(
+          cgroup_base: "b",
+          cgroup_controllers: ["memory", "cpu", "memory"],
+          cgroup_sets: [{"memory", "memory.limit_in_bytes", "1"}, {"pids", "pids.max", 2}]
+        )
+
+      assert options.cgroup_controllers == ["memory", "cpu", "pids"]
+      assert options.cgroup_sets == [{"memory.limit_in_bytes", "1"}, {"pids.max", "2"}]
+
+      refuses(:cgroup_controllers, [
+        "memory",
+        nil,
+        [:memory],
+        [""],
+        ["a/b"],
+        ["a,b"],
+        ["a\0"],
+        [".."]
+      ])
+
+      refuses(:cgroup_sets, [
+        %{},
+        nil,
+        [{"memory", "memory.max"}],
+        [{"memory", "../memory.max", "1"}],
+        [{"memory", "memory/max", "1"}],
+        [{"memory", "memory.max=1", "1"}],
+        [{"memory", "", "1"}],
+        [{"", "memory.max", "1"}],
+        [{"memory", "memory.max", ""}],
+        [{"memory", "memory.max", 1.5}],
+        [{"memory", "memory.max", "1\0"}],
+        [{:memory, "memory.max", 1}]
+      ])
+    end
+
+    test "limits" do
+      limits = %{
+        cpu_weight: 50,
+        cpu_max: {50_000, 100_000},
+        cpu_idle: true,
+        memory_min: 0,
+        memory_low: 1,
+        memory_high: 2,
+        memory_max: 3,
+        memory_swap_max: :max,
+        memory_oom_group: false,
+        pids_max: 10,
+        io_weight: 100,
+        io_max: "8:16 rbps=2097152",
+        cpuset_cpus: "0-1",
+        cpuset_mems: "0"
+      }
+
+      assert valid(cgroup_path: "a", cgroup: limits).cgroup_sets == [
+               {"cpu.idle", "1"},
+               {"cpu.max", "50000 100000"},
+               {"cpu.weight", "50"},
+               {"cpuset.cpus", "0-1"},
+               {"cpuset.mems", "0"},
+               {"io.max", "8:16 rbps=2097152"},
+               {"io.weight", "100"},
+               {"memory.high", "2"},
+               {"memory.low", "1"},
+               {"memory.max", "3"},
+               {"memory.min", "0"},
+               {"memory.oom.group", "0"},
+               {"memory.swap.max", "max"},
+               {"pids.max", "10"}
+             ]
+
+      for {value, text} <- [{:max, "max"}, {5, "5"}, {{:max, 9}, "max 9"}] do
+        assert valid(cgroup_path: "a", cgroup: %{cpu_max: value}).cgroup_sets == [
+                 {"cpu.max", text}
+               ]
+      end
+    end
+
+    test "wrong limits" do
+      for {key, values} <- [
+            cpu_weight: [0, 10_001, "1", :max],
+            cpu_max: [0, -1, {1}, {1, 0}, {1, :max}, {{1, 2}, 3}, "max"],
+            cpu_idle: [2, nil, "1"],
+            memory_max: [-1, "1", "abc", 1.5, nil],
+            memory_oom_group: [2, :max],
+            pids_max: ["10", -1],
+            io_weight: [0, 10_001, ""],
+            io_max: [1, "", "a\0"],
+            cpuset_cpus: [0, "", nil],
+            no_such_limit: [1]
+          ],
+          value <- values do
+        assert refused(:cgroup, %{key => value}) =~ ": #{inspect(key)} is not a limit or cannot"
+      end
+
+      refuses(:cgroup, [[], nil, [memory_max: 1], %{"memory_max" => 1}])
+    end
+  end
+
+  describe "daemon options" do
+    test "names" do
+      accepts(:daemon, :name, [{:a, :a}, {{:global, 1}, {:global, 1}}])
+      accepts(:daemon, :name, [{{:via, Registry, {:r, 1}}, {:via, Registry, {:r, 1}}}])
+      refuses(:daemon, :name, [nil, "a", {:local, :a}, {:via, "x", 1}])
+    end
+
+    test "log levels" do
+      for level <- [:emergency, :alert, :critical, :error, :warning, :notice, :info, :debug] do
+        accepts(:daemon, :log_output, [{level, level}])
+      end
+
+      accepts(:daemon, :log_output, [{:warn, :warning}])
+      refuses(:daemon, :log_output, [true, :all, "info", nil])
+    end
+
+    test "functions" do
+      accepts(:daemon, :logger_fun, [{{IO, :puts}, {IO, :puts}}, {{M, :f, [1]}, {M, :f, [1]}}])
+      refuses(:daemon, :logger_fun, [fn -> :ok end, {IO, :puts, :x}, {"IO", :puts}, nil])
+      refuses(:daemon, :log_transform, [fn -> :ok end, {IO, :puts}])
+      refuses(:daemon, :exit_status_to_reason, [fn -> :ok end, :normal])
+      refuses(:daemon, :wait_for, [fn _ -> :ok end, :ok])
+    end
+
+    test "others" do
+      refuses(:daemon, :log_prefix, [:a, nil, 1])
+      refuses(:daemon, :logger_metadata, [%{}, [1], :a])
+      refuses(:daemon, :log_max_line_bytes, [3, 0, -1, :infinity, "10"])
+    end
+  end
+
+  test "what cannot be used together" do
+    for {opts, message} <- [
+          {[use_stdio: false, stderr_to_stdout: true], ~r/"use_stdio: false"/},
+          {[use_stdio: false, capture_stderr_only: true], ~r/"use_stdio: false"/},
+          {[stderr_to_stdout: true, capture_stderr_only: true], ~r/"capture_stderr_only: true"/}
+        ] do
+      assert_raise ArgumentError, message, fn -> valid(opts) end
+    end
+
+    assert_raise ArgumentError, ~r/cannot log/, fn ->
+      valid(:daemon, use_stdio: false, log_output: :info)
+    end
+  end
+end

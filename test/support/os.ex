@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Test.OS do
+  @moduledoc """
+  What the tests need to see of the operating system: which processes live, and ways to wait for
+  them. Reads `/proc`, as zombies must be told from the living.
+  """
+
+  import ExUnit.Assertions
+
+  @poll_ms 2
+  @deadline_ms 10_000
+
+  @doc """
+  Polls until `condition` returns something truthy, and returns that. Fails the test after
+  `timeout` milliseconds.
+  """
+  @spec wait_until(function(), pos_integer()) :: term()
+  def wait_until(condition, timeout \\ @deadline_ms) do
+    poll(condition, System.monotonic_time(:millisecond) + timeout, timeout)
+  end
+
+  defp poll(condition, deadline, timeout) do
+    cond do
+      result = condition.() ->
+        result
+
+      System.monotonic_time(:millisecond) > deadline ->
+        flunk("nothing came of waiting for #{timeout} ms")
+
+      true ->
+        receive do
+        after
+          @poll_ms -> poll(condition, deadline, timeout)
+        end
+    end
+  end
+
+  @doc "The state of a process as one letter, such as `\"S\"`, `\"T\"` or `\"Z\"`; `nil` when it is gone."
+  @spec state(pos_integer()) :: String.t() | nil
+  def state(pid) do
+    with {:ok, stat} <- File.read("/proc/#{pid}/stat") do
+      # The name, in parentheses, may hold anything.
+      stat |> String.split(")") |> List.last() |> String.split() |> hd()
+    else
+      {:error, _gone} -> nil
+    end
+  end
+
+  @doc "Whether a process is there and is not a zombie."
+  @spec alive?(pos_integer()) :: boolean()
+  def alive?(pid), do: state(pid) not in [nil, "Z", "X"]
+
+  @doc """
+  The living processes that have `marker` in their command line or environment, but for helpers,
+  which have those of their programs and end just after them.
+  """
+  @spec marked(String.t()) :: [pos_integer()]
+  def marked(marker),
+    do: for(pid <- all_marked(marker), name(pid) not in ["muontrap", nil], do: pid)
+
+  @doc "The helpers that have `marker` in their command line or environment."
+  @spec helpers(String.t()) :: [pos_integer()]
+  def helpers(marker), do: for(pid <- all_marked(marker), name(pid) == "muontrap", do: pid)
+
+  defp all_marked(marker) do
+    for entry <- File.ls!("/proc"),
+        {pid, ""} <- [Integer.parse(entry)],
+        Enum.any?(["cmdline", "environ"], &mentions?("/proc/#{pid}/#{&1}", marker)),
+        alive?(pid),
+        do: pid
+  end
+
+  @doc "The name of a process; `nil` when it is gone."
+  @spec name(pos_integer()) :: String.t() | nil
+  def name(pid) do
+    case File.read("/proc/#{pid}/comm") do
+      {:ok, name} -> String.trim_trailing(name, "\n")
+      {:error, _gone} -> nil
+    end
+  end
+
+  defp mentions?(path, marker) do
+    case File.read(path) do
+      {:ok, content} -> String.contains?(content, marker)
+      {:error, _gone} -> false
+    end
+  end
+
+  @doc "A word that is nowhere else on this machine, to mark processes with."
+  @spec marker() :: String.t()
+  def marker do
+    "marker-#{System.pid()}-#{System.os_time()}-#{System.unique_integer([:positive])}"
+  end
+
+  @doc "Writes an executable file, and returns its path."
+  @spec script(Path.t(), String.t(), iodata()) :: Path.t()
+  def script(directory, name, content) do
+    path = Path.join(directory, name)
+    File.write!(path, content)
+    File.chmod!(path, 0o755)
+    path
+  end
+
+  @doc "Waits until a program has written a pid and a newline to `path`, and returns the pid."
+  @spec await_pid(Path.t()) :: pos_integer()
+  def await_pid(path) do
+    wait_until(fn ->
+      with {:ok, content} <- File.read(path),
+           {pid, "\n" <> _} <- Integer.parse(content) do
+        pid
+      else
+        _not_yet -> nil
+      end
+    end)
+  end
+
+  @doc "Waits until a process is gone, or a zombie."
+  @spec await_gone(pos_integer()) :: true
+  def await_gone(pid), do: wait_until(fn -> not alive?(pid) end)
+
+  @doc "Sends a signal, by name, to a process."
+  @spec kill(pos_integer(), String.t()) :: :ok
+  def kill(pid, signal) do
+    {"", 0} = System.cmd("sh", ["-c", "kill -#{signal} #{pid}"])
+    :ok
+  end
+
+  @doc "The parent of a process."
+  @spec parent(pos_integer()) :: pos_integer()
+  def parent(pid) do
+    [_, parent] = Regex.run(~r/^PPid:\s*(\d+)/m, File.read!("/proc/#{pid}/status"))
+    String.to_integer(parent)
+  end
+
+  @doc "Whether the BEAM runs as root."
+  @spec root?() :: boolean()
+  def root?, do: System.cmd("id", ["-u"]) == {"0\n", 0}
+
+  @doc "The messages in the mailbox of the calling process."
+  @spec mailbox() :: [term()]
+  def mailbox do
+    {:messages, messages} = Process.info(self(), :messages)
+    messages
+  end
+end
