@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.ReadmeTest do
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.OS
+
+  # Every example in the README and in docs/ is run, and its results are compared with what stands
+  # there. ExUnit's doctest_file/2 does that for iex> only, and only in newer Elixirs.
+  #
+  # A comment above an example says when it is different:
+  #
+  #   * <!-- not run: why --> leaves it at checking the syntax, if that can be checked
+  #   * <!-- run as root --> is about switching users; without root, that has to be refused
+
+  @moduletag :capture_log
+
+  @root Path.expand("..", __DIR__)
+  @files ["README.md" | Path.wildcard("docs/**/*.md")]
+
+  @example ~r/^(?:<!-- (?<note>not run|run as root)[^\n]*-->\n)?```(?<language>elixir|erlang|console)\n(?<code>.*?)^```$/ms
+
+  examples =
+    for file <- @files, text = File.read!(Path.join(@root, file)) do
+      @external_resource Path.join(@root, file)
+
+      for [{at, _} | groups] <- Regex.scan(@example, text, return: :index) do
+        [note, language, code] =
+          for {from, size} <- groups,
+              do: if(from < 0, do: "", else: binary_part(text, from, size))
+
+        line = text |> binary_part(0, at) |> String.split("\n") |> length()
+        %{where: "#{file}:#{line}", note: note, language: language, code: code}
+      end
+    end
+
+  for example <- List.flatten(examples) do
+    test "the #{example.language} example at #{example.where}" do
+      check(unquote(Macro.escape(example)))
+    end
+  end
+
+  test "there are examples of every kind, and few that are not run" do
+    examples = unquote(Macro.escape(List.flatten(examples)))
+    assert Enum.frequencies_by(examples, & &1.language) |> map_size() == 3
+    assert Enum.count(examples, &(&1.note == "not run")) <= 4
+  end
+
+  # The problem that the README shows with ping, which is not everywhere.
+  @tag :tmp_dir
+  test "a program outlives the caller of System.cmd/3, but not that of MuonTrap.cmd/3", %{
+    tmp_dir: folder
+  } do
+    for {name, run, outlives?} <- [
+          {"system", &System.cmd/3, true},
+          {"muontrap", &MuonTrap.cmd/3, false}
+        ] do
+      file = Path.join(folder, name)
+      caller = spawn(fn -> run.("sh", ["-c", "echo $$ > #{file}; exec sleep 1000"], []) end)
+      program = await_pid(file)
+      Process.exit(caller, :kill)
+
+      if outlives? do
+        # Nothing ever happens to it, so there is nothing to wait for but the caller's end.
+        wait_until(fn -> not Process.alive?(caller) end)
+        assert alive?(program)
+        kill(program, "KILL")
+      end
+
+      await_gone(program)
+    end
+  end
+
+  # Checking
+
+  defp check(%{note: "not run", language: "elixir"} = example) do
+    for {code, _result} <- iex(example), do: Code.string_to_quoted!(code)
+  end
+
+  defp check(%{note: "not run"}), do: :ok
+
+  defp check(%{language: "elixir"} = example) do
+    if example.note == "run as root" and not root?(),
+      do: Enum.each(iex(example), &check_refused(&1, example.where)),
+      else: check_elixir(example)
+  end
+
+  defp check(%{language: "erlang"} = example) do
+    bindings = :erl_eval.new_bindings()
+    Enum.reduce(sessions(example.code, ~r/^\d+> /m), bindings, &erlang/2)
+  end
+
+  defp check(%{language: "console"} = example) do
+    folder = Path.join(System.tmp_dir!(), marker())
+    File.mkdir!(folder)
+    on_exit(fn -> File.rm_rf!(folder) end)
+    File.ln_s!(MuonTrap.muontrap_path(), Path.join(folder, "muontrap"))
+    path = folder <> ":" <> System.fetch_env!("PATH")
+
+    for {command, output} <- sessions(example.code, ~r/^\$ /m) do
+      {actual, _status} =
+        System.cmd("sh", ["-c", command], env: [{"PATH", path}], stderr_to_stdout: true)
+
+      assert String.trim_trailing(actual) == output, "#{example.where}: #{command}\n#{actual}"
+    end
+  end
+
+  defp check_elixir(example) do
+    if example.code =~ "iex>",
+      do: Enum.reduce(iex(example), [], &elixir(&1, &2, example.where)),
+      else: Code.string_to_quoted!(example.code)
+  end
+
+  # One may always stay who one is.
+  defp check_refused(line, where) do
+    elixir(line, [], where)
+  rescue
+    error in MuonTrap.Error -> assert error.errno == :eperm
+  end
+
+  defp iex(example) do
+    for {code, result} <- sessions(example.code, ~r/^iex> /m) do
+      {more, results} = Enum.split_while(String.split(result, "\n"), &(&1 =~ ~r/^\.\.\.> /))
+      more = Enum.map(more, &String.replace_prefix(&1, "...> ", ""))
+      {Enum.join([code | more], "\n"), results |> Enum.join("\n") |> String.trim()}
+    end
+  end
+
+  # What was typed at each prompt, and what came of it.
+  defp sessions(code, prompt) do
+    for session <- prompt |> Regex.split(code) |> Enum.drop(1) do
+      case String.split(session, "\n", parts: 2) do
+        [typed, result] -> {typed, String.trim(result)}
+        [typed] -> {typed, ""}
+      end
+    end
+  end
+
+  defp elixir({code, ""}, bindings, where) do
+    {_value, bindings} = Code.eval_string(code, bindings, file: where)
+    bindings
+  end
+
+  defp elixir({code, "** (" <> expected}, bindings, where) do
+    [module, message] = String.split(expected, ") ", parts: 2)
+    exception = Module.concat([module])
+    assert_raise exception, message, fn -> Code.eval_string(code, bindings, file: where) end
+    bindings
+  end
+
+  defp elixir({code, expected}, bindings, where) do
+    {value, bindings} = Code.eval_string(code, bindings, file: where)
+    {expected_value, _} = Code.eval_string(expected, [], file: where)
+    assert value == expected_value, "#{where}: #{code}\nreturned #{inspect(value)}"
+    bindings
+  end
+
+  defp erlang({code, expected}, bindings) do
+    {:value, value, bindings} = :erl_eval.exprs(parse(code), bindings)
+
+    if expected != "" do
+      {:value, expected, _} = :erl_eval.exprs(parse(expected <> "."), :erl_eval.new_bindings())
+      assert value == expected
+    end
+
+    bindings
+  end
+
+  defp parse(code) do
+    {:ok, tokens, _} = code |> String.to_charlist() |> :erl_scan.string()
+    {:ok, expressions} = :erl_parse.parse_exprs(tokens)
+    expressions
+  end
+end
