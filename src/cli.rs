@@ -13,7 +13,7 @@ Closing muontrap's stdin, or SIGTERM, SIGINT, SIGQUIT or SIGHUP, stops the progr
 Exit status: the program's, 128 + n when signal n ended it, 125 when muontrap could not set up,
 126 when the program cannot be executed, 127 when there is no such program.";
 
-fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+pub(crate) fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .value_name(value)
@@ -23,11 +23,11 @@ fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
         .action(ArgAction::Set)
 }
 
-fn list(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+pub(crate) fn list(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     option(name, value, help).action(ArgAction::Append)
 }
 
-fn switch(name: &'static str, help: &'static str) -> Arg {
+pub(crate) fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .help(help)

@@ -90,7 +90,7 @@ impl Config {
                 gid: text(matches, "gid")?,
                 groups: text(matches, "groups")?,
             },
-            cgroup: cgroup_request(matches)?,
+            cgroup: new_cgroup(matches)?,
             window: window(matches)?,
             delay_to_sigkill: delay(matches)?,
             stop_signal: stop_signal(matches)?,
@@ -143,7 +143,7 @@ pub fn number<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
-fn refused(flag: &str, given: &str, wanted: &str) -> Failure {
+pub(crate) fn refused(flag: &str, given: &str, wanted: &str) -> Failure {
     Failure::new(
         Step::Options,
         format!("--{flag} cannot be {given:?}: it takes {wanted}"),
@@ -155,12 +155,12 @@ fn value<'a>(matches: &'a ArgMatches, flag: &str) -> Option<&'a OsString> {
     matches.get_one::<OsString>(flag)
 }
 
-fn utf8(flag: &str, value: &OsStr) -> Result<String, Failure> {
+pub(crate) fn utf8(flag: &str, value: &OsStr) -> Result<String, Failure> {
     let text = value.to_str().map(str::to_owned);
     text.ok_or_else(|| refused(flag, &value.to_string_lossy(), "valid UTF-8"))
 }
 
-fn text(matches: &ArgMatches, flag: &str) -> Result<Option<String>, Failure> {
+pub(crate) fn text(matches: &ArgMatches, flag: &str) -> Result<Option<String>, Failure> {
     value(matches, flag).map(|v| utf8(flag, v)).transpose()
 }
 
@@ -233,8 +233,12 @@ fn leave_orphans(matches: &ArgMatches) -> Result<bool, Failure> {
     }
 }
 
-fn cgroup_request(matches: &ArgMatches) -> Result<Option<cgroup::Request>, Failure> {
-    let words = |flag| matches.get_many::<OsString>(flag).into_iter().flatten();
+/// `--group`, `--controller` and `--set`, of which a sub-command may lack the last two.
+pub(crate) fn cgroup_request(matches: &ArgMatches) -> Result<Option<cgroup::Request>, Failure> {
+    let words = |flag| {
+        let given = matches.try_get_many::<OsString>(flag).ok().flatten();
+        given.into_iter().flatten()
+    };
     let controllers = words("controller").map(|name| utf8("controller", name));
     let controllers: Vec<String> = controllers.collect::<Result<_, _>>()?;
     let settings = words("set").map(|given| setting(given));
@@ -254,6 +258,14 @@ fn cgroup_request(matches: &ArgMatches) -> Result<Option<cgroup::Request>, Failu
         settings,
     };
     request.validate()?;
+    Ok(Some(request))
+}
+
+fn new_cgroup(matches: &ArgMatches) -> Result<Option<cgroup::Request>, Failure> {
+    let Some(request) = cgroup_request(matches)? else {
+        return Ok(None);
+    };
+    request.refuse_empty()?;
     if let Some((name, value)) = request.settings.iter().find(|setting| freezes(setting)) {
         return Err(refused(
             "set",

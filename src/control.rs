@@ -17,7 +17,8 @@ use nix::unistd::{isatty, read};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-const BUFFER: usize = 16 * 1024;
+/// Acknowledgements are 9 bytes. Every idle muontrap keeps this.
+const BUFFER: usize = 4 * 1024;
 
 /// The descriptor that commands come from.
 #[derive(Debug)]

@@ -43,6 +43,7 @@ impl Request {
         let gid = self.gid.as_deref().map(|g| find_group(Step::Gid, "gid", g));
         let gid = gid.transpose()?;
         let groups = self.groups.as_deref().map(find_groups).transpose()?;
+        let chosen = (gid.is_some(), groups.is_some());
         let Some((uid, entry)) = user else {
             return Ok(Identity {
                 groups,
@@ -55,7 +56,6 @@ impl Request {
             (None, Some(user)) => own_group(user)?,
             (None, None) => NO_GROUP,
         };
-        let chosen = groups.is_some();
         let groups = match (groups, &entry) {
             (Some(groups), _) => groups,
             (None, Some(user)) => own_groups(user, gid)?,
@@ -71,21 +71,23 @@ impl Request {
 }
 
 impl Identity {
-    /// A user who asks to stay himself needs no permission for it, unless he chose other groups.
-    fn without_needless_switches(self, chose_groups: bool) -> Result<Self, Failure> {
-        let is_root = Uid::effective().is_root();
-        let same = self.uid == Some(Uid::current().as_raw())
-            && self.uid == Some(Uid::effective().as_raw())
-            && self.gid == Some(Gid::current().as_raw())
-            && self.gid == Some(Gid::effective().as_raw());
-        if !same || is_root {
+    /// A user who asks to stay himself needs no permission for it, unless he `chose` another group
+    /// or other supplementary groups.
+    fn without_needless_switches(self, chosen: (bool, bool)) -> Result<Self, Failure> {
+        let (current, effective) = (Uid::current(), Uid::effective());
+        let same = self.uid == Some(current.as_raw()) && current == effective;
+        if !same || effective.is_root() {
             return Ok(self);
         }
+        let (chose_gid, chose_groups) = chosen;
+        let own_gid = (Gid::current().as_raw(), Gid::effective().as_raw());
+        let own_groups = own_groups_now()?;
+        let gid = self.gid.filter(|_| chose_gid);
         let groups = self.groups.filter(|_| chose_groups);
-        let own = own_groups_now()?;
         Ok(Self {
-            groups: groups.filter(|groups| BTreeSet::from_iter(groups.clone()) != own),
-            ..Self::default()
+            gid: gid.filter(|&gid| own_gid != (gid, gid)),
+            groups: groups.filter(|groups| BTreeSet::from_iter(groups.clone()) != own_groups),
+            uid: None,
         })
     }
 }

@@ -9,10 +9,12 @@
 
 pub mod cgroup;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod containment;
 pub mod control;
 pub mod descendants;
+pub mod doctor;
 pub mod entry;
 pub mod error;
 pub mod identity;

@@ -4,11 +4,21 @@
 
 //! `muontrap`: see the library for what it does, and `muontrap --help` for how to use it.
 
-use muontrap::{cli, config, entry};
+use muontrap::commands::cgroup::Cgroup;
+use muontrap::{cli, config, doctor, entry};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let matches = match cli::command().try_get_matches() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let first = words.get(1).and_then(|word| word.to_str());
+    if let Some(command) = first.and_then(Cgroup::find) {
+        return command.main(words.into_iter().skip(1));
+    }
+    if first == Some("doctor") {
+        return doctor::main(words.into_iter().skip(2));
+    }
+    let matches = match cli::command().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return entry::usage_error(&error),
     };

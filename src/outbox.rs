@@ -15,7 +15,6 @@ pub struct Outbox {
     rest: Vec<u8>,
     written: usize,
     closed: bool,
-    watched: bool,
 }
 
 impl Outbox {
@@ -26,7 +25,6 @@ impl Outbox {
             rest: Vec::new(),
             written: 0,
             closed: false,
-            watched: false,
         }
     }
 
@@ -37,17 +35,7 @@ impl Outbox {
             rest: Vec::new(),
             written: 0,
             closed: true,
-            watched: false,
         }
-    }
-
-    /// The descriptor, the first time that it has to be watched for room.
-    pub fn wants_watch(&mut self) -> Option<BorrowedFd<'static>> {
-        if self.is_empty() || self.watched {
-            return None;
-        }
-        self.watched = true;
-        self.fd
     }
 
     /// The descriptor that frames go to.

@@ -28,6 +28,7 @@ const STDERR: u8 = 0x83;
 const INPUT_ACK: u8 = 0x84;
 const EXITED: u8 = 0x85;
 const FAILED: u8 = 0x86;
+const ANSWER: u8 = 0x87;
 
 const MAX_SIGNAL: u8 = 64;
 
@@ -261,6 +262,16 @@ pub fn failed(failure: &Failure) -> Vec<u8> {
     frame(FAILED, &payload)
 }
 
+/// What a sub-command found out, by name.
+pub fn answer(values: &[(String, String)]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for (name, value) in values {
+        push_text(&mut payload, name);
+        push_long(&mut payload, value);
+    }
+    frame(ANSWER, &payload)
+}
+
 /// Pids and errnos are never negative.
 fn unsigned(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
@@ -273,6 +284,13 @@ fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
     bytes.push(tag);
     bytes.extend_from_slice(payload);
     bytes
+}
+
+/// Appends a text that may be longer than a `str`.
+fn push_long(payload: &mut Vec<u8>, text: &str) {
+    let length = u32::try_from(text.len()).expect("files of cgroups are small");
+    payload.extend_from_slice(&length.to_be_bytes());
+    payload.extend_from_slice(text.as_bytes());
 }
 
 /// Appends a `str`: texts over 65,535 bytes are cut, at a character's edge.

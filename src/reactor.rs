@@ -115,7 +115,7 @@ impl Reactor {
         for event in &self.events {
             let index = event.token().0;
             self.ready.ready[index] = true;
-            self.ready.closed[index] |= event.is_read_closed();
+            self.ready.closed[index] |= event.is_read_closed() || event.is_write_closed();
         }
         Ok(())
     }

@@ -17,9 +17,8 @@ use std::os::fd::OwnedFd;
 /// The most payload bytes in one frame. Frames of 4 to 16 KiB cross into the BEAM fastest.
 const MAX_CHUNK: u32 = 16 * 1024;
 
-/// Chunks to throw away before looking at commands and deadlines again: a program may write for
-/// ever.
-const DISCARDS_IN_A_ROW: u32 = 16;
+/// Chunks to move before looking at commands and deadlines again: a program may write for ever.
+const CHUNKS_IN_A_ROW: u32 = 16;
 
 /// One captured stream.
 #[derive(Debug)]
@@ -37,6 +36,7 @@ struct Stream {
 pub struct Relay {
     streams: Vec<Stream>,
     window: Window,
+    chunk_size: u32,
     discard: bool,
     buffer: Vec<u8>,
 }
@@ -56,6 +56,7 @@ impl Relay {
         Self {
             streams: Vec::new(),
             window: Window::new(size),
+            chunk_size: size.min(MAX_CHUNK),
             discard: false,
             buffer: Vec::new(),
         }
@@ -67,7 +68,8 @@ impl Relay {
             OutputStream::Stdout => Source::Stdout,
             OutputStream::Stderr => Source::Stderr,
         };
-        self.buffer.resize(DATA_HEADER + MAX_CHUNK as usize, 0);
+        self.buffer
+            .resize(DATA_HEADER + self.chunk_size as usize, 0);
         self.streams.push(Stream {
             source,
             kind,
@@ -132,20 +134,20 @@ impl Relay {
         outbox: &mut Outbox,
         thoroughness: Thoroughness,
     ) -> io::Result<()> {
-        let mut discards = 0;
+        let mut chunks = 0;
         for index in 0..self.streams.len() {
             while self.streams[index].fd.is_some() && ready.is(self.streams[index].source) {
                 let limit = if self.discard {
-                    discards += 1;
-                    MAX_CHUNK
+                    self.chunk_size
                 } else if outbox.is_empty() {
-                    self.window.credit().min(MAX_CHUNK)
+                    self.window.credit().min(self.chunk_size)
                 } else {
                     0
                 };
-                if limit == 0 || discards > DISCARDS_IN_A_ROW {
+                if limit == 0 || chunks == CHUNKS_IN_A_ROW {
                     return Ok(());
                 }
+                chunks += 1;
                 self.move_chunk(index, limit, ready, outbox, thoroughness)?;
             }
         }

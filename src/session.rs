@@ -31,6 +31,9 @@ use std::time::{Duration, Instant};
 /// a process that changes hands while it is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
 
+/// Reads of commands before looking at output and deadlines again: an owner may talk for ever.
+const READS_IN_A_ROW: u32 = 16;
+
 /// Unframed bytes to hold for a program that does not read them.
 const PLAIN_INPUT_LIMIT: usize = 64 * 1024;
 
@@ -110,6 +113,10 @@ impl<'a> Session<'a> {
             self.move_input();
             self.outbox.flush();
             self.move_output()?;
+            // A pipe that nobody reads shows at once, not only when something is written to it.
+            if self.reactor.ready.is_closed(Source::ControlOut) {
+                self.outbox.close();
+            }
             if self.is_framed() && self.outbox.is_closed() && !self.control.is_closed() {
                 self.owner_left()?;
             }
@@ -140,9 +147,6 @@ impl<'a> Session<'a> {
     }
 
     fn watch_the_blocked(&mut self) -> io::Result<()> {
-        if let Some(fd) = self.outbox.wants_watch() {
-            self.reactor.watch_write(Source::ControlOut, &fd)?;
-        }
         if let Some(fd) = self.input.wants_watch() {
             self.reactor.watch_write(Source::Stdin, fd)?;
         }
@@ -198,7 +202,10 @@ impl<'a> Session<'a> {
     }
 
     fn take_commands(&mut self) -> io::Result<()> {
-        while self.reactor.ready.is(Source::ControlIn) && self.reads_commands() {
+        for _ in 0..READS_IN_A_ROW {
+            if !self.reactor.ready.is(Source::ControlIn) || !self.reads_commands() {
+                break;
+            }
             match self.control.receive()? {
                 Received::Plain(bytes) => {
                     self.input.push(bytes);

@@ -63,6 +63,7 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
     let mut attempt = Attempt {
         config,
         control,
+        outbox: &outbox,
         identity: &identity,
         path: &path,
         cgroup: cgroup.as_ref(),
@@ -94,6 +95,7 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
 struct Attempt<'a> {
     config: &'a Config,
     control: &'a Control,
+    outbox: &'a Outbox,
     identity: &'a Identity,
     path: &'a CStr,
     cgroup: Option<&'a Cgroup>,
@@ -107,7 +109,7 @@ impl Attempt<'_> {
         let (stdin, input) = stdin(config.transport)?;
         let (stdout, stderr) = outputs(config, &mut self.relay)?;
         // Last but for the program itself: once that runs, nothing here may fail.
-        let reactor = reactor(self.control, self.signals, &self.relay)
+        let reactor = reactor(self.control, self.outbox, self.signals, &self.relay)
             .map_err(|error| failed("watch descriptors", &error))?;
         let pid = spawn::spawn(&Plan {
             path: self.path,
@@ -219,10 +221,22 @@ fn captured(kind: OutputStream, relay: &mut Relay) -> Result<OwnedFd, Failure> {
     Ok(writer)
 }
 
-fn reactor(control: &Control, signals: &Signals, relay: &Relay) -> io::Result<Reactor> {
+fn reactor(
+    control: &Control,
+    outbox: &Outbox,
+    signals: &Signals,
+    relay: &Relay,
+) -> io::Result<Reactor> {
     let reactor = Reactor::new()?;
     reactor.watch_read(Source::Signal, signals)?;
     reactor.watch_read(Source::ControlIn, control)?;
+    if let Some(fd) = outbox.fd() {
+        match reactor.watch_write(Source::ControlOut, &fd) {
+            // A file, which takes everything and is never closed: epoll_ctl(2).
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            result => result?,
+        }
+    }
     for (source, fd) in relay.sources() {
         reactor.watch_read(source, fd)?;
     }

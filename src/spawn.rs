@@ -206,7 +206,7 @@ fn fork(child: &Child<'_>) -> io::Result<i32> {
         Some(&SigSet::all()),
         Some(&mut old),
     )?;
-    let pid = in_child::fork(child);
+    let pid = in_child::start(child);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&old), None)?;
     pid
 }
@@ -222,12 +222,44 @@ mod in_child {
 
     const LAST_SIGNAL: i32 = 64;
 
-    pub fn fork(child: &Child<'_>) -> io::Result<i32> {
+    /// A copy of this process runs `child`.
+    ///
+    /// Copying the page tables is most of what fork(2) costs, so on Linux the child borrows this
+    /// process's memory instead, and this process waits until the exec. Not so when the child
+    /// becomes another user, who could then stop or, on a system without the dumpable flag, trace a
+    /// process that shares the memory of a privileged one.
+    pub fn start(child: &Child<'_>) -> io::Result<i32> {
+        #[cfg(target_os = "linux")]
+        if child.identity.uid.is_none() {
+            return borrow_memory(child);
+        }
         // SAFETY: this process has one thread, and the child only runs `run`, see above.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             // SAFETY: this is the child, and `child` points to memory that outlives the call.
             0 => unsafe { run(child) },
+            pid => Ok(pid),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn borrow_memory(child: &Child<'_>) -> io::Result<i32> {
+        const STACK_SIZE: usize = 64 * 1024;
+        const ALIGNMENT: usize = 16;
+        extern "C" fn entry(child: *mut libc::c_void) -> libc::c_int {
+            // SAFETY: `borrow_memory` passed a reference, and waits in clone for as long as it is used.
+            unsafe { run(&*child.cast_const().cast::<Child<'_>>()) }
+        }
+        let mut stack = Vec::<u8>::with_capacity(STACK_SIZE);
+        let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
+        let top = top.wrapping_sub(top.addr() % ALIGNMENT);
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        let argument = std::ptr::from_ref(child).cast_mut().cast();
+        // SAFETY: the child runs on a stack of its own, changes nothing else of this process's
+        // memory but errno, and with CLONE_VFORK nothing here goes on before it is done:
+        // clone(2). Its descriptors, dispositions and credentials are its own.
+        match unsafe { libc::clone(entry, top.cast(), flags, argument) } {
+            -1 => Err(io::Error::last_os_error()),
             pid => Ok(pid),
         }
     }
@@ -346,21 +378,48 @@ mod in_child {
                 )?;
             }
             if let Some(uid) = identity.uid {
+                drop_ambient_capabilities();
                 check(libc::setuid(uid), Stage::Uid)?;
-                let switched = libc::getuid() == uid && libc::geteuid() == uid;
-                // The saved uid went too if root cannot be had back.
-                check(
-                    if switched && libc::setuid(0) == -1 {
-                        0
-                    } else {
-                        -1
-                    },
-                    Stage::Uid,
-                )?;
+                check(if has_become(uid) { 0 } else { -1 }, Stage::Uid)?;
             }
         }
         Ok(())
     }
+
+    /// Real, effective and saved: none is left to go back to.
+    #[cfg(target_os = "linux")]
+    unsafe fn has_become(uid: libc::uid_t) -> bool {
+        let (mut real, mut effective, mut saved) = (0, 0, 0);
+        // SAFETY: the pointers are to live, writable ids.
+        let result = unsafe { libc::getresuid(&raw mut real, &raw mut effective, &raw mut saved) };
+        result == 0 && [real, effective, saved] == [uid; 3]
+    }
+
+    /// The saved one went too if root cannot be had back.
+    #[cfg(not(target_os = "linux"))]
+    unsafe fn has_become(uid: libc::uid_t) -> bool {
+        // SAFETY: system calls without pointers.
+        unsafe { libc::getuid() == uid && libc::geteuid() == uid && libc::setuid(0) == -1 }
+    }
+
+    /// The kernel only does it itself when root becomes somebody else: capabilities(7). Where there
+    /// are none of these, before Linux 4.3, there is nothing to drop.
+    #[cfg(target_os = "linux")]
+    unsafe fn drop_ambient_capabilities() {
+        // SAFETY: this prctl takes no pointers.
+        unsafe {
+            libc::prctl(
+                libc::PR_CAP_AMBIENT,
+                libc::PR_CAP_AMBIENT_CLEAR_ALL,
+                0,
+                0,
+                0,
+            )
+        };
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    unsafe fn drop_ambient_capabilities() {}
 
     /// Last before the exec, because a change of uid clears it: `PR_SET_PDEATHSIG(2const)`.
     #[cfg(target_os = "linux")]

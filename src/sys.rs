@@ -134,6 +134,42 @@ pub fn cloexec_from_3() {
     (3..1024).for_each(set_cloexec);
 }
 
+/// Whether `close_range(2)` can set close-on-exec: Linux 5.11. Without it every descriptor is set by
+/// itself.
+pub fn has_close_range() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+        // SAFETY: close_range takes no pointers, and no descriptor is in this range.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_close_range,
+                libc::c_uint::MAX,
+                libc::c_uint::MAX,
+                CLOSE_RANGE_CLOEXEC,
+            )
+        };
+        result == 0
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+/// Whether there are `pidfd_open(2)` descriptors: Linux 5.3.
+pub fn has_pidfd() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: pidfd_open takes no pointers.
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) };
+        if let Some(fd) = c_int::try_from(fd).ok().filter(|&fd| fd >= 0) {
+            // SAFETY: it was just opened, and nobody else has it.
+            drop(unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) });
+            return true;
+        }
+    }
+    false
+}
+
 fn set_cloexec(fd: RawFd) {
     // SAFETY: F_SETFD takes an integer; a descriptor that is not open gives EBADF.
     unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };

@@ -24,9 +24,11 @@
 //!   since it would undo the limit: a v2 cpuset that the groups above do not grant.
 
 mod advice;
+mod answer;
 mod block;
 mod clean;
 mod convert;
+mod dry_run;
 mod fs;
 mod group;
 mod held;
@@ -35,20 +37,24 @@ mod mounts;
 mod owner;
 mod request;
 mod settings;
+mod statistics;
 mod translate;
 mod tree;
 mod v1;
 mod v2;
+mod view;
 
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 pub use clean::{CleanReport, apply, clean};
+pub use dry_run::{Outlook, deepest_existing, dry_run, is_writable};
 pub use held::Held;
 pub use kill::KillStep;
 pub use mounts::{Hierarchy, Host, Version};
 pub use request::Request;
+pub use view::View;
 
 use crate::error::{Failure, Step};
 

@@ -46,6 +46,16 @@ impl Request {
         Ok(())
     }
 
+    /// Refuses to write nothing, which the kernel takes for 0, except where it clears a list.
+    pub fn refuse_empty(&self) -> Result<(), Failure> {
+        let mut settings = self.settings.iter();
+        let empty =
+            settings.find(|(name, value)| value.trim().is_empty() && !name.starts_with("cpuset."));
+        empty.map_or(Ok(()), |(name, _)| {
+            Err(refuse("value of", name, "it is empty"))
+        })
+    }
+
     /// Checks that the group is not written with the mount point in front, which would quietly
     /// make `sys/fs/cgroup/...` inside the hierarchy.
     pub fn validate_on(&self, host: &Host) -> Result<(), Failure> {
@@ -203,6 +213,19 @@ mod tests {
             assert!(error.message.contains(&format!("{path:?}")), "{error}");
         }
         assert_eq!(group("/sys/fs/cgroups/x").validate(), Ok(()));
+    }
+
+    #[test]
+    fn nothing_is_no_value() {
+        for (name, value, good) in [
+            ("memory.max", "0", true),
+            ("memory.max", "", false),
+            ("memory.max", " ", false),
+            ("cpuset.cpus", "", true),
+        ] {
+            let result = setting(name, value).refuse_empty();
+            assert_eq!(result.is_ok(), good, "{name} {value:?}");
+        }
     }
 
     #[test]

@@ -173,7 +173,7 @@ pub(super) fn needed(request: &Request, version: Version) -> Result<BTreeSet<Str
 
 /// What a controller of either dialect is called on this version: nothing when it is always there,
 /// an error when there is no such thing.
-fn controller(name: &str, version: Version) -> Result<Option<String>, ()> {
+pub(super) fn controller(name: &str, version: Version) -> Result<Option<String>, ()> {
     match (version, name) {
         (Version::V1, "io") => Ok(Some("blkio".into())),
         (Version::V2, "blkio") => Ok(Some("io".into())),

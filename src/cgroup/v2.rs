@@ -36,7 +36,7 @@ pub(super) fn create(unified: &Hierarchy, request: &Request) -> Result<Held, Fai
     Ok(held)
 }
 
-fn check_offered(unified: &Hierarchy, needed: &BTreeSet<String>) -> Result<(), Failure> {
+pub(super) fn check_offered(unified: &Hierarchy, needed: &BTreeSet<String>) -> Result<(), Failure> {
     let offered = unified.offered();
     let Some(missing) = needed.iter().find(|name| !offered.contains(name)) else {
         return Ok(());
@@ -70,7 +70,7 @@ fn enable(group: &Group, request: &Request, needed: &BTreeSet<String>) -> Result
 }
 
 /// From the root to the parent of the group.
-fn groups_above(root: &Path, request: &Request) -> Vec<PathBuf> {
+pub(super) fn groups_above(root: &Path, request: &Request) -> Vec<PathBuf> {
     let mut path = root.to_path_buf();
     let mut above = vec![];
     for name in request.components() {
@@ -80,12 +80,12 @@ fn groups_above(root: &Path, request: &Request) -> Vec<PathBuf> {
     above
 }
 
-fn words(file: &Path) -> Result<Vec<String>, Failure> {
+pub(super) fn words(file: &Path) -> Result<Vec<String>, Failure> {
     let text = read(file).map_err(|error| failed("read", file, &error))?;
     Ok(text.split_whitespace().map(String::from).collect())
 }
 
-fn not_enabled(controller: &str, above: &Path, error: &io::Error) -> Failure {
+pub(super) fn not_enabled(controller: &str, above: &Path, error: &io::Error) -> Failure {
     let file = above.join("cgroup.subtree_control");
     let message = format!("failed to write \"+{controller}\" to {}", file.display());
     let message = format!("{message}: the controller {controller:?} cannot be passed on");

@@ -91,7 +91,7 @@ impl Outcome {
 
 impl Owner {
     pub fn new(setup: &Setup) -> Self {
-        let mark = Mark::new();
+        let mark = setup.mark.clone().unwrap_or_else(Mark::new);
         let errors = tempfile::tempfile().unwrap();
         let mut command = setup.command(&mark);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -301,7 +301,7 @@ impl Owner {
             status,
             errors: self.errors(),
         };
-        (outcome, std::mem::replace(&mut self.mark, Mark::new()))
+        (outcome, self.mark.clone())
     }
 
     /// Whether the helper has exited.

@@ -7,16 +7,19 @@
 use crate::frames;
 use crate::harness::captured;
 use crate::odd_programs::pattern;
-use crate::processes::{eventually, state, status_field};
+use crate::processes::{Mark, eventually, state, status_field};
 use std::time::Duration;
 
 const MANY: usize = 300;
 
 #[test]
 fn three_hundred_at_once() {
-    let mut owners: Vec<_> = (0..MANY)
-        .map(|_| captured(&[]).sh("echo ready; read x; exit 7").start())
-        .collect();
+    let mark = Mark::new();
+    let start = |_| {
+        let setup = captured(&[]).mark(&mark);
+        setup.sh("sleep 1000 & echo ready; read x; exit 7").start()
+    };
+    let mut owners: Vec<_> = (0..MANY).map(start).collect();
     for owner in &mut owners {
         owner.read_until("ready");
     }
@@ -24,21 +27,23 @@ fn three_hundred_at_once() {
         owner.send(&frames::input_eof());
         owner.read_to_last();
         let (outcome, _) = owner.end_with_survivors();
-        assert_eq!(outcome.code(), 7);
+        assert_eq!((outcome.code(), outcome.report().swept), (7, 1));
     }
+    assert!(mark.alive().is_empty());
 }
 
 #[test]
 fn three_hundred_at_once_that_write_much() {
     let expected = pattern(66_890);
-    let owners: Vec<_> = (0..MANY)
-        .map(|_| captured(&[]).odd("write 66890").start())
-        .collect();
+    let mark = Mark::new();
+    let start = |_| captured(&[]).mark(&mark).odd("write 66890").start();
+    let owners: Vec<_> = (0..MANY).map(start).collect();
     for mut owner in owners {
         owner.read_to_last();
         let (outcome, _) = owner.end_with_survivors();
         assert!(outcome.stdout == expected);
     }
+    assert!(mark.alive().is_empty());
 }
 
 #[test]

@@ -137,8 +137,39 @@ fn it_stops_reading_and_the_program_is_silent() {
     let mut owner = captured(&[]).sh("exec sleep 1000").start();
     owner.read_started();
     owner.output = None;
-    owner.send(&frames::stop());
     eventually("the helper exits", || owner.has_exited());
+    owner.end();
+}
+
+#[test]
+fn it_stops_reading_while_the_program_is_blocked_in_write() {
+    let mut owner = captured(&[]).program(&["yes"]).start();
+    owner.acks = false;
+    owner.read_started();
+    let program = owner.program;
+    wait_until_blocked(&mut owner, program);
+    owner.output = None;
+    eventually("the helper exits", || owner.has_exited());
+    owner.end();
+}
+
+#[test]
+fn it_stops_reading_after_the_end() {
+    let mut owner = captured(&[]).sh("exit 3").start();
+    owner.read_to_last();
+    owner.output = None;
+    eventually("the helper exits", || owner.has_exited());
+    assert_eq!(owner.end().status.code(), Some(3));
+}
+
+#[test]
+fn frames_to_where_nothing_can_be_watched() {
+    let mut owner = captured(&[])
+        .sh("echo hello; exit 3")
+        .via(&["sh", "-c", "exec \"$@\" > /dev/null", "sh"])
+        .start();
+    eventually("the program is gone", || owner.mark.alive().len() <= 1);
+    assert!(!owner.has_exited());
     owner.end();
 }
 

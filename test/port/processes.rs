@@ -4,7 +4,10 @@
 
 //! Which processes there are, and which of them belong to one test.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -95,8 +98,11 @@ pub fn field(status: &str, name: &str) -> String {
 
 /// An environment variable with a value of its own, which every process of a test inherits, so that
 /// each is found wherever on the machine it went.
+#[derive(Clone, Debug)]
+pub struct Mark(Arc<Value>);
+
 #[derive(Debug)]
-pub struct Mark(String);
+struct Value(String);
 
 impl Mark {
     pub const VARIABLE: &str = "MUONTRAP_TEST_MARK";
@@ -104,37 +110,17 @@ impl Mark {
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self(format!("{}-{count}", std::process::id()))
+        let value = format!("{}-{count}", std::process::id());
+        Self(Arc::new(Value(value)))
     }
 
     pub fn value(&self) -> &str {
-        &self.0
-    }
-
-    fn is_on(&self, pid: i32) -> bool {
-        let wanted = format!("{}={}", Self::VARIABLE, self.0);
-        let has = |path: String| {
-            let environment = fs::read(path).unwrap_or_default();
-            environment
-                .split(|&byte| byte == 0)
-                .any(|variable| variable == wanted.as_bytes())
-        };
-        // A process whose first thread ended shows its environment in the other threads only.
-        has(format!("/proc/{pid}/environ"))
-            || fs::read_dir(format!("/proc/{pid}/task"))
-                .into_iter()
-                .flatten()
-                .flatten()
-                .any(|thread| has(format!("{}/environ", thread.path().display())))
+        &self.0.0
     }
 
     /// The living processes with this mark.
     pub fn alive(&self) -> Vec<Process> {
-        let marked = pids().filter(|&pid| self.is_on(pid));
-        marked
-            .filter_map(Process::find)
-            .filter(Process::is_alive)
-            .collect()
+        self.0.alive()
     }
 
     /// The same without some.
@@ -151,9 +137,37 @@ impl Mark {
             self.alive().len() == count
         });
     }
+}
 
-    /// Kills whatever has this mark.
-    fn kill_all(&self) {
+impl Value {
+    fn is_on(&self, pid: i32) -> bool {
+        let wanted = format!("{}={}", Mark::VARIABLE, self.0);
+        let has = |environment: Vec<u8>| {
+            let mut variables = environment.split(|&byte| byte == 0);
+            variables.any(|variable| variable == wanted.as_bytes())
+        };
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        if !environment.is_empty() || Process::find(pid).is_none_or(|it| it.threads <= 1) {
+            return has(environment);
+        }
+        // A process whose first thread ended shows its environment in the other threads only.
+        let threads = fs::read_dir(format!("/proc/{pid}/task"));
+        let mut threads = threads.into_iter().flatten().flatten();
+        threads.any(|thread| has(fs::read(thread.path().join("environ")).unwrap_or_default()))
+    }
+
+    fn alive(&self) -> Vec<Process> {
+        let marked = pids().filter(|&pid| self.is_on(pid));
+        marked
+            .filter_map(Process::find)
+            .filter(Process::is_alive)
+            .collect()
+    }
+}
+
+/// Kills whatever has the mark: a test leaves nothing behind, least of all when it failed.
+impl Drop for Value {
+    fn drop(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let alive = self.alive();
@@ -161,17 +175,9 @@ impl Mark {
                 return;
             }
             for process in alive {
-                let pid = nix::unistd::Pid::from_raw(process.pid);
-                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+                let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
             }
             std::thread::sleep(PAUSE);
         }
-    }
-}
-
-/// A test that failed leaves nothing behind either.
-impl Drop for Mark {
-    fn drop(&mut self) {
-        self.kill_all();
     }
 }

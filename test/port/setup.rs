@@ -29,6 +29,8 @@ pub struct Setup {
     environment: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
     user: Option<u32>,
+    /// Of other helpers too; without it, the helper has its own.
+    pub mark: Option<Mark>,
 }
 
 fn words<W: AsRef<OsStr>>(words: &[W]) -> Vec<OsString> {
@@ -45,6 +47,7 @@ pub fn plain(flags: &[&str]) -> Setup {
         environment: Vec::new(),
         directory: None,
         user: None,
+        mark: None,
     }
 }
 
@@ -105,6 +108,12 @@ impl Setup {
 
     pub fn directory(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
+        self
+    }
+
+    /// The mark that other helpers have as well.
+    pub fn mark(mut self, mark: &Mark) -> Self {
+        self.mark = Some(mark.clone());
         self
     }
 

@@ -1,0 +1,279 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! `muontrap doctor` as a command, on the host that the tests run on. What it says mends a thing is
+//! carried out, and has to mend it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const HELPER: &str = env!("CARGO_BIN_EXE_muontrap");
+const AS_NOBODY: &str = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+
+struct Outcome {
+    status: i32,
+    out: String,
+    errors: String,
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> Outcome {
+    let output = command.output().expect("run");
+    Outcome {
+        status: output.status.code().expect("no signal"),
+        out: String::from_utf8(output.stdout).expect("UTF-8"),
+        errors: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+fn doctor(words: &[&str]) -> Outcome {
+    let mut command = Command::new(HELPER);
+    run(command.arg("doctor").args(words).stdin(Stdio::null()))
+}
+
+/// Runs a script in which `$DOCTOR` is the doctor, executable by everybody. stderr joins stdout.
+#[track_caller]
+fn script(text: &str) -> Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    let everybody = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(folder.path(), everybody.clone()).expect("permissions");
+    let copy = folder.path().join("muontrap");
+    fs::copy(HELPER, &copy).expect("copy");
+    fs::set_permissions(&copy, everybody).expect("permissions");
+    let doctor = format!("{} doctor", copy.display());
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("exec 2>&1\n{text}")]);
+    run(command.env("DOCTOR", doctor).stdin(Stdio::null()))
+}
+
+/// The same where the mounts of cgroups may be changed.
+#[track_caller]
+fn script_with_own_mounts(text: &str) -> Outcome {
+    script(&format!(
+        "exec unshare -m sh -ec 'mount --make-rprivate /\n{text}'"
+    ))
+}
+
+fn unique() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("muontrap-doctor-test-{}-{count}", std::process::id())
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Where groups of this name are, in any hierarchy.
+fn groups(name: &str) -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
+    let cgroups = mounts.lines().filter(|line| line.contains(" - cgroup"));
+    let points = cgroups.filter_map(|line| line.split(' ').nth(4));
+    let groups = points.map(|point| Path::new(point).join(name));
+    groups.filter(|group| group.exists()).collect()
+}
+
+fn remove(name: &str) {
+    for group in groups(name) {
+        let _ = fs::remove_dir(group.join("main"));
+        fs::remove_dir(&group).expect("an empty group");
+    }
+}
+
+/// The commands below a heading that begins like this.
+#[track_caller]
+fn mend(report: &str, place: &str) -> String {
+    let headings = report.lines().position(|line| {
+        line.starts_with('[')
+            && line
+                .split_once("] ")
+                .is_some_and(|(_, heading)| heading.starts_with(place))
+    });
+    let heading = headings.unwrap_or_else(|| panic!("no {place:?} in {report}"));
+    let lines = report.lines().skip(heading + 2);
+    let lines = lines.take_while(|line| line.starts_with("    "));
+    let lines: Vec<&str> = lines.map(str::trim).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn a_report_for_people_and_one_for_programs() {
+    let outcome = doctor(&[]);
+    assert_eq!(outcome.status, 0, "{}", outcome.out);
+    assert_eq!(outcome.errors, "");
+    for line in [
+        "MuonTrap ",
+        "ok    subreaper",
+        "ok    /proc",
+        "info  kill method",
+    ] {
+        assert!(outcome.out.contains(line), "{}", outcome.out);
+    }
+    let json = doctor(&["--json"]);
+    assert_eq!((json.status, json.out.lines().count()), (0, 1));
+    assert!(json.out.starts_with("{\"version\":\""), "{}", json.out);
+    assert!(json.out.ends_with("}\n"), "{}", json.out);
+}
+
+#[test]
+fn the_command_line() {
+    for words in [
+        &["--bogus"][..],
+        &["word"],
+        &["--need", ""],
+        &["--need"],
+        &["--base"],
+    ] {
+        let outcome = doctor(words);
+        assert_eq!(outcome.status, 125, "{words:?}");
+        assert_eq!(outcome.out, "");
+        assert_ne!(outcome.errors, "");
+    }
+    let help = doctor(&["--help"]);
+    assert_eq!(help.status, 0);
+    assert!(help.out.contains("--need <list>"), "{}", help.out);
+}
+
+#[test]
+fn a_program_of_this_name_can_still_be_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("doctor");
+    fs::write(&program, "#!/bin/sh\nexit 7\n").expect("write");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("permissions");
+    let mut command = Command::new(HELPER);
+    command.args(["--", "doctor"]).env("PATH", folder.path());
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("spawn");
+    let stdin = child.stdin.take();
+    assert_eq!(child.wait().expect("wait").code(), Some(7));
+    drop(stdin);
+}
+
+#[test]
+fn requests_that_can_never_work() {
+    for (words, reason) in [
+        (&["--base", "../x"][..], "\"../x\""),
+        (&["--base", "/sys/fs/cgroup/x"], "mount point"),
+        (&["--base", ""], "empty"),
+        (&["--base", "x", "--need", "nonsense"], "nonsense"),
+    ] {
+        let outcome = doctor(words);
+        assert_eq!(outcome.status, 1, "{words:?}: {}", outcome.out);
+        let request = outcome
+            .out
+            .lines()
+            .find(|line| line.starts_with("fail  request"));
+        let request = request.unwrap_or_else(|| panic!("{}", outcome.out));
+        assert!(request.contains(reason), "{request}");
+    }
+}
+
+#[test]
+fn looking_and_probing_leave_nothing() {
+    if !is_root() {
+        return;
+    }
+    let base = unique();
+    let nested = format!("{base}/a/b");
+    for words in [
+        &["--need", "memory,pids", "--base", &nested][..],
+        &["--need", "memory,pids", "--base", &nested, "--probe"],
+        &["--base", &nested, "--probe"],
+    ] {
+        let outcome = doctor(words);
+        assert_eq!(outcome.status, 0, "{words:?}: {}", outcome.out);
+        let works = if words.contains(&"--probe") {
+            "works"
+        } else {
+            "would work"
+        };
+        assert!(outcome.out.contains(works), "{}", outcome.out);
+        assert_eq!(groups(&base), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
+fn what_a_user_may_not_do_is_mended() {
+    if !is_root() {
+        return;
+    }
+    let base = unique();
+    let ask = format!("{AS_NOBODY} $DOCTOR --need memory,pids --base {base}");
+    let before = script(&ask);
+    assert_eq!(before.status, 1, "{}", before.out);
+    assert!(before.out.contains("Permission denied"), "{}", before.out);
+    let not_here = ["Delegate=yes", "container's entry point"];
+    if not_here.iter().any(|mend| before.out.contains(mend)) {
+        // A unit or an image has to be changed, and that is not for a test to do.
+        return;
+    }
+    let mend = mend(&before.out, "as root");
+    let after = script(&format!("set -e\n{mend}\n{ask} --probe"));
+    remove(&base);
+    assert_eq!(after.status, 0, "{mend}\n{}", after.out);
+    assert!(after.out.contains("ok    request"), "{}", after.out);
+}
+
+#[test]
+fn processes_in_the_way_are_moved() {
+    let v2_only = doctor(&["--json"]).out.contains("\"cgroups\":\"v2\"");
+    if !is_root() || !v2_only {
+        return;
+    }
+    let base = unique();
+    let enter = format!(
+        "set -e; g=/sys/fs/cgroup/{base}; mkdir $g; chown 65534 $g $g/cgroup.*; echo $$ > $g/cgroup.procs"
+    );
+    let ask = format!("{AS_NOBODY} $DOCTOR --need memory --base {base}");
+    let before = script(&format!("{enter}\n{ask}"));
+    assert_eq!(before.status, 1, "{}", before.out);
+    assert!(before.out.contains("busy"), "{}", before.out);
+    let mend = mend(&before.out, "a group that passes controllers on");
+    remove(&base);
+    let after = script(&format!("{enter}\n{mend}\n{ask} --probe"));
+    remove(&base);
+    assert_eq!(after.status, 0, "{mend}\n{}", after.out);
+    // Unless told otherwise, it finds that base by itself.
+    let chosen = script(&format!(
+        "{enter}\n{mend}\n{AS_NOBODY} $DOCTOR --need memory"
+    ));
+    remove(&base);
+    assert_eq!(chosen.status, 0, "{}", chosen.out);
+    let expected = format!("cgroup_base \"{base}/muontrap\" with memory would work");
+    assert!(chosen.out.contains(&expected), "{}", chosen.out);
+}
+
+#[test]
+fn no_cgroups_at_all() {
+    if !is_root() {
+        return;
+    }
+    let hide = "umount -a -t cgroup,cgroup2; umount /sys/fs/cgroup 2>/dev/null || true";
+    let plain = script_with_own_mounts(&format!("{hide}\n$DOCTOR"));
+    assert_eq!(plain.status, 0, "{}", plain.out);
+    assert!(plain.out.contains("none is mounted"), "{}", plain.out);
+    let asked = script_with_own_mounts(&format!("{hide}\n$DOCTOR --need memory"));
+    assert_eq!(asked.status, 1, "{}", asked.out);
+    let mend = mend(&asked.out, "as root");
+    let after = script_with_own_mounts(&format!("{hide}\n{mend}\n$DOCTOR --need memory --probe"));
+    assert_eq!(after.status, 0, "{mend}\n{}", after.out);
+}
+
+#[test]
+fn read_only_mounts() {
+    if !is_root() {
+        return;
+    }
+    let protect = "for point in $(grep \" - cgroup\" /proc/self/mountinfo | cut -d\" \" -f5); do \
+                   mount -o remount,ro,bind $point; done";
+    let before = script_with_own_mounts(&format!("{protect}\n$DOCTOR --need memory"));
+    assert_eq!(before.status, 1, "{}", before.out);
+    assert!(before.out.contains("Read-only"), "{}", before.out);
+    let mend = mend(&before.out, "as root");
+    let after =
+        script_with_own_mounts(&format!("{protect}\n{mend}\n$DOCTOR --need memory --probe"));
+    assert_eq!(after.status, 0, "{mend}\n{}", after.out);
+}
