@@ -97,13 +97,23 @@ defmodule MuonTrap do
       paths in the cgroup hierarchy, without its mount point; with a `/` in front they begin at its
       root
 
-    * `:cgroup` - a map of limits, whichever cgroup version there is: `:cpu_weight` (1 to 10,000),
-      `:cpu_max` (microseconds of CPU time, `{quota, period}` or a quota alone, or `:max`),
-      `:cpu_idle` (boolean), `:memory_min`, `:memory_low`, `:memory_high`, `:memory_max`,
-      `:memory_swap_max` (bytes or `:max`), `:memory_oom_group` (boolean), `:pids_max` (number or
-      `:max`), `:io_weight` (1 to 10,000, or a string), `:io_max`, `:cpuset_cpus`, `:cpuset_mems`
-      (strings as in [the kernel's
-      documentation](https://docs.kernel.org/admin-guide/cgroup-v2.html))
+    * `:cgroup` - a map of limits, by the names of cgroup v2, whichever version there is:
+
+        * `:memory_max`, `:memory_high`, `:memory_low`, `:memory_min`, `:memory_swap_max` - bytes, or
+          `:max`
+        * `:memory_oom_group` - boolean: when memory is short, all of the group is killed
+        * `:cpu_max` - `{quota, period}` in microseconds of CPU time, a quota alone, or `:max`
+        * `:cpu_weight` - 1 to 10,000; others have 100
+        * `:cpu_idle` - boolean: gets CPU time that nobody else wants
+        * `:cpuset_cpus`, `:cpuset_mems` - a string of numbers and ranges such as `"0-1,3"`
+        * `:pids_max` - number of processes and threads, or `:max`
+        * `:io_max` - a map from device to limits, `%{"8:0" => %{rbps: 1_048_576, wiops: 100}}`, with
+          `:rbps` and `:wbps` in bytes per second, `:riops` and `:wiops` in operations per second,
+          each a number or `:max`; or a string such as `"8:0 rbps=1048576"`
+        * `:io_weight` - 1 to 10,000; others have 100. Or a map from device, or `:default`, to weight
+
+      What they mean is in [docs/cgroups.md](cgroups.html), and in [the kernel's
+      documentation](https://docs.kernel.org/admin-guide/cgroup-v2.html)
 
     * `:cgroup_controllers` - a list of controllers such as `"memory"`
 

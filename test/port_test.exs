@@ -5,36 +5,36 @@
 defmodule MuonTrap.PortTest do
   use ExUnit.Case, async: true
 
-  alias MuonTrap.{Daemon, Options, Port}
-  alias MuonTrap.Daemon.State
+  alias MuonTrap.{Frame, Options, Port}
+  alias MuonTrap.Daemon.{Server, State}
 
   describe "decode/1" do
     test "STARTED" do
-      assert Port.decode(<<0x81, 4711::32>>) == {:started, 4711, %{}}
+      assert Frame.decode(<<0x81, 4711::32>>) == {:started, 4711, %{}}
       v2 = <<0x81, 1::32, 0::16, 4::16, "/a/b">>
-      assert Port.decode(v2) == {:started, 1, %{"" => "/a/b"}}
+      assert Frame.decode(v2) == {:started, 1, %{"" => "/a/b"}}
       v1 = <<0x81, 1::32, 11::16, "cpu,cpuacct", 2::16, "/c", 6::16, "memory", 2::16, "/m">>
 
-      assert Port.decode(v1) ==
+      assert Frame.decode(v1) ==
                {:started, 1, %{"cpu" => "/c", "cpuacct" => "/c", "memory" => "/m"}}
     end
 
     test "output, without a copy" do
       frame = <<0x82>> <> :binary.copy("x", 1000)
-      assert {:stdout, data} = Port.decode(frame)
+      assert {:stdout, data} = Frame.decode(frame)
       assert :binary.referenced_byte_size(data) >= 1001
-      assert Port.decode(<<0x83, "err">>) == {:stderr, "err"}
-      assert Port.decode(<<0x82>>) == {:stdout, ""}
+      assert Frame.decode(<<0x83, "err">>) == {:stderr, "err"}
+      assert Frame.decode(<<0x82>>) == {:stdout, ""}
     end
 
     test "INPUT_ACK" do
-      assert Port.decode(<<0x84, 17::32>>) == {:input_ack, 17}
+      assert Frame.decode(<<0x84, 17::32>>) == {:input_ack, 17}
     end
 
     test "EXITED" do
       numbers = <<1::64, 2::64, 3::64, 4::64, 5::64, 6::64, 7::32, 8::32, 9::64>>
 
-      assert Port.decode(<<0x85, 0, 3, 0, numbers::binary>>) ==
+      assert Frame.decode(<<0x85, 0, 3, 0, numbers::binary>>) ==
                {:exited,
                 %{
                   exit_status: 3,
@@ -55,12 +55,12 @@ defmodule MuonTrap.PortTest do
                 }}
 
       assert {:exited, %{exit_status: 139, signal: 11}} =
-               Port.decode(<<0x85, 1, 11, 0, numbers::binary>>)
+               Frame.decode(<<0x85, 1, 11, 0, numbers::binary>>)
     end
 
     test "the flags of EXITED" do
       decoded = fn flags ->
-        {:exited, report} = Port.decode(<<0x85, 0, 0, flags, 0::size(7 * 64), -1::64>>)
+        {:exited, report} = Frame.decode(<<0x85, 0, 0, flags, 0::size(7 * 64), -1::64>>)
         assert report.cgroup_peak_bytes == nil
         for {key, true} <- report, do: key
       end
@@ -75,14 +75,14 @@ defmodule MuonTrap.PortTest do
     test "FAILED" do
       frame = <<0x86, 125, 2::32, 2::16, "cd", 2::16, "/x", 3::16, "why", 0::16>>
 
-      assert Port.decode(frame) ==
+      assert Frame.decode(frame) ==
                {:failed,
                 %{exit_status: 125, errno: 2, step: "cd", path: "/x", message: "why", advice: ""}}
     end
 
     test "anything else" do
       for frame <- [<<>>, <<0>>, <<0x81, 1>>, <<0x81, 1::32, 1>>, <<0x85, 0>>, <<0x86, 125>>] do
-        assert {:unknown, _bytes} = Port.decode(frame)
+        assert {:unknown, _bytes} = Frame.decode(frame)
       end
     end
   end
@@ -120,9 +120,9 @@ defmodule MuonTrap.PortTest do
       test = self()
       options = Options.validate(:daemon, "true", [], logger_fun: &send(test, {:line, &1}))
       state = options |> State.new() |> State.started(session)
-      assert {:noreply, state, {:continue, :early}} = Daemon.handle_continue(:early, state)
-      assert {:noreply, state, {:continue, :early}} = Daemon.handle_continue(:early, state)
-      assert {:noreply, state} = Daemon.handle_continue(:early, state)
+      assert {:noreply, state, {:continue, :early}} = Server.handle_continue(:early, state)
+      assert {:noreply, state, {:continue, :early}} = Server.handle_continue(:early, state)
+      assert {:noreply, state} = Server.handle_continue(:early, state)
       assert_received {:line, "a"}
       assert_received {:line, "bc"}
       Port.close(state.session)

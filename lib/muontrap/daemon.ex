@@ -85,14 +85,15 @@ defmodule MuonTrap.Daemon do
   the program never overlap.
   """
 
-  use GenServer
-
-  alias MuonTrap.{Error, Guard, LineBuffer, Options, Port}
-  alias MuonTrap.Daemon.State
+  alias MuonTrap.{Error, Options}
+  alias MuonTrap.Daemon.Server
 
   # Killing and reaping take milliseconds, and draining the output takes as long as the logging of
   # what is in the pipes.
   @shutdown_margin_ms 5_000
+
+  @typedoc "The name of a file of a cgroup, in the words of v1 or v2, such as `\"memory.max\"`."
+  @type variable :: String.t()
 
   @typedoc "What `statistics/1` returns."
   @type statistics :: %{
@@ -179,7 +180,7 @@ defmodule MuonTrap.Daemon do
 
         # An error told in this way, instead of by init/1's {:stop, reason}, does not come with an
         # exit signal that would end a caller who means to look at it.
-        with :ignore <- GenServer.start_link(__MODULE__, {self(), ref, options}, name) do
+        with :ignore <- GenServer.start_link(Server, {self(), ref, options}, name) do
           receive do
             {^ref, reason} -> {:error, reason}
           end
@@ -216,177 +217,112 @@ defmodule MuonTrap.Daemon do
     * `:stdout_byte_count`, `:stderr_byte_count` - bytes of each; merged streams count as stdout
     * `:line_count` - lines logged, or passed to `:logger_fun`; a piece of a long line counts as one
     * `:uptime_ms` - milliseconds since the program was started; 0 before that
-    * `:cgroup` - a map of what the program's cgroup tells; empty without one
+    * `:cgroup` - what the program's cgroup has used, by file. Empty without a cgroup, and when the
+      kernel does not answer within 4 seconds
 
   Output is only counted when it is read at all: see "Output" above.
+
+  The files of `:cgroup` have the names and units of cgroup v2 on every kind of host. A file of one
+  number is an integer: `"memory.current"`, `"memory.peak"`, `"memory.swap.current"` (bytes),
+  `"pids.current"`, `"pids.peak"`. A file of keys is a map: `"cpu.stat"` with `"usage_usec"` and others
+  (microseconds), `"memory.stat"` (on v1 with the keys of v1), `"memory.events"` with `"oom_kill"`,
+  `"pids.events"`, `"cgroup.events"`. A file of keys for each device, or each kind of pressure, is a
+  map of maps: `"io.stat"`, `"cpu.pressure"`, `"memory.pressure"`, `"io.pressure"`. There are only those
+  whose controller the cgroup has, and whose kernel knows them. See [docs/cgroups.md](cgroups.html).
   """
   @spec statistics(GenServer.server()) :: statistics()
   def statistics(server), do: GenServer.call(server, :statistics)
 
-  @impl GenServer
-  def init({starter, ref, options}) do
-    # For terminate/2 to be called.
-    Process.flag(:trap_exit, true)
-    state = State.new(options)
+  @doc """
+  The path of the program's cgroup, from the root of the hierarchy: `:cgroup_path` as it was given, or
+  the new group below `:cgroup_base`. `nil` without a cgroup, and before the program is started.
+  """
+  @spec cgroup_path(GenServer.server()) :: String.t() | nil
+  def cgroup_path(server), do: GenServer.call(server, :cgroup_path)
 
-    case options.wait_for do
-      nil ->
-        case start_program(state) do
-          {:ok, state} ->
-            {:ok, state, {:continue, :early}}
+  @doc """
+  The settings of the program's cgroup as they are now, in a map that the option `:cgroup` takes.
 
-          {:error, reason} ->
-            send(starter, {ref, reason})
-            :ignore
-        end
+  Values are integers (bytes, weights, numbers of processes), `:max`, `{quota, period}` in microseconds,
+  booleans, lists of CPUs such as `"0-1"`, or maps by device, see the option `:cgroup` of
+  `MuonTrap.cmd/3`. Settings that the host or the cgroup does not have are left out. The map is empty
+  without a cgroup.
 
-      wait_for ->
-        {:ok, waiter} = Task.start_link(wait_for)
-        {:ok, %{state | waiter: waiter}}
-    end
+  Raises `MuonTrap.Error` when the cgroup cannot be read.
+  """
+  @spec cgroup_config(GenServer.server()) :: %{optional(atom()) => term()}
+  def cgroup_config(server), do: server |> GenServer.call(:cgroup_config) |> ok!()
+
+  @doc """
+  Reads a file of the program's cgroup, without the newline at its end.
+
+  The name is from cgroup v1 or v2, whichever the host has, and the value is in the words of the name:
+  `"memory.max"` is `"max"` and `"memory.limit_in_bytes"` is `"9223372036854771712"` where there is no
+  limit, on both.
+
+  Returns `{:error, reason}` with one of these:
+
+    * `:enoent` - there is no such file and nothing like it, its controller was not asked for, or the
+      daemon has no cgroup
+    * another error as in `t:File.posix/0` - what the kernel said
+    * a `MuonTrap.Error` - the helper could not be run, or did not answer within 4 seconds
+
+  `cgget!/2` tells more. The daemon is not held up meanwhile.
+  """
+  @spec cgget(GenServer.server(), variable()) ::
+          {:ok, String.t()} | {:error, File.posix() | Error.t()}
+  def cgget(server, variable), do: server |> read(nil, variable) |> posix()
+
+  @doc """
+  Reads a file of the program's cgroup as `cgget/2` does. `controller` says where to look on cgroup v1;
+  only files that each hierarchy has need it, such as `"cgroup.procs"`.
+  """
+  @spec cgget(GenServer.server(), String.t(), variable()) ::
+          {:ok, String.t()} | {:error, File.posix() | Error.t()}
+  def cgget(server, controller, variable), do: server |> read(controller, variable) |> posix()
+
+  @doc "As `cgget/2`, but returns the value alone, and raises `MuonTrap.Error` for any error."
+  @spec cgget!(GenServer.server(), variable()) :: String.t()
+  def cgget!(server, variable), do: server |> read(nil, variable) |> ok!()
+
+  @doc """
+  Writes to a file of the program's cgroup. Names are as for `cgget/2`, and so is the value, which may
+  be an integer, too.
+
+  Returns `{:error, reason}` as `cgget/2` does: `:einval` for a value that the kernel does not
+  understand, `:erange` for one out of range, `:eacces` or `:eperm` without permission, `:ebusy` for a
+  limit below what is in use already (v1). `cgset!/3` tells more.
+  """
+  @spec cgset(GenServer.server(), variable(), String.t() | integer()) ::
+          :ok | {:error, File.posix() | Error.t()}
+  def cgset(server, variable, value), do: server |> write(nil, variable, value) |> posix()
+
+  @doc "Writes to a file of the program's cgroup as `cgset/3` does. `controller` is as for `cgget/3`."
+  @spec cgset(GenServer.server(), String.t(), variable(), String.t() | integer()) ::
+          :ok | {:error, File.posix() | Error.t()}
+  def cgset(server, controller, variable, value),
+    do: server |> write(controller, variable, value) |> posix()
+
+  @doc """
+  As `cgset/3`, but raises `MuonTrap.Error` for any error: it has the path of the file, the error of
+  the kernel as `:errno`, and a message with the value.
+  """
+  @spec cgset!(GenServer.server(), variable(), String.t() | integer()) :: :ok
+  def cgset!(server, variable, value) do
+    with {:error, error} <- write(server, nil, variable, value), do: raise(error)
   end
 
-  defp start_program(%{options: options} = state) do
-    key = {options.cmd, options.args}
+  defp read(server, controller, variable),
+    do: GenServer.call(server, {:cgget, controller, variable})
 
-    with :ok <- Guard.await_predecessors(key),
-         {:ok, session} <- Port.start(options, key) do
-      {:ok, State.started(state, session)}
-    else
-      {:error, :not_started} -> {:error, MuonTrap.Helper.start_error(nil, :not_started)}
-      {:error, error} -> {:error, Error.reason(error)}
-    end
-  end
+  defp write(server, controller, variable, value),
+    do: GenServer.call(server, {:cgset, controller, variable, value})
 
-  @impl GenServer
-  def handle_continue(:early, %{session: %{early: []}} = state), do: {:noreply, state}
+  defp posix({:error, %Error{step: step, errno: errno}}) when step != :helper and errno != nil,
+    do: {:error, errno}
 
-  def handle_continue(:early, state) do
-    {event, session} = Port.next(state.session)
+  defp posix(other), do: other
 
-    with {:noreply, state} <- handle_event(event, %{state | session: session}) do
-      {:noreply, state, {:continue, :early}}
-    end
-  end
-
-  @impl GenServer
-  def handle_call(:os_pid, _from, state) do
-    {:reply, pid(state.session && state.session.helper_pid), state}
-  end
-
-  def handle_call(:program_os_pid, _from, state) do
-    {:reply, pid(state.session && state.session.program_pid), state}
-  end
-
-  def handle_call(:statistics, _from, state), do: {:reply, State.statistics(state), state}
-
-  defp pid(nil), do: :error
-  defp pid(pid), do: pid
-
-  @impl GenServer
-  def handle_info({:EXIT, waiter, reason}, %{waiter: waiter} = state) when is_pid(waiter) do
-    state = %{state | waiter: nil}
-
-    with :normal <- reason,
-         {:ok, state} <- start_program(state) do
-      {:noreply, state, {:continue, :early}}
-    else
-      {:error, reason} -> {:stop, reason, state}
-      reason -> {:stop, reason, state}
-    end
-  end
-
-  # A linked process that ends with an error ends this one, as it would if exits were not trapped.
-  def handle_info({:EXIT, pid, reason}, state) when is_pid(pid) and reason != :normal do
-    {:stop, reason, state}
-  end
-
-  def handle_info(message, %{session: session} = state) when session != nil do
-    case Port.event(session, message) do
-      {:ok, event} -> handle_event(event, state)
-      :error -> {:noreply, state}
-    end
-  end
-
-  def handle_info(_message, state), do: {:noreply, state}
-
-  defp handle_event({:frame, {:stdout, data}}, state),
-    do: {:noreply, output(state, :stdout, data)}
-
-  defp handle_event({:frame, {:stderr, data}}, state),
-    do: {:noreply, output(state, :stderr, data)}
-
-  defp handle_event({:frame, {:input_ack, _count}}, state), do: {:noreply, state}
-
-  defp handle_event({:frame, {:exited, report}}, state) do
-    state = exited(state)
-    {:stop, exit_reason(report.exit_status, state.options), state}
-  end
-
-  defp handle_event({:frame, _unexpected}, state), do: lost(state, nil)
-  defp handle_event({:lost, exit_status}, state), do: lost(state, exit_status)
-
-  defp lost(state, exit_status) do
-    error = Port.lost(state.session, exit_status)
-    {:stop, error, log_rest(%{state | session: nil})}
-  end
-
-  defp output(state, stream, data) do
-    {lines, buffer} = LineBuffer.push(state.lines, data)
-    state = State.count(state, stream, byte_size(data))
-    log(%{state | lines: buffer}, lines)
-  after
-    # Only now, so that the program waits for slow logging. But also when logging failed: terminate/2
-    # has yet to see the rest of the output.
-    Port.ack(state.session, byte_size(data))
-  end
-
-  defp log_rest(state) do
-    {lines, buffer} = LineBuffer.flush(state.lines)
-    log(%{state | lines: buffer}, lines)
-  end
-
-  defp log(%{log: nil} = state, _lines), do: state
-
-  defp log(%{log: log} = state, lines) do
-    Enum.each(lines, log)
-    %{state | line_count: state.line_count + length(lines)}
-  end
-
-  defp exited(state) do
-    Port.close(state.session)
-    log_rest(%{state | session: nil})
-  end
-
-  defp exit_reason(0, _options), do: :normal
-  defp exit_reason(_status, %{exit_status_to_reason: nil}), do: :error_exit_status
-  defp exit_reason(status, %{exit_status_to_reason: to_reason}), do: to_reason.(status)
-
-  @impl GenServer
-  def terminate(_reason, %{session: nil, waiter: nil}), do: :ok
-
-  def terminate(_reason, %{session: nil, waiter: waiter}) do
-    Process.unlink(waiter)
-    Process.exit(waiter, :kill)
-    :ok
-  end
-
-  def terminate(_reason, %{session: session} = state) do
-    Port.stop(session)
-    await_exited(state)
-  catch
-    # Code of the user that cannot handle the output must not keep the program alive.
-    kind, reason ->
-      Port.abandon(session)
-      :erlang.raise(kind, reason, __STACKTRACE__)
-  end
-
-  defp await_exited(state) do
-    {event, session} = Port.next(state.session)
-
-    case handle_event(event, %{state | session: session}) do
-      {:noreply, state} -> await_exited(state)
-      {:stop, _reason, _state} -> :ok
-    end
-  end
+  defp ok!({:ok, value}), do: value
+  defp ok!({:error, error}), do: raise(error)
 end

@@ -10,7 +10,8 @@ defmodule MuonTrap.Guard do
   #
   #   * The owner dies: the guard takes the port over, has the program stopped, waits until all of it
   #     is gone, and ends.
-  #   * The owner closes the port, or the helper dies: the guard ends.
+  #   * The owner closes the port, or the helper dies: the guard ends. With a cgroup, it first waits
+  #     for the owner to say that all is cleaned up, and does it when the owner dies before that.
   #   * The guard dies: the port closes, which has the helper stop everything, and the owner, who
   #     monitors the port, is told.
   #
@@ -28,7 +29,7 @@ defmodule MuonTrap.Guard do
   # waits for an answer with a fresh reference, which the BEAM finds without looking at what was there
   # before.
 
-  alias MuonTrap.{OsProcess, Port}
+  alias MuonTrap.{Cgroups, Frame, OsProcess, Port}
 
   @registry MuonTrap.Guard.Registry
 
@@ -45,6 +46,7 @@ defmodule MuonTrap.Guard do
           port_options: list(),
           patience: non_neg_integer(),
           key: key() | nil,
+          group: Cgroups.t() | nil,
           relay?: boolean()
         }
 
@@ -106,7 +108,7 @@ defmodule MuonTrap.Guard do
     end
   end
 
-  @doc "Ends the guard of a relayed port that was closed."
+  @doc "Ends the guard of a port that was closed, when nothing is left of what came through it."
   @spec dismiss(pid()) :: :ok
   def dismiss(guard) do
     send(guard, :dismissed)
@@ -157,6 +159,8 @@ defmodule MuonTrap.Guard do
         monitor: monitor,
         patience: request.patience,
         daemon?: request.key != nil,
+        helper: request.helper,
+        group: request.group,
         program: nil
       }
 
@@ -213,6 +217,7 @@ defmodule MuonTrap.Guard do
       {:DOWN, ^monitor, :process, _owner, _reason} -> take_over(state)
       {:EXIT, ^port, _reason} -> port_closed(state)
       {:EXIT, _registry, _reason} -> watch(state)
+      :dismissed -> :ok
     end
   end
 
@@ -224,8 +229,25 @@ defmodule MuonTrap.Guard do
 
   # Either the program is gone, or the helper died and takes the program along: then a successor must
   # not come a moment too early. The owner, who lives, sees to what the program leaves behind.
-  defp port_closed(%{daemon?: true} = state), do: await_gone([state.program], state.patience)
-  defp port_closed(_state), do: :ok
+  defp port_closed(%{group: nil, daemon?: true} = state),
+    do: await_gone([state.program], state.patience)
+
+  defp port_closed(%{group: nil}), do: :ok
+
+  defp port_closed(%{monitor: monitor} = state) do
+    receive do
+      :dismissed -> :ok
+      {:DOWN, ^monitor, :process, _owner, _reason} -> clean_up(state)
+    end
+  end
+
+  # What the helper would have done.
+  defp clean_up(state) do
+    # There is nobody to tell when it fails. The next program in this group tries again.
+    _ = Cgroups.clean(state.group, state.helper)
+    await_gone([state.program], state.patience)
+    OsProcess.kill_group(state.program, state.patience)
+  end
 
   # The port's end is not looked at before all else that came from it was handed out.
   defp relay(%{port: port, monitor: monitor} = state) do
@@ -270,7 +292,7 @@ defmodule MuonTrap.Guard do
   defp await_exited(%{port: port} = state, deadline) do
     receive do
       {^port, {:data, data}} ->
-        case Port.decode(data) do
+        case Frame.decode(data) do
           {:exited, _report} ->
             Port.close_port(port)
 
@@ -289,13 +311,15 @@ defmodule MuonTrap.Guard do
 
       # The helper is dead, and so is the program in a moment.
       {:EXIT, ^port, _reason} ->
-        await_gone([state.program], state.patience)
-        OsProcess.kill_group(state.program)
+        clean_up(state)
     after
       max(deadline - now(), 0) ->
         helper = Port.os_pid(port)
         Port.close_port(port)
         await_gone([helper, state.program], state.patience)
+        # There is nothing left to clean, unless the helper was killed meanwhile.
+        _ = Cgroups.clean(state.group, state.helper)
+        :ok
     end
   end
 

@@ -27,12 +27,13 @@ defmodule MuonTrap.OsProcess do
 
   @doc """
   Kills what is left of the process group of a program that was its leader and is gone: what it
-  started and did not put into a group of its own.
+  started and did not put into a group of its own. Waits until all of that is gone, but no longer
+  than `timeout` milliseconds.
   """
-  @spec kill_group(pos_integer() | nil) :: :ok
-  def kill_group(nil), do: :ok
+  @spec kill_group(pos_integer() | nil, non_neg_integer()) :: :ok
+  def kill_group(nil, _timeout), do: :ok
 
-  def kill_group(leader) do
+  def kill_group(leader, timeout) do
     # In a process of its own, since System.cmd/3 leaves a message to one that traps exits.
     {pid, ref} =
       spawn_monitor(fn ->
@@ -41,6 +42,23 @@ defmodule MuonTrap.OsProcess do
 
     receive do
       {:DOWN, ^ref, :process, ^pid, _reason} -> :ok
+    end
+
+    # Death takes a moment. No more of them come: a process with SIGKILL pending cannot fork.
+    _all_gone? = leader |> group() |> await_gone(timeout)
+    :ok
+  end
+
+  defp group(leader) do
+    leader = Integer.to_string(leader)
+
+    with {:ok, entries} <- File.ls("/proc") do
+      for entry <- entries,
+          {pid, ""} <- [Integer.parse(entry)],
+          match?([_state, _parent, ^leader | _rest], stat(pid)),
+          do: pid
+    else
+      {:error, _no_proc} -> []
     end
   end
 
@@ -62,15 +80,18 @@ defmodule MuonTrap.OsProcess do
   defp running?({_pid, nil}), do: false
   defp running?({pid, start_time}), do: start_time(pid) == start_time
 
-  # The name in the second field may hold spaces and parentheses, so count from the last ")". After
-  # it come the state (field 3) and, 19 fields on, the start time (field 22).
-  defp start_time(pid) do
+  # Field 22, of which stat/1 leaves off the first two.
+  defp start_time(pid), do: pid |> stat() |> Enum.at(19)
+
+  # From field 3 on: state, parent, process group and so on; none for zombies. The name in the second
+  # field may hold spaces and parentheses, so count from the last ")".
+  defp stat(pid) do
     with {:ok, stat} <- read("/proc/#{pid}/stat"),
          [_, fields] <- Regex.run(~r/.*\) (.*)/s, stat),
-         [state | rest] when state not in ["Z", "X"] <- String.split(fields, " ") do
-      Enum.at(rest, 18)
+         [state | _rest] = fields when state not in ["Z", "X"] <- String.split(fields, " ") do
+      fields
     else
-      _gone -> nil
+      _gone -> []
     end
   end
 

@@ -6,12 +6,12 @@ defmodule MuonTrap.Port do
   @moduledoc false
 
   # A session with the helper: opening it, the frames both ways, its end. docs/protocol.md describes
-  # the bytes; this module is the only one here that knows them.
+  # the bytes; this module and MuonTrap.Frame are the only ones here that know them.
   #
   # The process that opens a session owns the port without being linked to it. MuonTrap.Guard is
   # linked to it instead and sees to it that the program ends with the owner.
 
-  alias MuonTrap.{Cgroups, CommandLine, Error, Guard, Helper, OsProcess}
+  alias MuonTrap.{Cgroups, CommandLine, Error, Frame, Guard, Helper, OsProcess}
 
   @ack 0x01
   @signal 0x02
@@ -19,15 +19,6 @@ defmodule MuonTrap.Port do
   @input 0x04
   @input_eof 0x05
   @discard 0x06
-
-  @started 0x81
-  @stdout 0x82
-  @stderr 0x83
-  @input_ack 0x84
-  @exited 0x85
-  @failed 0x86
-
-  @unknown_peak 0xFFFFFFFFFFFFFFFF
 
   # The helper has this long, after the delay before SIGKILL, to kill and reap everything. Beyond it
   # something is stuck in the kernel, and waiting would not help.
@@ -41,11 +32,13 @@ defmodule MuonTrap.Port do
   defstruct [
     :port,
     :monitor,
+    :guard,
     :relay,
     :helper,
     :patience,
     :helper_pid,
     :program_pid,
+    :group,
     cgroups: %{},
     early: []
   ]
@@ -58,29 +51,19 @@ defmodule MuonTrap.Port do
   @type t :: %__MODULE__{
           port: port(),
           monitor: reference() | nil,
+          guard: pid() | nil,
           relay: pid() | nil,
           helper: binary(),
           patience: non_neg_integer(),
           helper_pid: pos_integer() | nil,
           program_pid: pos_integer() | nil,
+          group: Cgroups.t() | nil,
           cgroups: Cgroups.directories(),
           early: [term()]
         }
 
-  @typedoc "The exit report, with the keys of `MuonTrap.Result` less the output."
-  @type report :: %{required(atom()) => term()}
-
-  @type frame ::
-          {:started, pid :: pos_integer(), cgroups :: Cgroups.directories()}
-          | {:stdout, binary()}
-          | {:stderr, binary()}
-          | {:input_ack, non_neg_integer()}
-          | {:exited, report()}
-          | {:failed, map()}
-          | {:unknown, binary()}
-
   @typedoc "What a message of the port means. `:lost`: the helper or the port is gone."
-  @type event :: {:frame, frame()} | {:lost, exit_status :: non_neg_integer() | nil}
+  @type event :: {:frame, Frame.t()} | {:lost, exit_status :: non_neg_integer() | nil}
 
   @doc """
   Starts the helper and waits until it has started the program. Returns what FAILED says, decoded,
@@ -90,11 +73,14 @@ defmodule MuonTrap.Port do
           {:ok, t()} | {:error, Error.t()}
   def start(options, guard_key \\ nil) do
     with {:ok, helper} <- Helper.find() do
+      options = Cgroups.choose(options)
+
       request = %{
         helper: helper,
         port_options: port_options(options),
         patience: options.delay_to_sigkill + @patience_ms,
         key: guard_key,
+        group: Cgroups.new(options),
         relay?: guard_key == nil and crowded?()
       }
 
@@ -117,6 +103,8 @@ defmodule MuonTrap.Port do
     %__MODULE__{
       port: port,
       monitor: if(not request.relay?, do: Port.monitor(port)),
+      guard: guard,
+      group: request.group,
       relay: if(request.relay?, do: guard),
       helper: request.helper,
       helper_pid: os_pid(port),
@@ -156,7 +144,7 @@ defmodule MuonTrap.Port do
 
   def next(%{relay: guard} = session, timeout) when guard != nil do
     case Guard.next(guard, timeout) do
-      {_port, {:data, data}} -> {{:frame, decode(data)}, session}
+      {_port, {:data, data}} -> {{:frame, Frame.decode(data)}, session}
       {_port, {:exit_status, status}} -> {{:lost, status}, session}
       :closed -> {{:lost, nil}, session}
       :timeout -> {:timeout, session}
@@ -165,7 +153,7 @@ defmodule MuonTrap.Port do
 
   def next(%{port: port, monitor: monitor} = session, timeout) do
     receive do
-      {^port, {:data, data}} -> {{:frame, decode(data)}, session}
+      {^port, {:data, data}} -> {{:frame, Frame.decode(data)}, session}
       {^port, {:exit_status, status}} -> {{:lost, status}, session}
       {:DOWN, ^monitor, :port, ^port, _reason} -> {{:lost, nil}, session}
     after
@@ -177,7 +165,7 @@ defmodule MuonTrap.Port do
   @spec event(t(), term()) :: {:ok, event()} | :error
   def event(%{port: port, monitor: monitor}, message) do
     case message do
-      {^port, {:data, data}} -> {:ok, {:frame, decode(data)}}
+      {^port, {:data, data}} -> {:ok, {:frame, Frame.decode(data)}}
       {^port, {:exit_status, status}} -> {:ok, {:lost, status}}
       {:DOWN, ^monitor, :port, ^port, _reason} -> {:ok, {:lost, nil}}
       _other -> :error
@@ -254,16 +242,21 @@ defmodule MuonTrap.Port do
 
   @doc "Closes the session, which ends the helper and the guard, and leaves no message of it behind."
   @spec close(t()) :: :ok
-  def close(%{relay: guard} = session) when guard != nil do
-    close_port(session.port)
-    Guard.dismiss(guard)
+  def close(session) do
+    close_quietly(session)
+    dismiss_guard(session)
   end
 
-  def close(session) do
+  defp close_quietly(%{relay: guard} = session) when guard != nil, do: close_port(session.port)
+
+  defp close_quietly(session) do
     Port.demonitor(session.monitor, [:flush])
     close_port(session.port)
     flush(session.port)
   end
+
+  defp dismiss_guard(%{guard: nil}), do: :ok
+  defp dismiss_guard(%{guard: guard}), do: Guard.dismiss(guard)
 
   @doc "Closes a port that may be closed already."
   @spec close_port(port()) :: :ok
@@ -284,17 +277,35 @@ defmodule MuonTrap.Port do
 
   @doc """
   Cleans up after a helper that is gone without a word, or whose port is: closes the session, waits
-  until the program is gone, kills what it leaves behind, and returns the error to report.
+  until the program is gone, kills what it leaves behind, removes its cgroup, and returns the error to
+  report.
   """
   @spec lost(t(), non_neg_integer() | nil) :: Error.t()
   def lost(session, exit_status) do
-    close(session)
+    close_quietly(session)
+    advice = clean_up(session)
+    # Only now: until here the guard would do it, if this process died.
+    dismiss_guard(session)
+    %{Helper.lost_error(session, exit_status) | advice: advice}
+  end
 
+  # A helper without a port may be at it, too. Then it needs no help, but does not mind any.
+  defp clean_up(%{group: nil} = session) do
     if OsProcess.await_gone([session.helper_pid, session.program_pid], session.patience) do
-      OsProcess.kill_group(session.program_pid)
-      Helper.lost_error(session, exit_status)
+      OsProcess.kill_group(session.program_pid, session.patience)
+      nil
     else
-      %{Helper.lost_error(session, exit_status) | advice: "it may still be running"}
+      "it may still be running"
+    end
+  end
+
+  defp clean_up(session) do
+    OsProcess.await_gone([session.helper_pid], session.patience)
+    cleaned = Cgroups.clean(session.group, session.helper)
+
+    case {clean_up(%{session | group: nil, helper_pid: nil}), cleaned} do
+      {nil, {:error, error}} -> "its cgroup could not be removed: " <> Exception.message(error)
+      {advice, _cleaned} -> advice
     end
   end
 
@@ -306,78 +317,6 @@ defmodule MuonTrap.Port do
       _closed -> nil
     end
   end
-
-  @doc "Decodes a frame. Bytes of output are not copied."
-  @spec decode(binary()) :: frame()
-  def decode(<<@stdout, data::binary>>), do: {:stdout, data}
-  def decode(<<@stderr, data::binary>>), do: {:stderr, data}
-  def decode(<<@input_ack, count::32>>), do: {:input_ack, count}
-  def decode(<<@started, pid::32, cgroups::binary>>), do: decode_started(pid, cgroups, [])
-  def decode(<<@exited, report::binary>>), do: decode_exited(report)
-  def decode(<<@failed, failed::binary>>), do: decode_failed(failed)
-  def decode(other), do: {:unknown, other}
-
-  defp decode_started(pid, "", directories),
-    do: {:started, pid, Cgroups.by_controller(directories)}
-
-  defp decode_started(
-         pid,
-         <<size::16, controllers::binary-size(size), path_size::16, path::binary-size(path_size),
-           rest::binary>>,
-         directories
-       ) do
-    decode_started(pid, rest, [{controllers, path} | directories])
-  end
-
-  defp decode_started(_pid, other, _directories), do: {:unknown, other}
-
-  defp decode_exited(
-         <<how, code, flags, user::64, system::64, peak_rss::64, wall::64, stdout::64, stderr::64,
-           swept::32, survivors::32, cgroup_peak::64>>
-       ) do
-    <<_unused::3, cgroup_left::1, sigkill::1, _stopped::1, oom::1, core::1>> = <<flags>>
-
-    report = %{
-      exit_status: if(how == 1, do: 128 + code, else: code),
-      signal: if(how == 1, do: code),
-      core_dumped: core == 1,
-      oom_killed: oom == 1,
-      sigkill_needed: sigkill == 1,
-      cgroup_left: cgroup_left == 1,
-      user_time_us: user,
-      system_time_us: system,
-      peak_rss_bytes: peak_rss,
-      wall_time_us: wall,
-      stdout_bytes: stdout,
-      stderr_bytes: stderr,
-      swept: swept,
-      survivors: survivors,
-      cgroup_peak_bytes: if(cgroup_peak != @unknown_peak, do: cgroup_peak)
-    }
-
-    {:exited, report}
-  end
-
-  defp decode_exited(other), do: {:unknown, other}
-
-  defp decode_failed(
-         <<exit_status, errno::32, step_size::16, step::binary-size(step_size), path_size::16,
-           path::binary-size(path_size), message_size::16, message::binary-size(message_size),
-           advice_size::16, advice::binary-size(advice_size)>>
-       ) do
-    failed = %{
-      exit_status: exit_status,
-      errno: errno,
-      step: step,
-      path: path,
-      message: message,
-      advice: advice
-    }
-
-    {:failed, failed}
-  end
-
-  defp decode_failed(other), do: {:unknown, other}
 
   defp port_options(options) do
     use_stdio = if options.use_stdio, do: :use_stdio, else: :nouse_stdio

@@ -12,6 +12,8 @@ defmodule MuonTrap.Test.OS do
 
   @poll_ms 2
   @deadline_ms 10_000
+  # To read of a command line or an environment.
+  @most_bytes 1_000_000
 
   @doc """
   Polls until `condition` returns something truthy, and returns that. Fails the test after
@@ -82,9 +84,14 @@ defmodule MuonTrap.Test.OS do
     end
   end
 
+  # Raw, as File.read/1 goes through one process for the whole BEAM, and here are many files, and many
+  # tests at once.
   defp mentions?(path, marker) do
-    case File.read(path) do
-      {:ok, content} -> String.contains?(content, marker)
+    with {:ok, file} <- :file.open(path, [:raw, :read, :binary]) do
+      content = :file.read(file, @most_bytes)
+      :ok = :file.close(file)
+      match?({:ok, _}, content) and String.contains?(elem(content, 1), marker)
+    else
       {:error, _gone} -> false
     end
   end

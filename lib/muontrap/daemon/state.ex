@@ -6,7 +6,7 @@ defmodule MuonTrap.Daemon.State do
   @moduledoc false
 
   alias MuonTrap.Daemon.Output
-  alias MuonTrap.{LineBuffer, Options, Port}
+  alias MuonTrap.{Cgroups, LineBuffer, Options, Port}
 
   @enforce_keys [:options, :lines, :log]
   defstruct [
@@ -50,6 +50,11 @@ defmodule MuonTrap.Daemon.State do
     options = %{state.options | env: []}
     %{state | options: options, session: session, started_at: now()}
   end
+
+  @doc "The cgroup of the program; `nil` without one."
+  @spec group(t()) :: Cgroups.t() | nil
+  def group(%{session: nil}), do: nil
+  def group(state), do: state.session.group
 
   @doc "Some output was handled."
   @spec count(t(), :stdout | :stderr, non_neg_integer()) :: t()

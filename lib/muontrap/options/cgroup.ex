@@ -67,21 +67,20 @@ defmodule MuonTrap.Options.Cgroup do
     |> Enum.sort()
     |> Enum.reduce_while({:ok, []}, fn {key, value}, {:ok, settings} ->
       case parse_limit(key, value) do
-        {:ok, text} -> {:cont, {:ok, [{setting_name(key), text} | settings]}}
+        {:ok, texts} -> {:cont, {:ok, settings ++ settings(key, List.wrap(texts))}}
         :error -> {:halt, {:error, key}}
       end
     end)
-    |> case do
-      {:ok, settings} -> {:ok, Enum.reverse(settings)}
-      error -> error
-    end
   end
 
   def parse_limits(_other), do: :error
 
   # Only after the key was recognised: `cpuset_cpus` is "cpuset.cpus", `memory_swap_max` is
   # "memory.swap.max", and `memory_oom_group` "memory.oom.group".
-  defp setting_name(key), do: key |> Atom.to_string() |> String.replace("_", ".")
+  defp settings(key, texts) do
+    name = key |> Atom.to_string() |> String.replace("_", ".")
+    for text <- texts, do: {name, text}
+  end
 
   @maxima [:memory_min, :memory_low, :memory_high, :memory_max, :memory_swap_max, :pids_max]
 
@@ -92,6 +91,8 @@ defmodule MuonTrap.Options.Cgroup do
   defp parse_limit(:cpu_weight, value) when value in 1..10_000, do: natural(value)
   defp parse_limit(:cpu_max, value), do: parse_cpu_max(value)
   defp parse_limit(:io_weight, value) when value in 1..10_000, do: natural(value)
+  defp parse_limit(:io_weight, %{} = weights), do: by_device(weights, &device_weight/1)
+  defp parse_limit(:io_max, %{} = limits), do: by_device(limits, &device_limits/1)
   defp parse_limit(key, value) when key in [:io_weight, :io_max], do: text(value)
   defp parse_limit(key, value) when key in [:cpuset_cpus, :cpuset_mems], do: text(value)
   defp parse_limit(_key, _value), do: :error
@@ -107,6 +108,36 @@ defmodule MuonTrap.Options.Cgroup do
   end
 
   defp parse_cpu_max(_other), do: :error
+
+  # One setting for each device: the kernel takes one at a time.
+  defp by_device(map, to_text) when not is_struct(map) do
+    texts = for {device, value} <- Enum.sort(map), do: {device, to_text.({device, value})}
+    if Enum.all?(texts, fn {_, text} -> text != :error end), do: {:ok, join(texts)}, else: :error
+  end
+
+  defp by_device(_struct, _to_text), do: :error
+
+  defp join(texts), do: for({device, text} <- texts, text != "", do: "#{device} #{text}")
+
+  defp device_weight({device, weight}) when weight in 1..10_000 do
+    if device == :default or device?(device), do: Integer.to_string(weight), else: :error
+  end
+
+  defp device_weight(_other), do: :error
+
+  @rates [:rbps, :wbps, :riops, :wiops]
+
+  defp device_limits({device, limits}) when is_map(limits) and not is_struct(limits) do
+    if device?(device) and Enum.all?(limits, &rate?/1),
+      do: Enum.map_join(limits, " ", fn {key, rate} -> "#{key}=#{rate}" end),
+      else: :error
+  end
+
+  defp device_limits(_other), do: :error
+
+  defp rate?({key, rate}), do: key in @rates and (rate == :max or (is_integer(rate) and rate > 0))
+
+  defp device?(device), do: text?(device) and device =~ ~r/\A\d+:\d+\z/
 
   defp natural(value) when is_integer(value) and value >= 0, do: {:ok, Integer.to_string(value)}
   defp natural(_other), do: :error

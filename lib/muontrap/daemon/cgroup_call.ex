@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Daemon.CgroupCall do
+  @moduledoc false
+
+  # Calls about a daemon's cgroup. A process of its own answers each, so that the daemon goes on with
+  # the output of its program whatever the kernel does.
+
+  alias MuonTrap.{Cgroups, Error, Port}
+  alias MuonTrap.Cgroups.Values
+
+  @type request ::
+          {:cgget, controller :: term(), variable :: term()}
+          | {:cgset, controller :: term(), variable :: term(), value :: term()}
+          | :cgroup_config
+          | {:statistics, MuonTrap.Daemon.statistics()}
+
+  @doc "Replies to a call, sooner or later."
+  @spec answer(request(), GenServer.from(), Port.t() | nil) :: :ok
+  def answer(request, from, session) do
+    case session do
+      %{group: group} when group != nil ->
+        helper = session.helper
+        _pid = spawn(fn -> GenServer.reply(from, ask(request, group, helper)) end)
+        :ok
+
+      _without ->
+        GenServer.reply(from, without(request))
+    end
+  end
+
+  defp without({:statistics, statistics}), do: statistics
+  defp without(:cgroup_config), do: {:ok, %{}}
+
+  defp without(_get_or_set) do
+    {:error, %Error{step: :cgroup, errno: :enoent, message: "the daemon has no cgroup"}}
+  end
+
+  defp ask({:statistics, statistics}, group, helper) do
+    case Cgroups.statistics(group, helper) do
+      {:ok, files} -> %{statistics | cgroup: Values.statistics(files)}
+      {:error, _error} -> statistics
+    end
+  end
+
+  defp ask(:cgroup_config, group, helper) do
+    with {:ok, files} <- Cgroups.settings(group, helper), do: {:ok, Values.config(files)}
+  end
+
+  defp ask({:cgget, controller, variable}, group, helper) do
+    with :ok <- check([controller || "", variable]),
+         do: Cgroups.get(group, helper, controller, variable)
+  end
+
+  defp ask({:cgset, controller, variable, value}, group, helper) do
+    value = if is_integer(value), do: Integer.to_string(value), else: value
+
+    with :ok <- check([controller || "", variable, value]),
+         :ok <- check_name(variable),
+         do: Cgroups.set(group, helper, controller, variable, value)
+  end
+
+  # What would not reach the helper as it is.
+  defp check(words) do
+    case Enum.reject(words, &word?/1) do
+      [] -> :ok
+      [bad | _more] -> {:error, invalid(bad)}
+    end
+  end
+
+  defp word?(word),
+    do: is_binary(word) and String.valid?(word) and not String.contains?(word, "\0")
+
+  # An equals sign would divide it in another place.
+  defp check_name(variable) do
+    if variable == "" or String.contains?(variable, "="),
+      do: {:error, invalid(variable)},
+      else: :ok
+  end
+
+  defp invalid(word) do
+    %Error{step: :cgroup, errno: :einval, message: "this cannot be in a cgroup: #{inspect(word)}"}
+  end
+end

@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Frame do
+  @moduledoc false
+
+  # What the helper sends, decoded. docs/protocol.md describes the bytes; MuonTrap.Port knows the
+  # other direction.
+
+  alias MuonTrap.Cgroups
+
+  @started 0x81
+  @stdout 0x82
+  @stderr 0x83
+  @input_ack 0x84
+  @exited 0x85
+  @failed 0x86
+  @answer 0x87
+
+  @unknown_peak 0xFFFFFFFFFFFFFFFF
+
+  @typedoc "The exit report, with the keys of `MuonTrap.Result` less the output."
+  @type report :: %{required(atom()) => term()}
+
+  @type t ::
+          {:started, pid :: pos_integer(), cgroups :: Cgroups.directories()}
+          | {:stdout, binary()}
+          | {:stderr, binary()}
+          | {:input_ack, non_neg_integer()}
+          | {:exited, report()}
+          | {:failed, map()}
+          | {:answer, %{optional(String.t()) => String.t()}}
+          | {:unknown, binary()}
+
+  @doc "Decodes a frame. Bytes of output are not copied."
+  @spec decode(binary()) :: t()
+  def decode(<<@stdout, data::binary>>), do: {:stdout, data}
+  def decode(<<@stderr, data::binary>>), do: {:stderr, data}
+  def decode(<<@input_ack, count::32>>), do: {:input_ack, count}
+  def decode(<<@started, pid::32, cgroups::binary>>), do: decode_started(pid, cgroups, [])
+  def decode(<<@exited, report::binary>>), do: decode_exited(report)
+  def decode(<<@failed, failed::binary>>), do: decode_failed(failed)
+  def decode(<<@answer, values::binary>>), do: decode_answer(values, %{})
+  def decode(other), do: {:unknown, other}
+
+  defp decode_started(pid, "", directories),
+    do: {:started, pid, Cgroups.by_controller(directories)}
+
+  defp decode_started(
+         pid,
+         <<size::16, controllers::binary-size(size), path_size::16, path::binary-size(path_size),
+           rest::binary>>,
+         directories
+       ) do
+    decode_started(pid, rest, [{controllers, path} | directories])
+  end
+
+  defp decode_started(_pid, other, _directories), do: {:unknown, other}
+
+  defp decode_exited(
+         <<how, code, flags, user::64, system::64, peak_rss::64, wall::64, stdout::64, stderr::64,
+           swept::32, survivors::32, cgroup_peak::64>>
+       ) do
+    <<_unused::3, cgroup_left::1, sigkill::1, _stopped::1, oom::1, core::1>> = <<flags>>
+
+    report = %{
+      exit_status: if(how == 1, do: 128 + code, else: code),
+      signal: if(how == 1, do: code),
+      core_dumped: core == 1,
+      oom_killed: oom == 1,
+      sigkill_needed: sigkill == 1,
+      cgroup_left: cgroup_left == 1,
+      user_time_us: user,
+      system_time_us: system,
+      peak_rss_bytes: peak_rss,
+      wall_time_us: wall,
+      stdout_bytes: stdout,
+      stderr_bytes: stderr,
+      swept: swept,
+      survivors: survivors,
+      cgroup_peak_bytes: if(cgroup_peak != @unknown_peak, do: cgroup_peak)
+    }
+
+    {:exited, report}
+  end
+
+  defp decode_exited(other), do: {:unknown, other}
+
+  defp decode_failed(
+         <<exit_status, errno::32, step_size::16, step::binary-size(step_size), path_size::16,
+           path::binary-size(path_size), message_size::16, message::binary-size(message_size),
+           advice_size::16, advice::binary-size(advice_size)>>
+       ) do
+    failed = %{
+      exit_status: exit_status,
+      errno: errno,
+      step: step,
+      path: path,
+      message: message,
+      advice: advice
+    }
+
+    {:failed, failed}
+  end
+
+  defp decode_failed(other), do: {:unknown, other}
+
+  defp decode_answer("", values), do: {:answer, values}
+
+  defp decode_answer(
+         <<size::16, name::binary-size(size), value_size::32, value::binary-size(value_size),
+           rest::binary>>,
+         values
+       ) do
+    decode_answer(rest, Map.put(values, name, value))
+  end
+
+  defp decode_answer(other, _values), do: {:unknown, other}
+end

@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.CgroupLimitsTest do
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.{Cgroup, OS}
+
+  alias MuonTrap.Daemon
+
+  @moduletag :capture_log
+
+  @mebibyte 1024 * 1024
+
+  test "a program that takes all memory is killed, and says so" do
+    with_group(["memory"], fn group ->
+      options = [cgroup_path: group, cgroup: %{memory_max: 32 * @mebibyte}]
+      result = MuonTrap.run("tail", ["/dev/zero"], options)
+      assert %{exit_status: 137, signal: 9, oom_killed: true, cgroup_left: false} = result
+      assert result.cgroup_peak_bytes in (16 * @mebibyte)..(32 * @mebibyte)
+      assert directories(group) == []
+
+      # The count is that of the run, not of the group.
+      result = MuonTrap.run("true", [], options)
+      assert %{exit_status: 0, oom_killed: false} = result
+      assert result.cgroup_peak_bytes < 16 * @mebibyte
+    end)
+  end
+
+  test "a child that is killed for its memory is told from one that is not" do
+    with_group(["memory"], fn group ->
+      options = [cgroup_path: group, cgroup: %{memory_max: 32 * @mebibyte}]
+      result = MuonTrap.run("sh", ["-c", "tail /dev/zero 2>/dev/null; exit 3"], options)
+      assert %{exit_status: 3, oom_killed: true} = result
+      result = MuonTrap.run("sh", ["-c", "kill -KILL $$"], options)
+      assert %{exit_status: 137, oom_killed: false} = result
+    end)
+  end
+
+  test "a fork bomb stops at pids_max, and goes away with its daemon" do
+    with_group(["pids"], fn group ->
+      bomb = "(while :; do sleep 1000 & done) 2>/dev/null & exec sleep 1000"
+      options = [cgroup_path: group, cgroup: %{pids_max: 20}]
+      {:ok, daemon} = Daemon.start_link("sh", ["-c", bomb], options)
+      refused = fn -> Daemon.statistics(daemon).cgroup["pids.events"]["max"] end
+      wait_until(fn -> refused.() > 0 end)
+      members = members(group)
+      assert length(members) in 10..20
+      GenServer.stop(daemon)
+      assert Enum.filter(members, &alive?/1) == []
+      assert directories(group) == []
+    end)
+  end
+
+  @tag timeout: 120_000
+  test "a program that takes all CPU time gets what cpu_max says" do
+    with_group(["cpu"], fn group ->
+      # The weight keeps other work on this machine from taking what is left to it.
+      limits = %{cpu_max: {50_000, 100_000}, cpu_weight: 10_000}
+      spin = ["-c", "while :; do :; done"]
+      {:ok, daemon} = Daemon.start_link("sh", spin, cgroup_path: group, cgroup: limits)
+      {used_before, time_before} = cpu(daemon)
+      wait_until(fn -> now() - time_before >= 5_000_000 end)
+      {used, time} = cpu(daemon)
+      GenServer.stop(daemon)
+      percent = 100 * (used - used_before) / (time - time_before)
+      assert_in_delta percent, 50, 5
+    end)
+  end
+
+  defp cpu(daemon), do: {Daemon.statistics(daemon).cgroup["cpu.stat"]["usage_usec"], now()}
+
+  defp now, do: System.monotonic_time(:microsecond)
+
+  test "a program is where it belongs before its first instruction" do
+    with_group(["memory", "pids"], fn group ->
+      limits = %{memory_max: 32 * @mebibyte, pids_max: 10}
+      options = [cgroup_path: group, cgroup: limits]
+      {text, 0} = MuonTrap.cmd("cat", ["/proc/self/cgroup"], options)
+
+      for controller <- ["memory", "pids"] do
+        line =
+          if version(controller) == :v1, do: ~r/^\d+:#{controller}:(.*)$/m, else: ~r/^0::(.*)$/m
+
+        assert [_, path] = Regex.run(line, text)
+        assert Path.basename(path) == group
+      end
+    end)
+  end
+
+  test "CPUs can be chosen" do
+    with_group(["cpuset"], fn group ->
+      options = [cgroup_path: group, cgroup: %{cpuset_cpus: "0"}]
+      {text, 0} = MuonTrap.cmd("cat", ["/proc/self/status"], options)
+      assert text =~ ~r/^Cpus_allowed_list:\s0$/m
+    end)
+  end
+
+  test "a base has a group for each run" do
+    with_group(fn base ->
+      show = fn -> MuonTrap.cmd("cat", ["/proc/self/cgroup"], cgroup_base: base) end
+      {one, 0} = show.()
+      {other, 0} = show.()
+      [one, other] = for text <- [one, other], do: Regex.run(~r/#{base}\/[\w-]+/, text)
+      assert one != other
+      assert below(base) == []
+    end)
+  end
+
+  test "every one of many runs at once has a group of its own" do
+    with_group(["pids"], fn base ->
+      options = [cgroup_base: base, cgroup: %{pids_max: 5}]
+
+      1..20
+      |> Task.async_stream(fn _ -> MuonTrap.run("sh", ["-c", "sleep 0.1 & wait"], options) end,
+        max_concurrency: 20,
+        timeout: 60_000
+      )
+      |> Enum.each(fn {:ok, result} -> assert %{exit_status: 0, cgroup_left: false} = result end)
+
+      assert below(base) == []
+    end)
+  end
+end

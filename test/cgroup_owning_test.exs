@@ -1,0 +1,265 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.CgroupOwningTest do
+  # Whatever dies, nothing is left in the cgroup of the program, and nothing of it.
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.{Cgroup, OS}
+
+  alias MuonTrap.{Daemon, Error}
+
+  @moduletag :capture_log
+  @moduletag timeout: 300_000
+
+  # Makes groups below its own and enters one of them where it may, and starts processes that leave
+  # their session and their parent. `$GROUPS` are the directories of the program's group.
+  @escape """
+  for d in $GROUPS; do
+    [ -d $d ] || continue
+    mkdir -p $d/sub/deep && echo $$ >$d/sub/deep/cgroup.procs
+  done 2>/dev/null
+  i=0
+  while [ $i -lt $COUNT ]; do
+    i=$((i + 1))
+    (setsid sleep 1000 &)
+  done
+  trap '' TERM
+  echo ready
+  while :; do sleep 1000; done
+  """
+
+  defp escaping(group, count) do
+    groups = mounts() |> Map.values() |> Enum.uniq() |> Enum.map_join(" ", &Path.join(&1, group))
+    env = [{"GROUPS", groups}, {"COUNT", Integer.to_string(count)}]
+    {"sh", ["-c", @escape], [cgroup_path: group, env: env, delay_to_sigkill: 100]}
+  end
+
+  # Runs `ending` while the program and all that came of it are in the group.
+  defp escape(group, count, start, ending) do
+    {command, args, opts} = escaping(group, count)
+    started = start.(command, args, opts)
+    wait_until(fn -> length(members(group)) >= count end, 120_000)
+    wait_until(fn -> below(group) != [] end)
+    members = members(group)
+    ending.(started)
+    await_removed(group)
+    assert Enum.filter(members, &alive?/1) == []
+  end
+
+  defp task(command, args, opts) do
+    test = self()
+    pid = spawn(fn -> send(test, {self(), catch_error(MuonTrap.cmd(command, args, opts))}) end)
+    %{pid: pid}
+  end
+
+  defp daemon(command, args, opts) do
+    Process.flag(:trap_exit, true)
+    {:ok, pid} = Daemon.start_link(command, args, opts)
+    %{pid: pid, helper: Daemon.os_pid(pid), program: Daemon.program_os_pid(pid)}
+  end
+
+  describe "500 processes that got out of their session and their parent, after" do
+    test "a stop" do
+      with_group(fn group ->
+        escape(group, 500, &daemon/3, fn %{pid: pid} ->
+          GenServer.stop(pid)
+          assert directories(group) == []
+        end)
+      end)
+    end
+
+    test "a timeout" do
+      with_group(fn group ->
+        {command, args, opts} = escaping(group, 500)
+
+        into = %MuonTrap.Test.Callback{
+          fun: fn "ready\n" -> assert length(members(group)) >= 500 end
+        }
+
+        result = MuonTrap.run(command, args, [timeout: 20_000, into: into] ++ opts)
+        assert %{exit_status: :timeout, sigkill_needed: true, cgroup_left: false} = result
+        assert result.swept >= 500
+        assert directories(group) == []
+      end)
+    end
+
+    test "the owner's death" do
+      with_group(fn group ->
+        escape(group, 500, &task/3, fn %{pid: pid} -> Process.exit(pid, :kill) end)
+      end)
+    end
+
+    test "the helper's death" do
+      with_group(fn group ->
+        escape(group, 500, &daemon/3, fn %{pid: pid, helper: helper} ->
+          kill(helper, "KILL")
+          assert_receive {:EXIT, ^pid, %Error{step: :helper, advice: nil}}, 20_000
+          assert directories(group) == []
+        end)
+      end)
+    end
+
+    test "the program's own end" do
+      with_group(fn group ->
+        script = String.replace(@escape, ~r/^trap.*/ms, "")
+        {_, _, opts} = escaping(group, 500)
+        result = MuonTrap.run("sh", ["-c", script], opts)
+        assert %{exit_status: 0, cgroup_left: false, survivors: 0} = result
+        assert result.swept >= 500
+        assert directories(group) == []
+      end)
+    end
+
+    @tag :tmp_dir
+    test "the death of the BEAM", %{tmp_dir: folder} do
+      with_group(fn group ->
+        escape(group, 500, &beam(&1, &2, &3, folder), fn beam -> kill(beam, "KILL") end)
+      end)
+    end
+  end
+
+  # Another BEAM that runs the command. It says who it is.
+  defp beam(command, args, opts, folder) do
+    file = Path.join(folder, "beam")
+
+    code = """
+    File.write!(#{inspect(file)}, System.pid() <> "\\n")
+    MuonTrap.cmd(#{inspect(command)}, #{inspect(args)}, #{inspect(opts)})
+    """
+
+    elixir = System.find_executable("elixir")
+    beams = :muontrap |> :code.lib_dir() |> Path.join("ebin")
+    spawn_link(fn -> System.cmd(elixir, ["-pa", beams, "-e", code]) end)
+    await_pid(file)
+  end
+
+  describe "a helper that is killed" do
+    test "is an error of the command, which comes when nothing is left" do
+      with_group(["pids"], fn group ->
+        opts = [cgroup_path: group, cgroup: %{pids_max: 50}]
+        script = "setsid sleep 1000 & sleep 1000 & kill -KILL $PPID; exec sleep 1000"
+        error = assert_raise Error, fn -> MuonTrap.cmd("sh", ["-c", script], opts) end
+        assert %{step: :helper, advice: nil} = error
+        assert directories(group) == []
+        assert mailbox() == []
+        # A restart works at once.
+        assert MuonTrap.cmd("true", [], opts) == {"", 0}
+      end)
+    end
+
+    test "as well as its owner, in whichever order, leaves nothing" do
+      with_group(fn group ->
+        # The owner goes first, and the helper while it waits for the program to heed SIGTERM.
+        {task, helper, members} = stubborn(group)
+        Process.exit(task, :kill)
+        kill(helper, "KILL")
+        await_removed(group)
+        assert Enum.filter(members, &alive?/1) == []
+
+        # The helper goes first, and the owner before it can do anything about that.
+        {task, helper, members} = stubborn(group)
+        :erlang.suspend_process(task)
+        kill(helper, "KILL")
+        await_gone(helper)
+        Process.exit(task, :kill)
+        await_removed(group)
+        assert Enum.filter(members, &alive?/1) == []
+      end)
+    end
+
+    test "takes a daemon along, of which a successor waits for the end" do
+      with_group(fn group ->
+        Process.flag(:trap_exit, true)
+        args = ["-c", "setsid sleep 1000 & exec sleep 1000"]
+        opts = [cgroup_path: group]
+        %{pid: pid, helper: helper} = daemon("sh", args, opts)
+        wait_until(fn -> length(members(group)) == 2 end)
+        members = members(group)
+        :erlang.suspend_process(pid)
+        kill(helper, "KILL")
+        await_gone(helper)
+        Process.exit(pid, :kill)
+        %{pid: pid} = daemon("sh", args, opts)
+        assert Enum.filter(members, &alive?/1) == []
+        wait_until(fn -> length(members(group)) == 2 end)
+        GenServer.stop(pid)
+        assert directories(group) == []
+      end)
+    end
+
+    defp stubborn(group) do
+      test = self()
+      into = %MuonTrap.Test.Callback{fun: &send(test, {:program, &1})}
+      script = "trap '' TERM; setsid sleep 1000 & echo $$; while :; do sleep 1000; done"
+      opts = [cgroup_path: group, delay_to_sigkill: 60_000, into: into]
+      task = spawn(fn -> MuonTrap.cmd("sh", ["-c", script], opts) end)
+      assert_receive {:program, program}, 20_000
+      wait_until(fn -> length(members(group)) == 3 end)
+      {task, program |> String.trim() |> String.to_integer() |> parent(), members(group)}
+    end
+
+    test "50 times under a supervisor is replaced 50 times" do
+      with_group(["pids"], fn group ->
+        marker = marker()
+        opts = [cgroup_path: group, cgroup: %{pids_max: 50}, env: [{"MARKER", marker}]]
+        child = {Daemon, ["sh", ["-c", "setsid sleep 1000 & exec sleep 1000"], opts]}
+        options = [strategy: :one_for_one, max_restarts: 50, max_seconds: 600]
+        {:ok, supervisor} = Supervisor.start_link([child], options)
+
+        seen =
+          for _ <- 1..50 do
+            daemon = running(supervisor)
+            wait_until(fn -> length(members(group)) == 2 end)
+            before = members(group)
+            kill(Daemon.os_pid(daemon), "KILL")
+            wait_until(fn -> running(supervisor) not in [daemon, nil] end)
+            assert Enum.filter(before, &alive?/1) == []
+            daemon
+          end
+
+        assert length(Enum.uniq([running(supervisor) | seen])) == 51
+        wait_until(fn -> length(marked(marker)) == 2 end)
+        Supervisor.stop(supervisor)
+        assert {marked(marker), helpers(marker), directories(group)} == {[], [], []}
+      end)
+    end
+
+    defp running(supervisor) do
+      case Supervisor.which_children(supervisor) do
+        [{Daemon, pid, :worker, _modules}] when is_pid(pid) -> pid
+        _restarting -> nil
+      end
+    end
+  end
+
+  describe "a group that is there already" do
+    test "is used when it is empty, and gone afterwards" do
+      with_group(["pids"], fn group ->
+        opts = [cgroup_path: group, cgroup: %{pids_max: 50}]
+        pids = if version("pids") == :v1, do: "pids", else: :v2
+        File.mkdir!(Path.join(mounts()[pids], group))
+        File.mkdir!(Path.join(mounts()[pids], group <> "/below"))
+        assert MuonTrap.cmd("true", [], opts) == {"", 0}
+        assert directories(group) == []
+      end)
+    end
+
+    test "is emptied when it is populated, for it is ours by contract" do
+      with_group(["pids"], fn group ->
+        # What is left of an earlier life, say.
+        pids = if version("pids") == :v1, do: "pids", else: :v2
+        path = Path.join(mounts()[pids], group)
+        File.mkdir!(path)
+        enter = "echo $$ >#{path}/cgroup.procs && exec sleep 1000"
+        stray = Task.async(fn -> MuonTrap.cmd("sh", ["-c", enter]) end)
+        wait_until(fn -> members(group) != [] end)
+        opts = [cgroup_path: group, cgroup_controllers: ["pids"]]
+        assert {text, 0} = MuonTrap.cmd("cat", ["/proc/self/cgroup"], opts)
+        assert text =~ group
+        assert Task.await(stray) == {"", 137}
+      end)
+    end
+  end
+end

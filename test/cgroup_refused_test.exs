@@ -1,0 +1,236 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.CgroupRefusedTest do
+  # What cannot be done is an error that says so. Nothing runs, nothing is killed, nothing is left.
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.{Cgroup, OS}
+
+  alias MuonTrap.{Daemon, Error}
+
+  @moduletag :tmp_dir
+
+  # Runs a program that would leave a file, and returns the error.
+  defp refused(group, folder, opts) do
+    file = Path.join(folder, "ran")
+    opts = Keyword.put_new(opts, :cgroup_path, group)
+    error = assert_raise Error, fn -> MuonTrap.cmd("touch", [file], opts) end
+    assert {:error, ^error} = Daemon.start_link("touch", [file], opts)
+    refute File.exists?(file)
+    assert directories(group) == []
+    assert error.step == :cgroup
+    error
+  end
+
+  describe "values that the kernel does not take" do
+    test "for memory", %{tmp_dir: folder} do
+      with_group(["memory"], fn group ->
+        for name <- ["memory.max", "memory.limit_in_bytes"] do
+          error = refused(group, folder, cgroup_sets: [{"memory", name, "abc"}])
+          assert error.errno == :einval
+          assert Path.basename(error.path) in ["memory.max", "memory.limit_in_bytes"]
+          assert error.message =~ ~s("abc")
+          assert error.message =~ error.path
+        end
+      end)
+    end
+
+    test "for processes, CPU time and devices", %{tmp_dir: folder} do
+      with_group(["pids", "cpu", "io"], fn group ->
+        for {controller, name, value} <- [
+              {"pids", "pids.max", "-5"},
+              {"pids", "pids.max", "many"},
+              {"cpu", "cpu.max", "1 1"},
+              {"cpu", "cpu.weight", "0"},
+              {"cpu", "cpu.shares", "many"},
+              {"io", "io.max", "9999:9999 rbps=1"},
+              {"io", "io.max", "nonsense"}
+            ] do
+          error = refused(group, folder, cgroup_sets: [{controller, name, value}])
+          assert {name, value, true} == {name, value, error.errno in [:einval, :erange, :enodev]}
+          assert is_binary(error.path)
+        end
+      end)
+    end
+
+    test "for CPUs, which do not exist", %{tmp_dir: folder} do
+      with_group(["cpuset"], fn group ->
+        for cpus <- ["1023", "0-1023", "99999", "x"] do
+          error = refused(group, folder, cgroup: %{cpuset_cpus: cpus})
+          assert error.errno in [:einval, :erange]
+          assert Path.basename(error.path) == "cpuset.cpus"
+          assert error.message =~ inspect(cpus)
+        end
+      end)
+    end
+
+    test "after others that it did take", %{tmp_dir: folder} do
+      with_group(["memory", "pids"], fn group ->
+        sets = [{"memory", "memory.max", 33_554_432}, {"pids", "pids.max", "x"}]
+        assert refused(group, folder, cgroup_sets: sets).errno == :einval
+      end)
+    end
+  end
+
+  describe "what this host does not have" do
+    test "is named", %{tmp_dir: folder} do
+      with_group(["memory"], fn group ->
+        for sets <- [[{"memory", "memory.no_such_thing", 1}], [{"nonsense", "nonsense.max", 1}]] do
+          error = refused(group, folder, cgroup_sets: sets)
+          assert error.errno == :enoent
+          [{_controller, name, _value}] = sets
+          assert Exception.message(error) =~ name |> String.split(".") |> hd()
+        end
+
+        error = refused(group, folder, cgroup_controllers: ["nonsense"])
+        assert error.errno == :enoent
+        assert Exception.message(error) =~ "nonsense"
+      end)
+    end
+
+    test "is the same setting that the other version has alone", %{tmp_dir: folder} do
+      with_group(["memory"], fn group ->
+        {setting, value} =
+          if version("memory") == :v1, do: {:memory_high, 1_000_000}, else: {:memory_high, nil}
+
+        if value do
+          error = refused(group, folder, cgroup: %{setting => value})
+          assert error.errno == :enoent
+          assert Exception.message(error) =~ "memory.high"
+        else
+          error = refused(group, folder, cgroup_sets: [{"memory", "memory.swappiness", 1}])
+          assert error.errno == :enoent
+          assert Exception.message(error) =~ "memory.swappiness"
+        end
+      end)
+    end
+
+    test "are cgroups at all, in a mount namespace without them", %{tmp_dir: folder} do
+      {output, status} = in_namespace("umount -l /sys/fs/cgroup", folder)
+
+      if root?() do
+        assert {_, 125} = {output, status}
+        assert output =~ "no cgroup hierarchy is mounted"
+      else
+        assert output =~ "unshare"
+      end
+    end
+
+    test "is a mount that can be written to", %{tmp_dir: folder} do
+      points = mounts() |> Map.values() |> Enum.uniq()
+      remount = Enum.map_join(points, "; ", &"mount -o remount,bind,ro #{&1}")
+      {output, status} = in_namespace(remount, folder)
+
+      if root?() do
+        assert {_, 125} = {output, status}
+        assert output =~ "Read-only file system"
+        assert output =~ "remount,rw"
+      else
+        assert output =~ "unshare"
+      end
+    end
+  end
+
+  # Runs the helper where `prepare` has been done to the mounts.
+  defp in_namespace(prepare, folder) do
+    file = Path.join(folder, "ran")
+    helper = MuonTrap.muontrap_path()
+    script = "#{prepare}; exec #{helper} --group muontrap-test-ns/x -- touch #{file}"
+
+    result =
+      MuonTrap.cmd("unshare", ["--mount", "sh", "-c", script],
+        stderr_to_stdout: true,
+        timeout: 20_000
+      )
+
+    refute File.exists?(file)
+    assert directories("muontrap-test-ns") == []
+    result
+  end
+
+  test "paths that are none", %{tmp_dir: folder} do
+    for path <- ["../../x", "/sys/fs/cgroup/x", "", "a/../b", ".", "a\0b"] do
+      assert_raise ArgumentError, ~r/:cgroup_path/, fn ->
+        MuonTrap.cmd("true", [], cgroup_path: path)
+      end
+
+      assert_raise ArgumentError, ~r/:cgroup_base/, fn ->
+        Daemon.start_link("true", [], cgroup_base: path)
+      end
+    end
+
+    # The helper does not rely on that.
+    for path <- ["../../x", "/sys/fs/cgroup/x", "", "a/../b", ".", "/", "a//b"] do
+      file = Path.join(folder, "ran")
+      args = ["--group", path, "--", "touch", file]
+      assert {text, 125} = MuonTrap.cmd(MuonTrap.muontrap_path(), args, stderr_to_stdout: true)
+      assert text =~ "invalid cgroup group"
+      refute File.exists?(file)
+    end
+  end
+
+  test "the group of the helper and of what started it, and those above", %{tmp_dir: folder} do
+    with_group(["pids"], fn group ->
+      file = Path.join(folder, "ran")
+      helper = MuonTrap.muontrap_path()
+
+      # The outer program stands for a BEAM.
+      for {path, command} <- [
+            {group <> "/own", "cgroup-clean --group #{group}/own --controller pids"},
+            {group, "cgroup-clean --group #{group} --controller pids"},
+            {group <> "/own", "--group #{group}/own --controller pids -- touch #{file}"},
+            {group, "--group #{group} --controller pids -- touch #{file}"}
+          ] do
+        script = "#{helper} #{command}; echo status $?; sleep 0"
+        opts = [cgroup_path: group <> "/own", cgroup_controllers: ["pids"]]
+        run = &MuonTrap.cmd("sh", ["-c", &1], [stderr_to_stdout: true] ++ opts)
+        assert {text, 0} = run.(script)
+        assert text =~ "status 125"
+        assert text =~ "refusing to use"
+        assert text =~ path
+      end
+
+      refute File.exists?(file)
+    end)
+  end
+
+  test "the BEAM's own group", %{tmp_dir: folder} do
+    file = Path.join(folder, "ran")
+
+    for line <- File.stream!("/proc/self/cgroup"),
+        [_, controllers, "/" <> path] = line |> String.trim() |> String.split(":", parts: 3),
+        path != "",
+        controller = controllers |> String.split(",") |> hd(),
+        controller == "" or controller in v1_controllers() do
+      opts = [cgroup_path: path, cgroup_controllers: List.delete([controller], "")]
+      error = assert_raise Error, fn -> MuonTrap.cmd("touch", [file], opts) end
+      assert error.step == :cgroup
+      assert error.errno in [:ebusy, :enoent, :eacces, :erofs]
+    end
+
+    refute File.exists?(file)
+  end
+
+  test "a user without permission", %{tmp_dir: folder} do
+    with_group(fn group ->
+      file = Path.join(folder, "ran")
+      args = ["--group", group <> "/x", "--", "touch", file]
+      assert {text, 125} = helper_as_nobody(folder, args)
+      assert text =~ "Permission denied"
+      # And what can be done about it.
+      assert text =~ "chown"
+      refute File.exists?(file)
+
+      for command <- ["cgroup-clean", "cgroup-set", "cgroup-get", "cgroup-stat"] do
+        {:ok, daemon} = Daemon.start_link("sleep", ["1000"], cgroup_path: group)
+        set = if command == "cgroup-set", do: ["--set", "cgroup.freeze=1"], else: []
+        {text, status} = helper_as_nobody(folder, [command, "--group", group | set])
+        if command in ["cgroup-clean", "cgroup-set"], do: assert({_, 125} = {text, status})
+        assert alive?(Daemon.program_os_pid(daemon))
+        GenServer.stop(daemon)
+      end
+    end)
+  end
+end

@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+# A table: a row for each kind of program, a column for each thing that may end it, and in each cell
+# nothing is alive afterwards. See it with: mix test --trace test/containment_test.exs
+for %{name: name} <- MuonTrap.Test.Kinds.all() do
+  defmodule Module.concat(
+              MuonTrap.ContainmentTest,
+              name |> String.replace(~r/\W/, "_") |> Macro.camelize()
+            ) do
+    use ExUnit.Case, async: true
+
+    import MuonTrap.Test.OS
+
+    alias MuonTrap.Daemon
+    alias MuonTrap.Test.{Callback, Kinds, SecondBeam}
+
+    @name name
+    # From the call, long enough for the program to begin.
+    @timeout_ms 2000
+
+    setup do
+      kind = Enum.find(Kinds.all(), &(&1.name == @name))
+      marker = marker()
+      on_exit(fn -> Kinds.clean_up(marker) end)
+      %{kind: kind, marker: marker}
+    end
+
+    test "#{name} | caller killed", %{kind: kind, marker: marker} do
+      {command, args, opts} = command(kind, :stays, marker)
+      caller = spawn(fn -> MuonTrap.cmd(command, args, opts) end)
+      await_in_place(kind, marker)
+      Process.exit(caller, :kill)
+      await_nothing(marker)
+    end
+
+    # The caller is held in the handling of the first output until everything is in place and the time
+    # is over.
+    test "#{name} | timeout", %{kind: kind, marker: marker} do
+      {command, args, opts} = Kinds.command(kind, :stays, marker)
+      opts = [into: held_output(), timeout: @timeout_ms] ++ opts
+      task = Task.async(fn -> {MuonTrap.run(command, args, opts), marked(marker)} end)
+      assert_receive {:held, reader}, 10_000
+      deadline = System.monotonic_time(:millisecond) + @timeout_ms
+      await_in_place(kind, marker)
+      wait_until(fn -> System.monotonic_time(:millisecond) >= deadline end)
+      send(reader, :release)
+      assert {%{exit_status: :timeout, survivors: 0} = result, []} = Task.await(task, 30_000)
+      assert 128 + result.signal == kind.status
+      await_nothing(marker)
+    end
+
+    test "#{name} | Daemon stopped", %{kind: kind, marker: marker} do
+      {command, args, opts} = daemon_command(kind, marker)
+      {:ok, daemon} = Daemon.start_link(command, args, opts)
+      await_in_place(kind, marker)
+      task = Task.async(fn -> {GenServer.stop(daemon), marked(marker)} end)
+
+      if kind.held do
+        # The daemon is told to stop before it reads more.
+        wait_until(fn ->
+          {:messages, messages} = Process.info(daemon, :messages)
+          Enum.any?(messages, &match?({:system, _from, {:terminate, _reason}}, &1))
+        end)
+
+        release()
+      end
+
+      assert Task.await(task, 30_000) == {:ok, []}
+      await_nothing(marker)
+    end
+
+    test "#{name} | BEAM SIGKILLed", %{kind: kind, marker: marker} do
+      {command, args, opts} = Kinds.command(kind, :stays, marker)
+      beam = SecondBeam.start("of-" <> marker())
+      SecondBeam.spawn(beam, Kinds, :run_held, [command, args, opts])
+      await_in_place(kind, marker)
+      SecondBeam.kill(beam)
+      await_nothing(marker)
+    end
+
+    test "#{name} | helper SIGTERMed", %{kind: kind, marker: marker} do
+      {command, args, opts} = command(kind, :stays, marker)
+      task = Task.async(fn -> {MuonTrap.run(command, args, opts), marked(marker)} end)
+      await_in_place(kind, marker)
+      [helper] = helpers(marker)
+      kill(helper, "TERM")
+
+      if kind.held do
+        wait_until(fn -> marked(marker) == [] end)
+        release()
+      end
+
+      assert {%{survivors: 0} = result, []} = Task.await(task, 30_000)
+      assert result.exit_status == kind.status
+      await_nothing(marker)
+    end
+
+    test "#{name} | program exits and leaves it behind", %{kind: kind, marker: marker} do
+      {command, args, opts} = command(kind, :leaves, marker)
+      task = Task.async(fn -> {MuonTrap.run(command, args, opts), marked(marker)} end)
+
+      if kind.held do
+        assert_receive {:held, reader}, 10_000
+        wait_until(fn -> marked(marker) == [] end)
+        send(reader, :release)
+      end
+
+      assert {%{exit_status: 0, survivors: 0} = result, []} = Task.await(task, 30_000)
+      assert result.swept >= kind.left
+      await_nothing(marker)
+    end
+
+    defp command(kind, form, marker) do
+      {command, args, opts} = Kinds.command(kind, form, marker)
+      {command, args, if(kind.held, do: [into: held_output()], else: []) ++ opts}
+    end
+
+    defp held_output do
+      test = self()
+      %Callback{fun: &Kinds.hold(&1, test)}
+    end
+
+    defp daemon_command(kind, marker) do
+      {command, args, opts} = Kinds.command(kind, :stays, marker)
+      logger = if kind.held, do: [logger_fun: {Kinds, :hold, [self()]}], else: []
+      {command, args, logger ++ opts}
+    end
+
+    defp await_in_place(kind, marker), do: wait_until(fn -> kind.in_place?.(marked(marker)) end)
+
+    defp release do
+      assert_receive {:held, reader}, 10_000
+      send(reader, :release)
+    end
+
+    # Helpers included, which end when they were told that their work is done.
+    defp await_nothing(marker), do: wait_until(fn -> marked(marker) ++ helpers(marker) == [] end)
+  end
+end

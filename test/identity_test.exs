@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.IdentityTest do
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.OS
+
+  # Who may not switch users is refused, and the program does not run.
+  defp as_root(command, args, opts, check) do
+    run = fn -> MuonTrap.cmd(command, args, opts) end
+
+    if root?() do
+      assert {output, 0} = run.()
+      check.(output)
+    else
+      error = assert_raise MuonTrap.Error, run
+      assert %{step: step, errno: :eperm, exit_status: 125} = error
+      assert step in [:uid, :gid, :groups]
+      assert Exception.message(error) =~ "only root"
+    end
+  end
+
+  defp status(output) do
+    for line <- String.split(output, "\n", trim: true), into: %{} do
+      [key, value] = String.split(line, ":", parts: 2)
+      {key, String.split(value)}
+    end
+  end
+
+  describe "nothing of root is left" do
+    for uid <- ["nobody", 65_534, 12_345] do
+      test "with uid: #{inspect(uid)}, says id" do
+        as_root("id", [], [uid: unquote(uid)], fn id ->
+          number = if is_integer(unquote(uid)), do: unquote(uid), else: id_of("-u", unquote(uid))
+          assert id =~ ~r/\Auid=#{number}\b/
+          refute id =~ ~r/\b0\(|root|=0\b|,0\b/
+        end)
+      end
+
+      # Real, effective, saved and file system ids, which id does not tell.
+      test "with uid: #{inspect(uid)}, says the kernel" do
+        as_root("cat", ["/proc/self/status"], [uid: unquote(uid)], fn output ->
+          status = status(output)
+          number = if is_integer(unquote(uid)), do: unquote(uid), else: id_of("-u", unquote(uid))
+          assert status["Uid"] == List.duplicate("#{number}", 4)
+          assert [gid, gid, gid, gid] = status["Gid"]
+          assert gid != "0" and "0" not in status["Groups"]
+          for set <- ~w(CapInh CapPrm CapEff CapAmb), do: assert(hex(status[set]) == 0)
+        end)
+      end
+    end
+
+    # The user's own groups are the only ones, also when the BEAM has more than root's. So it takes
+    # another helper, which has them from the first one.
+    test "when root has more groups" do
+      args = ["--uid", "12345", "--", "cat", "/proc/self/status"]
+
+      as_root(MuonTrap.muontrap_path(), args, [groups: [4, 5, 6]], fn output ->
+        assert %{"Groups" => [], "Uid" => ["12345" | _], "Gid" => ["65534" | _]} = status(output)
+      end)
+
+      as_root("cat", ["/proc/self/status"], [groups: [4, 5, 6]], fn output ->
+        assert %{"Groups" => ~w(4 5 6)} = status(output)
+      end)
+    end
+
+    test "with a group and groups that are given" do
+      opts = [uid: 12_345, gid: 23_456, groups: [34_567, 45_678]]
+
+      as_root("cat", ["/proc/self/status"], opts, fn output ->
+        assert %{"Gid" => gids, "Groups" => groups} = status(output)
+        assert gids == List.duplicate("23456", 4)
+        assert Enum.sort(groups -- ["23456"]) == ["34567", "45678"]
+      end)
+    end
+
+    test "in a daemon" do
+      start = fn ->
+        MuonTrap.Daemon.start_link("sleep", ["1000"], uid: "nobody")
+      end
+
+      if root?() do
+        {:ok, daemon} = start.()
+        program = MuonTrap.Daemon.program_os_pid(daemon)
+        status = status(File.read!("/proc/#{program}/status"))
+        assert status["Uid"] == List.duplicate("#{id_of("-u", "nobody")}", 4)
+        assert "0" not in (status["Gid"] ++ status["Groups"])
+        GenServer.stop(daemon)
+      else
+        assert {:error, %MuonTrap.Error{errno: :eperm}} = start.()
+      end
+    end
+
+    defp id_of(flag, user) do
+      {id, 0} = System.cmd("id", [flag, user])
+      id |> String.trim() |> String.to_integer()
+    end
+
+    defp hex([number]), do: String.to_integer(number, 16)
+  end
+
+  describe "the program gets" do
+    # By builtins alone. The glob has a descriptor of its own, but only for as long as it looks.
+    @descriptors """
+    list=
+    for fd in /proc/$$/fd/*; do [ -L $fd ] && list="$list ${fd##*/}"; done
+    echo $list >"$0"
+    """
+
+    @tag :tmp_dir
+    test "descriptors 0, 1 and 2 and no others", %{tmp_dir: directory} do
+      # Plenty that could be passed on.
+      {:ok, _socket} = :gen_tcp.listen(0, [])
+      for n <- 1..20, do: {:ok, _file} = File.open("#{directory}/#{n}", [:write])
+
+      for opts <- [[], [stderr_to_stdout: true], [capture_stderr_only: true], [use_stdio: false]] do
+        file = Path.join(directory, "descriptors")
+        assert MuonTrap.cmd("sh", ["-c", @descriptors, file], opts) == {"", 0}
+        assert {opts, File.read!(file)} == {opts, "0 1 2\n"}
+      end
+    end
+
+    test "default signal dispositions and an empty mask" do
+      {output, 0} = MuonTrap.cmd("cat", ["/proc/self/status"])
+      status = status(output)
+      for set <- ~w(SigBlk SigIgn SigCgt SigPnd), do: assert({set, hex(status[set])} == {set, 0})
+    end
+
+    test "a process group of its own" do
+      {output, 0} = MuonTrap.cmd("cat", ["/proc/self/stat"])
+      [pid, _name, _state, _parent, group | _rest] = String.split(output)
+      assert pid == group
+    end
+
+    test "the environment that System.cmd/3 gives it" do
+      System.put_env("MUONTRAP_IDENTITY_TEST", "inherited")
+
+      for env <- [[], [{"A", "1"}, {"B", "ä\nb"}, {"MUONTRAP_IDENTITY_TEST", nil}, {"HOME", ""}]] do
+        {expected, 0} = System.cmd("env", ["-0"], env: env)
+        {output, 0} = MuonTrap.cmd("env", ["-0"], env: env)
+        assert variables(output) == variables(expected)
+      end
+    end
+
+    defp variables(output), do: output |> String.split("\0", trim: true) |> Enum.sort()
+  end
+end

@@ -1,0 +1,157 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.OutputTest do
+  use ExUnit.Case, async: true
+
+  alias MuonTrap.Daemon
+  alias MuonTrap.Test.Callback
+
+  defp sh(script, opts), do: MuonTrap.cmd("sh", ["-c", script], opts)
+
+  # 588,895 bytes: many windows, and many times what fits into a pipe.
+  defp numbers, do: Enum.map_join(1..100_000, &"#{&1}\n")
+
+  describe "all of the output arrives" do
+    defp seq(expected, opts \\ []) do
+      assert MuonTrap.cmd("seq", ["1", "100000"], opts) == {expected, 0}
+    end
+
+    # One write(2) of a bit more than fits into a pipe (65,536 bytes), and the program is gone.
+    defp burst(bytes, directory, opts \\ []) do
+      args = ["if=#{directory}/burst", "bs=66890", "count=1", "status=none"]
+      assert MuonTrap.cmd("dd", args, opts) == {bytes, 0}
+    end
+
+    defp write_burst(directory) do
+      bytes = :rand.bytes(66_890)
+      File.write!(Path.join(directory, "burst"), bytes)
+      bytes
+    end
+
+    defp times(count, concurrency, fun) do
+      1..count
+      |> Task.async_stream(fn _n -> fun.() end, max_concurrency: concurrency, timeout: 60_000)
+      |> Enum.each(fn result -> assert {:ok, true} = result end)
+    end
+
+    test "of 200 times seq" do
+      expected = numbers()
+      times(200, 2, fn -> seq(expected) end)
+    end
+
+    @tag :tmp_dir
+    test "of 200 programs that write 66,890 bytes and exit at once", %{tmp_dir: directory} do
+      bytes = write_burst(directory)
+      times(200, 2, fn -> burst(bytes, directory) end)
+    end
+
+    @tag :tmp_dir
+    test "through a window of one byte", %{tmp_dir: directory} do
+      bytes = write_burst(directory)
+      times(3, 1, fn -> burst(bytes, directory, stdio_window: 1) end)
+      times(1, 1, fn -> seq(numbers(), stdio_window: 1) end)
+    end
+
+    @tag :tmp_dir
+    test "of 300 programs at once", %{tmp_dir: directory} do
+      bytes = write_burst(directory)
+      expected = numbers()
+      both = fn n -> if rem(n, 2) == 0, do: seq(expected), else: burst(bytes, directory) end
+      tasks = for n <- 1..300, do: Task.async(fn -> both.(n) end)
+      assert Task.await_many(tasks, 60_000) == List.duplicate(true, 300)
+    end
+
+    @tag :tmp_dir
+    test "of 100 MB of random bytes, with the same hash", %{tmp_dir: directory} do
+      hash = fn chunk ->
+        {hash, size} = Process.get(:md5, {:erlang.md5_init(), 0})
+        Process.put(:md5, {:erlang.md5_update(hash, chunk), size + byte_size(chunk)})
+      end
+
+      script = "exec 3>&1; head -c 100000000 /dev/urandom | tee /dev/fd/3 | md5sum >md5"
+      assert sh(script, into: %Callback{fun: hash}, cd: directory) == {:done, 0}
+      {hash, 100_000_000} = Process.get(:md5)
+      md5 = hash |> :erlang.md5_final() |> Base.encode16(case: :lower)
+      assert File.read!(Path.join(directory, "md5")) == md5 <> "  -\n"
+    end
+
+    # What the program reads is its own, and none of what the owner tells the helper.
+    test "of a program that reads its stdin" do
+      script = "exec 3<&0; cat <&3 & head -c 1 <&3 & seq 1 100000"
+      assert sh(script, stdio_window: 1000) == {numbers(), 0}
+    end
+
+    test "in the order in which it was written" do
+      script = "i=0; while [ $i -lt 1000 ]; do echo o$i; echo e$i >&2; i=$((i + 1)); done"
+
+      expected = Enum.map_join(0..999, &"o#{&1}\ne#{&1}\n")
+
+      for window <- [1, 10_240] do
+        assert sh(script, stderr_to_stdout: true, stdio_window: window) == {expected, 0}
+      end
+    end
+  end
+
+  describe "a reader that takes 100 ms for a chunk" do
+    @window 10_240
+    @chunks 20
+
+    # Takes its time, and passes on how the calling process is doing.
+    defp dawdle(test) do
+      receive do
+      after
+        100 -> :ok
+      end
+
+      :erlang.garbage_collect()
+      {:messages, messages} = Process.info(self(), :messages)
+      {:memory, memory} = Process.info(self(), :memory)
+      {:binary, binaries} = Process.info(self(), :binary)
+      queued = for {port, {:data, data}} <- messages, is_port(port), do: byte_size(data)
+      held = for {_id, size, _references} <- binaries, do: size
+      sample = %{queued: queued, memory: memory + Enum.sum(held)}
+      send(test, {:sample, sample})
+    end
+
+    defp samples,
+      do: for(_ <- 1..@chunks, do: assert_receive({:sample, sample}, 10_000) && sample)
+
+    # The program could have written gigabytes meanwhile.
+    defp assert_flat(samples, slack) do
+      for %{queued: queued, memory: memory} <- samples do
+        # Each frame has one byte for its tag.
+        assert Enum.sum(queued) - length(queued) <= @window
+        assert memory <= hd(samples).memory + slack
+      end
+    end
+
+    test "has a mailbox and memory that do not grow" do
+      test = self()
+      into = %Callback{fun: fn _chunk -> dawdle(test) end}
+      reader = spawn(fn -> MuonTrap.cmd("yes", [], into: into, stdio_window: @window) end)
+      samples = samples()
+      Process.exit(reader, :kill)
+      assert_flat(samples, 4 * @window)
+    end
+
+    # Without an end, a line comes in pieces.
+    test "and is a daemon has them, too" do
+      test = self()
+
+      {:ok, daemon} =
+        Daemon.start_link("sh", ["-c", "yes | tr -d '\\n'"],
+          logger_fun: fn _piece -> dawdle(test) end,
+          log_max_line_bytes: @window,
+          stdio_window: @window
+        )
+
+      samples = samples()
+      # Not by GenServer.stop/1, which would be for the last output to be logged at this pace.
+      Process.unlink(daemon)
+      Process.exit(daemon, :kill)
+      assert_flat(samples, 4 * @window)
+    end
+  end
+end

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+# Each copy of a program takes a lock that it and all its children hold until the last of them is gone,
+# as they inherit the open file (flock(2)). A copy that does not get the lock at once has met another
+# one, and says so. There is no gap for an overlap to hide in.
+#
+# The slow program must have the time that it takes, and the deaf one gets none.
+for {name, on_sigterm, delay} <- [
+      {SlowProgram, "sleep 0.3; exit 0", 20_000},
+      {DeafProgram, "", 50}
+    ] do
+  defmodule Module.concat(MuonTrap.RestartTest, name) do
+    use ExUnit.Case, async: true
+
+    import MuonTrap.Test.OS
+
+    alias MuonTrap.Daemon
+
+    @moduletag :tmp_dir
+    # OTP reports daemons that end with an error.
+    @moduletag :capture_log
+
+    @on_sigterm on_sigterm
+    @delay delay
+    @restarts 20
+
+    test "restart_child", %{tmp_dir: directory} do
+      restart(directory, fn supervisor, _daemon ->
+        :ok = Supervisor.terminate_child(supervisor, Daemon)
+        {:ok, _daemon} = Supervisor.restart_child(supervisor, Daemon)
+      end)
+    end
+
+    test "the program is killed", %{tmp_dir: directory} do
+      restart(directory, fn _, daemon -> kill(Daemon.program_os_pid(daemon), "KILL") end)
+    end
+
+    test "the helper is killed", %{tmp_dir: directory} do
+      restart(directory, fn _, daemon -> kill(Daemon.os_pid(daemon), "KILL") end)
+    end
+
+    test "the daemon is killed", %{tmp_dir: directory} do
+      restart(directory, fn _, daemon -> Process.exit(daemon, :kill) end)
+    end
+
+    defp restart(directory, how) do
+      {:ok, supervisor} = supervise(directory)
+      await_copies(directory, 1)
+
+      for n <- 1..@restarts do
+        [{Daemon, daemon, :worker, _modules}] = Supervisor.which_children(supervisor)
+        how.(supervisor, daemon)
+        await_copies(directory, n + 1)
+      end
+
+      Supervisor.stop(supervisor)
+      assert copies(directory) == List.duplicate("alone", @restarts + 1)
+    end
+
+    defp supervise(directory) do
+      script = """
+      trap '#{@on_sigterm}' TERM
+      exec 9>>lock
+      flock -n 9 && echo alone >>log || echo overlap >>log
+      while :; do sleep 1000 & wait; done
+      """
+
+      opts = [cd: directory, delay_to_sigkill: @delay]
+      # The directory makes a daemon of its own of it: there are several with this script.
+      spec = {Daemon, ["sh", ["-c", script, directory], opts]}
+      Supervisor.start_link([spec], strategy: :one_for_one, max_restarts: 1000)
+    end
+
+    defp await_copies(directory, count) do
+      wait_until(fn -> length(copies(directory)) >= count end)
+    end
+
+    defp copies(directory) do
+      case File.read(Path.join(directory, "log")) do
+        {:ok, log} -> String.split(log, "\n", trim: true)
+        {:error, :enoent} -> []
+      end
+    end
+  end
+end
+
+defmodule MuonTrap.RestartTest do
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.OS
+
+  test "when the helper is killed, some of the output does not pass for all of it" do
+    for run <- [&MuonTrap.cmd/3, &MuonTrap.run/3] do
+      marker = marker()
+      test = self()
+      into = %MuonTrap.Test.Callback{fun: fn _chunk -> send(test, {:output, marker}) end}
+      opts = [into: into, env: [{"MARKER", marker}]]
+      command = fn -> catch_error(run.("sh", ["-c", "sleep 1000 & exec yes"], opts)) end
+      task = Task.async(fn -> {command.(), marked(marker)} end)
+      assert_receive {:output, ^marker}, 10_000
+      [helper] = helpers(marker)
+      kill(helper, "KILL")
+      assert {%MuonTrap.Error{step: :helper}, []} = Task.await(task, 30_000)
+    end
+  end
+end

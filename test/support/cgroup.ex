@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Test.Cgroup do
+  @moduledoc """
+  What the tests need to see of control groups. Reads the kernel's files by itself, so that it does not
+  share MuonTrap's mistakes.
+  """
+
+  import ExUnit.Assertions
+  import MuonTrap.Test.OS
+
+  @typedoc "The mount point of each hierarchy, by controller; that of v2 is under `:v2`."
+  @type mounts :: %{optional(String.t() | :v2) => Path.t()}
+
+  @doc "The mounted hierarchies."
+  @spec mounts() :: mounts()
+  def mounts do
+    for line <- File.stream!("/proc/self/mountinfo"),
+        [place, kind] = String.split(line, " - "),
+        point = place |> String.split() |> Enum.at(4),
+        ["cgroup" <> version, _source, options] <- [String.split(kind)],
+        name <- if(version == "2", do: [:v2], else: String.split(options, ",")),
+        into: %{},
+        do: {name, point}
+  end
+
+  @doc "The controllers that v1 has here."
+  @spec v1_controllers() :: [String.t()]
+  def v1_controllers do
+    mounts = mounts()
+
+    # The options of a mount say more than its controllers.
+    for line <- File.stream!("/proc/cgroups"),
+        [name | _numbers] = String.split(line),
+        Map.has_key?(mounts, name),
+        do: name
+  end
+
+  @doc "Whether a controller belongs to v1 or v2 here; `nil` when there is none."
+  @spec version(String.t()) :: :v1 | :v2 | nil
+  def version(controller) do
+    mounts = mounts()
+    v1_name = if controller == "io", do: "blkio", else: controller
+
+    cond do
+      Map.has_key?(mounts, v1_name) -> :v1
+      controller in v2_controllers(mounts) -> :v2
+      true -> nil
+    end
+  end
+
+  defp v2_controllers(%{v2: point}),
+    do: [point, "cgroup.controllers"] |> Path.join() |> File.read!() |> String.split()
+
+  defp v2_controllers(_none), do: []
+
+  @doc "The directories of a group that exist."
+  @spec directories(String.t()) :: [Path.t()]
+  def directories(group) do
+    for point <- mounts() |> Map.values() |> Enum.uniq(),
+        path = Path.join(point, group),
+        File.dir?(path),
+        do: path
+  end
+
+  @doc "The file of a group that has a name, wherever it is."
+  @spec file(String.t(), String.t()) :: Path.t() | nil
+  def file(group, name) do
+    group |> directories() |> Enum.map(&Path.join(&1, name)) |> Enum.find(&File.exists?/1)
+  end
+
+  @doc "What that file says."
+  @spec read(String.t(), String.t()) :: String.t() | nil
+  def read(group, name),
+    do: if(path = file(group, name), do: path |> File.read!() |> String.trim())
+
+  @doc "The processes in a group and below it."
+  @spec members(String.t()) :: [pos_integer()]
+  def members(group) do
+    for directory <- directories(group),
+        file <- Path.wildcard(directory <> "/**/cgroup.procs"),
+        {:ok, pids} <- [File.read(file)],
+        pid <- String.split(pids),
+        uniq: true,
+        do: String.to_integer(pid)
+  end
+
+  @doc """
+  Why this user cannot make groups with these controllers here: an errno, or `nil`. To be sure that
+  what follows is tested at all, CI must be able to.
+  """
+  @spec obstacle([String.t()]) :: atom() | nil
+  def obstacle(controllers) do
+    why =
+      cond do
+        map_size(mounts()) == 0 or Enum.any?(controllers, &(version(&1) == nil)) -> :enoent
+        not root?() -> :eacces
+        true -> nil
+      end
+
+    if why do
+      IO.puts(:stderr, "\nNOT TESTED here: cgroups with #{inspect(controllers)} (#{why})")
+      assert why == :enoent or System.get_env("CI") == nil
+    end
+
+    why
+  end
+
+  @doc """
+  Runs a test with the name of a group that is its own and is gone afterwards. Where the host or the
+  user cannot make groups with these controllers, the test is that MuonTrap says so.
+  """
+  @spec with_group([String.t()], (String.t() -> term())) :: :ok
+  def with_group(controllers \\ [], test) do
+    group = "muontrap-test-#{System.pid()}-#{System.unique_integer([:positive])}"
+
+    case obstacle(controllers) do
+      nil ->
+        try do
+          test.(group)
+        catch
+          kind, reason ->
+            System.cmd(MuonTrap.muontrap_path(), ["cgroup-clean", "--group", group])
+            :erlang.raise(kind, reason, __STACKTRACE__)
+        end
+
+        remove(group)
+
+      errno ->
+        options = [cgroup_path: group, cgroup_controllers: controllers]
+        error = assert_raise MuonTrap.Error, fn -> MuonTrap.cmd("true", [], options) end
+        assert error.step == :cgroup
+        assert error.errno in [errno, :erofs]
+    end
+
+    :ok
+  end
+
+  @doc "The directories of the groups below a group."
+  @spec below(String.t()) :: [Path.t()]
+  def below(group) do
+    for directory <- directories(group),
+        path <- Path.wildcard(directory <> "/**"),
+        File.dir?(path),
+        do: path
+  end
+
+  @doc "Removes a group and what is below it. Nothing may be in them any more."
+  @spec remove(String.t()) :: :ok
+  def remove(group) do
+    for path <- Enum.reverse(Enum.sort(directories(group) ++ below(group))) do
+      wait_until(fn -> File.rmdir(path) in [:ok, {:error, :enoent}] end)
+    end
+
+    :ok
+  end
+
+  @doc "Waits until no directory of a group is left."
+  @spec await_removed(String.t()) :: true
+  def await_removed(group), do: wait_until(fn -> directories(group) == [] end)
+
+  @doc """
+  Runs the helper as user nobody, who can execute this copy of it in `folder`. `setup` are shell
+  commands that root runs before, in the process that becomes nobody's.
+  """
+  @spec helper_as_nobody(Path.t(), String.t(), [binary()]) :: {String.t(), non_neg_integer()}
+  def helper_as_nobody(folder, setup \\ "", args) do
+    helper = Path.join(folder, "muontrap")
+    File.cp!(MuonTrap.muontrap_path(), helper)
+    File.chmod!(helper, 0o755)
+    File.chmod!(folder, 0o777)
+    script = setup <> "\nexec \"$0\" --capture-stderr --uid 65534 -- \"$@\""
+    command = ["-c", script, helper, helper | args]
+    MuonTrap.cmd("sh", command, stderr_to_stdout: true, cd: "/")
+  end
+end

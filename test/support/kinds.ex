@@ -1,0 +1,244 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Test.Kinds do
+  @moduledoc """
+  Programs that are hard to get rid of, each in two forms: one that stays, and one that exits with 0
+  as soon as all is in place, and leaves behind what it can.
+  """
+
+  alias MuonTrap.Test.{Callback, OS}
+
+  # To be counted one by one the processes of a bomb are many enough, and few enough to be stopped.
+  @bomb 40
+
+  @enforce_keys [:name, :stays, :leaves, :left, :in_place?]
+  defstruct [:name, :stays, :leaves, :left, :in_place?, status: 143, held: false]
+
+  @typedoc """
+  `stays` and `leaves` are scripts; `left` is how many processes the second one leaves behind, at
+  least. `in_place?` tells from the pids of all its processes, helper aside, whether the first one is
+  where it is to be. `status` is its exit status when it is told to stop. `held`: nobody must read
+  its output.
+  """
+  @type t :: %__MODULE__{
+          name: String.t(),
+          stays: String.t(),
+          leaves: String.t(),
+          left: non_neg_integer(),
+          in_place?: ([pos_integer()] -> boolean()),
+          status: 143 | 137,
+          held: boolean()
+        }
+
+  @doc "All of them."
+  @spec all() :: [t()]
+  def all do
+    [
+      # What is alone leaves nothing: it just ends.
+      %__MODULE__{
+        name: "direct child",
+        stays: "exec sleep 1000",
+        leaves: "exit 0",
+        left: 0,
+        in_place?: &named?(&1, ~w(sleep))
+      },
+      both(
+        name: "background child",
+        script: "sleep 1000 & (sleep 1000; :) &",
+        left: 2,
+        in_place?: &named?(&1, ~w(sh sh sleep sleep))
+      ),
+      both(
+        name: "setsid child",
+        script: """
+        setsid sleep 1000 &
+        until [ "$(cut -d ' ' -f 6 /proc/$!/stat)" = $! ]; do :; done
+        """,
+        left: 1,
+        in_place?:
+          &(named?(&1, ~w(sh sleep)) and Enum.any?(&1, fn pid -> leads_session?(pid) end))
+      ),
+      # When the session leader is gone, the sleep has lost parent and grandparent.
+      %__MODULE__{
+        name: "double-forked daemon",
+        stays: "setsid sh -c 'sleep 1000 & exit 0'; exec sleep 1000",
+        leaves: "setsid sh -c 'sleep 1000 & exit 0'; exit 0",
+        left: 1,
+        in_place?: &(named?(&1, ~w(sleep sleep)) and Enum.any?(&1, fn pid -> adopted?(pid) end))
+      },
+      both(
+        name: "tree that ignores SIGTERM",
+        script: "trap '' TERM INT HUP QUIT; sleep 1000 & (trap '' TERM; sleep 1000; :) &",
+        left: 2,
+        status: 137,
+        in_place?: &named?(&1, ~w(sh sh sleep sleep))
+      ),
+      # The program stops itself, and its child. What is left behind stopped is the child.
+      %__MODULE__{
+        name: "SIGSTOPped program",
+        stays: "sleep 1000 & kill -STOP $!; kill -STOP $$; wait",
+        leaves: "sleep 1000 & kill -STOP $!; exit 0",
+        left: 1,
+        in_place?: fn pids -> length(pids) == 2 and Enum.all?(pids, &(OS.state(&1) == "T")) end
+      },
+      # The program writes itself, to nobody. What is left behind blocked is a child that does.
+      %__MODULE__{
+        name: "program blocked in write",
+        stays: "exec yes",
+        leaves: "yes & until grep -q ') S ' /proc/$!/stat; do :; done; exit 0",
+        left: 1,
+        in_place?: fn pids -> named?(pids, ~w(yes)) and stuck?(pids ++ parents(pids)) end,
+        held: true
+      },
+      # Forks in all of its processes for as long as its limit allows, and then goes on trying. The
+      # one that leaves is the first, when it hits the limit.
+      %__MODULE__{
+        name: "fork bomb",
+        stays: "exec perl -e 'for (;;) { fork }'",
+        leaves: "exec perl -e 'for (;;) { exit 0 if !defined fork and $$ == $ARGV[0] }' $$",
+        left: div(@bomb, 2),
+        in_place?: &(length(&1) >= div(@bomb, 2))
+      }
+    ]
+  end
+
+  defp both(fields) do
+    {script, fields} = Keyword.pop!(fields, :script)
+    struct!(__MODULE__, [stays: "#{script}\nwait", leaves: "#{script}\nexit 0"] ++ fields)
+  end
+
+  @doc "Command, arguments and options that run one of the two scripts, with `marker` on all of it."
+  @spec command(t(), :stays | :leaves, String.t()) :: {String.t(), [String.t()], keyword()}
+  def command(kind, form, marker) do
+    # Only what does not heed the signal is to be killed.
+    delay = if kind.status == 137, do: 200, else: 20_000
+    opts = [env: [{"MARKER", marker}], delay_to_sigkill: delay]
+    # The first output says that it has begun.
+    script = "echo; " <> Map.fetch!(kind, form)
+
+    case kind do
+      %{name: "fork bomb"} ->
+        {limit, user} = bomb_limit()
+        {"prlimit", ["--nproc=#{limit}", "sh", "-c", script], opts ++ user}
+
+      # With so small a window, nothing that is on its way makes room for a page in the pipe.
+      %{held: true} ->
+        {"sh", ["-c", script], [stdio_window: 256] ++ opts}
+
+      _kind ->
+        {"sh", ["-c", script], opts}
+    end
+  end
+
+  # The limit does not bind root, so it takes a user of its own: then it counts these processes only.
+  # Without root, it counts all that this user runs.
+  defp bomb_limit do
+    if OS.root?() do
+      {@bomb,
+       [uid: 1_000_000 + System.unique_integer([:positive]) + String.to_integer(System.pid())]}
+    else
+      {uid, 0} = System.cmd("id", ["-u"])
+      tasks = Path.wildcard("/proc/[0-9]*/task/*/status")
+      {@bomb + Enum.count(tasks, &(real_uid(&1) == String.trim(uid))), []}
+    end
+  end
+
+  defp real_uid(status) do
+    with {:ok, content} <- File.read(status),
+         [_, uid] <- Regex.run(~r/^Uid:\t(\d+)/m, content),
+         do: uid
+  end
+
+  @doc """
+  Handles output: the first of it only when `:release` comes, which `test` is asked for with
+  `{:held, pid}`.
+  """
+  @spec hold(binary(), pid()) :: term()
+  def hold(_output, test) do
+    if Process.put(__MODULE__, :held) == nil do
+      send(test, {:held, self()})
+      receive(do: (:release -> :ok))
+    end
+  end
+
+  @doc "Runs a command and never handles any of its output."
+  @spec run_held(String.t(), [String.t()], keyword()) :: no_return()
+  def run_held(command, args, opts) do
+    fun = fn _output -> receive(do: (:never -> :ok)) end
+    MuonTrap.cmd(command, args, [into: %Callback{fun: fun}] ++ opts)
+  end
+
+  @doc "Kills what is left after all, when a test has failed: a bomb must not go on."
+  @spec clean_up(String.t(), [pos_integer()]) :: :ok
+  def clean_up(marker, stopped \\ []) do
+    case OS.marked(marker) do
+      [] ->
+        :ok
+
+      ^stopped ->
+        signal("KILL", stopped)
+        clean_up(marker)
+
+      # Those that are not stopped yet may fork.
+      found ->
+        signal("STOP", found)
+        clean_up(marker, found)
+    end
+  end
+
+  # Some of them may be gone by then.
+  defp signal(name, pids) do
+    System.cmd("sh", ["-c", "kill -s #{name} #{Enum.join(pids, " ")}"], stderr_to_stdout: true)
+  end
+
+  # What is seen from outside
+
+  defp named?(pids, names), do: pids |> Enum.map(&OS.name/1) |> Enum.sort() == names
+
+  defp leads_session?(pid) do
+    match?([_state, _parent, _group, ^pid | _rest], stat(pid))
+  end
+
+  # The program leads its process group; another child of the helper came to it as an orphan.
+  defp adopted?(pid) do
+    with [_state, parent, group | _rest] <- stat(pid) do
+      OS.name(parent) == "muontrap" and group != pid
+    else
+      [] -> false
+    end
+  end
+
+  defp parents(pids), do: for(pid <- pids, [_state, parent | _rest] <- [stat(pid)], do: parent)
+
+  # Asleep, and not awake for a moment since they were all seen asleep before: there was a moment when
+  # none of them had anything to do, and nobody else gives them anything.
+  defp stuck?(pids) do
+    first = Enum.map(pids, &sleep_count/1)
+    second = Enum.map(pids, &sleep_count/1)
+    first == second and :awake not in first
+  end
+
+  defp sleep_count(pid) do
+    with {:ok, status} <- File.read("/proc/#{pid}/status"),
+         [_, count] <-
+           Regex.run(~r/^State:\tS .*^voluntary_ctxt_switches:\t(\d+)/ms, status) do
+      count
+    else
+      _other -> :awake
+    end
+  end
+
+  # State, parent, process group and session: proc_pid_stat(5).
+  defp stat(pid) do
+    case File.read("/proc/#{pid}/stat") do
+      {:ok, stat} ->
+        [state | numbers] = stat |> String.split(") ") |> List.last() |> String.split()
+        [state | numbers |> Enum.take(3) |> Enum.map(&String.to_integer/1)]
+
+      {:error, _gone} ->
+        []
+    end
+  end
+end

@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Test.SecondBeam do
+  @moduledoc """
+  Another BEAM with this build of MuonTrap in it: one that may be killed, or that does nothing but
+  what a test wants to measure. It knows the modules in `test/support`, and so what is to be called
+  there has to be in one of them.
+  """
+
+  alias MuonTrap.Test.OS
+
+  @enforce_keys [:peer, :os_pid]
+  defstruct [:peer, :os_pid]
+
+  @type t :: %__MODULE__{peer: pid(), os_pid: pos_integer()}
+
+  @doc """
+  Starts it, with `marker` in the environment of all its processes and room for `descriptors` open
+  files. It ends with the test.
+  """
+  @spec start(String.t(), pos_integer()) :: t()
+  def start(marker, descriptors \\ 1024) do
+    {:ok, peer, _node} =
+      :peer.start(%{
+        connection: :standard_io,
+        exec: {~c"/bin/sh", [~c"-c", exec(descriptors), ~c"sh"]},
+        args: Enum.flat_map(ebins(), &[~c"-pa", &1]),
+        env: [{~c"MARKER", String.to_charlist(marker)}],
+        wait_boot: 60_000
+      })
+
+    os_pid = peer |> :peer.call(:os, :getpid, []) |> List.to_integer()
+    ExUnit.Callbacks.on_exit(fn -> if OS.alive?(os_pid), do: kill(os_pid) end)
+    second = %__MODULE__{peer: peer, os_pid: os_pid}
+    {:ok, _applications} = call(second, Application, :ensure_all_started, [:muontrap])
+    second
+  end
+
+  # The usual soft limit of 1024 files is too low for a thousand ports; the hard one is higher.
+  defp exec(descriptors) do
+    ~c"[ $(ulimit -n) = unlimited ] || [ $(ulimit -n) -ge #{descriptors} ] || " ++
+      ~c"ulimit -n #{descriptors} || exit; exec erl \"$@\""
+  end
+
+  defp ebins do
+    for application <- [:elixir, :ex_unit, :logger, :muontrap],
+        do: :code.lib_dir(application) ++ ~c"/ebin"
+  end
+
+  @doc "Calls a function there, and returns what it returns."
+  @spec call(t(), module(), atom(), list()) :: term()
+  def call(second, module, function, args) do
+    :peer.call(second.peer, module, function, args, 600_000)
+  end
+
+  @doc "Runs a function there in a process of its own, and does not wait for it."
+  @spec spawn(t(), module(), atom(), list()) :: pid()
+  def spawn(second, module, function, args) do
+    call(second, :erlang, :spawn, [module, function, args])
+  end
+
+  @doc "SIGKILL, to it alone."
+  @spec kill(t() | pos_integer()) :: :ok
+  def kill(%__MODULE__{os_pid: os_pid}), do: kill(os_pid)
+  def kill(os_pid), do: OS.kill(os_pid, "KILL")
+end
