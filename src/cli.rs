@@ -8,6 +8,8 @@ use clap::{Arg, ArgAction, Command, builder::OsStringValueParser};
 
 const AFTER_HELP: &str = "\
 The program gets everything that follows its name, with or without `--` in front of it.
+`muontrap cgroup-get`, `cgroup-set`, `cgroup-stat` and `cgroup-clean` look after a cgroup, and
+`muontrap doctor` looks at this host: each has its own `--help`.
 Closing muontrap's stdin, or SIGTERM, SIGINT, SIGQUIT or SIGHUP, stops the program.
 
 Exit status: the program's, 128 + n when signal n ended it, 125 when muontrap could not set up,

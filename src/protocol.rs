@@ -388,6 +388,14 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_has_names_and_texts() {
+        let values = [("a".to_string(), "xy".to_string())];
+        let payload = b"\0\x01a\0\0\0\x02xy";
+        assert_eq!(answer(&values), bytes_of(ANSWER, payload));
+        assert_eq!(answer(&[]), bytes_of(ANSWER, b""));
+    }
+
+    #[test]
     fn failed_says_all() {
         let failure = Failure::new(Step::Cd, "m").errno(2).path("/p").advice("a");
         assert_eq!(

@@ -17,6 +17,7 @@ defmodule MuonTrap.CgroupDaemonTest do
   defp start!(group, opts \\ []) do
     script = "sleep 1000 & exec sleep 1000"
     {:ok, daemon} = Daemon.start_link("sh", ["-c", script], [{:cgroup_path, group} | opts])
+    wait_until(fn -> length(members(group)) == 2 end)
     daemon
   end
 

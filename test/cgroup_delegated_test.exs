@@ -8,7 +8,9 @@ defmodule MuonTrap.CgroupDelegatedTest do
 
   import MuonTrap.Test.Cgroup
 
-  @moduletag :tmp_dir
+  setup do
+    %{folder: public_folder()}
+  end
 
   # As docs/cgroups.md has it: the group belongs to the user. On v2 what starts the programs has to be
   # inside, in a group of its own.
@@ -34,7 +36,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
     Enum.join(["set -e" | Enum.map(v1, &"mkdir -p #{&1} && chown -R 65534 #{&1}")] ++ v2, "\n")
   end
 
-  test "sets limits, starts programs in them, and cleans up", %{tmp_dir: folder} do
+  test "sets limits, starts programs in them, and cleans up", %{folder: folder} do
     controllers = ["memory", "pids"]
 
     with_group(controllers, fn group ->
@@ -49,7 +51,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
     end)
   end
 
-  test "has a memory hog killed, a fork bomb stopped, and escapes swept", %{tmp_dir: folder} do
+  test "has a memory hog killed, a fork bomb stopped, and escapes swept", %{folder: folder} do
     controllers = ["memory", "pids"]
 
     with_group(controllers, fn group ->
@@ -62,7 +64,8 @@ defmodule MuonTrap.CgroupDelegatedTest do
 
       assert {_, 137} = run.(["--set=memory.max=33554432"], "exec tail /dev/zero")
       bomb = "while :; do sleep 1000 & done 2>&1"
-      assert {text, 2} = run.(["--set=pids.max=20"], bomb)
+      assert {text, status} = run.(["--set=pids.max=20"], bomb)
+      assert status > 0
       assert text =~ "fork"
       assert {"", 0} = run.([], "mkdir -p /tmp; (setsid sleep 1000 &); exit 0")
       assert members(group) == []
@@ -70,7 +73,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
     end)
   end
 
-  test "reads, changes and cleans", %{tmp_dir: folder} do
+  test "reads, changes and cleans", %{folder: folder} do
     controllers = ["memory", "pids"]
 
     with_group(controllers, fn group ->
@@ -98,7 +101,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
     end)
   end
 
-  test "is refused what is outside", %{tmp_dir: folder} do
+  test "is refused what is outside", %{folder: folder} do
     with_group(["pids"], fn group ->
       file = Path.join(folder, "ran")
       args = ["--group", group <> "-other/x", "--set=pids.max=20", "--", "touch", file]

@@ -26,23 +26,28 @@ defmodule MuonTrap.CgroupOwningTest do
     (setsid sleep 1000 &)
   done
   trap '' TERM
+  : >$READY
   echo ready
   while :; do sleep 1000; done
   """
 
   defp escaping(group, count) do
     groups = mounts() |> Map.values() |> Enum.uniq() |> Enum.map_join(" ", &Path.join(&1, group))
-    env = [{"GROUPS", groups}, {"COUNT", Integer.to_string(count)}]
+    env = [{"GROUPS", groups}, {"COUNT", Integer.to_string(count)}, {"READY", ready(group)}]
     {"sh", ["-c", @escape], [cgroup_path: group, env: env, delay_to_sigkill: 100]}
   end
+
+  defp ready(group), do: Path.join(System.tmp_dir!(), group)
 
   # Runs `ending` while the program and all that came of it are in the group.
   defp escape(group, count, start, ending) do
     {command, args, opts} = escaping(group, count)
     started = start.(command, args, opts)
-    wait_until(fn -> length(members(group)) >= count end, 120_000)
-    wait_until(fn -> below(group) != [] end)
+    on_exit(fn -> File.rm(ready(group)) end)
+    wait_until(fn -> File.exists?(ready(group)) end, 120_000)
     members = members(group)
+    assert length(members) >= count
+    assert below(group) != []
     ending.(started)
     await_removed(group)
     assert Enum.filter(members, &alive?/1) == []
@@ -103,7 +108,7 @@ defmodule MuonTrap.CgroupOwningTest do
 
     test "the program's own end" do
       with_group(fn group ->
-        script = String.replace(@escape, ~r/^trap.*/ms, "")
+        script = String.replace(@escape, ~r/^trap.*/ms, "exit 0")
         {_, _, opts} = escaping(group, 500)
         result = MuonTrap.run("sh", ["-c", script], opts)
         assert %{exit_status: 0, cgroup_left: false, survivors: 0} = result

@@ -330,6 +330,20 @@ defmodule MuonTrap.OptionsTest do
       end
     end
 
+    test "limits of devices" do
+      limits = %{
+        io_max: %{"8:0" => %{rbps: 1, wiops: :max}, "8:16" => %{wbps: 2}, "8:32" => %{}},
+        io_weight: %{:default => 50, "8:0" => 100}
+      }
+
+      assert valid(cgroup_path: "a", cgroup: limits).cgroup_sets == [
+               {"io.max", "8:0 rbps=1 wiops=max"},
+               {"io.max", "8:16 wbps=2"},
+               {"io.weight", "default 50"},
+               {"io.weight", "8:0 100"}
+             ]
+    end
+
     test "wrong limits" do
       for {key, values} <- [
             cpu_weight: [0, 10_001, "1", :max],
@@ -338,8 +352,9 @@ defmodule MuonTrap.OptionsTest do
             memory_max: [-1, "1", "abc", 1.5, nil],
             memory_oom_group: [2, :max],
             pids_max: ["10", -1],
-            io_weight: [0, 10_001, ""],
-            io_max: [1, "", "a\0"],
+            io_weight: [0, 10_001, "", %{"8:0" => 0}, %{"sda" => 1}, %{default: "1"}, %{other: 1}],
+            io_max: [1, "", "a\0", %{"8:0" => 1}, %{"sda" => %{rbps: 1}}, %{"8:0" => %{rbps: 0}}],
+            io_max: [%{"8:0" => %{xbps: 1}}, %{"8:0" => %{rbps: "1"}}, %{default: %{rbps: 1}}],
             cpuset_cpus: [0, "", nil],
             no_such_limit: [1]
           ],

@@ -27,6 +27,13 @@ defmodule MuonTrap.PortTest do
       assert Frame.decode(<<0x82>>) == {:stdout, ""}
     end
 
+    test "ANSWER" do
+      frame = <<0x87, 1::16, "a", 2::32, "xy", 3::16, "b.c", 0::32>>
+      assert Frame.decode(frame) == {:answer, %{"a" => "xy", "b.c" => ""}}
+      assert Frame.decode(<<0x87>>) == {:answer, %{}}
+      assert {:unknown, _bytes} = Frame.decode(<<0x87, 1::16, "a", 2::32, "x">>)
+    end
+
     test "INPUT_ACK" do
       assert Frame.decode(<<0x84, 17::32>>) == {:input_ack, 17}
     end

@@ -7,6 +7,8 @@ defmodule MuonTrap.ReadmeTest do
 
   import MuonTrap.Test.OS
 
+  alias MuonTrap.Test.Cgroup
+
   # Every example in the README and in docs/ is run, and its results are compared with what stands
   # there. ExUnit's doctest_file/2 does that for iex> only, and only in newer Elixirs.
   #
@@ -14,13 +16,15 @@ defmodule MuonTrap.ReadmeTest do
   #
   #   * <!-- not run: why --> leaves it at checking the syntax, if that can be checked
   #   * <!-- run as root --> is about switching users; without root, that has to be refused
+  #   * <!-- run with cgroups --> needs a host and a user that can have them; without, that has to be
+  #     refused
 
   @moduletag :capture_log
 
   @root Path.expand("..", __DIR__)
   @files ["README.md" | Path.wildcard("docs/**/*.md")]
 
-  @example ~r/^(?:<!-- (?<note>not run|run as root)[^\n]*-->\n)?```(?<language>elixir|erlang|console)\n(?<code>.*?)^```$/ms
+  @example ~r/^(?:<!-- (?<note>not run|run as root|run with cgroups)[^\n]*-->\n)?```(?<language>elixir|erlang|console)\n(?<code>.*?)^```$/ms
 
   examples =
     for file <- @files, text = File.read!(Path.join(@root, file)) do
@@ -80,6 +84,25 @@ defmodule MuonTrap.ReadmeTest do
   end
 
   defp check(%{note: "not run"}), do: :ok
+
+  defp check(%{note: "run with cgroups"} = example) do
+    there? = Cgroup.directories("muontrap") != []
+
+    if Cgroup.obstacle(["memory", "cpu", "pids"]) do
+      error =
+        assert_raise MuonTrap.Error, fn ->
+          MuonTrap.cmd("true", [],
+            cgroup_base: "muontrap",
+            cgroup: %{pids_max: 9, memory_max: :max}
+          )
+        end
+
+      assert error.step == :cgroup
+    else
+      check(%{example | note: ""})
+      if not there?, do: Cgroup.remove("muontrap")
+    end
+  end
 
   defp check(%{language: "elixir"} = example) do
     if example.note == "run as root" and not root?(),

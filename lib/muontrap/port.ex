@@ -300,7 +300,7 @@ defmodule MuonTrap.Port do
   end
 
   defp clean_up(session) do
-    OsProcess.await_gone([session.helper_pid], session.patience)
+    _gone? = OsProcess.await_gone([session.helper_pid], session.patience)
     cleaned = Cgroups.clean(session.group, session.helper)
 
     case {clean_up(%{session | group: nil, helper_pid: nil}), cleaned} do

@@ -122,7 +122,7 @@ defmodule MuonTrap.Test.Cgroup do
           test.(group)
         catch
           kind, reason ->
-            System.cmd(MuonTrap.muontrap_path(), ["cgroup-clean", "--group", group])
+            _ = System.cmd(MuonTrap.muontrap_path(), ["cgroup-clean", "--group", group])
             :erlang.raise(kind, reason, __STACKTRACE__)
         end
 
@@ -161,18 +161,27 @@ defmodule MuonTrap.Test.Cgroup do
   @spec await_removed(String.t()) :: true
   def await_removed(group), do: wait_until(fn -> directories(group) == [] end)
 
+  @doc "A folder for this test alone that every user can get at, with a copy of the helper."
+  @spec public_folder() :: Path.t()
+  def public_folder do
+    folder = Path.join(System.tmp_dir!(), marker())
+    File.mkdir!(folder)
+    File.chmod!(folder, 0o777)
+    ExUnit.Callbacks.on_exit(fn -> File.rm_rf!(folder) end)
+    helper = Path.join(folder, "muontrap")
+    File.cp!(MuonTrap.muontrap_path(), helper)
+    File.chmod!(helper, 0o755)
+    folder
+  end
+
   @doc """
-  Runs the helper as user nobody, who can execute this copy of it in `folder`. `setup` are shell
-  commands that root runs before, in the process that becomes nobody's.
+  Runs the helper as user nobody, from `public_folder/0`. `setup` are shell commands that root runs
+  before, in the process that becomes nobody's.
   """
   @spec helper_as_nobody(Path.t(), String.t(), [binary()]) :: {String.t(), non_neg_integer()}
   def helper_as_nobody(folder, setup \\ "", args) do
     helper = Path.join(folder, "muontrap")
-    File.cp!(MuonTrap.muontrap_path(), helper)
-    File.chmod!(helper, 0o755)
-    File.chmod!(folder, 0o777)
     script = setup <> "\nexec \"$0\" --capture-stderr --uid 65534 -- \"$@\""
-    command = ["-c", script, helper, helper | args]
-    MuonTrap.cmd("sh", command, stderr_to_stdout: true, cd: "/")
+    MuonTrap.cmd("sh", ["-c", script, helper, helper | args], stderr_to_stdout: true, cd: "/")
   end
 end

@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.CgroupDialectTest do
+  # The same limits in the words of v1, in those of v2, and in the option `:cgroup`.
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.Cgroup
+
+  alias MuonTrap.Daemon
+
+  # What is asked for in the words of v1, of v2, and of the option; and the files that have it on each.
+  @rows [
+    {"memory", [{"memory.limit_in_bytes", 33_554_432}], [{"memory.max", 33_554_432}],
+     %{memory_max: 33_554_432}, [{"memory.limit_in_bytes", "33554432"}],
+     [{"memory.max", "33554432"}]},
+    {"memory", [{"memory.soft_limit_in_bytes", 4_194_304}], [{"memory.low", 4_194_304}],
+     %{memory_low: 4_194_304}, [{"memory.soft_limit_in_bytes", "4194304"}],
+     [{"memory.low", "4194304"}]},
+    {"memory", [{"memory.limit_in_bytes", -1}], [{"memory.max", "max"}], %{memory_max: :max},
+     [{"memory.limit_in_bytes", "9223372036854771712"}], [{"memory.max", "max"}]},
+    {"cpu", [{"cpu.cfs_quota_us", 50_000}, {"cpu.cfs_period_us", 200_000}],
+     [{"cpu.max", "50000 200000"}], %{cpu_max: {50_000, 200_000}},
+     [{"cpu.cfs_quota_us", "50000"}, {"cpu.cfs_period_us", "200000"}],
+     [{"cpu.max", "50000 200000"}]},
+    {"cpu", [{"cpu.cfs_quota_us", -1}], [{"cpu.max", "max"}], %{cpu_max: :max},
+     [{"cpu.cfs_quota_us", "-1"}, {"cpu.cfs_period_us", "100000"}], [{"cpu.max", "max 100000"}]},
+    {"cpu", [{"cpu.shares", 1024}], [{"cpu.weight", 100}], %{cpu_weight: 100},
+     [{"cpu.shares", "1024"}], [{"cpu.weight", "100"}]},
+    {"cpu", [{"cpu.shares", 262_144}], [{"cpu.weight", 10_000}], %{cpu_weight: 10_000},
+     [{"cpu.shares", "262144"}], [{"cpu.weight", "10000"}]},
+    {"pids", [{"pids.max", 20}], [{"pids.max", 20}], %{pids_max: 20}, [{"pids.max", "20"}],
+     [{"pids.max", "20"}]},
+    {"cpuset", [{"cpuset.cpus", "0"}], [{"cpuset.cpus", "0"}], %{cpuset_cpus: "0"},
+     [{"cpuset.cpus", "0"}], [{"cpuset.cpus", "0"}]}
+  ]
+
+  test "all give the same files with the same values" do
+    lines =
+      for {controller, v1, v2, map, files_v1, files_v2} <- @rows do
+        expected = if version(controller) == :v2, do: files_v2, else: files_v1
+
+        with_group([controller], fn base ->
+          sets = fn settings -> for {name, value} <- settings, do: {controller, name, value} end
+
+          for {words, options} <- [
+                v1: [cgroup_sets: sets.(v1)],
+                v2: [cgroup_sets: sets.(v2)],
+                map: [cgroup: map]
+              ] do
+            assert {words, found(base, options, expected)} == {words, expected}
+          end
+        end)
+
+        [show(v1), show(v2), inspect(map), show(expected)]
+      end
+
+    print([["in the words of v1", "of v2", ":cgroup", "files on this host"] | lines])
+  end
+
+  test "swap is counted alone on v2, and with memory on v1" do
+    # Not every kernel counts swap.
+    memory =
+      if version("memory") == :v1, do: "memory.memsw.limit_in_bytes", else: "memory.swap.max"
+
+    with_group(["memory"], fn base ->
+      v1 = [{"memory.limit_in_bytes", 33_554_432}, {"memory.memsw.limit_in_bytes", 50_331_648}]
+      sets = for {name, value} <- v1, do: {"memory", name, value}
+      map = %{memory_max: 33_554_432, memory_swap_max: 16_777_216}
+
+      {:ok, probe} =
+        Daemon.start_link("sleep", ["1000"], cgroup_path: base, cgroup_controllers: ["memory"])
+
+      counted? = file(base, memory) != nil
+      GenServer.stop(probe)
+
+      for options <- [[cgroup_sets: sets], [cgroup: map]] do
+        if counted? do
+          expected = if memory =~ "memsw", do: "50331648", else: "16777216"
+          assert found(base, options, [{memory, nil}]) == [{memory, expected}]
+        else
+          error =
+            assert_raise MuonTrap.Error, fn ->
+              MuonTrap.cmd("true", [], [cgroup_path: base] ++ options)
+            end
+
+          assert error.errno == :enoent
+        end
+      end
+    end)
+  end
+
+  defp found(base, options, expected) do
+    {:ok, daemon} = Daemon.start_link("sleep", ["1000"], [cgroup_base: base] ++ options)
+    path = Daemon.cgroup_path(daemon)
+    found = for {name, _value} <- expected, do: {name, read(path, name)}
+    GenServer.stop(daemon)
+    found
+  end
+
+  defp show(settings),
+    do: Enum.map_join(settings, ", ", fn {name, value} -> "#{name}=#{value}" end)
+
+  defp print(lines) do
+    widths =
+      for column <- Enum.zip_with(lines, & &1),
+          do: column |> Enum.map(&String.length/1) |> Enum.max()
+
+    table =
+      for line <- lines do
+        [Enum.zip_with(line, widths, &[String.pad_trailing(&1, &2), "  "]), "\n"]
+      end
+
+    IO.puts(["\n", table])
+  end
+end
