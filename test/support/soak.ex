@@ -12,7 +12,7 @@ defmodule MuonTrap.Test.Soak do
 
   # The BEAM's own memory varies by less. One of anything for each of many commands or daemons would be
   # more in all: the smallest process has 2.5 KB.
-  @slack_bytes 500_000
+  @slack_bytes 2_000_000
 
   @doc "The bytes of memory by which a BEAM at rest may vary."
   @spec slack_bytes() :: pos_integer()
