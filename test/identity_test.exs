@@ -33,7 +33,7 @@ defmodule MuonTrap.IdentityTest do
     for uid <- ["nobody", 65_534, 12_345] do
       test "with uid: #{inspect(uid)}, says id" do
         as_root("id", [], [uid: unquote(uid)], fn id ->
-          number = if is_integer(unquote(uid)), do: unquote(uid), else: id_of("-u", unquote(uid))
+          number = number_of(unquote(uid))
           assert id =~ ~r/\Auid=#{number}\b/
           refute id =~ ~r/\b0\(|root|=0\b|,0\b/
         end)
@@ -43,7 +43,7 @@ defmodule MuonTrap.IdentityTest do
       test "with uid: #{inspect(uid)}, says the kernel" do
         as_root("cat", ["/proc/self/status"], [uid: unquote(uid)], fn output ->
           status = status(output)
-          number = if is_integer(unquote(uid)), do: unquote(uid), else: id_of("-u", unquote(uid))
+          number = number_of(unquote(uid))
           assert status["Uid"] == List.duplicate("#{number}", 4)
           assert [gid, gid, gid, gid] = status["Gid"]
           assert gid != "0" and "0" not in status["Groups"]
@@ -85,7 +85,7 @@ defmodule MuonTrap.IdentityTest do
         {:ok, daemon} = start.()
         program = MuonTrap.Daemon.program_os_pid(daemon)
         status = status(File.read!("/proc/#{program}/status"))
-        assert status["Uid"] == List.duplicate("#{id_of("-u", "nobody")}", 4)
+        assert status["Uid"] == List.duplicate("#{number_of("nobody")}", 4)
         assert "0" not in (status["Gid"] ++ status["Groups"])
         GenServer.stop(daemon)
       else
@@ -93,9 +93,11 @@ defmodule MuonTrap.IdentityTest do
       end
     end
 
-    defp id_of(flag, user) do
-      {id, 0} = System.cmd("id", [flag, user])
-      id |> String.trim() |> String.to_integer()
+    defp number_of(uid) when is_integer(uid), do: uid
+
+    defp number_of(name) do
+      {uid, 0} = System.cmd("id", ["-u", name])
+      uid |> String.trim() |> String.to_integer()
     end
 
     defp hex([number]), do: String.to_integer(number, 16)

@@ -115,8 +115,12 @@ defmodule MuonTrap.OutputTest do
       send(test, {:sample, sample})
     end
 
-    defp samples,
-      do: for(_ <- 1..@chunks, do: assert_receive({:sample, sample}, 10_000) && sample)
+    defp samples do
+      for _ <- 1..@chunks do
+        assert_receive {:sample, sample}, 10_000
+        sample
+      end
+    end
 
     # The program could have written gigabytes meanwhile.
     defp assert_flat(samples, slack) do

@@ -88,6 +88,20 @@ defmodule MuonTrap.Helper do
     }
   end
 
+  # With newer OTPs, code:priv_dir/1 names a folder within the file that an escript is.
+  def start_error(path, :enotdir) do
+    %Error{
+      step: :helper,
+      path: path,
+      errno: :enotdir,
+      message:
+        "the helper program muontrap is missing, since part of its path is a file: an escript " <>
+          "cannot contain programs",
+      advice:
+        "MUONTRAP_HELPER or config :muontrap, helper: \"/path\" say where a ready-built one is"
+    }
+  end
+
   def start_error(path, reason) when is_atom(reason) do
     %Error{
       step: :helper,
