@@ -14,8 +14,11 @@ defmodule MuonTrap.CgroupOwningTest do
   @moduletag timeout: 300_000
 
   # Makes groups below its own and enters one of them where it may, and starts processes that leave
-  # their session and their parent. `$GROUPS` are the directories of the program's group.
+  # their session and their parent. `$GROUPS` are the directories of the program's group. It heeds no
+  # SIGTERM from the moment that it says that it has begun.
   @escape """
+  trap '' TERM
+  echo begun
   for d in $GROUPS; do
     [ -d $d ] || continue
     mkdir -p $d/sub/deep && echo $$ >$d/sub/deep/cgroup.procs
@@ -25,9 +28,7 @@ defmodule MuonTrap.CgroupOwningTest do
     i=$((i + 1))
     (setsid sleep 1000 &)
   done
-  trap '' TERM
   : >$READY
-  echo ready
   while :; do sleep 1000; done
   """
 
@@ -43,14 +44,20 @@ defmodule MuonTrap.CgroupOwningTest do
   defp escape(group, count, start, ending) do
     {command, args, opts} = escaping(group, count)
     started = start.(command, args, opts)
+    members = await_ready(group, count)
+    ending.(started)
+    await_removed(group)
+    assert Enum.filter(members, &alive?/1) == []
+  end
+
+  # Waits until all of the program's processes are there, and returns them.
+  defp await_ready(group, count) do
     on_exit(fn -> File.rm(ready(group)) end)
     wait_until(fn -> File.exists?(ready(group)) end, 120_000)
     members = members(group)
     assert length(members) >= count
     assert below(group) != []
-    ending.(started)
-    await_removed(group)
-    assert Enum.filter(members, &alive?/1) == []
+    members
   end
 
   defp task(command, args, opts) do
@@ -75,17 +82,19 @@ defmodule MuonTrap.CgroupOwningTest do
       end)
     end
 
+    # The caller is held in the handling of the first output until all is there, so that the timeout
+    # does not strike before.
     test "a timeout" do
       with_group(fn group ->
         {command, args, opts} = escaping(group, 500)
-
-        into = %MuonTrap.Test.Callback{
-          fun: fn "ready\n" -> assert length(members(group)) >= 500 end
-        }
-
-        result = MuonTrap.run(command, args, [timeout: 20_000, into: into] ++ opts)
+        test = self()
+        held = &send(test, {:members, &1, await_ready(group, 500)})
+        into = %MuonTrap.Test.Callback{fun: held}
+        result = MuonTrap.run(command, args, [timeout: 10_000, into: into] ++ opts)
         assert %{exit_status: :timeout, sigkill_needed: true, cgroup_left: false} = result
         assert result.swept >= 500
+        assert_received {:members, "begun\n", members}
+        assert Enum.filter(members, &alive?/1) == []
         assert directories(group) == []
       end)
     end
@@ -108,7 +117,7 @@ defmodule MuonTrap.CgroupOwningTest do
 
     test "the program's own end" do
       with_group(fn group ->
-        script = String.replace(@escape, ~r/^trap.*/ms, "exit 0")
+        script = String.replace(@escape, ~r/^: >.*/ms, "exit 0")
         {_, _, opts} = escaping(group, 500)
         result = MuonTrap.run("sh", ["-c", script], opts)
         assert %{exit_status: 0, cgroup_left: false, survivors: 0} = result
