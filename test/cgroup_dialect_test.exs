@@ -32,17 +32,35 @@ defmodule MuonTrap.CgroupDialectTest do
      [{"cpu.shares", "262144"}], [{"cpu.weight", "10000"}]},
     {"pids", [{"pids.max", 20}], [{"pids.max", 20}], %{pids_max: 20}, [{"pids.max", "20"}],
      [{"pids.max", "20"}]},
+    {"cpu", [{"cpu.idle", 1}], [{"cpu.idle", 1}], %{cpu_idle: true}, [{"cpu.idle", "1"}],
+     [{"cpu.idle", "1"}]},
     {"cpuset", [{"cpuset.cpus", "0"}], [{"cpuset.cpus", "0"}], %{cpuset_cpus: "0"},
      [{"cpuset.cpus", "0"}], [{"cpuset.cpus", "0"}]}
   ]
 
+  # The kernel takes limits of whole disks only.
+  defp disk_rows do
+    for file <- Enum.take(Path.wildcard("/sys/block/*/dev"), 1) do
+      disk = file |> File.read!() |> String.trim()
+      {read, write} = {"blkio.throttle.read_bps_device", "blkio.throttle.write_iops_device"}
+
+      {"io", [{read, "#{disk} 1048576"}, {write, "#{disk} 100"}],
+       [{"io.max", "#{disk} rbps=1048576 wiops=100"}],
+       %{io_max: %{disk => %{rbps: 1_048_576, wiops: 100}}},
+       [{read, "#{disk} 1048576"}, {write, "#{disk} 100"}],
+       [{"io.max", "#{disk} rbps=1048576 wbps=max riops=max wiops=100"}]}
+    end
+  end
+
   test "all give the same files with the same values" do
     lines =
-      for {controller, v1, v2, map, files_v1, files_v2} <- @rows do
+      for {controller, v1, v2, map, files_v1, files_v2} <- @rows ++ disk_rows() do
         expected = if version(controller) == :v2, do: files_v2, else: files_v1
 
         with_group([controller], fn base ->
-          sets = fn settings -> for {name, value} <- settings, do: {controller, name, value} end
+          sets = fn settings ->
+            for {name, value} <- settings, do: {hd(String.split(name, ".")), name, value}
+          end
 
           for {words, options} <- [
                 v1: [cgroup_sets: sets.(v1)],
