@@ -41,7 +41,6 @@ pub fn main(matches: &ArgMatches, transport: Result<Transport, Failure>) -> u8 {
         Ok(running) => match session::run(&config, control, running) {
             Ok(status) => status,
             Err(error) => {
-                // Nothing is left to do it properly with; the parent-death signal does the rest.
                 eprintln!("muontrap: the event loop failed: {error}");
                 EXIT_SETUP
             }

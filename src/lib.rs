@@ -17,6 +17,7 @@ pub mod descendants;
 pub mod doctor;
 pub mod entry;
 pub mod error;
+pub mod forced_end;
 pub mod identity;
 pub mod input;
 pub mod outbox;

@@ -15,6 +15,7 @@ use crate::containment::Containment;
 use crate::control::{Control, Received};
 use crate::descendants::{Progress, Sweep};
 use crate::error::EXIT_SETUP;
+use crate::forced_end;
 use crate::input::Input;
 use crate::outbox::Outbox;
 use crate::protocol::{self, Command, INPUT_WINDOW, OutputStream, Report, Violation};
@@ -51,9 +52,15 @@ enum State {
     Done,
 }
 
-/// Looks after a program that runs, and returns the exit status of muontrap.
+/// Looks after a program that runs, and returns the exit status of muontrap. On an error, too, nothing
+/// is left.
 pub fn run(config: &Config, control: Control, running: Running) -> io::Result<u8> {
-    Session::new(config, control, running).run()
+    let mut session = Session::new(config, control, running);
+    let result = session.run();
+    if result.is_err() {
+        session.give_up();
+    }
+    result
 }
 
 struct Session<'a> {
@@ -101,7 +108,7 @@ impl<'a> Session<'a> {
         self.config.transport != Transport::Plain
     }
 
-    fn run(mut self) -> io::Result<u8> {
+    fn run(&mut self) -> io::Result<u8> {
         let directories = self.containment.directories();
         self.outbox.send(&protocol::started(self.pid, &directories));
         // Whatever came before the handlers and the poll were in place makes no edge.
@@ -352,7 +359,7 @@ impl<'a> Session<'a> {
         if self.state == State::Removing && self.containment.remove() == Progress::Gone {
             self.finish();
         }
-        self.complain();
+        complain(&mut self.containment);
         Ok(())
     }
 
@@ -366,21 +373,37 @@ impl<'a> Session<'a> {
     }
 
     fn begin_sweep(&mut self) -> io::Result<()> {
-        if self.config.leave_orphans && self.state == State::Running {
+        if self.spares_orphans() {
             return self.begin_drain();
         }
+        self.start_sweep();
+        Ok(())
+    }
+
+    /// Whether what the program left behind may stay, as it exited by itself.
+    fn spares_orphans(&self) -> bool {
+        self.config.leave_orphans && self.state == State::Running && self.death.is_some()
+    }
+
+    fn start_sweep(&mut self) {
         let me = nix::unistd::getpid().as_raw();
         let strangers = std::mem::take(&mut self.strangers);
         self.containment
             .begin_sweep(Sweep::new(me, self.pid, strangers));
         self.state = State::Sweeping;
-        Ok(())
     }
 
-    fn complain(&mut self) {
-        for complaint in self.containment.complaints.drain(..) {
-            eprintln!("muontrap: {complaint}");
+    /// The loop failed, of all things. What is left to do takes no loop.
+    fn give_up(mut self) {
+        let spares = self.spares_orphans();
+        self.signal(libc::SIGKILL);
+        if matches!(self.state, State::Running | State::Stopping { .. }) && !spares {
+            self.start_sweep();
         }
+        // Descriptors may be what there is a lack of.
+        drop((self.relay, self.input, self.reactor));
+        forced_end::finish(&mut self.containment, self.state == State::Sweeping);
+        complain(&mut self.containment);
     }
 
     /// Now everything is in the pipes that is ever going to be; a survivor, or somebody who was
@@ -418,6 +441,12 @@ impl<'a> Session<'a> {
             survivors: count(self.containment.survivors()),
             cgroup_peak: cgroup.peak,
         }
+    }
+}
+
+fn complain(containment: &mut Containment) {
+    for complaint in containment.complaints.drain(..) {
+        eprintln!("muontrap: {complaint}");
     }
 }
 

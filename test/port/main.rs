@@ -11,6 +11,7 @@
 
 mod containment;
 mod exec;
+mod failing_loop;
 mod flow;
 mod frames;
 mod harness;

@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The end of a session whose event loop has failed: by plain waiting, and not for ever.
+
+use crate::containment::Containment;
+use crate::descendants::Progress;
+use crate::reap;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// What is not gone by then does not go.
+const TIME: Duration = Duration::from_secs(5);
+/// Between two looks.
+const TICK: Duration = Duration::from_millis(2);
+
+/// Kills what a sweep that was begun has to kill, and removes the cgroup.
+pub fn finish(containment: &mut Containment, is_sweeping: bool) {
+    let deadline = Instant::now() + TIME;
+    let mut wait_for = |step: fn(&mut Containment) -> Progress| {
+        while step(containment) == Progress::Waiting {
+            if Instant::now() >= deadline {
+                return;
+            }
+            sleep(TICK);
+            // Whom it was, nobody asks any more.
+            let _ = reap::collect(0, |_| {});
+        }
+    };
+    if is_sweeping {
+        wait_for(Containment::sweep);
+    }
+    wait_for(Containment::remove);
+}

@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! A helper whose event loop fails. No pipe makes it do so, but a socket may have an error to tell: what
+//! is sent to a port where nobody listens comes back as `ECONNREFUSED`.
+
+use crate::processes::Mark;
+use crate::setup::{Setup, plain};
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Starts a helper, makes its loop fail when `count` processes are there, and checks that it says so and
+/// that none of them is left.
+#[track_caller]
+fn fail(setup: &Setup, count: usize) {
+    let mark = Mark::new();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect("127.0.0.1:1").unwrap();
+    let mut command: Command = setup.command(&mark);
+    command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The command holds a copy of the descriptor.
+    drop(command);
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    // The helper counts, too.
+    mark.wait_for(count + 1);
+    socket.send(b"x").unwrap();
+    let status = child.wait().unwrap();
+    let alive = mark.alive();
+    let errors = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(125), "{errors}");
+    assert!(errors.contains("the event loop failed: "), "{errors}");
+    assert_eq!(alive, vec![], "{errors}");
+}
+
+const STUBBORN: &str = "trap '' TERM; exec 2>&-
+    setsid sleep 1000 >&- & (setsid sleep 1000 >&- &); for d in $SUB; do mkdir $d; done
+    echo ready; while :; do sleep 1000; done";
+
+#[test]
+fn kills_all_that_was_started() {
+    fail(&plain(&[]).sh(STUBBORN), 4);
+}
+
+#[test]
+fn kills_a_program_that_may_leave_orphans_when_it_exits() {
+    let script = "setsid sleep 1000 >&- 2>&- & echo ready; kill -STOP $$";
+    fail(&plain(&["--orphans", "leave"]).sh(script), 2);
+}
+
+#[test]
+fn removes_the_group() {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let cgroups = mounts.lines().filter(|line| line.contains(" - cgroup"));
+    let name = format!("muontrap-test-loop-{}", std::process::id());
+    let points = cgroups.filter_map(|line| line.split(' ').nth(4));
+    let groups: Vec<PathBuf> = points.map(|point| Path::new(point).join(&name)).collect();
+    if !nix::unistd::geteuid().is_root() || groups.is_empty() {
+        return;
+    }
+    // Some of these are not the program's, and cannot be made.
+    let below = groups
+        .iter()
+        .map(|group| format!("{}/below", group.display()));
+    let below: Vec<String> = below.collect();
+    let setup = plain(&["--group", &name]).sh(STUBBORN);
+    fail(&setup.env("SUB", below.join(" ")), 4);
+    let left: Vec<&PathBuf> = groups.iter().filter(|group| group.exists()).collect();
+    assert_eq!(left, Vec::<&PathBuf>::new());
+}
