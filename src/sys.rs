@@ -170,6 +170,16 @@ pub fn has_pidfd() -> bool {
     false
 }
 
+/// Takes the flock(2) on an open file, for as long as it is open: whether nobody else has it.
+pub fn try_lock(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: flock takes no pointers.
+    match check(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn set_cloexec(fd: RawFd) {
     // SAFETY: F_SETFD takes an integer; a descriptor that is not open gives EBADF.
     unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };

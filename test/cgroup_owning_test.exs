@@ -203,11 +203,11 @@ defmodule MuonTrap.CgroupOwningTest do
       end)
     end
 
-    defp stubborn(group) do
+    defp stubborn(group, delay \\ 60_000) do
       test = self()
       into = %MuonTrap.Test.Callback{fun: &send(test, {:program, &1})}
       script = "trap '' TERM; setsid sleep 1000 & echo $$; while :; do sleep 1000; done"
-      opts = [cgroup_path: group, delay_to_sigkill: 60_000, into: into]
+      opts = [cgroup_path: group, delay_to_sigkill: delay, into: into]
       task = spawn(fn -> MuonTrap.cmd("sh", ["-c", script], opts) end)
       assert_receive {:program, program}, 20_000
       wait_until(fn -> length(members(group)) == 3 end)
@@ -247,6 +247,32 @@ defmodule MuonTrap.CgroupOwningTest do
         [{Daemon, pid, :worker, _modules}] when is_pid(pid) -> pid
         _restarting -> nil
       end
+    end
+  end
+
+  describe "a program that takes its time to end" do
+    test "is waited for by the next one in its group" do
+      with_group(["pids"], fn group ->
+        {task, _helper, members} = stubborn(group, 500)
+        Process.exit(task, :kill)
+        opts = [cgroup_path: group, cgroup: %{pids_max: 50}]
+        assert MuonTrap.cmd("sh", ["-c", "sleep 1; echo done"], opts) == {"done\n", 0}
+        assert Enum.filter(members, &alive?/1) == []
+      end)
+    end
+
+    test "has its group for itself" do
+      with_group(["pids"], fn group ->
+        {task, helper, members} = stubborn(group, 60_000)
+        opts = [cgroup_path: group, cgroup_controllers: ["pids"]]
+        error = assert_raise Error, fn -> MuonTrap.cmd("true", [], opts) end
+        assert %{step: :cgroup, errno: :ebusy} = error
+        assert error.message =~ "in use by process #{helper}"
+        assert Enum.all?(members, &alive?/1)
+        kill(helper, "KILL")
+        Process.exit(task, :kill)
+        await_removed(group)
+      end)
     end
   end
 

@@ -69,7 +69,7 @@ defmodule MuonTrap.Cgroups do
 
   @doc """
   Kills all that is in the group and removes it, in place of a helper that died. A group that is not
-  there, or `nil`, is clean already.
+  there, or `nil`, is clean already, and so is one that another helper has by now: it emptied it first.
   """
   @spec clean(t() | nil, helper :: binary()) :: :ok | {:error, Error.t()}
   def clean(nil, _helper), do: :ok
@@ -77,8 +77,11 @@ defmodule MuonTrap.Cgroups do
   def clean(group, helper) do
     args = ["--timeout=#{@clean_ms}" | group.flags]
 
-    with {:ok, _killed} <- Command.run(helper, "cgroup-clean", args, @clean_ms + @margin_ms),
-         do: :ok
+    case Command.run(helper, "cgroup-clean", args, @clean_ms + @margin_ms) do
+      {:ok, _killed} -> :ok
+      {:error, %Error{errno: :ebusy}} -> :ok
+      {:error, _error} = error -> error
+    end
   end
 
   @doc "Reads a file of the group."

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::group::{Group, failed};
 use super::held::Held;
+use super::lock::{Refusal, lock};
 use super::mounts::{Hierarchy, Host, Version};
 use super::request::Request;
 use super::{suffices, v1};
@@ -32,7 +33,8 @@ pub struct CleanReport {
 ///
 /// # Errors
 ///
-/// As [`super::Cgroup::create`]; also when a group holds this process or one that started it.
+/// As [`super::Cgroup::create`]; also when a group holds this process or one that started it, or when
+/// another muontrap looks after it.
 pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanReport, Failure> {
     let deadline = Instant::now() + time;
     let Some(mut held) = find(host, request)? else {
@@ -42,6 +44,13 @@ pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanRepo
         });
     };
     held.refuse_own(request)?;
+    for group in &held.groups {
+        if let Err(Refusal::Busy(failure) | Refusal::Failed(failure)) =
+            lock(group.dir(), &group.path)
+        {
+            return Err(failure);
+        }
+    }
     let path = held.groups[0].path.clone();
     let remaining = held
         .empty_within(time)

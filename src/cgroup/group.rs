@@ -15,7 +15,9 @@ use nix::unistd::{AccessFlags, faccessat};
 
 use super::advice;
 use super::fs::{is_denied, is_gone, open_at, open_dir, read, read_at, write, write_at};
+use super::lock::{Refusal, lock};
 use super::mounts::{Hierarchy, Version};
+use super::owner::refuse_own;
 use super::request::Request;
 use super::translate::Write;
 use super::tree;
@@ -45,6 +47,18 @@ impl Trail {
         std::mem::take(&mut self.0)
     }
 
+    /// Somebody else has this one now.
+    pub fn leave(&mut self, path: &Path) {
+        self.0.retain(|made| made != path);
+    }
+
+    /// Failure: removes what was made, from below.
+    pub fn undo(&mut self) {
+        for path in self.0.drain(..).rev() {
+            let _ = fs::remove_dir(path);
+        }
+    }
+
     /// Undoes what the other would, too.
     pub fn join(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
@@ -53,22 +67,33 @@ impl Trail {
 
 impl Drop for Trail {
     fn drop(&mut self) {
-        for path in self.0.iter().rev() {
-            let _ = fs::remove_dir(path);
-        }
+        self.undo();
     }
 }
 
 impl Group {
-    /// Makes the group, and the groups above it that are missing, or takes the one that is there.
+    /// Makes the group, and the groups above it that are missing, or opens the one that is there. From
+    /// then on nobody else has it, and `trail` knows what was made.
     pub fn make(
         hierarchy: &Hierarchy,
         request: &Request,
         trail: &mut Trail,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Refusal> {
         let path = hierarchy.directory(&request.group);
         let existed = make_directories(hierarchy, request, trail)?;
-        Self::open_at_path(hierarchy, path, existed)
+        let group = match Self::open_at_path(hierarchy, path.clone(), existed) {
+            Err(failure) if failure.errno == libc::ENOENT => Err(Refusal::Busy(failure)),
+            result => result.map_err(Refusal::Failed),
+        };
+        let group = group.and_then(|group| {
+            if existed {
+                let members = tree::members(group.dir());
+                let members = members.map_err(|error| failed("read", &group.path, &error))?;
+                refuse_own(&group, &request.group, &members)?;
+            }
+            lock(group.dir(), &group.path).map(|()| group)
+        });
+        group.inspect_err(|_| trail.leave(&path))
     }
 
     /// Opens the group if it exists.

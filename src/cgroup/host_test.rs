@@ -204,6 +204,11 @@ fn cleaning_up_after_somebody_else() {
     let cgroup = Cgroup::create(&host(), &request).expect("a group");
     let mut child = spawn(&cgroup, "sleep 1000 & exec sleep 1000");
     until("both are there", || count(&cgroup) == 2);
+    let busy = clean(&host(), &request, PATIENCE).expect_err("it is looked after");
+    assert_eq!(busy.errno, libc::EBUSY);
+    assert_eq!(count(&cgroup), 2);
+    let directories = cgroup.directories();
+    drop(cgroup);
     let report = clean(&host(), &request, PATIENCE).expect("clean");
     assert_eq!(
         report,
@@ -214,7 +219,7 @@ fn cleaning_up_after_somebody_else() {
             removed: true
         }
     );
-    for (_, directory) in cgroup.directories() {
+    for (_, directory) in directories {
         assert!(!directory.exists());
     }
     child.wait().expect("wait");

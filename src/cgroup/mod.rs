@@ -15,6 +15,7 @@
 //! - **A group that exists** is ours by contract. It is emptied first, with its sub-groups, unless
 //!   it holds this process or one that started it; its settings stay as they are. It is removed in
 //!   the end like any other, or left where only its contents are ours to remove.
+//! - **One muontrap at a time** looks after a group, and has a lock on it. The next one waits.
 //! - **Groups above it** that were missing are made and stay, for other programs may use them by
 //!   then. If anything fails before the program runs, they are removed too.
 //! - **On v1** a program gets one group more, at the same path, where none of those that it needs
@@ -33,6 +34,7 @@ mod fs;
 mod group;
 mod held;
 mod kill;
+mod lock;
 mod mounts;
 mod owner;
 mod request;
@@ -47,6 +49,8 @@ mod view;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 pub use clean::{CleanReport, apply, clean};
 pub use dry_run::{Outlook, deepest_existing, dry_run, is_writable};
@@ -57,6 +61,12 @@ pub use request::Request;
 pub use view::View;
 
 use crate::error::{Failure, Step};
+use lock::Refusal;
+
+/// Another muontrap that looks after the group gets this long to end.
+const OTHERS: Duration = Duration::from_secs(5);
+/// Between two attempts.
+const TICK: Duration = Duration::from_millis(2);
 
 /// The group of one program.
 #[derive(Debug)]
@@ -69,8 +79,8 @@ pub enum Cgroup {
 
 impl Cgroup {
     /// Makes the group or takes over the one that is there, writes every setting, and opens the ways
-    /// in. On any error what was made is undone. Blocks for as long as it takes to kill what an
-    /// existing group holds, five seconds at most.
+    /// in. On any error what was made is undone. Blocks for as long as another muontrap looks after the
+    /// group, and then for as long as it takes to kill what it holds: for each, five seconds at most.
     ///
     /// # Errors
     ///
@@ -79,13 +89,21 @@ impl Cgroup {
     pub fn create(host: &Host, request: &Request) -> Result<Self, Failure> {
         request.validate()?;
         request.validate_on(host)?;
-        let Some(unified) = host
+        let unified = host
             .unified()
-            .filter(|unified| suffices(host, unified, request))
-        else {
-            return v1::create(host, request).map(Self::V1);
-        };
-        v2::create(unified, request).map(Self::V2)
+            .filter(|unified| suffices(host, unified, request));
+        let deadline = Instant::now() + OTHERS;
+        loop {
+            let created = match unified {
+                Some(unified) => v2::create(unified, request).map(Self::V2),
+                None => v1::create(host, request).map(Self::V1),
+            };
+            match created {
+                Err(Refusal::Busy(_)) if Instant::now() < deadline => sleep(TICK),
+                Err(Refusal::Busy(failure) | Refusal::Failed(failure)) => return Err(failure),
+                Ok(cgroup) => return Ok(cgroup),
+            }
+        }
     }
 
     fn held(&self) -> &Held {
@@ -206,6 +224,9 @@ mod host_tests;
 #[cfg(test)]
 #[path = "kill_test.rs"]
 mod kill_tests;
+#[cfg(test)]
+#[path = "lock_test.rs"]
+mod lock_tests;
 #[cfg(test)]
 #[path = "reach_test.rs"]
 mod reach_tests;

@@ -10,16 +10,18 @@ use std::collections::BTreeSet;
 use super::advice;
 use super::group::{Group, Trail};
 use super::held::Held;
+use super::lock::Refusal;
 use super::mounts::{Hierarchy, Host, Version};
 use super::request::Request;
 use super::settings::needed;
 use crate::error::{Failure, Step};
 
 /// Makes the groups, or takes over those that are there, with their limits set.
-pub(super) fn create(host: &Host, request: &Request) -> Result<Held, Failure> {
+pub(super) fn create(host: &Host, request: &Request) -> Result<Held, Refusal> {
     let (wanted, spare) = hierarchies(host, request)?;
-    let mut trail = Trail::default();
+    // What was made is undone while the groups are still ours: in this order.
     let mut groups = vec![];
+    let mut trail = Trail::default();
     for hierarchy in wanted {
         groups.push(Group::make(hierarchy, request, &mut trail)?);
     }
@@ -31,18 +33,24 @@ pub(super) fn create(host: &Host, request: &Request) -> Result<Held, Failure> {
                 trail.join(made);
                 break;
             }
-            Err(failure) => refusal = refusal.or(Some(failure)),
+            Err(Refusal::Failed(failure)) => refusal = refusal.or(Some(failure)),
+            busy => busy.map(drop)?,
         }
     }
     if groups.is_empty() {
-        return Err(refusal.unwrap_or_else(no_hierarchy));
+        return Err(refusal.unwrap_or_else(no_hierarchy).into());
     }
     let mut held = Held::new(Version::V1, groups);
-    held.take_over(request)?;
-    held.furnish(request)?;
-    held.open_entries()?;
+    let prepared = prepare(&mut held, request);
+    prepared.inspect_err(|_| trail.undo())?;
     held.made = trail.keep();
     Ok(held)
+}
+
+fn prepare(held: &mut Held, request: &Request) -> Result<(), Failure> {
+    held.take_over(request)?;
+    held.furnish(request)?;
+    held.open_entries()
 }
 
 /// The hierarchies that are asked for, and those of which any one would hold the processes
@@ -85,7 +93,7 @@ fn has_freezer(hierarchy: &Hierarchy) -> bool {
 }
 
 /// One group more, to hold the processes together. Where that is refused, the next may do.
-fn contain(hierarchy: &Hierarchy, request: &Request) -> Result<(Group, Trail), Failure> {
+fn contain(hierarchy: &Hierarchy, request: &Request) -> Result<(Group, Trail), Refusal> {
     let mut trail = Trail::default();
     let mut group = Group::make(hierarchy, request, &mut trail)?;
     // Some let us make groups and not enter them.
@@ -190,6 +198,9 @@ mod tests {
                 ..Request::default()
             },
         );
-        assert_eq!(error.expect_err("nothing").message, no_hierarchy().message);
+        let Err(Refusal::Failed(error)) = error else {
+            panic!("there is nothing")
+        };
+        assert_eq!(error.message, no_hierarchy().message);
     }
 }

@@ -12,6 +12,7 @@ use super::advice;
 use super::fs::{read, write};
 use super::group::{Group, Trail, failed};
 use super::held::Held;
+use super::lock::Refusal;
 use super::mounts::{Hierarchy, Version};
 use super::request::Request;
 use super::settings::needed;
@@ -19,7 +20,7 @@ use super::translate::Write;
 use crate::error::{Failure, Step};
 
 /// Makes the group, or takes over the one that is there, with its limits set.
-pub(super) fn create(unified: &Hierarchy, request: &Request) -> Result<Held, Failure> {
+pub(super) fn create(unified: &Hierarchy, request: &Request) -> Result<Held, Refusal> {
     let needed = needed(request, Version::V2)?;
     if !needed.is_empty() {
         check_offered(unified, &needed)?;
@@ -27,13 +28,19 @@ pub(super) fn create(unified: &Hierarchy, request: &Request) -> Result<Held, Fai
     let mut trail = Trail::default();
     let group = Group::make(unified, request, &mut trail)?;
     let mut held = Held::new(Version::V2, vec![group]);
-    held.groups[0].check_entry()?;
-    held.take_over(request)?;
-    enable(&held.groups[0], request, &needed)?;
-    held.furnish(request)?;
-    held.open_entries()?;
+    let prepared = prepare(&mut held, request, &needed);
+    // While the group is still ours.
+    prepared.inspect_err(|_| trail.undo())?;
     held.made = trail.keep();
     Ok(held)
+}
+
+fn prepare(held: &mut Held, request: &Request, needed: &BTreeSet<String>) -> Result<(), Failure> {
+    held.groups[0].check_entry()?;
+    held.take_over(request)?;
+    enable(&held.groups[0], request, needed)?;
+    held.furnish(request)?;
+    held.open_entries()
 }
 
 pub(super) fn check_offered(unified: &Hierarchy, needed: &BTreeSet<String>) -> Result<(), Failure> {
@@ -199,7 +206,9 @@ mod tests {
             settings: vec![("memory.limit_in_bytes".into(), "1M".into())],
             ..Request::default()
         };
-        let error = create(&unified, &request).expect_err("no memory");
+        let Err(Refusal::Failed(error)) = create(&unified, &request) else {
+            panic!("there is no memory")
+        };
         assert!(
             error
                 .message
