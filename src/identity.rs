@@ -4,11 +4,11 @@
 
 //! Who the program runs as: names and ids looked up, root's groups never kept by accident.
 
+use crate::accounts::{Accounts, User};
 use crate::config::number;
 use crate::error::{Failure, Step};
-use nix::unistd::{self, Gid, Group, Uid, User};
+use nix::unistd::{self, Gid, Uid};
 use std::collections::BTreeSet;
-use std::ffi::CString;
 use std::io;
 
 /// The group of a uid that no user has: 65534, the kernel's overflow gid (`nogroup`, `nobody`).
@@ -39,11 +39,14 @@ pub struct Identity {
 impl Request {
     /// Looks up names and fills in what follows from the user.
     pub fn resolve(&self) -> Result<Identity, Failure> {
-        let user = self.uid.as_deref().map(find_user).transpose()?;
-        let gid = self.gid.as_deref().map(|g| find_group(Step::Gid, "gid", g));
-        let gid = gid.transpose()?;
-        let groups = self.groups.as_deref().map(find_groups).transpose()?;
-        let chosen = (gid.is_some(), groups.is_some());
+        let accounts = Accounts::of_this_system();
+        let chosen = (self.gid.is_some(), self.groups.is_some());
+        let find_user = |text: &String| find_user(&accounts, text, chosen == (true, true));
+        let user = self.uid.as_ref().map(find_user).transpose()?;
+        let find_gid = |text: &String| find_group(&accounts, Step::Gid, "gid", text);
+        let gid = self.gid.as_ref().map(find_gid).transpose()?;
+        let find_groups = |list: &String| find_groups(&accounts, list);
+        let groups = self.groups.as_ref().map(find_groups).transpose()?;
         let Some((uid, entry)) = user else {
             return Ok(Identity {
                 groups,
@@ -58,7 +61,7 @@ impl Request {
         };
         let groups = match (groups, &entry) {
             (Some(groups), _) => groups,
-            (None, Some(user)) => own_groups(user, gid)?,
+            (None, Some(user)) => own_groups(&accounts, user, gid)?,
             (None, None) => Vec::new(),
         };
         let identity = Identity {
@@ -100,10 +103,13 @@ fn own_groups_now() -> Result<BTreeSet<u32>, Failure> {
     Ok(groups.into_iter().map(Gid::as_raw).collect())
 }
 
-fn lookup_failed(step: Step, name: &str, errno: nix::Error) -> Failure {
-    Failure::new(step, format!("cannot look up {name:?}"))
-        .path(name)
-        .errno(errno as i32)
+fn lookup_failed(step: Step, name: &str, error: &io::Error) -> Failure {
+    let message = format!("cannot look up {name:?}");
+    let message = match error.raw_os_error() {
+        Some(_) => message,
+        None => format!("{message}: {error}"),
+    };
+    Failure::new(step, message).path(name).caused_by(error)
 }
 
 /// An id, when the text is made of digits; `None` when it is a name.
@@ -133,20 +139,24 @@ fn id(step: Step, flag: &str, text: &str) -> Result<Option<u32>, Failure> {
     }
 }
 
-fn find_user(text: &str) -> Result<(u32, Option<User>), Failure> {
+/// The user's entry is left out where nothing follows from it.
+fn find_user(
+    accounts: &Accounts,
+    text: &str,
+    id_only: bool,
+) -> Result<(u32, Option<User>), Failure> {
+    let failed = |error: io::Error| lookup_failed(Step::Uid, text, &error);
     match id(Step::Uid, "uid", text)? {
-        Some(uid) => User::from_uid(Uid::from_raw(uid))
-            .map(|user| (uid, user))
-            .map_err(|errno| lookup_failed(Step::Uid, text, errno)),
-        None => match User::from_name(text) {
-            Ok(Some(user)) if user.uid.is_root() => Err(Failure::new(
+        Some(uid) if id_only => Ok((uid, None)),
+        Some(uid) => Ok((uid, accounts.user_by_id(uid).map_err(failed)?)),
+        None => match accounts.user_by_name(text).map_err(failed)? {
+            Some(user) if user.uid == 0 => Err(Failure::new(
                 Step::Uid,
                 format!("--uid cannot be {text:?}: that is root, which is never switched to"),
             )
             .path(text)),
-            Ok(Some(user)) => Ok((user.uid.as_raw(), Some(user))),
-            Ok(None) => Err(unknown(Step::Uid, "user", text)),
-            Err(errno) => Err(lookup_failed(Step::Uid, text, errno)),
+            Some(user) => Ok((user.uid, Some(user))),
+            None => Err(unknown(Step::Uid, "user", text)),
         },
     }
 }
@@ -160,35 +170,35 @@ fn unknown(step: Step, what: &str, name: &str) -> Failure {
         ))
 }
 
-fn find_group(step: Step, flag: &str, text: &str) -> Result<u32, Failure> {
+fn find_group(accounts: &Accounts, step: Step, flag: &str, text: &str) -> Result<u32, Failure> {
     if let Some(gid) = id(step, flag, text)? {
         return Ok(gid);
     }
-    match Group::from_name(text) {
-        Ok(Some(group)) if group.gid.as_raw() == 0 => Err(Failure::new(
+    match accounts.group_id(text) {
+        Ok(Some(0)) => Err(Failure::new(
             step,
             format!(
                 "--{flag} cannot be {text:?}: that is root's group, which is never switched to"
             ),
         )
         .path(text)),
-        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        Ok(Some(gid)) => Ok(gid),
         Ok(None) => Err(unknown(step, "group", text)),
-        Err(errno) => Err(lookup_failed(step, text, errno)),
+        Err(error) => Err(lookup_failed(step, text, &error)),
     }
 }
 
-fn find_groups(list: &str) -> Result<Vec<u32>, Failure> {
+fn find_groups(accounts: &Accounts, list: &str) -> Result<Vec<u32>, Failure> {
     if list.is_empty() {
         return Ok(Vec::new());
     }
     list.split(',')
-        .map(|text| find_group(Step::Groups, "groups", text))
+        .map(|text| find_group(accounts, Step::Groups, "groups", text))
         .collect()
 }
 
 fn own_group(user: &User) -> Result<u32, Failure> {
-    match user.gid.as_raw() {
+    match user.gid {
         0 => Err(Failure::new(
             Step::Gid,
             format!(
@@ -196,32 +206,30 @@ fn own_group(user: &User) -> Result<u32, Failure> {
                 user.name
             ),
         )
-        .path(user.name.clone())
+        .path(user.name.to_string_lossy())
         .advice("name another group with --gid")),
         gid => Ok(gid),
     }
 }
 
-fn own_groups(user: &User, gid: u32) -> Result<Vec<u32>, Failure> {
-    let failed = |message: String| Failure::new(Step::Groups, message).path(user.name.clone());
-    let name = CString::new(user.name.as_str())
-        .map_err(|_| failed(format!("the name {:?} has a null byte in it", user.name)))?;
-    let groups = group_list(&name, Gid::from_raw(gid)).map_err(|error| {
-        failed(format!("cannot find the groups of {:?}", user.name)).caused_by(&error)
-    })?;
+/// `gid` and the user's supplementary groups, each once.
+fn own_groups(accounts: &Accounts, user: &User, gid: u32) -> Result<Vec<u32>, Failure> {
+    let name = &user.name;
+    let mut groups = vec![gid];
+    for group in accounts
+        .groups_of(name)
+        .map_err(|error| lookup_failed(Step::Groups, &name.to_string_lossy(), &error))?
+    {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
     if groups.contains(&0) {
-        let message = format!(
-            "{:?} is in root's group, which is never switched to",
-            user.name
-        );
-        return Err(failed(message).advice("name the groups to use with --groups"));
+        let message = format!("{name:?} is in root's group, which is never switched to");
+        let failure = Failure::new(Step::Groups, message).path(name.to_string_lossy());
+        return Err(failure.advice("name the groups to use with --groups"));
     }
     Ok(groups)
-}
-
-fn group_list(name: &CString, gid: Gid) -> io::Result<Vec<u32>> {
-    let groups = unistd::getgrouplist(name, gid)?;
-    Ok(groups.into_iter().map(Gid::as_raw).collect())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! `main` hands the flags to [`cli`], [`config`] makes typed settings of them, and [`session`] runs
 //! the program with them. The other modules are leaves that return values and errors.
 
+pub mod accounts;
 pub mod cgroup;
 pub mod cli;
 pub mod commands;

@@ -52,9 +52,10 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
     sys::cloexec_from_3();
     let outbox = outbox(config.transport)?;
     let signals = Signals::install().map_err(|error| failed("catch signals", &error))?;
+    // First, since it may run a program for it, which is gone by then.
+    let identity = config.identity.resolve()?;
     sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
     let strangers = strangers();
-    let identity = config.identity.resolve()?;
     let path = program::find(&config.program)?;
     let cgroup = match &config.cgroup {
         Some(request) => Some(Cgroup::create(&Host::detect()?, request)?),
@@ -114,6 +115,7 @@ impl Attempt<'_> {
         let pid = spawn::spawn(&Plan {
             path: self.path,
             argv: &config.argv,
+            clear_env: false,
             cd: config.cd.as_deref(),
             identity: self.identity,
             cgroup: self.cgroup,

@@ -35,6 +35,8 @@ pub struct Plan<'a> {
     pub path: &'a CStr,
     /// `argv`, `argv[0]` included.
     pub argv: &'a [CString],
+    /// Whether it has no environment, instead of muontrap's own.
+    pub clear_env: bool,
     /// The working directory, when it is not muontrap's own.
     pub cd: Option<&'a CStr>,
     /// User and groups.
@@ -96,6 +98,7 @@ pub fn spawn(plan: &Plan<'_>) -> Result<i32, Failure> {
     let child = Child {
         path: plan.path.as_ptr(),
         argv: argv.as_ptr(),
+        clear_env: plan.clear_env,
         cd: plan.cd.map_or(std::ptr::null(), CStr::as_ptr),
         identity: plan.identity,
         cgroup_procs: &cgroup_procs,
@@ -189,6 +192,7 @@ fn explain(plan: &Plan<'_>, stage: Stage, detail: usize, errno: i32) -> Failure 
 struct Child<'a> {
     path: *const libc::c_char,
     argv: *const *const libc::c_char,
+    clear_env: bool,
     cd: *const libc::c_char,
     identity: &'a Identity,
     cgroup_procs: &'a [BorrowedFd<'a>],
@@ -313,7 +317,12 @@ mod in_child {
             let mut none = std::mem::zeroed();
             libc::sigemptyset(&raw mut none);
             libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-            libc::execv(child.path, child.argv);
+            if child.clear_env {
+                let none = std::ptr::null();
+                libc::execve(child.path, child.argv, &raw const none);
+            } else {
+                libc::execv(child.path, child.argv);
+            }
         }
         Err(Stage::Exec)
     }

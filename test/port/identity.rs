@@ -86,6 +86,23 @@ fn a_number_that_is_nobodys() {
     switched(&["--uid", "4294967294"], 4_294_967_294, NOBODY, &[]);
 }
 
+// The number is asked about where there are other sources than files, and so are nobody's groups.
+#[test]
+fn whoever_was_asked_about_it_is_gone() {
+    if !is_root() || !fs::exists("/proc/thread-self/children").unwrap() {
+        return;
+    }
+    let children = "echo $$; cat /proc/$PPID/task/$PPID/children";
+    for user in ["12345", "nobody"] {
+        let setup = captured(&["--uid", user]).program(&["sh", "-c", children]);
+        let outcome = setup.run();
+        let text = outcome.text();
+        let (own, all) = text.split_once('\n').unwrap();
+        assert_eq!((outcome.code(), all.trim()), (0, own), "{user}");
+        assert_eq!(outcome.report().swept, 0);
+    }
+}
+
 #[test]
 fn groups_can_be_chosen() {
     switched(&["-u", "12345", "-a", "77"], 12_345, 77, &[]);

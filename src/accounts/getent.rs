@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Asking getent(1), a program of the C library, about what is not in the files.
+
+use crate::identity::Identity;
+use crate::spawn::{self, Plan, Stdio};
+use crate::sys;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{AccessFlags, Pid, access};
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
+
+/// By absolute path: whoever chose `PATH` did not choose what runs as root here.
+const PATHS: [&CStr; 2] = [c"/usr/bin/getent", c"/bin/getent"];
+
+/// A directory service that does not answer must not hold up the helper for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Exit status for "not found".
+const NOT_FOUND: i32 = 2;
+
+/// The getent of this system, if it has one.
+pub fn find() -> Option<&'static CStr> {
+    let is_there = |path: &&CStr| access(*path, AccessFlags::X_OK).is_ok();
+    PATHS.into_iter().find(is_there)
+}
+
+/// What getent says about `key`: lines, or nothing when there is no such entry.
+///
+/// It is started as programs are: it has no descriptors but an empty stdin and the pipe, and dies
+/// with the helper. It has no environment either, which is the program's, and may be meant for
+/// other libraries than those of the system.
+pub fn ask(getent: &CStr, database: &str, key: &OsStr) -> io::Result<Vec<u8>> {
+    let argv = [
+        CString::from(c"getent"),
+        CString::new(database)?,
+        CString::new(key.as_bytes())?,
+    ];
+    let (answer, writer) = sys::pipe()?;
+    let plan = Plan {
+        path: getent,
+        argv: &argv,
+        clear_env: true,
+        cd: Some(c"/"),
+        identity: &Identity::default(),
+        cgroup: None,
+        stdio: [
+            Stdio::Fd(spawn::dev_null()?),
+            Stdio::Fd(writer),
+            Stdio::Fd(spawn::dev_null()?),
+        ],
+    };
+    let pid = spawn::spawn(&plan).map_err(|failure| io::Error::from_raw_os_error(failure.errno))?;
+    // Its end of the pipe is the only one from here on.
+    drop(plan);
+    let answer = read_until(answer, Instant::now() + PATIENCE);
+    if answer.is_err() {
+        let _ = sys::kill(pid, libc::SIGKILL);
+    }
+    // It is dead, or has closed its stdout, which is the last thing it does.
+    match (wait(pid)?, answer?) {
+        (WaitStatus::Exited(_, 0), answer) => Ok(answer),
+        (WaitStatus::Exited(_, NOT_FOUND), _) => Ok(Vec::new()),
+        (WaitStatus::Exited(_, status), _) => Err(failed(getent, &format!("status {status}"))),
+        (WaitStatus::Signaled(_, signal, _), _) => Err(failed(getent, signal.as_str())),
+        (other, _) => Err(failed(getent, &format!("{other:?}"))),
+    }
+}
+
+fn failed(getent: &CStr, how: &str) -> io::Error {
+    io::Error::other(format!("{} ended with {how}", getent.to_string_lossy()))
+}
+
+fn read_until(pipe: OwnedFd, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut pipe = File::from(pipe);
+    let mut answer = Vec::new();
+    let mut bytes = [0; 4096];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(0) => return Err(Errno::ETIMEDOUT.into()),
+            Ok(_) => match pipe.read(&mut bytes)? {
+                0 => return Ok(answer),
+                count => answer.extend_from_slice(&bytes[..count]),
+            },
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn wait(pid: i32) -> io::Result<WaitStatus> {
+    loop {
+        match waitpid(Pid::from_raw(pid), None) {
+            Err(Errno::EINTR) => {}
+            result => return Ok(result?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn answers_as_when_run_by_hand() {
+        let Some(getent) = find() else { return };
+        for (database, key) in [
+            ("passwd", "nobody"),
+            ("passwd", "65534"),
+            ("passwd", "12345"),
+            ("passwd", "no-such-name"),
+            ("group", "daemon"),
+            ("group", "no-such-name"),
+            ("initgroups", "nobody"),
+        ] {
+            let by_hand = Command::new(getent.to_str().unwrap())
+                .args([database, key])
+                .output();
+            let answer = ask(getent, database, key.as_ref()).unwrap();
+            assert_eq!(answer, by_hand.unwrap().stdout, "{database} {key}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_an_error() {
+        let Some(getent) = find() else { return };
+        let error = ask(getent, "no-such-database", "x".as_ref()).unwrap_err();
+        assert!(
+            error.to_string().contains("getent ended with status 1"),
+            "{error}"
+        );
+        let error = ask(c"/nowhere/getent", "passwd", "x".as_ref()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+    }
+
+    #[test]
+    fn a_program_that_does_not_answer_is_given_up() {
+        let (reader, _writer) = sys::pipe().unwrap();
+        let error = read_until(reader, Instant::now()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ETIMEDOUT));
+    }
+
+    #[test]
+    fn nothing_but_its_answer_is_inherited() {
+        // env prints nothing when it has no environment; the arguments set one.
+        let printed = ask(c"/usr/bin/env", "DATABASE=passwd", "KEY=x".as_ref()).unwrap();
+        assert_eq!(
+            String::from_utf8(printed).unwrap(),
+            "DATABASE=passwd\nKEY=x\n"
+        );
+        let killed = ask(c"/bin/sh", "-c", "kill -KILL $$".as_ref()).unwrap_err();
+        assert!(killed.to_string().contains("SIGKILL"), "{killed}");
+    }
+}
