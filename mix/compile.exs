@@ -14,6 +14,10 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
   the variables that cargo, rustc and Nerves read, and the helper itself. cargo is not even called.
   When the build fails, no helper is left, rather than an old one.
 
+  It is linked statically where that works, with musl if its standard library is installed
+  (`rustup target add x86_64-unknown-linux-musl`), unless a target is asked for or `RUSTFLAGS` say
+  something about `crt-static`.
+
   ## Configuration
 
     * `config :muontrap, helper: "/path"`, or `MUONTRAP_HELPER=/path`: an absolute path of a helper
@@ -32,8 +36,8 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
   @recursive true
   @source Path.dirname(__DIR__)
   @manifest "compile.muontrap_helper"
-  # Changes when the meaning of the manifest does.
-  @manifest_version 1
+  # Changes when the meaning of the manifest does, or the way in which the same plan is carried out.
+  @manifest_version 2
 
   @impl true
   def run(args) do

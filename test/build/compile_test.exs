@@ -72,6 +72,50 @@ defmodule MuonTrap.Build.CompileTest do
     assert compile!(project, PATH: path_without_rust(dir)) == ""
   end
 
+  describe "the helper is linked" do
+    # As the kernel sees it: whether there is another program to load it.
+    defp static?(helper), do: not (File.read!(helper) =~ "/ld-")
+
+    test "statically, where there is a static C library", %{project: project, helper: helper} do
+      output = compile!(project)
+      assert says(helper) == "one"
+      assert static?(helper) == not (output =~ "linked dynamically")
+    end
+
+    test "dynamically, with a note, where there is none", context do
+      %{project: project, helper: helper, dir: dir} = context
+
+      script(Path.join(dir, "bin/cc"), """
+      for word; do case $word in -static*) echo "cannot find -lc" >&2; exit 1;; esac; done
+      exec #{System.find_executable("cc")} "$@"
+      """)
+
+      output = compile!(project, PATH: Path.join(dir, "bin") <> ":" <> System.get_env("PATH"))
+      assert says(helper) == "one"
+      refute static?(helper)
+      assert output =~ "linked dynamically"
+      assert output =~ "rustup target add"
+    end
+
+    test "as the user's flags say", %{project: project, helper: helper} do
+      output = compile!(project, RUSTFLAGS: "-C target-feature=-crt-static")
+      refute static?(helper)
+      refute output =~ "linked dynamically"
+    end
+
+    test "with the user's flags, from wherever cargo has them", context do
+      %{project: project, helper: helper} = context
+      says = ~s|fn main() { println!("{}", if cfg!(mine) { "mine" } else { "lost" }) }\n|
+      write(project, %{"src/main.rs" => says})
+      compile!(project, RUSTFLAGS: "--cfg mine")
+      assert says(helper) == "mine"
+
+      write(project, %{".cargo/config.toml" => ~s([build]\nrustflags = ["--cfg", "mine"]\n)})
+      compile!(project)
+      assert says(helper) == "mine"
+    end
+  end
+
   test "builds again when a source changed, even to an older file", context do
     %{project: project, helper: helper} = context
     compile!(project)
@@ -120,7 +164,7 @@ defmodule MuonTrap.Build.CompileTest do
     {output, status} = mix(project, ["compile"])
     assert status != 0
     assert output =~ "nonsense"
-    assert output =~ ~s("cargo build" ended with status 101)
+    assert output =~ ~s("cargo rustc" ended with status 101)
     refute File.exists?(helper)
 
     write(project, crate("one"))
