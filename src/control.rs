@@ -26,6 +26,7 @@ pub struct Control {
     fd: BorrowedFd<'static>,
     framed: bool,
     eof: bool,
+    looked: bool,
     buffer: Vec<u8>,
     /// Commands that came, when the protocol is framed.
     pub decoder: Decoder,
@@ -64,6 +65,7 @@ impl Control {
             fd,
             framed,
             eof: false,
+            looked: false,
             buffer: vec![0; BUFFER],
             decoder: Decoder::default(),
         })
@@ -79,6 +81,11 @@ impl Control {
         self.eof = true;
     }
 
+    /// Whether to look for commands some times in a row: once until the next ones have come.
+    pub fn begin_looking(&mut self) -> bool {
+        !self.eof && !std::mem::replace(&mut self.looked, true)
+    }
+
     /// Reads once.
     pub fn receive(&mut self) -> io::Result<Received<'_>> {
         if self.eof || (!self.framed && !has_input(self.fd)?) {
@@ -91,6 +98,7 @@ impl Control {
                 Ok(Received::Closed)
             }
             Ok(count) if self.framed => {
+                self.looked = false;
                 self.decoder.push(&self.buffer[..count]);
                 Ok(Received::Framed)
             }

@@ -8,6 +8,7 @@
 //! the program with them. The other modules are leaves that return values and errors.
 
 pub mod accounts;
+pub mod ahead;
 pub mod cgroup;
 pub mod cli;
 pub mod commands;

@@ -5,7 +5,8 @@
 //! Frames on their way to the owner.
 
 use nix::errno::Errno;
-use nix::unistd::write;
+use nix::sys::uio::writev;
+use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 
 /// Writes at once what fits into the pipe and keeps the rest.
@@ -60,17 +61,21 @@ impl Outbox {
 
     /// Sends one whole frame.
     pub fn send(&mut self, frame: &[u8]) {
-        let done = if self.is_empty() {
-            self.write(frame)
-        } else {
-            0
-        };
-        if !self.closed && done < frame.len() {
-            if self.written == self.rest.len() {
-                self.rest.clear();
-                self.written = 0;
-            }
-            self.rest.extend_from_slice(&frame[done..]);
+        self.send_parts(frame, &[]);
+    }
+
+    /// Sends one whole frame, which is in two parts.
+    pub fn send_parts(&mut self, header: &[u8], payload: &[u8]) {
+        let mut done = 0;
+        if self.is_empty() {
+            self.rest.clear();
+            self.written = 0;
+            done = self.write(header, payload);
+        }
+        if !self.closed {
+            let header_done = done.min(header.len());
+            self.rest.extend_from_slice(&header[header_done..]);
+            self.rest.extend_from_slice(&payload[done - header_done..]);
         }
     }
 
@@ -78,7 +83,7 @@ impl Outbox {
     pub fn flush(&mut self) {
         if !self.is_empty() {
             let rest = std::mem::take(&mut self.rest);
-            self.written += self.write(&rest[self.written..]);
+            self.written += self.write(&rest[self.written..], &[]);
             self.rest = rest;
         }
         if self.is_empty() {
@@ -87,11 +92,17 @@ impl Outbox {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> usize {
+    fn write(&mut self, header: &[u8], payload: &[u8]) -> usize {
+        let total = header.len() + payload.len();
         let mut done = 0;
         let Some(fd) = self.fd else { return done };
-        while !self.closed && done < bytes.len() {
-            match write(fd, &bytes[done..]) {
+        while !self.closed && done < total {
+            let header_done = done.min(header.len());
+            let parts = [
+                IoSlice::new(&header[header_done..]),
+                IoSlice::new(&payload[done - header_done..]),
+            ];
+            match writev(fd, &parts) {
                 Ok(count) => done += count,
                 Err(Errno::EAGAIN) => break,
                 Err(Errno::EINTR) => {}

@@ -4,31 +4,36 @@
 
 //! The output valve: from the program's pipes to the owner, as far as the window allows.
 
+use crate::ahead::Ahead;
 use crate::outbox::Outbox;
-use crate::protocol::{self, DATA_HEADER, OutputStream};
+use crate::protocol::{self, OutputStream};
 use crate::reactor::{Ready, Source};
 use crate::sys;
 use crate::window::{Overrun, Window};
 use nix::errno::Errno;
-use nix::unistd::read;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
-/// The most payload bytes in one frame. Frames of 4 to 16 KiB cross into the BEAM fastest.
-const MAX_CHUNK: u32 = 16 * 1024;
+/// Frames to send before looking at commands and deadlines again: a program may write for ever.
+const FRAMES_IN_A_ROW: u32 = 16;
 
-/// Chunks to move before looking at commands and deadlines again: a program may write for ever.
-const CHUNKS_IN_A_ROW: u32 = 16;
+/// A program that writes many small pieces gets this much time to write some more of them, before
+/// they are sent. To send each would cost more than to write it, and takes the CPU from the program.
+const GATHER_TIME: Duration = Duration::from_micros(50);
 
 /// One captured stream.
 #[derive(Debug)]
 struct Stream {
     source: Source,
     kind: OutputStream,
+    /// Until its end.
     fd: Option<OwnedFd>,
+    /// Read from it so far.
     bytes: u64,
-    /// Bytes that are still wanted, once it is known where the program's own end.
+    /// Bytes in the pipe that are still wanted, once it is known where the program's own end.
     left: Option<u64>,
+    ahead: Ahead,
 }
 
 /// All captured streams and the window that they share.
@@ -36,9 +41,9 @@ struct Stream {
 pub struct Relay {
     streams: Vec<Stream>,
     window: Window,
-    chunk_size: u32,
     discard: bool,
-    buffer: Vec<u8>,
+    /// When a frame took all that had come.
+    emptied: Option<Instant>,
 }
 
 /// How thoroughly to read.
@@ -56,9 +61,8 @@ impl Relay {
         Self {
             streams: Vec::new(),
             window: Window::new(size),
-            chunk_size: size.min(MAX_CHUNK),
             discard: false,
-            buffer: Vec::new(),
+            emptied: None,
         }
     }
 
@@ -68,14 +72,13 @@ impl Relay {
             OutputStream::Stdout => Source::Stdout,
             OutputStream::Stderr => Source::Stderr,
         };
-        self.buffer
-            .resize(DATA_HEADER + self.chunk_size as usize, 0);
         self.streams.push(Stream {
             source,
             kind,
             fd: Some(fd),
             bytes: 0,
             left: None,
+            ahead: Ahead::default(),
         });
     }
 
@@ -104,15 +107,41 @@ impl Relay {
 
     /// Whether `pump` has something to do right now.
     pub fn can_progress(&self, ready: &Ready, outbox: &Outbox) -> bool {
-        let room = self.discard || (outbox.is_empty() && self.window.credit() > 0);
-        room && self.sources().any(|(source, _)| ready.is(source))
+        self.streams.iter().any(|stream| {
+            stream.wants_more(&self.window, self.discard) && stream.is_readable(ready)
+                || outbox.is_empty() && self.window.grant(stream.ahead.waiting().len()) > 0
+        })
+    }
+
+    /// Whether output is held back until the owner acknowledges some.
+    pub fn awaits_ack(&self, ready: &Ready) -> bool {
+        self.window.is_in_flight()
+            && !self.discard
+            && self
+                .streams
+                .iter()
+                .any(|stream| !stream.ahead.waiting().is_empty() || stream.is_readable(ready))
+    }
+
+    /// How long to let output gather, when some comes shortly after all that there was had been sent.
+    /// What comes after a pause of the program's own is sent at once.
+    pub fn gather_time(&self, ready: &Ready) -> Option<Duration> {
+        let gathers = |stream: &Stream| {
+            stream.is_readable(ready) && !ready.is_closed(stream.source) && self.window.wants(0)
+        };
+        if self.discard || !self.streams.iter().any(gathers) {
+            return None;
+        }
+        GATHER_TIME
+            .checked_sub(self.emptied?.elapsed())
+            .filter(|time| !time.is_zero())
     }
 
     /// Whether nothing is left in any pipe that was sealed.
     pub fn is_drained(&self, ready: &Ready) -> bool {
         self.streams
             .iter()
-            .all(|stream| stream.fd.is_none() || stream.left == Some(0) || !ready.is(stream.source))
+            .all(|stream| stream.ahead.waiting().is_empty() && !stream.is_readable(ready))
     }
 
     /// Takes only what is in the pipes now, and nothing that comes later: a survivor may go on
@@ -134,66 +163,71 @@ impl Relay {
         outbox: &mut Outbox,
         thoroughness: Thoroughness,
     ) -> io::Result<()> {
-        let mut chunks = 0;
-        for index in 0..self.streams.len() {
-            while self.streams[index].fd.is_some() && ready.is(self.streams[index].source) {
-                let limit = if self.discard {
-                    self.chunk_size
-                } else if outbox.is_empty() {
-                    self.window.credit().min(self.chunk_size)
-                } else {
-                    0
-                };
-                if limit == 0 || chunks == CHUNKS_IN_A_ROW {
-                    return Ok(());
+        let mut frames = 0;
+        for stream in &mut self.streams {
+            while frames < FRAMES_IN_A_ROW {
+                frames += 1;
+                if self.discard {
+                    stream.ahead.clear();
                 }
-                chunks += 1;
-                self.move_chunk(index, limit, ready, outbox, thoroughness)?;
+                let fills =
+                    stream.is_readable(ready) && stream.wants_more(&self.window, self.discard);
+                if fills {
+                    stream.fill(ready, thoroughness)?;
+                }
+                if self.discard && fills {
+                    continue;
+                }
+                if !outbox.is_empty() {
+                    break;
+                }
+                let bytes = self.window.grant(stream.ahead.waiting().len());
+                if bytes == 0 {
+                    break;
+                }
+                let header = protocol::data_header(stream.kind, bytes);
+                let count = bytes as usize;
+                outbox.send_parts(&header, &stream.ahead.waiting()[..count]);
+                stream.ahead.take(count);
+                self.window.sent(bytes);
+                if stream.ahead.waiting().is_empty() && !stream.is_readable(ready) {
+                    self.emptied = Some(Instant::now());
+                }
             }
         }
         Ok(())
     }
+}
 
-    fn move_chunk(
-        &mut self,
-        index: usize,
-        limit: u32,
-        ready: &mut Ready,
-        outbox: &mut Outbox,
-        thoroughness: Thoroughness,
-    ) -> io::Result<()> {
-        let stream = &mut self.streams[index];
-        let Some(fd) = &stream.fd else { return Ok(()) };
-        let left = u32::try_from(stream.left.unwrap_or(u64::MAX)).unwrap_or(u32::MAX);
-        if left == 0 {
-            ready.clear(stream.source);
-            return Ok(());
-        }
-        let limit = limit.min(left);
-        let room = &mut self.buffer[DATA_HEADER..DATA_HEADER + limit as usize];
-        let count = match read(fd, room) {
-            Ok(0) => {
-                stream.fd = None;
-                return Ok(());
+impl Stream {
+    fn is_readable(&self, ready: &Ready) -> bool {
+        self.fd.is_some() && self.left != Some(0) && ready.is(self.source)
+    }
+
+    /// Nothing is read that could not be sent, beyond what came along with something that could: a
+    /// program whose owner is slow has to wait.
+    fn wants_more(&self, window: &Window, discard: bool) -> bool {
+        discard || window.wants(self.ahead.waiting().len())
+    }
+
+    /// Reads once.
+    fn fill(&mut self, ready: &mut Ready, thoroughness: Thoroughness) -> io::Result<()> {
+        let Some(fd) = &self.fd else { return Ok(()) };
+        let room = self.ahead.room();
+        let left = self.left.and_then(|left| usize::try_from(left).ok());
+        let limit = left.map_or(room, |left| left.min(room));
+        match self.ahead.fill(fd, limit) {
+            Ok(0) => self.fd = None,
+            Ok(count) => {
+                self.bytes += count as u64;
+                self.left = self.left.map(|left| left.saturating_sub(count as u64));
+                if count < limit && thoroughness == Thoroughness::UntilShort {
+                    ready.clear(self.source);
+                }
             }
-            Ok(count) => count,
-            Err(Errno::EAGAIN) => {
-                ready.clear(stream.source);
-                return Ok(());
-            }
-            Err(Errno::EINTR) => return Ok(()),
+            Err(Errno::EAGAIN) => ready.clear(self.source),
+            Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
-        };
-        stream.bytes += count as u64;
-        stream.left = stream.left.map(|left| left.saturating_sub(count as u64));
-        let length = u32::try_from(count).expect("no more than the limit was read");
-        if length < limit && thoroughness == Thoroughness::UntilShort {
-            ready.clear(stream.source);
-        }
-        if !self.discard {
-            self.window.sent(length);
-            self.buffer[..DATA_HEADER].copy_from_slice(&protocol::data_header(stream.kind, length));
-            outbox.send(&self.buffer[..DATA_HEADER + count]);
         }
         Ok(())
     }

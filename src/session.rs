@@ -35,6 +35,10 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
 /// Reads of commands before looking at output and deadlines again: an owner may talk for ever.
 const READS_IN_A_ROW: u32 = 16;
 
+/// Looks for an acknowledgement before sleeping until one comes. Each is two system calls, about a
+/// microsecond together.
+const LOOKS_FOR_ACK: u32 = 50;
+
 /// Unframed bytes to hold for a program that does not read them.
 const PLAIN_INPUT_LIMIT: usize = 64 * 1024;
 
@@ -119,6 +123,9 @@ impl<'a> Session<'a> {
             self.take_commands()?;
             self.move_input();
             self.outbox.flush();
+            if self.gather() {
+                continue;
+            }
             self.move_output()?;
             // A pipe that nobody reads shows at once, not only when something is written to it.
             if self.reactor.ready.is_closed(Source::ControlOut) {
@@ -133,6 +140,10 @@ impl<'a> Session<'a> {
             }
             self.watch_the_blocked()?;
             let timeout = self.timeout();
+            let sleeps = timeout != Some(Duration::ZERO);
+            if sleeps && self.relay.awaits_ack(&self.reactor.ready) && self.ack_comes_soon()? {
+                continue;
+            }
             self.reactor.wait(timeout)?;
         }
     }
@@ -213,13 +224,8 @@ impl<'a> Session<'a> {
             if !self.reactor.ready.is(Source::ControlIn) || !self.reads_commands() {
                 break;
             }
-            match self.control.receive()? {
-                Received::Plain(bytes) => {
-                    self.input.push(bytes);
-                }
-                Received::Framed => self.obey()?,
-                Received::Nothing => self.reactor.ready.clear(Source::ControlIn),
-                Received::Closed => self.owner_left()?,
+            if !self.take_command()? {
+                self.reactor.ready.clear(Source::ControlIn);
             }
         }
         // The end of a pipe shows before the bytes in front of it were read.
@@ -228,6 +234,37 @@ impl<'a> Session<'a> {
             self.owner_left()?;
         }
         Ok(())
+    }
+
+    /// Reads commands once and obeys them; `false` when there is nothing to be read for now.
+    fn take_command(&mut self) -> io::Result<bool> {
+        match self.control.receive()? {
+            Received::Plain(bytes) => {
+                self.input.push(bytes);
+            }
+            Received::Framed => self.obey()?,
+            Received::Nothing => return Ok(false),
+            Received::Closed => self.owner_left()?,
+        }
+        Ok(true)
+    }
+
+    /// Whether the owner acknowledges output within a few microseconds.
+    ///
+    /// To sleep for so short a time, and to be woken by the owner, costs both sides more than to
+    /// look again a few times, above all in a virtual machine. Others who want to run go first. An
+    /// owner that takes longer is not waited for in this way until it has sent something.
+    fn ack_comes_soon(&mut self) -> io::Result<bool> {
+        if !self.control.begin_looking() {
+            return Ok(false);
+        }
+        for _ in 0..LOOKS_FOR_ACK {
+            if self.take_command()? {
+                return Ok(true);
+            }
+            std::thread::yield_now();
+        }
+        Ok(false)
     }
 
     fn owner_left(&mut self) -> io::Result<()> {
@@ -295,6 +332,15 @@ impl<'a> Session<'a> {
             let bytes = u32::try_from(bytes).expect("the input window is smaller");
             self.outbox.send(&protocol::input_ack(bytes));
         }
+    }
+
+    /// Lets output gather, if there is a point in that. What happens meanwhile has to be looked at.
+    fn gather(&self) -> bool {
+        let time = match self.state {
+            State::Running => self.relay.gather_time(&self.reactor.ready),
+            _ => None,
+        };
+        time.inspect(|&time| sys::pause(time)).is_some()
     }
 
     fn move_output(&mut self) -> io::Result<()> {

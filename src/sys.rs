@@ -9,9 +9,10 @@
 use nix::errno::Errno;
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// A process that was waited for.
 #[derive(Clone, Copy, Debug)]
@@ -212,6 +213,29 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
         set_cloexec(writer.as_raw_fd());
         Ok((reader, writer))
     }
+}
+
+/// Reads once, at most `limit` bytes, into the spare capacity of `bytes`, and tells how many came.
+pub fn read_to_spare(fd: &impl AsFd, bytes: &mut Vec<u8>, limit: usize) -> nix::Result<usize> {
+    let spare = bytes.spare_capacity_mut();
+    let room = spare.len().min(limit);
+    // SAFETY: the kernel writes at most `room` bytes, which is no more than is there.
+    let count = unsafe { libc::read(fd.as_fd().as_raw_fd(), spare.as_mut_ptr().cast(), room) };
+    let count = Errno::result(count)?.unsigned_abs();
+    // SAFETY: so many bytes behind the old ones were just written.
+    unsafe { bytes.set_len(bytes.len() + count) };
+    Ok(count)
+}
+
+/// Sleeps for `time`, or until a signal comes.
+pub fn pause(time: Duration) {
+    // A second or more is never asked for.
+    let time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    // SAFETY: the pointer is to a live timespec, and the time that is left is not asked for.
+    unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
 }
 
 /// Bytes that can be read from a pipe right now.

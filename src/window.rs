@@ -13,34 +13,53 @@ pub struct Overrun {
     pub in_flight: u32,
 }
 
+/// The most payload bytes in one frame.
+const MAX_FRAME: u32 = 32 * 1024;
+
 /// Counts the bytes in flight against a fixed size, both in bytes.
 #[derive(Debug)]
 pub struct Window {
     size: u32,
     in_flight: u32,
+    /// Payload bytes of a full frame.
+    frame: u32,
 }
 
 impl Window {
     /// A window of `size` bytes, of which none are in flight.
     pub fn new(size: u32) -> Self {
-        Self { size, in_flight: 0 }
+        Self {
+            size,
+            in_flight: 0,
+            frame: size.min(MAX_FRAME),
+        }
     }
 
-    /// Bytes that may be sent now.
+    /// How many of `waiting` bytes to send now, as one frame.
     ///
     /// Small credit is held back until a quarter of the window is free: a frame for every few bytes
     /// of credit would cost a wake-up of both sides each, and nobody waits for the bytes, since the
     /// owner still has frames to handle.
-    pub fn credit(&self) -> u32 {
+    pub fn grant(&self, waiting: usize) -> u32 {
         let free = self.size - self.in_flight;
         if free < self.size.div_ceil(4) {
-            0
-        } else {
-            free
+            return 0;
         }
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        waiting.min(free).min(self.frame)
     }
 
-    /// Notes `bytes` as sent. They must fit into the credit.
+    /// Whether more would be sent if more were waiting.
+    pub fn wants(&self, waiting: usize) -> bool {
+        waiting < self.grant(usize::MAX) as usize
+    }
+
+    /// Whether an acknowledgement is to come.
+    pub fn is_in_flight(&self) -> bool {
+        self.in_flight > 0
+    }
+
+    /// Notes `bytes` as sent. They must have been granted.
     pub fn sent(&mut self, bytes: u32) {
         debug_assert!(bytes <= self.size - self.in_flight);
         self.in_flight += bytes;
@@ -69,11 +88,18 @@ mod tests {
     #[test]
     fn a_window_of_one_byte_works() {
         let mut window = Window::new(1);
-        assert_eq!(window.credit(), 1);
+        assert_eq!(window.grant(100), 1);
         window.sent(1);
-        assert_eq!(window.credit(), 0);
+        assert_eq!(window.grant(100), 0);
         window.acked(1).unwrap();
-        assert_eq!(window.credit(), 1);
+        assert_eq!(window.grant(100), 1);
+    }
+
+    #[test]
+    fn no_frame_is_too_large() {
+        let window = Window::new(1_000_000);
+        assert_eq!(window.grant(3), 3);
+        assert_eq!(window.grant(999_999), MAX_FRAME);
     }
 
     #[test]
@@ -81,9 +107,19 @@ mod tests {
         let mut window = Window::new(100);
         window.sent(100);
         window.acked(24).unwrap();
-        assert_eq!(window.credit(), 0);
+        assert_eq!(window.grant(1000), 0);
         window.acked(1).unwrap();
-        assert_eq!(window.credit(), 25);
+        assert_eq!(window.grant(1000), 25);
+    }
+
+    #[test]
+    fn more_is_wanted_for_a_full_frame_only() {
+        let mut window = Window::new(100);
+        assert!(window.wants(0) && window.wants(99) && !window.wants(100));
+        window.sent(75);
+        assert!(window.wants(24) && !window.wants(25));
+        window.sent(1);
+        assert!(!window.wants(0));
     }
 
     #[test]
@@ -102,9 +138,9 @@ mod tests {
     fn the_largest_window_does_not_overflow() {
         let mut window = Window::new(u32::MAX);
         window.sent(u32::MAX);
-        assert_eq!(window.credit(), 0);
+        assert_eq!(window.grant(usize::MAX), 0);
         window.acked(u32::MAX).unwrap();
-        assert_eq!(window.credit(), u32::MAX);
+        assert_eq!(window.grant(usize::MAX), MAX_FRAME);
     }
 
     proptest! {
@@ -115,16 +151,17 @@ mod tests {
         ) {
             let mut window = Window::new(size);
             let mut in_flight = 0u32;
-            for (send, ack) in steps {
-                let bytes = send.min(window.credit());
+            for (waiting, ack) in steps {
+                let bytes = window.grant(waiting as usize);
+                prop_assert!(bytes <= waiting);
                 window.sent(bytes);
                 in_flight += bytes;
                 prop_assert!(in_flight <= size);
                 let ack = ack.min(in_flight);
                 window.acked(ack).unwrap();
                 in_flight -= ack;
-                // Once everything is handled there is always credit.
-                prop_assert!(in_flight > 0 || window.credit() == size);
+                // Once everything is handled, whatever waits can go.
+                prop_assert!(in_flight > 0 || window.grant(1) == 1);
             }
         }
     }
