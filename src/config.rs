@@ -6,8 +6,8 @@
 
 use crate::cgroup;
 use crate::error::{Failure, Step};
+use crate::flags::Flags;
 use crate::identity::Request;
-use clap::ArgMatches;
 use nix::sys::signal::Signal;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::RawFd;
@@ -73,32 +73,29 @@ pub struct Config {
 
 impl Config {
     /// Validates the flags. `transport` comes from [`transport`], so that an error can be sent there.
-    pub fn new(matches: &ArgMatches, transport: Transport) -> Result<Self, Failure> {
-        let mut words = matches
-            .get_many::<OsString>("program")
-            .into_iter()
-            .flatten();
+    pub fn new(flags: &Flags, transport: Transport) -> Result<Self, Failure> {
+        let mut words = flags.program.iter();
         let program = words.next().cloned().unwrap_or_default();
-        let name = value(matches, "arg0").unwrap_or(&program);
+        let name = flags.last("arg0").unwrap_or(&program);
         let argv = std::iter::once(name).chain(words);
         let argv = argv.map(|word| c_string("argument", word));
         Ok(Self {
             argv: argv.collect::<Result<_, _>>()?,
-            cd: cd(matches)?,
+            cd: cd(flags)?,
             identity: Request {
-                uid: text(matches, "uid")?,
-                gid: text(matches, "gid")?,
-                groups: text(matches, "groups")?,
+                uid: text(flags, "uid")?,
+                gid: text(flags, "gid")?,
+                groups: text(flags, "groups")?,
             },
-            cgroup: new_cgroup(matches)?,
-            window: window(matches)?,
-            delay_to_sigkill: delay(matches)?,
-            stop_signal: stop_signal(matches)?,
-            leave_orphans: leave_orphans(matches)?,
+            cgroup: new_cgroup(flags)?,
+            window: window(flags)?,
+            delay_to_sigkill: delay(flags)?,
+            stop_signal: stop_signal(flags)?,
+            leave_orphans: leave_orphans(flags)?,
             capture: Capture {
-                stdout: matches.get_flag("capture-output"),
-                stderr: matches.get_flag("capture-stderr"),
-                stderr_only: matches.get_flag("capture-stderr-only"),
+                stdout: flags.has("capture-output"),
+                stderr: flags.has("capture-stderr"),
+                stderr_only: flags.has("capture-stderr-only"),
             },
             transport,
             program,
@@ -107,11 +104,11 @@ impl Config {
 }
 
 /// Where the owner is: `--framed` and `--fds`.
-pub fn transport(matches: &ArgMatches) -> Result<Transport, Failure> {
-    if !matches.get_flag("framed") {
+pub fn transport(flags: &Flags) -> Result<Transport, Failure> {
+    if !flags.has("framed") {
         return Ok(Transport::Plain);
     }
-    let Some(fds) = text(matches, "fds")? else {
+    let Some(fds) = text(flags, "fds")? else {
         return Ok(Transport::Framed {
             input: 0,
             output: 1,
@@ -151,17 +148,13 @@ pub(crate) fn refused(flag: &str, given: &str, wanted: &str) -> Failure {
     .path(given)
 }
 
-fn value<'a>(matches: &'a ArgMatches, flag: &str) -> Option<&'a OsString> {
-    matches.get_one::<OsString>(flag)
-}
-
 pub(crate) fn utf8(flag: &str, value: &OsStr) -> Result<String, Failure> {
     let text = value.to_str().map(str::to_owned);
     text.ok_or_else(|| refused(flag, &value.to_string_lossy(), "valid UTF-8"))
 }
 
-pub(crate) fn text(matches: &ArgMatches, flag: &str) -> Result<Option<String>, Failure> {
-    value(matches, flag).map(|v| utf8(flag, v)).transpose()
+pub(crate) fn text(flags: &Flags, flag: &str) -> Result<Option<String>, Failure> {
+    flags.last(flag).map(|v| utf8(flag, v)).transpose()
 }
 
 fn c_string(what: &str, value: &OsStr) -> Result<CString, Failure> {
@@ -169,16 +162,16 @@ fn c_string(what: &str, value: &OsStr) -> Result<CString, Failure> {
         .map_err(|_| Failure::new(Step::Options, format!("the {what} has a null byte in it")))
 }
 
-fn cd(matches: &ArgMatches) -> Result<Option<CString>, Failure> {
-    match value(matches, "cd") {
+fn cd(flags: &Flags) -> Result<Option<CString>, Failure> {
+    match flags.last("cd") {
         Some(directory) if directory.is_empty() => Err(refused("cd", "", "a directory")),
         Some(directory) => c_string("directory", directory).map(Some),
         None => Ok(None),
     }
 }
 
-fn window(matches: &ArgMatches) -> Result<u32, Failure> {
-    match text(matches, "stdio-window")? {
+fn window(flags: &Flags) -> Result<u32, Failure> {
+    match text(flags, "stdio-window")? {
         None => Ok(DEFAULT_WINDOW),
         Some(given) => match number(&given) {
             Some(bytes) if bytes > 0 => Ok(bytes),
@@ -191,8 +184,8 @@ fn window(matches: &ArgMatches) -> Result<u32, Failure> {
     }
 }
 
-fn delay(matches: &ArgMatches) -> Result<Duration, Failure> {
-    match text(matches, "delay-to-sigkill")? {
+fn delay(flags: &Flags) -> Result<Duration, Failure> {
+    match text(flags, "delay-to-sigkill")? {
         None => Ok(DEFAULT_DELAY),
         Some(given) => match number::<u32>(&given) {
             Some(ms) => Ok(Duration::from_millis(ms.into())),
@@ -205,8 +198,8 @@ fn delay(matches: &ArgMatches) -> Result<Duration, Failure> {
     }
 }
 
-fn stop_signal(matches: &ArgMatches) -> Result<i32, Failure> {
-    let Some(given) = text(matches, "stop-signal")? else {
+fn stop_signal(flags: &Flags) -> Result<i32, Failure> {
+    let Some(given) = text(flags, "stop-signal")? else {
         return Ok(Signal::SIGTERM as i32);
     };
     if let Some(known @ 1..=MAX_SIGNAL) = number(&given) {
@@ -225,8 +218,8 @@ fn stop_signal(matches: &ArgMatches) -> Result<i32, Failure> {
         })
 }
 
-fn leave_orphans(matches: &ArgMatches) -> Result<bool, Failure> {
-    match text(matches, "orphans")?.as_deref() {
+fn leave_orphans(flags: &Flags) -> Result<bool, Failure> {
+    match text(flags, "orphans")?.as_deref() {
         None | Some("kill") => Ok(false),
         Some("leave") => Ok(true),
         Some(other) => Err(refused("orphans", other, "kill or leave")),
@@ -234,16 +227,12 @@ fn leave_orphans(matches: &ArgMatches) -> Result<bool, Failure> {
 }
 
 /// `--group`, `--controller` and `--set`, of which a sub-command may lack the last two.
-pub(crate) fn cgroup_request(matches: &ArgMatches) -> Result<Option<cgroup::Request>, Failure> {
-    let words = |flag| {
-        let given = matches.try_get_many::<OsString>(flag).ok().flatten();
-        given.into_iter().flatten()
-    };
-    let controllers = words("controller").map(|name| utf8("controller", name));
+pub(crate) fn cgroup_request(flags: &Flags) -> Result<Option<cgroup::Request>, Failure> {
+    let controllers = flags.all("controller").map(|name| utf8("controller", name));
     let controllers: Vec<String> = controllers.collect::<Result<_, _>>()?;
-    let settings = words("set").map(|given| setting(given));
+    let settings = flags.all("set").map(|given| setting(given));
     let settings: Vec<(String, String)> = settings.collect::<Result<_, _>>()?;
-    let Some(group) = text(matches, "group")? else {
+    let Some(group) = text(flags, "group")? else {
         if let Some(name) = controllers.first() {
             return Err(refused("controller", name, "a --group beside it"));
         }
@@ -261,8 +250,8 @@ pub(crate) fn cgroup_request(matches: &ArgMatches) -> Result<Option<cgroup::Requ
     Ok(Some(request))
 }
 
-fn new_cgroup(matches: &ArgMatches) -> Result<Option<cgroup::Request>, Failure> {
-    let Some(request) = cgroup_request(matches)? else {
+fn new_cgroup(flags: &Flags) -> Result<Option<cgroup::Request>, Failure> {
+    let Some(request) = cgroup_request(flags)? else {
         return Ok(None);
     };
     request.refuse_empty()?;
@@ -299,8 +288,8 @@ mod tests {
 
     fn config(flags: &[&str]) -> Result<Config, Failure> {
         let line = ["muontrap"].iter().chain(flags).chain(&["true"]);
-        let matches = cli::command().try_get_matches_from(line).unwrap();
-        Config::new(&matches, transport(&matches)?)
+        let flags = cli::parse(line.map(OsString::from).collect()).unwrap();
+        Config::new(&flags, transport(&flags)?)
     }
 
     #[test]

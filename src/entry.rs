@@ -7,24 +7,19 @@
 use crate::config::{Config, Transport};
 use crate::control::Control;
 use crate::error::{EXIT_SETUP, Failure};
+use crate::flags::Flags;
 use crate::outbox::Outbox;
 use crate::protocol;
 use crate::{reactor, session, setup, sys};
-use clap::ArgMatches;
-use std::process::ExitCode;
 
 /// Says what is wrong with the command line, or prints the help that it asked for.
-pub fn usage_error(error: &clap::Error) -> ExitCode {
+pub fn usage_error(error: &clap::Error) -> u8 {
     let _ = error.print();
-    if error.use_stderr() {
-        ExitCode::from(EXIT_SETUP)
-    } else {
-        ExitCode::SUCCESS
-    }
+    if error.use_stderr() { EXIT_SETUP } else { 0 }
 }
 
 /// Runs a whole session and returns the exit status of muontrap.
-pub fn main(matches: &ArgMatches, transport: Result<Transport, Failure>) -> u8 {
+pub fn main(flags: &Flags, transport: Result<Transport, Failure>) -> u8 {
     let transport = match transport {
         Ok(transport) => transport,
         Err(failure) => return print(&failure),
@@ -33,7 +28,7 @@ pub fn main(matches: &ArgMatches, transport: Result<Transport, Failure>) -> u8 {
         Ok(control) => control,
         Err(failure) => return print(&failure),
     };
-    let config = match Config::new(matches, transport) {
+    let config = match Config::new(flags, transport) {
         Ok(config) => config,
         Err(failure) => return report(transport, &mut control, &failure),
     };

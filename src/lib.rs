@@ -20,6 +20,7 @@ pub mod doctor;
 pub mod entry;
 pub mod error;
 pub mod forced_end;
+pub mod flags;
 pub mod identity;
 pub mod input;
 pub mod outbox;

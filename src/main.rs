@@ -4,23 +4,39 @@
 
 //! `muontrap`: see the library for what it does, and `muontrap --help` for how to use it.
 
-use muontrap::commands::cgroup::Cgroup;
-use muontrap::{cli, config, doctor, entry};
-use std::ffi::OsString;
-use std::process::ExitCode;
+// The standard library's own entry does more than is needed here, by 20 system calls at the start of each
+// program: it prepares for stack overflows and looks for the bounds of the stack.
+#![no_main]
 
-fn main() -> ExitCode {
-    let words: Vec<OsString> = std::env::args_os().collect();
+use muontrap::commands::cgroup::Cgroup;
+use muontrap::{cli, config, doctor, entry, sys};
+use std::ffi::{OsString, c_char, c_int};
+use std::io::Write as _;
+
+/// What the C library calls.
+// SAFETY: no other function has this name, and the C library calls it as it is declared here.
+#[allow(unsafe_code)]
+#[unsafe(no_mangle)]
+extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
+    sys::prepare_process();
+    // SAFETY: they are those that the C library passed.
+    let words = unsafe { sys::command_line(count, words) };
+    run(words).into()
+}
+
+fn run(words: Vec<OsString>) -> u8 {
     let first = words.get(1).and_then(|word| word.to_str());
-    if let Some(command) = first.and_then(Cgroup::find) {
-        return command.main(words.into_iter().skip(1));
-    }
-    if first == Some("doctor") {
-        return doctor::main(words.into_iter().skip(2));
-    }
-    let matches = match cli::command().try_get_matches_from(words) {
-        Ok(matches) => matches,
-        Err(error) => return entry::usage_error(&error),
+    let status = if let Some(command) = first.and_then(Cgroup::find) {
+        command.main(words.into_iter().skip(1))
+    } else if first == Some("doctor") {
+        doctor::main(words.into_iter().skip(2))
+    } else {
+        match cli::parse(words) {
+            Ok(flags) => return entry::main(&flags, config::transport(&flags)),
+            Err(error) => entry::usage_error(&error),
+        }
     };
-    ExitCode::from(entry::main(&matches, config::transport(&matches)))
+    // The standard library would do it after a `main` of its own. Whoever printed checked for errors.
+    let _ = std::io::stdout().flush();
+    status
 }

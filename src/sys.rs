@@ -7,9 +7,10 @@
 #![allow(unsafe_code)]
 
 use nix::errno::Errno;
-use std::ffi::c_int;
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,6 +28,36 @@ pub struct Waited {
     pub system_us: u64,
     /// Peak resident set, bytes.
     pub peak_rss: u64,
+}
+
+/// What a process has to do first, where the standard library does not do it: descriptors 0 to 2 are
+/// open, so that nothing else becomes one of them, and a pipe that nobody reads is an error like any
+/// other, not a signal.
+pub fn prepare_process() {
+    for fd in 0..=2 {
+        // SAFETY: F_GETFD takes no pointers.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
+            // The lowest free one, which is this. Without /dev/null there is nothing to be done.
+            // SAFETY: the path is a string with a null byte at its end.
+            unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) };
+        }
+    }
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// The words of a command line.
+///
+/// # Safety
+///
+/// `words` points to `count` pointers to strings with a null byte at their end.
+pub unsafe fn command_line(count: c_int, words: *const *const c_char) -> Vec<OsString> {
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: as the caller promised.
+    let words = (0..count).map(|index| unsafe { CStr::from_ptr(*words.add(index)) });
+    words
+        .map(|word| OsStr::from_bytes(word.to_bytes()).to_owned())
+        .collect()
 }
 
 fn check(result: c_int) -> io::Result<c_int> {

@@ -9,12 +9,12 @@ use crate::cgroup::{self, CleanReport, Host, View};
 use crate::cli::{list, option, switch};
 use crate::config::{cgroup_request, number, refused, text, utf8};
 use crate::error::{EXIT_SETUP, Failure, Step};
+use crate::flags::Flags;
 use crate::{entry, protocol};
 use clap::builder::OsStringValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, Command};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::process::ExitCode;
 use std::time::Duration;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,6 +24,16 @@ Names of settings are from cgroup v1 or v2, whichever this host has. Prints one 
 line; a value of several lines follows its name, each line with two spaces in front.
 
 Exit status: 0, or 125 with a message on stderr.";
+
+/// The flags and arguments of all of them.
+const NAMES: [&str; 6] = [
+    "group",
+    "framed",
+    "controller",
+    "set",
+    "timeout",
+    "variable",
+];
 
 /// What was found out, by name. Names have no white space.
 type Answer = Vec<(String, String)>;
@@ -58,14 +68,14 @@ impl Cgroup {
     }
 
     /// Does what the command line says. Its first word is the name of the sub-command.
-    pub fn main(self, words: impl IntoIterator<Item = OsString>) -> ExitCode {
-        let matches = match self.command().try_get_matches_from(words) {
-            Ok(matches) => matches,
+    pub fn main(self, words: impl IntoIterator<Item = OsString>) -> u8 {
+        let flags = match self.command().try_get_matches_from(words) {
+            Ok(matches) => Flags::of(&matches, NAMES),
             Err(error) => return entry::usage_error(&error),
         };
-        let result = self.run(&matches);
+        let result = self.run(&flags);
         let status = result.as_ref().map_or(EXIT_SETUP, |_| 0);
-        let told = if matches.get_flag("framed") {
+        let told = if flags.has("framed") {
             let frame = match &result {
                 Ok(answer) => protocol::answer(answer),
                 Err(failure) => protocol::failed(failure),
@@ -74,7 +84,7 @@ impl Cgroup {
         } else {
             print(&result)
         };
-        ExitCode::from(if told.is_ok() { status } else { EXIT_SETUP })
+        if told.is_ok() { status } else { EXIT_SETUP }
     }
 
     fn command(self) -> Command {
@@ -120,14 +130,14 @@ impl Cgroup {
         }
     }
 
-    fn run(self, matches: &ArgMatches) -> Result<Answer, Failure> {
+    fn run(self, flags: &Flags) -> Result<Answer, Failure> {
         let host = Host::detect()?;
-        let group = text(matches, "group")?.unwrap_or_default();
+        let group = text(flags, "group")?.unwrap_or_default();
         match self {
-            Self::Clean => clean(&host, matches),
-            Self::Get => get(&View::open(&host, &group)?, matches),
+            Self::Clean => clean(&host, flags),
+            Self::Get => get(&View::open(&host, &group)?, flags),
             Self::Set => {
-                let request = cgroup_request(matches)?.unwrap_or_default();
+                let request = cgroup_request(flags)?.unwrap_or_default();
                 View::open(&host, &group)?.set(request.settings)?;
                 Ok(vec![])
             }
@@ -153,8 +163,8 @@ fn variables() -> Arg {
         .action(ArgAction::Append)
 }
 
-fn clean(host: &Host, matches: &ArgMatches) -> Result<Answer, Failure> {
-    let timeout = match text(matches, "timeout")? {
+fn clean(host: &Host, flags: &Flags) -> Result<Answer, Failure> {
+    let timeout = match text(flags, "timeout")? {
         None => DEFAULT_TIMEOUT,
         Some(given) => {
             let ms = number::<u32>(&given);
@@ -162,7 +172,7 @@ fn clean(host: &Host, matches: &ArgMatches) -> Result<Answer, Failure> {
             Duration::from_millis(ms.into())
         }
     };
-    let request = cgroup_request(matches)?.unwrap_or_default();
+    let request = cgroup_request(flags)?.unwrap_or_default();
     let report = cgroup::clean(host, &request, timeout)?;
     if !report.removed {
         return Err(not_cleaned(&request.group, &report));
@@ -183,13 +193,13 @@ fn not_cleaned(group: &str, report: &CleanReport) -> Failure {
     .path(group)
 }
 
-fn get(view: &View, matches: &ArgMatches) -> Result<Answer, Failure> {
-    let controller = text(matches, "controller")?;
-    let names = matches.get_many::<OsString>("variable");
-    let Some(names) = names else {
+fn get(view: &View, flags: &Flags) -> Result<Answer, Failure> {
+    let controller = text(flags, "controller")?;
+    if !flags.has("variable") {
         return Ok(view.settings());
-    };
-    names
+    }
+    flags
+        .all("variable")
         .map(|name| {
             let name = utf8("variable", name)?;
             let value = view.get(controller.as_deref(), &name)?;

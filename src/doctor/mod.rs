@@ -118,16 +118,16 @@ struct Report {
 }
 
 /// From the words after `doctor` to an exit status.
-pub fn main(words: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
+pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     let matches = match command().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return entry::usage_error(&error),
     };
     match Wish::new(&matches) {
-        Ok(wish) => run(&wish).into(),
+        Ok(wish) => run(&wish),
         Err(why) => {
             eprintln!("muontrap: {why}");
-            EXIT_SETUP.into()
+            EXIT_SETUP
         }
     }
 }
