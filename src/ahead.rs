@@ -12,14 +12,31 @@ use crate::sys;
 use nix::Result;
 use std::os::fd::AsFd;
 
-/// The capacity of a pipe: pipe(7). Memory is only used up to the most that ever waited.
-const CAPACITY: usize = 64 * 1024;
+/// The capacity of a pipe, unless it is changed: pipe(7).
+const PIPE_SIZE: usize = 64 * 1024;
+
+/// The capacity of the pipe of a program that fills the usual one.
+///
+/// Not of all: what one user's pipes may hold together is limited (64 MiB, pipe(7)), and few programs
+/// write that much.
+const LARGE_PIPE_SIZE: usize = 256 * 1024;
 
 /// What was read and not taken yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ahead {
     bytes: Vec<u8>,
     taken: usize,
+    capacity: usize,
+}
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            taken: 0,
+            capacity: PIPE_SIZE,
+        }
+    }
 }
 
 impl Ahead {
@@ -30,7 +47,7 @@ impl Ahead {
 
     /// How many bytes `fill` would read at the most.
     pub fn room(&self) -> usize {
-        CAPACITY - self.waiting().len()
+        self.capacity - self.waiting().len()
     }
 
     /// Reads at most `limit` bytes behind those that wait, and tells how many came: 0 at the end of
@@ -38,8 +55,15 @@ impl Ahead {
     pub fn fill(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
         self.bytes.drain(..self.taken);
         self.taken = 0;
-        self.bytes.reserve_exact(CAPACITY - self.bytes.len());
-        sys::read_to_spare(fd, &mut self.bytes, limit)
+        self.bytes.reserve_exact(self.capacity - self.bytes.len());
+        let limit = limit.min(self.room());
+        let count = sys::read_to_spare(fd, &mut self.bytes, limit)?;
+        if count >= PIPE_SIZE && self.capacity < LARGE_PIPE_SIZE {
+            self.capacity = LARGE_PIPE_SIZE;
+            // What is refused, because the user has too many, was only to make it faster.
+            let _ = sys::resize_pipe(fd, LARGE_PIPE_SIZE);
+        }
+        Ok(count)
     }
 
     /// Drops the first `count` bytes, which were dealt with.
@@ -52,6 +76,14 @@ impl Ahead {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.taken = 0;
+    }
+
+    /// Gives back memory that only a flood needed, once it is over.
+    pub fn shrink(&mut self) {
+        if self.waiting().is_empty() && self.bytes.capacity() > PIPE_SIZE {
+            self.bytes = Vec::new();
+            self.taken = 0;
+        }
     }
 }
 
@@ -67,21 +99,38 @@ mod tests {
         let (reader, writer) = sys::pipe().unwrap();
         let mut writer = File::from(writer);
         let mut ahead = Ahead::default();
-        writer.write_all(&vec![1; CAPACITY]).unwrap();
-        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(CAPACITY));
-        assert_eq!(ahead.room(), 0);
+        writer.write_all(&vec![1; 60_000]).unwrap();
+        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(60_000));
+        assert_eq!(ahead.room(), PIPE_SIZE - 60_000);
         ahead.take(10);
-        writer.write_all(&[2; 11]).unwrap();
-        drop(writer);
-        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(10));
-        assert_eq!(
-            ahead.waiting()[CAPACITY - 11..],
-            [[1].as_slice(), &[2; 10]].concat()
-        );
+        writer.write_all(&[2; 6_000]).unwrap();
+        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE - 59_990));
+        assert_eq!(ahead.room(), 0);
         ahead.clear();
-        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(1));
+        drop(writer);
+        assert_eq!(
+            ahead.fill(&reader, usize::MAX),
+            Ok(6_000 - (PIPE_SIZE - 59_990))
+        );
         assert_eq!(ahead.fill(&reader, usize::MAX), Ok(0));
-        assert_eq!(ahead.waiting(), [2]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_pipe_becomes_a_large_one_and_its_memory_is_given_back() {
+        let (reader, writer) = sys::pipe().unwrap();
+        let mut writer = File::from(writer);
+        let mut ahead = Ahead::default();
+        writer.write_all(&vec![1; PIPE_SIZE]).unwrap();
+        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE));
+        writer.write_all(&vec![2; LARGE_PIPE_SIZE]).unwrap();
+        ahead.take(PIPE_SIZE);
+        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(LARGE_PIPE_SIZE));
+        ahead.shrink();
+        assert_eq!(ahead.waiting().len(), LARGE_PIPE_SIZE);
+        ahead.take(LARGE_PIPE_SIZE);
+        ahead.shrink();
+        assert_eq!(ahead.bytes.capacity(), 0);
     }
 
     proptest! {

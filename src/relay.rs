@@ -137,6 +137,15 @@ impl Relay {
             .filter(|time| !time.is_zero())
     }
 
+    /// Nothing is to be done for a while.
+    pub fn rest(&mut self) {
+        if !self.window.is_in_flight() {
+            for stream in &mut self.streams {
+                stream.ahead.shrink();
+            }
+        }
+    }
+
     /// Whether nothing is left in any pipe that was sealed.
     pub fn is_drained(&self, ready: &Ready) -> bool {
         self.streams

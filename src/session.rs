@@ -144,6 +144,9 @@ impl<'a> Session<'a> {
             if sleeps && self.relay.awaits_ack(&self.reactor.ready) && self.ack_comes_soon()? {
                 continue;
             }
+            if sleeps {
+                self.relay.rest();
+            }
             self.reactor.wait(timeout)?;
         }
     }

@@ -246,6 +246,19 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     }
 }
 
+/// Changes how much a pipe holds: `F_SETPIPE_SZ`. Fails for a user whose pipes hold much already.
+#[cfg(target_os = "linux")]
+pub fn resize_pipe(fd: &impl AsFd, bytes: usize) -> nix::Result<()> {
+    let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+    nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETPIPE_SZ(bytes)).map(drop)
+}
+
+/// There is no such thing elsewhere.
+#[cfg(not(target_os = "linux"))]
+pub fn resize_pipe(_fd: &impl AsFd, _bytes: usize) -> nix::Result<()> {
+    Err(Errno::ENOTSUP)
+}
+
 /// Reads once, at most `limit` bytes, into the spare capacity of `bytes`, and tells how many came.
 pub fn read_to_spare(fd: &impl AsFd, bytes: &mut Vec<u8>, limit: usize) -> nix::Result<usize> {
     let spare = bytes.spare_capacity_mut();

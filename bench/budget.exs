@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+# Holds what the helper costs against a ceiling: counts, which a noisy machine does not change. CI runs
+# this with strace and valgrind at hand:
+#
+#     MIX_ENV=prod mix run bench/budget.exs
+#
+# A change that needs more has to raise the ceiling here, and say why. One that needs less lowers it.
+
+for file <- ~w(measure report), do: Code.require_file("#{file}.exs", __DIR__)
+
+defmodule Bench.Budget do
+  @moduledoc false
+
+  alias MuonTrap.Daemon
+
+  @megabytes 64
+  @output "#{@megabytes * 1_048_576}"
+
+  def main do
+    helper = MuonTrap.muontrap_path()
+    {linkage, _musl?} = Bench.Report.linkage(helper)
+    folder = Path.join(System.tmp_dir!(), "muontrap-budget-#{System.pid()}")
+    File.mkdir_p!(folder)
+
+    counts = [
+      {"system calls of a run of true", :syscalls, start_calls(helper, folder)},
+      {"the same for a megabyte of output, sleeps included", :syscalls_per_mb,
+       output_calls(helper, folder)},
+      {"instructions of a run of true", :instructions, instructions(helper)},
+      {"size of the helper, bytes", :size, File.stat!(helper).size},
+      {"private dirty memory when idle, KiB", :dirty, dirty()}
+    ]
+
+    File.rm_rf!(folder)
+    IO.puts("Helper: #{linkage}")
+
+    over =
+      for {name, key, count} <- counts, count > tell(name, count, ceiling(linkage, key)), do: name
+
+    if over != [], do: fail(over)
+  end
+
+  # What was counted when it was last looked at, and a little more for other kernels, C libraries and
+  # compilers.
+  defp ceiling("dynamic, glibc", :syscalls), do: 205
+  defp ceiling(_static, :syscalls), do: 170
+  defp ceiling(_linkage, :syscalls_per_mb), do: 235
+  defp ceiling("dynamic, glibc", :instructions), do: 345_000
+  defp ceiling("static, glibc", :instructions), do: 75_000
+  defp ceiling("static, musl", :instructions), do: 75_000
+  defp ceiling("dynamic, glibc", :size), do: 1_250_000
+  defp ceiling("static, glibc", :size), do: 2_200_000
+  defp ceiling("static, musl", :size), do: 1_400_000
+  defp ceiling("dynamic, glibc", :dirty), do: 180
+  defp ceiling(_static, :dirty), do: 92
+
+  defp tell(name, count, ceiling) do
+    verdict = if count > ceiling, do: "TOO MUCH", else: "good"
+    IO.puts("  #{String.pad_trailing(name, 52)} #{count}, at most #{ceiling}: #{verdict}")
+    ceiling
+  end
+
+  defp fail(over) do
+    IO.puts(:stderr, "Over the budget of bench/budget.exs: #{Enum.join(over, ", ")}")
+    System.halt(1)
+  end
+
+  # The helper's own, and those that it makes in the program's process before the exec.
+  defp start_calls(helper, folder) do
+    lines = traced(helper, folder, ["-f", "-qq"], fn -> {"", 0} = MuonTrap.cmd("true", []) end)
+    [{pid, _} | _] = calls = for line <- lines, do: split(line)
+
+    {count, _} =
+      Enum.reduce(calls, {0, MapSet.new()}, fn {who, call}, {count, programs} ->
+        cond do
+          call =~ ~r/resumed>|^[-+]{3} / -> {count, programs}
+          who in programs -> {count, programs}
+          who != pid and call =~ ~r/^execve\(/ -> {count + 1, MapSet.put(programs, who)}
+          true -> {count + 1, programs}
+        end
+      end)
+
+    count
+  end
+
+  defp split(line) do
+    [pid, call] = String.split(line, ~r/ +/, parts: 2)
+    {pid, call}
+  end
+
+  # Looks for an acknowledgement that find none depend on the machine's speed, and do not count.
+  defp output_calls(helper, folder) do
+    lines =
+      traced(helper, folder, ["-qq"], fn ->
+        {_, 0} = MuonTrap.cmd("head", ["-c", @output, "/dev/zero"])
+      end)
+
+    div(Enum.count(lines, &(not (&1 =~ ~r/EAGAIN|sched_yield/))), @megabytes)
+  end
+
+  # The lines that strace writes when it is put in front of the helper.
+  defp traced(helper, folder, options, fun) do
+    log = Path.join(folder, "strace")
+    wrapper = Path.join(folder, "muontrap")
+    words = Enum.join(["strace", "-o", log | options] ++ [helper], " ")
+    File.write!(wrapper, "#!/bin/sh\nexec #{words} \"$@\"\n")
+    File.chmod!(wrapper, 0o755)
+    Application.put_env(:muontrap, :helper, wrapper)
+    fun.()
+    Application.delete_env(:muontrap, :helper)
+    log |> File.read!() |> String.split("\n", trim: true)
+  end
+
+  defp instructions(helper) do
+    program = System.find_executable("true")
+    args = ["--tool=callgrind", "--callgrind-out-file=/dev/null", helper, "--", program]
+    {text, 0} = System.cmd("valgrind", args, stderr_to_stdout: true)
+    [_, count] = Regex.run(~r/Collected : (\d+)/, text)
+    String.to_integer(count)
+  end
+
+  # Pages of a file that was written just now are dirty, too, until they are on the disk.
+  defp dirty do
+    {"", 0} = System.cmd("sync", [])
+    {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
+    rollup = File.read!("/proc/#{Daemon.os_pid(daemon)}/smaps_rollup")
+    GenServer.stop(daemon)
+    [_, size] = Regex.run(~r/^Private_Dirty:\s+(\d+) kB/m, rollup)
+    String.to_integer(size)
+  end
+end
+
+Bench.Budget.main()
