@@ -2,7 +2,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-for file <- ~w(target linkage cargo compile), do: Code.require_file("mix/#{file}.exs", __DIR__)
+for file <- ~w(target linkage cargo helpers compile),
+    do: Code.require_file("mix/#{file}.exs", __DIR__)
 
 defmodule MuonTrap.MixProject do
   use Mix.Project

@@ -144,7 +144,8 @@ defmodule MuonTrap.Build.Cargo do
         apt-get install cargo                                    # Debian 13 (trixie) and newer
 
     Or use a muontrap that was built elsewhere, and no Rust at all: set the environment variable
-    MUONTRAP_HELPER, or "config :muontrap, helper:", to its absolute path.
+    MUONTRAP_HELPER, or "config :muontrap, helper:", to its absolute path. For a folder of helpers
+    with their checksums, it is MUONTRAP_HELPERS, or "config :muontrap, helpers:".
     """
   end
 

@@ -22,6 +22,11 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
 
     * `config :muontrap, helper: "/path"`, or `MUONTRAP_HELPER=/path`: an absolute path of a helper
       that was built elsewhere. It is copied, and cargo is not called.
+    * `config :muontrap, helpers: "/folder"`, or `MUONTRAP_HELPERS=/folder`: the absolute path of a
+      folder with helpers for several targets, as `scripts/build-release` makes it:
+      `muontrap-x86_64-unknown-linux-musl` and so on, and their checksums in `SHA256SUMS`. The one
+      for the target is copied. When its checksum is wrong or missing, that is an error. When there
+      is none for the target, cargo builds it.
     * `config :muontrap, cargo_target: "..."`, or `MUONTRAP_CARGO_TARGET=...`: the Rust target to
       build for. By default it follows from Nerves' variables, or is this machine.
     * `CARGO_TARGET_DIR`: where cargo works, by default in `_build/muontrap_cargo`, which all
@@ -31,7 +36,7 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
   """
   use Mix.Task.Compiler
 
-  alias MuonTrap.Build.{Cargo, Target}
+  alias MuonTrap.Build.{Cargo, Helpers, Target}
 
   @recursive true
   @source Path.dirname(__DIR__)
@@ -66,16 +71,44 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
   # What is to be done, with all that it depends on: an equal plan was carried out before or not.
   defp plan do
     case Application.get_env(:muontrap, :helper) || env()["MUONTRAP_HELPER"] do
-      nil -> cargo_plan()
+      nil -> plan_for_target()
       path -> ready_built_plan(to_string(path))
     end
   end
 
-  defp cargo_plan do
+  defp plan_for_target do
     configured = Application.get_env(:muontrap, :cargo_target)
 
     with {:ok, target} <- Target.choose(env(), configured, Mix.target()) do
-      {:ok, {:cargo, target, Target.relevant(env()), source_digest()}}
+      case Application.get_env(:muontrap, :helpers) || env()["MUONTRAP_HELPERS"] do
+        nil -> {:ok, cargo_plan(target)}
+        folder -> helpers_plan(to_string(folder), target)
+      end
+    end
+  end
+
+  defp cargo_plan(target), do: {:cargo, target, Target.relevant(env()), source_digest()}
+
+  defp helpers_plan(folder, target) do
+    system = to_string(:erlang.system_info(:system_architecture))
+    targets = Helpers.targets(target, system, machine())
+
+    case Helpers.find(folder, targets) do
+      {:ok, path, sum} ->
+        {:ok, {:verified, path, sum}}
+
+      :none ->
+        {:ok, {:none_of, targets, folder, cargo_plan(target)}}
+
+      {:error, message} ->
+        {:error, message}
+    end
+  end
+
+  defp machine do
+    case System.find_executable("uname") do
+      nil -> ""
+      uname -> uname |> System.cmd(["-m"]) |> elem(0)
     end
   end
 
@@ -120,6 +153,12 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
   end
 
   defp make({:ready_built, path, _size, _mtime}), do: {:ok, path}
+  defp make({:verified, path, _sum}), do: {:ok, path}
+
+  defp make({:none_of, targets, folder, plan}) do
+    Mix.shell().info("There is no helper for #{Enum.join(targets, " or ")} in #{folder}")
+    make(plan)
+  end
 
   defp make({:cargo, target, _env, digest}) do
     for_whom = if target == :host, do: "", else: " for #{target}"
