@@ -5,6 +5,7 @@
 //! What is done to a group from outside: cleaning up after a helper that was killed, and changing
 //! settings while a program runs.
 
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::group::{Group, failed};
@@ -14,6 +15,11 @@ use super::mounts::{Hierarchy, Host, Version};
 use super::request::Request;
 use super::{suffices, v1};
 use crate::error::Failure;
+
+/// A child that a helper has forked and that has not executed its program yet may have the helper's lock
+/// for a moment when that is dead.
+const LETTING_GO: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(2);
 
 /// What [`clean`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,11 +51,7 @@ pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanRepo
     };
     held.refuse_own(request)?;
     for group in &held.groups {
-        if let Err(Refusal::Busy(failure) | Refusal::Failed(failure)) =
-            lock(group.dir(), &group.path)
-        {
-            return Err(failure);
-        }
+        lock_within(group, time.min(LETTING_GO))?;
     }
     let path = held.groups[0].path.clone();
     let remaining = held
@@ -69,6 +71,17 @@ pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanRepo
             .map_err(|error| failed("remove", &path, &error))?;
     }
     Ok(report)
+}
+
+fn lock_within(group: &Group, time: Duration) -> Result<(), Failure> {
+    let deadline = Instant::now() + time;
+    loop {
+        match lock(group.dir(), &group.path) {
+            Err(Refusal::Busy(_)) if Instant::now() < deadline => sleep(TICK),
+            Err(Refusal::Busy(failure) | Refusal::Failed(failure)) => return Err(failure),
+            Ok(()) => return Ok(()),
+        }
+    }
 }
 
 /// Writes the settings of a request to its groups, which must exist.
