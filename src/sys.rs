@@ -273,10 +273,12 @@ pub fn read_to_spare(fd: &impl AsFd, bytes: &mut Vec<u8>, limit: usize) -> nix::
 
 /// Sleeps for `time`, or until a signal comes.
 pub fn pause(time: Duration) {
+    // Less than 1,000,000,000, for the type that differs between systems.
+    let nanoseconds = i32::try_from(time.subsec_nanos()).unwrap_or(i32::MAX);
     // A second or more is never asked for.
     let time = libc::timespec {
         tv_sec: 0,
-        tv_nsec: time.subsec_nanos().into(),
+        tv_nsec: nanoseconds.into(),
     };
     // SAFETY: the pointer is to a live timespec, and the time that is left is not asked for.
     unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
