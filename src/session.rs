@@ -10,15 +10,17 @@
 //!    └──────(it died)─────────────────┴─► Sweeping ─► Draining ─► Done
 //! ```
 
+mod incoming;
+
 use crate::config::{Config, Transport};
 use crate::containment::Containment;
-use crate::control::{Control, Received};
+use crate::control::Control;
 use crate::descendants::{Progress, Sweep};
 use crate::error::EXIT_SETUP;
 use crate::forced_end;
 use crate::input::Input;
 use crate::outbox::Outbox;
-use crate::protocol::{self, Command, INPUT_WINDOW, OutputStream, Report, Violation};
+use crate::protocol::{self, OutputStream, Report};
 use crate::reactor::{Reactor, Source};
 use crate::reap::{self, Death};
 use crate::relay::{Relay, Thoroughness};
@@ -31,16 +33,6 @@ use std::time::{Duration, Instant};
 /// While a sweep waits for the deaths it caused, SIGCHLD says when to go on. This is for the rest:
 /// a process that changes hands while it is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
-
-/// Reads of commands before looking at output and deadlines again: an owner may talk for ever.
-const READS_IN_A_ROW: u32 = 16;
-
-/// Looks for an acknowledgement before sleeping until one comes. Each is two system calls, about a
-/// microsecond together.
-const LOOKS_FOR_ACK: u32 = 50;
-
-/// Unframed bytes to hold for a program that does not read them.
-const PLAIN_INPUT_LIMIT: usize = 64 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -215,109 +207,6 @@ impl<'a> Session<'a> {
             self.acknowledge_input(dropped);
         }
         Ok(())
-    }
-
-    /// Without frames there is nothing to say but bytes, and those wait until the program reads.
-    fn reads_commands(&self) -> bool {
-        !self.control.is_closed() && (self.is_framed() || self.input.pending() < PLAIN_INPUT_LIMIT)
-    }
-
-    fn take_commands(&mut self) -> io::Result<()> {
-        for _ in 0..READS_IN_A_ROW {
-            if !self.reactor.ready.is(Source::ControlIn) || !self.reads_commands() {
-                break;
-            }
-            if !self.take_command()? {
-                self.reactor.ready.clear(Source::ControlIn);
-            }
-        }
-        // The end of a pipe shows before the bytes in front of it were read.
-        let hung_up = self.reactor.ready.is_closed(Source::ControlIn);
-        if hung_up && !self.control.is_closed() && !self.reads_commands() {
-            self.owner_left()?;
-        }
-        Ok(())
-    }
-
-    /// Reads commands once and obeys them; `false` when there is nothing to be read for now.
-    fn take_command(&mut self) -> io::Result<bool> {
-        match self.control.receive()? {
-            Received::Plain(bytes) => {
-                self.input.push(bytes);
-            }
-            Received::Framed => self.obey()?,
-            Received::Nothing => return Ok(false),
-            Received::Closed => self.owner_left()?,
-        }
-        Ok(true)
-    }
-
-    /// Whether the owner acknowledges output within a few microseconds.
-    ///
-    /// To sleep for so short a time, and to be woken by the owner, costs both sides more than to
-    /// look again a few times, above all in a virtual machine. Others who want to run go first. An
-    /// owner that takes longer is not waited for in this way until it has sent something.
-    fn ack_comes_soon(&mut self) -> io::Result<bool> {
-        if !self.control.begin_looking() {
-            return Ok(false);
-        }
-        for _ in 0..LOOKS_FOR_ACK {
-            if self.take_command()? {
-                return Ok(true);
-            }
-            std::thread::yield_now();
-        }
-        Ok(false)
-    }
-
-    fn owner_left(&mut self) -> io::Result<()> {
-        self.control.close();
-        if self.is_framed() {
-            self.outbox.close();
-            self.relay.discard();
-        }
-        self.stop()
-    }
-
-    fn obey(&mut self) -> io::Result<()> {
-        let mut wants_stop = false;
-        loop {
-            let result = match self.control.decoder.next_command() {
-                Ok(None) => break,
-                Ok(Some(command)) => match command {
-                    Command::Ack(bytes) => self.relay.acked(bytes).map_err(Violation::AckOverrun),
-                    Command::Signal(number) => {
-                        // A program that is dead but not yet collected takes it in silence.
-                        if self.death.is_none() {
-                            let _ = sys::kill(self.pid, number.into());
-                        }
-                        Ok(())
-                    }
-                    Command::Stop => {
-                        wants_stop = true;
-                        Ok(())
-                    }
-                    Command::Input(bytes) => take_input(&mut self.input, bytes),
-                    Command::InputEof => {
-                        self.input.end();
-                        Ok(())
-                    }
-                    Command::Discard => {
-                        self.relay.discard();
-                        Ok(())
-                    }
-                },
-                Err(violation) => Err(violation),
-            };
-            if let Err(violation) = result {
-                eprintln!(
-                    "muontrap: protocol error: the owner sent {violation}; stopping the program"
-                );
-                self.violated = true;
-                return self.owner_left();
-            }
-        }
-        if wants_stop { self.stop() } else { Ok(()) }
     }
 
     // What goes through
@@ -497,15 +386,4 @@ fn complain(containment: &mut Containment) {
     for complaint in containment.complaints.drain(..) {
         eprintln!("muontrap: {complaint}");
     }
-}
-
-fn take_input(input: &mut Input, bytes: &[u8]) -> Result<(), Violation> {
-    if input.has_ended() {
-        return Err(Violation::InputAfterEof);
-    }
-    if input.pending() + bytes.len() > INPUT_WINDOW {
-        return Err(Violation::InputOverrun);
-    }
-    input.push(bytes);
-    Ok(())
 }

@@ -2,8 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The system calls that have no safe wrapper elsewhere. Besides one block in `spawn.rs`, all of
-//! the program's `unsafe` is here.
+//! The system calls that have no safe wrapper elsewhere. But for `spawn/in_child.rs` and the entry in
+//! `main.rs`, all of the program's `unsafe` is here.
 #![allow(unsafe_code)]
 
 use nix::errno::Errno;

@@ -1,0 +1,241 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Between fork and exec. Nothing here allocates, locks or panics: only async-signal-safe calls
+//! (signal-safety(7)) on memory that was made ready before.
+#![allow(unsafe_code)]
+
+use super::{Child, REPORT_SIZE, Stage};
+use nix::errno::Errno;
+use std::io;
+use std::os::fd::AsRawFd;
+
+const LAST_SIGNAL: i32 = 64;
+
+/// A copy of this process runs `child`.
+///
+/// Copying the page tables is most of what fork(2) costs, so on Linux the child borrows this
+/// process's memory instead, and this process waits until the exec. Not so when the child
+/// becomes another user, who could then stop or, on a system without the dumpable flag, trace a
+/// process that shares the memory of a privileged one.
+pub fn start(child: &Child<'_>) -> io::Result<i32> {
+    #[cfg(target_os = "linux")]
+    if child.identity.uid.is_none() {
+        return borrow_memory(child);
+    }
+    // SAFETY: this process has one thread, and the child only runs `run`, see above.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: this is the child, and `child` points to memory that outlives the call.
+        0 => unsafe { run(child) },
+        pid => Ok(pid),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn borrow_memory(child: &Child<'_>) -> io::Result<i32> {
+    const STACK_SIZE: usize = 64 * 1024;
+    const ALIGNMENT: usize = 16;
+    extern "C" fn entry(child: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: `borrow_memory` passed a reference, and waits in clone for as long as it is used.
+        unsafe { run(&*child.cast_const().cast::<Child<'_>>()) }
+    }
+    let mut stack = Vec::<u8>::with_capacity(STACK_SIZE);
+    let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
+    let top = top.wrapping_sub(top.addr() % ALIGNMENT);
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let argument = std::ptr::from_ref(child).cast_mut().cast();
+    // SAFETY: the child runs on a stack of its own, changes nothing else of this process's
+    // memory but errno, and with CLONE_VFORK nothing here goes on before it is done:
+    // clone(2). Its descriptors, dispositions and credentials are its own.
+    match unsafe { libc::clone(entry, top.cast(), flags, argument) } {
+        -1 => Err(io::Error::last_os_error()),
+        pid => Ok(pid),
+    }
+}
+
+unsafe fn run(child: &Child<'_>) -> ! {
+    // SAFETY: as for this function.
+    let mut detail = 0;
+    // SAFETY: as for this function.
+    let (stage, errno) = match unsafe { set_up_and_exec(child, &mut detail) } {
+        Err(stage) => (stage, Errno::last_raw()),
+        Ok(never) => match never {},
+    };
+    let [a, b, c, d] = errno.to_ne_bytes();
+    let bytes: [u8; REPORT_SIZE] = [stage as u8, detail, a, b, c, d];
+    // SAFETY: the buffer is live; _exit runs no destructors.
+    unsafe {
+        libc::write(child.report, bytes.as_ptr().cast(), bytes.len());
+        libc::_exit(127)
+    }
+}
+
+fn check(result: libc::c_int, stage: Stage) -> Result<(), Stage> {
+    if result == -1 { Err(stage) } else { Ok(()) }
+}
+
+unsafe fn set_up_and_exec(
+    child: &Child<'_>,
+    detail: &mut u8,
+) -> Result<std::convert::Infallible, Stage> {
+    // SAFETY: only system calls, with pointers that `Child` keeps live.
+    unsafe {
+        default_dispositions();
+        check(libc::setpgid(0, 0), Stage::Group)?;
+        for procs in child.cgroup_procs {
+            // "0" means the writer: cgroups(7).
+            let written = libc::write(procs.as_raw_fd(), b"0".as_ptr().cast(), 1);
+            check(if written == 1 { 0 } else { -1 }, Stage::Cgroup)?;
+            *detail = detail.wrapping_add(1);
+        }
+        for (target, source) in (0..).zip(child.stdio) {
+            if let Some(source) = source {
+                check(libc::dup2(source, target), Stage::Redirect)?;
+            }
+        }
+        switch_identity(child)?;
+        // After the switch, so that it is the program's user who must be allowed to be there.
+        if !child.cd.is_null() {
+            check(libc::chdir(child.cd), Stage::Cd)?;
+        }
+        die_with_parent(child)?;
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        if child.clear_env {
+            let none = std::ptr::null();
+            libc::execve(child.path, child.argv, &raw const none);
+        } else {
+            libc::execv(child.path, child.argv);
+        }
+    }
+    Err(Stage::Exec)
+}
+
+/// exec keeps ignored signals ignored, SIGPIPE above all, which Rust's runtime ignores.
+unsafe fn default_dispositions() {
+    for signal in 1..=LAST_SIGNAL {
+        // SAFETY: SIG_DFL is no function to be called. Signals that cannot be changed (SIGKILL
+        // and SIGSTOP) give EINVAL.
+        unsafe { set_default(signal) };
+    }
+}
+
+/// Not through the C library, which refuses to change the signals that it keeps for itself,
+/// although glibc's `posix_spawn(3)` leaves those ignored.
+#[cfg(target_os = "linux")]
+unsafe fn set_default(signal: i32) {
+    const MASK_SIZE: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
+        16
+    } else {
+        8
+    };
+    // All zeroes is SIG_DFL, no flags, an empty mask; and it is larger than the kernel's structure.
+    let default = [0_u64; 8];
+    let none = std::ptr::null::<u64>();
+    // SAFETY: the kernel reads one structure and writes none.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            &raw const default,
+            none,
+            MASK_SIZE,
+        )
+    };
+}
+
+#[cfg(not(target_os = "linux"))]
+unsafe fn set_default(signal: i32) {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+}
+
+unsafe fn switch_identity(child: &Child<'_>) -> Result<(), Stage> {
+    let identity = child.identity;
+    // SAFETY: system calls; the group list is live.
+    unsafe {
+        if let Some(groups) = &identity.groups {
+            #[allow(clippy::unnecessary_cast)] // the type of the count differs between systems
+            let count = groups.len() as _;
+            check(libc::setgroups(count, groups.as_ptr()), Stage::Groups)?;
+        }
+        if let Some(gid) = identity.gid {
+            check(libc::setgid(gid), Stage::Gid)?;
+            check(
+                if libc::getgid() == gid && libc::getegid() == gid {
+                    0
+                } else {
+                    -1
+                },
+                Stage::Gid,
+            )?;
+        }
+        if let Some(uid) = identity.uid {
+            drop_ambient_capabilities();
+            check(libc::setuid(uid), Stage::Uid)?;
+            check(if has_become(uid) { 0 } else { -1 }, Stage::Uid)?;
+        }
+    }
+    Ok(())
+}
+
+/// Real, effective and saved: none is left to go back to.
+#[cfg(target_os = "linux")]
+unsafe fn has_become(uid: libc::uid_t) -> bool {
+    let (mut real, mut effective, mut saved) = (0, 0, 0);
+    // SAFETY: the pointers are to live, writable ids.
+    let result = unsafe { libc::getresuid(&raw mut real, &raw mut effective, &raw mut saved) };
+    result == 0 && [real, effective, saved] == [uid; 3]
+}
+
+/// The saved one went too if root cannot be had back.
+#[cfg(not(target_os = "linux"))]
+unsafe fn has_become(uid: libc::uid_t) -> bool {
+    // SAFETY: system calls without pointers.
+    unsafe { libc::getuid() == uid && libc::geteuid() == uid && libc::setuid(0) == -1 }
+}
+
+/// The kernel only does it itself when root becomes somebody else: capabilities(7). Where there
+/// are none of these, before Linux 4.3, there is nothing to drop.
+#[cfg(target_os = "linux")]
+unsafe fn drop_ambient_capabilities() {
+    // SAFETY: this prctl takes no pointers.
+    unsafe {
+        libc::prctl(
+            libc::PR_CAP_AMBIENT,
+            libc::PR_CAP_AMBIENT_CLEAR_ALL,
+            0,
+            0,
+            0,
+        )
+    };
+}
+
+#[cfg(not(target_os = "linux"))]
+unsafe fn drop_ambient_capabilities() {}
+
+/// Last before the exec, because a change of uid clears it: `PR_SET_PDEATHSIG(2const)`.
+#[cfg(target_os = "linux")]
+unsafe fn die_with_parent(child: &Child<'_>) -> Result<(), Stage> {
+    // SAFETY: system calls without pointers.
+    unsafe {
+        check(
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL),
+            Stage::Guard,
+        )?;
+        // It may have died before that was set; then its signal will never come.
+        if libc::getppid() != child.parent {
+            libc::_exit(127);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps)]
+unsafe fn die_with_parent(_child: &Child<'_>) -> Result<(), Stage> {
+    Ok(())
+}
