@@ -10,11 +10,10 @@ use crate::cgroup::Cgroup;
 use crate::error::{Failure, Step};
 use crate::identity::Identity;
 use crate::program;
-use crate::sys;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -82,14 +81,35 @@ const STAGES: [Stage; 9] = [
     Stage::Exec,
 ];
 
+/// Why the child did not become the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mishap {
+    stage: Stage,
+    /// Which of several cgroups.
+    detail: u8,
+    errno: i32,
+}
+
+impl Mishap {
+    const SIZE: usize = 6;
+
+    fn to_bytes(self) -> [u8; Self::SIZE] {
+        let [a, b, c, d] = self.errno.to_ne_bytes();
+        [self.stage as u8, self.detail, a, b, c, d]
+    }
+
+    fn from_bytes(bytes: [u8; Self::SIZE]) -> Option<Self> {
+        let [stage, detail, a, b, c, d] = bytes;
+        Some(Self {
+            stage: *STAGES.get(usize::from(stage))?,
+            detail,
+            errno: i32::from_ne_bytes([a, b, c, d]),
+        })
+    }
+}
+
 /// Starts the program and returns its pid once it was exec'ed. On failure nothing is left.
 pub fn spawn(plan: &Plan<'_>) -> Result<i32, Failure> {
-    let failed = |what: &str, error: &io::Error| {
-        Failure::new(Step::Spawn, format!("cannot create {what}"))
-            .caused_by(error)
-            .path(plan.path.to_string_lossy())
-    };
-    let (report, report_child) = sys::pipe().map_err(|error| failed("a pipe", &error))?;
     let argv: Vec<*const libc::c_char> = plan
         .argv
         .iter()
@@ -106,16 +126,18 @@ pub fn spawn(plan: &Plan<'_>) -> Result<i32, Failure> {
         cgroup_procs: &cgroup_procs,
         stdio: plan.stdio.each_ref().map(source),
         parent: nix::unistd::getpid().as_raw(),
-        report: report_child.as_raw_fd(),
     };
-    let pid = fork(&child).map_err(|error| failed("a process", &error))?;
-    drop(report_child);
-    match read_report(report) {
+    let (pid, mishap) = fork(&child).map_err(|error| {
+        Failure::new(Step::Spawn, "cannot create a process")
+            .caused_by(&error)
+            .path(plan.path.to_string_lossy())
+    })?;
+    match mishap {
         None => Ok(pid),
-        Some((stage, detail, errno)) => {
+        Some(mishap) => {
             // It is about to exit, so this does not block for long.
             let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
-            Err(explain(plan, stage, detail, errno))
+            Err(explain(plan, mishap))
         }
     }
 }
@@ -128,19 +150,12 @@ fn source(stdio: &Stdio) -> Option<RawFd> {
     }
 }
 
-/// `None` when the exec closed the pipe.
-fn read_report(pipe: OwnedFd) -> Option<(Stage, usize, i32)> {
-    let mut bytes = [0; REPORT_SIZE];
-    File::from(pipe).read_exact(&mut bytes).ok()?;
-    let [stage, detail, a, b, c, d] = bytes;
-    let stage = *STAGES.get(usize::from(stage))?;
-    Some((stage, detail.into(), i32::from_ne_bytes([a, b, c, d])))
-}
-
-/// Stage, which of several cgroups, errno.
-const REPORT_SIZE: usize = 6;
-
-fn explain(plan: &Plan<'_>, stage: Stage, detail: usize, errno: i32) -> Failure {
+fn explain(plan: &Plan<'_>, mishap: Mishap) -> Failure {
+    let Mishap {
+        stage,
+        detail,
+        errno,
+    } = mishap;
     let only_root = "only root, or CAP_SETUID and CAP_SETGID, may switch users and groups";
     let id = |id: Option<u32>| id.map_or_else(String::new, |id| id.to_string());
     let failure = match stage {
@@ -148,7 +163,7 @@ fn explain(plan: &Plan<'_>, stage: Stage, detail: usize, errno: i32) -> Failure 
             let unknown = || Failure::new(Step::Cgroup, "the cgroup refuses the program");
             return plan
                 .cgroup
-                .map_or_else(unknown, |cgroup| cgroup.entry_failure(detail, errno));
+                .map_or_else(unknown, |cgroup| cgroup.entry_failure(detail.into(), errno));
         }
         Stage::Exec => {
             return program::cannot_execute(
@@ -200,21 +215,20 @@ struct Child<'a> {
     cgroup_procs: &'a [BorrowedFd<'a>],
     stdio: [Option<RawFd>; 3],
     parent: i32,
-    report: RawFd,
 }
 
 /// Forks with every signal blocked, so that none of this process's handlers ever runs in the child,
 /// where it would write into the pipe that both share.
-fn fork(child: &Child<'_>) -> io::Result<i32> {
+fn fork(child: &Child<'_>) -> io::Result<(i32, Option<Mishap>)> {
     let mut old = SigSet::empty();
     sigprocmask(
         SigmaskHow::SIG_SETMASK,
         Some(&SigSet::all()),
         Some(&mut old),
     )?;
-    let pid = in_child::start(child);
+    let started = in_child::start(child);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&old), None)?;
-    pid
+    started
 }
 
 #[cfg(test)]
@@ -222,9 +236,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stages_survive_the_pipe() {
-        for (index, stage) in STAGES.iter().enumerate() {
-            assert_eq!(*stage as usize, index);
+    fn mishaps_survive_the_pipe() {
+        for stage in STAGES {
+            let mishap = Mishap {
+                stage,
+                detail: 3,
+                errno: libc::EACCES,
+            };
+            assert_eq!(Mishap::from_bytes(mishap.to_bytes()), Some(mishap));
         }
+        assert_eq!(Mishap::from_bytes([u8::MAX; Mishap::SIZE]), None);
     }
 }
