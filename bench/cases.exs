@@ -263,14 +263,13 @@ defmodule Bench.Cases do
     Measure.pairs(3, :cost, &start_and_stop_daemons/0, &open_and_close_ports/0)
   end
 
-  # To start one waits until its program runs, so as many are started at a time as there are processors
-  # for that.
-  defp start_and_stop_daemons do
-    at_a_time = System.schedulers_online()
+  # To start one waits until its program runs, so some are started at a time.
+  @supervisors 8
 
+  defp start_and_stop_daemons do
     supervisors =
-      1..at_a_time
-      |> Enum.map(fn _ -> Task.async(fn -> start_daemons(div(@daemons, at_a_time)) end) end)
+      1..@supervisors
+      |> Enum.map(fn _ -> Task.async(fn -> start_daemons(div(@daemons, @supervisors)) end) end)
       |> Task.await_many(:infinity)
 
     for supervisor <- supervisors, do: DynamicSupervisor.stop(supervisor)
@@ -280,8 +279,10 @@ defmodule Bench.Cases do
     {:ok, supervisor} = DynamicSupervisor.start_link(strategy: :one_for_one)
     Process.unlink(supervisor)
 
+    cat = System.find_executable("cat")
+
     for _ <- 1..count,
-        do: {:ok, _} = DynamicSupervisor.start_child(supervisor, {Daemon, ["cat", []]})
+        do: {:ok, _} = DynamicSupervisor.start_child(supervisor, {Daemon, [cat, []]})
 
     supervisor
   end

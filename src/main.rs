@@ -13,6 +13,10 @@ use muontrap::{cli, config, doctor, entry, sys};
 use std::ffi::{OsString, c_char, c_int};
 use std::io::Write as _;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// What the C library calls.
 // SAFETY: no other function has this name, and the C library calls it as it is declared here.
 #[allow(unsafe_code)]

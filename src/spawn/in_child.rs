@@ -12,7 +12,6 @@ use nix::errno::Errno;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
-use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 
 const LAST_SIGNAL: i32 = 64;
@@ -78,8 +77,9 @@ fn borrow_memory(child: &Child<'_>) -> io::Result<(i32, Option<Mishap>)> {
         child,
         mishap: Cell::new(None),
     };
-    let mut stack = [MaybeUninit::<u8>::uninit(); STACK_SIZE];
-    let top = stack.as_mut_ptr_range().end;
+    // An array would have each of its pages touched, in the search for the end of this stack.
+    let mut stack = Vec::<u8>::with_capacity(STACK_SIZE);
+    let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
     let top = top.wrapping_sub(top.addr() % ALIGNMENT);
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     let argument = std::ptr::from_ref(&borrower).cast_mut().cast();
