@@ -7,16 +7,22 @@
 use crate::harness::{Outcome, Owner};
 use crate::odd_programs;
 use crate::processes::Mark;
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 const DEFAULT_WINDOW: u32 = 10_240;
 
-/// The helper that is tested.
+/// The helper that is tested: cargo's, or another one, such as the one that Mix built.
 pub fn helper_path() -> &'static str {
-    env!("CARGO_BIN_EXE_muontrap")
+    static PATH: LazyLock<String> = LazyLock::new(|| {
+        let other = env::var("MUONTRAP_TEST_HELPER");
+        other.unwrap_or_else(|_| env!("CARGO_BIN_EXE_muontrap").to_owned())
+    });
+    &PATH
 }
 
 /// How a helper is going to be started.
