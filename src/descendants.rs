@@ -9,7 +9,7 @@
 //! sessions and process groups.
 
 use crate::sys;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::io;
 
 /// A line of the process table.
@@ -59,7 +59,7 @@ pub fn parse_stat(line: &str) -> Option<Process> {
 
 /// The living descendants of `ancestor` in a process table, those below `except` left out.
 pub fn descendants_of(ancestor: i32, except: &[i32], table: &[Process]) -> Vec<Process> {
-    let mut family = HashSet::from([ancestor]);
+    let mut family = BTreeSet::from([ancestor]);
     let mut found = Vec::new();
     let mut rest: Vec<&Process> = table
         .iter()
@@ -129,9 +129,9 @@ pub struct Sweep {
     ancestor: i32,
     group: i32,
     strangers: Vec<i32>,
-    stopped: HashSet<(i32, u64)>,
-    killed: HashSet<(i32, u64)>,
-    refused: HashSet<(i32, u64)>,
+    stopped: BTreeSet<(i32, u64)>,
+    killed: BTreeSet<(i32, u64)>,
+    refused: BTreeSet<(i32, u64)>,
 }
 
 impl Sweep {
@@ -142,9 +142,9 @@ impl Sweep {
             ancestor,
             group,
             strangers,
-            stopped: HashSet::new(),
-            killed: HashSet::new(),
-            refused: HashSet::new(),
+            stopped: BTreeSet::new(),
+            killed: BTreeSet::new(),
+            refused: BTreeSet::new(),
         }
     }
 
