@@ -263,16 +263,20 @@ defmodule Bench.Cases do
     Measure.pairs(3, :cost, &start_and_stop_daemons/0, &open_and_close_ports/0)
   end
 
-  # To start one waits until its program runs, so some are started at a time.
+  # To start one waits until its program runs, and to stop one until it is gone, so some are started and
+  # stopped at a time.
   @supervisors 8
 
   defp start_and_stop_daemons do
-    supervisors =
-      1..@supervisors
-      |> Enum.map(fn _ -> Task.async(fn -> start_daemons(div(@daemons, @supervisors)) end) end)
-      |> Task.await_many(:infinity)
+    1..@supervisors
+    |> at_once(fn _number -> start_daemons(div(@daemons, @supervisors)) end)
+    |> at_once(&DynamicSupervisor.stop/1)
+  end
 
-    for supervisor <- supervisors, do: DynamicSupervisor.stop(supervisor)
+  defp at_once(values, fun) do
+    values
+    |> Enum.map(fn value -> Task.async(fn -> fun.(value) end) end)
+    |> Task.await_many(:infinity)
   end
 
   defp start_daemons(count) do
