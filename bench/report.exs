@@ -61,7 +61,7 @@ defmodule Bench.Report do
       helper: linkage,
       elixir: System.version(),
       otp: System.otp_release(),
-      kernel: "/proc/sys/kernel/osrelease" |> File.read!() |> String.trim(),
+      kernel: ~r/^\d+\.\d+/ |> Regex.run(File.read!("/proc/sys/kernel/osrelease")) |> hd(),
       processors: System.schedulers_online(),
       runs: runs ++ merged
     }
