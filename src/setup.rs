@@ -71,10 +71,12 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
         signals: &signals,
         relay: Relay::new(config.window),
     };
+    // Before the exec, since the program may be well under way by the time its start is known here.
+    let since = Instant::now();
     match attempt.launch() {
         Ok((pid, input, reactor)) => Ok(Running {
             pid,
-            since: Instant::now(),
+            since,
             input,
             relay: attempt.relay,
             outbox,

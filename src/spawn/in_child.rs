@@ -9,86 +9,85 @@
 use super::{Child, Mishap, Stage};
 use crate::sys;
 use nix::errno::Errno;
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 const LAST_SIGNAL: i32 = 64;
 
 /// Starts `child`, and returns its pid and why it is about to exit, if it could not become the program.
 ///
-/// Copying the page tables is most of what fork(2) costs, so on Linux the child borrows this
-/// process's memory instead, and this process waits until the exec. Not so when the child
-/// becomes another user, who could then stop or, on a system without the dumpable flag, trace a
-/// process that shares the memory of a privileged one.
+/// That is told through a pipe, which the exec closes, although the child may share this process's
+/// memory: emulators of processors (qemu's user mode) make a copy of it all the same, and do not wait.
 pub fn start(child: &Child<'_>) -> io::Result<(i32, Option<Mishap>)> {
-    #[cfg(target_os = "linux")]
-    if child.identity.uid.is_none() {
-        return borrow_memory(child);
-    }
-    copy_memory(child)
-}
-
-/// A mishap is told through a pipe, which the exec closes.
-fn copy_memory(child: &Child<'_>) -> io::Result<(i32, Option<Mishap>)> {
     let (reader, writer) = sys::pipe()?;
-    // SAFETY: this process has one thread, and the child only runs what is below.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => {
-            // SAFETY: this is the child, and `child` points to memory that outlives the call.
-            let bytes = unsafe { become_program(child) }.to_bytes();
-            // SAFETY: the buffer is live; _exit runs no destructors.
-            unsafe {
-                libc::write(writer.as_raw_fd(), bytes.as_ptr().cast(), bytes.len());
-                libc::_exit(127)
-            }
-        }
-        pid => {
-            drop(writer);
-            let mut bytes = [0; Mishap::SIZE];
-            let told = File::from(reader).read_exact(&mut bytes).is_ok();
-            Ok((pid, told.then(|| Mishap::from_bytes(bytes)).flatten()))
-        }
-    }
+    let starter = Starter {
+        child,
+        report: writer.as_raw_fd(),
+    };
+    let pid = starter.start()?;
+    drop(writer);
+    let mut bytes = [0; Mishap::SIZE];
+    let told = File::from(reader).read_exact(&mut bytes).is_ok();
+    Ok((pid, told.then(|| Mishap::from_bytes(bytes)).flatten()))
 }
 
-/// A mishap is left where this process finds it.
-#[cfg(target_os = "linux")]
-fn borrow_memory(child: &Child<'_>) -> io::Result<(i32, Option<Mishap>)> {
-    const STACK_SIZE: usize = 16 * 1024;
-    const ALIGNMENT: usize = 16;
-    struct Borrower<'a> {
-        child: &'a Child<'a>,
-        mishap: Cell<Option<Mishap>>,
+struct Starter<'a> {
+    child: &'a Child<'a>,
+    report: RawFd,
+}
+
+impl Starter<'_> {
+    /// Copying the page tables is most of what fork(2) costs, so on Linux the child borrows this
+    /// process's memory instead, and this process waits until the exec. Not so when the child
+    /// becomes another user, who could then stop or, on a system without the dumpable flag, trace a
+    /// process that shares the memory of a privileged one.
+    fn start(&self) -> io::Result<i32> {
+        #[cfg(target_os = "linux")]
+        if self.child.identity.uid.is_none() {
+            return self.borrow_memory();
+        }
+        // SAFETY: this process has one thread, and the child only runs `run`, see above.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            // SAFETY: this is the child, and `self` points to memory that outlives the call.
+            0 => unsafe { self.run() },
+            pid => Ok(pid),
+        }
     }
-    extern "C" fn entry(borrower: *mut libc::c_void) -> libc::c_int {
-        // SAFETY: `borrow_memory` passed a reference, and waits in clone for as long as it is used.
-        let borrower = unsafe { &*borrower.cast_const().cast::<Borrower<'_>>() };
-        // SAFETY: this is the child.
-        borrower
-            .mishap
-            .set(Some(unsafe { become_program(borrower.child) }));
-        // SAFETY: _exit runs no destructors.
-        unsafe { libc::_exit(127) }
+
+    #[cfg(target_os = "linux")]
+    fn borrow_memory(&self) -> io::Result<i32> {
+        const STACK_SIZE: usize = 16 * 1024;
+        const ALIGNMENT: usize = 16;
+        extern "C" fn entry(starter: *mut libc::c_void) -> libc::c_int {
+            // SAFETY: `borrow_memory` passed a reference, and waits in clone for as long as it is
+            // used.
+            unsafe { (*starter.cast_const().cast::<Starter<'_>>()).run() }
+        }
+        // An array would have each of its pages touched, in the search for the end of this stack.
+        let mut stack = Vec::<u8>::with_capacity(STACK_SIZE);
+        let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
+        let top = top.wrapping_sub(top.addr() % ALIGNMENT);
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        let argument = std::ptr::from_ref(self).cast_mut().cast();
+        // SAFETY: the child runs on a stack of its own, changes nothing else of this process's
+        // memory but errno, and with CLONE_VFORK nothing here goes on before it is done:
+        // clone(2). Its descriptors, dispositions and credentials are its own.
+        match unsafe { libc::clone(entry, top.cast(), flags, argument) } {
+            -1 => Err(io::Error::last_os_error()),
+            pid => Ok(pid),
+        }
     }
-    let borrower = Borrower {
-        child,
-        mishap: Cell::new(None),
-    };
-    // An array would have each of its pages touched, in the search for the end of this stack.
-    let mut stack = Vec::<u8>::with_capacity(STACK_SIZE);
-    let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
-    let top = top.wrapping_sub(top.addr() % ALIGNMENT);
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    let argument = std::ptr::from_ref(&borrower).cast_mut().cast();
-    // SAFETY: the child runs on a stack of its own, changes nothing else of this process's
-    // memory but errno and the mishap, and with CLONE_VFORK nothing here goes on before it is done:
-    // clone(2). Its descriptors, dispositions and credentials are its own.
-    match unsafe { libc::clone(entry, top.cast(), flags, argument) } {
-        -1 => Err(io::Error::last_os_error()),
-        pid => Ok((pid, borrower.mishap.get())),
+
+    unsafe fn run(&self) -> ! {
+        // SAFETY: as for this function.
+        let bytes = unsafe { become_program(self.child) }.to_bytes();
+        // SAFETY: the buffer is live; _exit runs no destructors.
+        unsafe {
+            libc::write(self.report, bytes.as_ptr().cast(), bytes.len());
+            libc::_exit(127)
+        }
     }
 }
 
