@@ -7,14 +7,14 @@ defmodule MuonTrap.Runner do
 
   # Runs one program to its end in the calling process, for MuonTrap.cmd/3 and MuonTrap.run/3.
 
-  alias MuonTrap.{Error, LineBuffer, Options, Port, Result}
+  alias MuonTrap.{Collector, Error, LineBuffer, Options, Port, Result}
 
   @enforce_keys [:session, :fun, :lines, :deadline]
   defstruct [:session, :fun, :lines, :deadline, timed_out: false]
 
   @typep state :: %__MODULE__{
            session: Port.t() | nil,
-           fun: (term(), Collectable.command() -> term()),
+           fun: Collector.collect(),
            lines: LineBuffer.t() | nil,
            deadline: integer() | :infinity,
            timed_out: boolean()
@@ -24,7 +24,7 @@ defmodule MuonTrap.Runner do
   @spec run(Options.t()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   def run(options) do
     deadline = deadline(options.timeout)
-    {initial, fun} = Collectable.into(options.into)
+    {initial, fun} = Collector.into(options.into)
 
     case Port.start(options) do
       {:ok, session} ->
