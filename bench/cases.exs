@@ -260,7 +260,7 @@ defmodule Bench.Cases do
   @daemons 1000
 
   defp daemons do
-    Measure.pairs(3, :cost, &start_and_stop_daemons/0, &open_and_close_ports/0)
+    Measure.pairs(9, :cost, &start_and_stop_daemons/0, &open_and_close_ports/0)
   end
 
   # To start one waits until its program runs, and to stop one until it is gone, so some are started and

@@ -66,12 +66,40 @@ defmodule MuonTrap.DaemonRestartTest do
       Process.flag(:trap_exit, true)
       args = ["-c", "exec sleep 1000 # #{marker()}"]
       {:ok, daemon} = Daemon.start_link("sh", args)
-      key = {System.find_executable("sh"), args}
-      assert [{_guard, ^daemon}] = Registry.lookup(MuonTrap.Guard.registry(), key)
+      assert [guard] = guards(daemon)
       program = Daemon.program_os_pid(daemon)
       Process.exit(daemon, :kill)
-      wait_until(fn -> Registry.lookup(MuonTrap.Guard.registry(), key) == [] end)
+      wait_until(fn -> guards(daemon) == [] end)
       refute alive?(program)
+      wait_until(fn -> not Process.alive?(guard) end)
+    end
+
+    test "leaves no guard behind when it stops" do
+      {:ok, daemon} = Daemon.start_link("sh", ["-c", "exec sleep 1000"])
+      assert [guard] = guards(daemon)
+      GenServer.stop(daemon)
+      wait_until(fn -> guards(daemon) == [] and not Process.alive?(guard) end)
+    end
+
+    test "whose guard is killed has a successor all the same" do
+      Process.flag(:trap_exit, true)
+      args = ["-c", "exec sleep 1000 # #{marker()}"]
+      {:ok, daemon} = Daemon.start_link("sh", args)
+      program = Daemon.program_os_pid(daemon)
+      [guard] = guards(daemon)
+      Process.exit(guard, :kill)
+      assert_receive {:EXIT, ^daemon, %MuonTrap.Error{}}, 10_000
+      refute alive?(program)
+      {:ok, successor} = Daemon.start_link("sh", args)
+      # Nor does anything of the first one stay.
+      assert guards(daemon) == []
+      GenServer.stop(successor)
+    end
+
+    defp guards(daemon) do
+      for {_hash, owner, guard} <- :ets.tab2list(MuonTrap.Predecessors),
+          owner == daemon,
+          do: guard
     end
   end
 

@@ -10,7 +10,8 @@ defmodule MuonTrap.Application do
   @impl Application
   @spec start(Application.start_type(), term()) :: {:ok, pid()} | {:error, term()}
   def start(_type, _args) do
-    children = [{Registry, keys: :duplicate, name: MuonTrap.Guard.registry()}]
-    Supervisor.start_link(children, strategy: :one_for_one, name: MuonTrap.Supervisor)
+    # This process lives as long as the application.
+    MuonTrap.Predecessors.create_table()
+    Supervisor.start_link([], strategy: :one_for_one, name: MuonTrap.Supervisor)
   end
 end

@@ -10,49 +10,36 @@ defmodule MuonTrap.Guard do
   #
   #   * The owner dies: the guard takes the port over, has the program stopped, waits until all of it
   #     is gone, and ends.
-  #   * The owner closes the port, or the helper dies: the guard ends. With a cgroup, it first waits
-  #     for the owner to say that all is cleaned up, and does it when the owner dies before that.
+  #   * The owner dismisses the guard, since all is over, and closes the port: the guard ends.
+  #   * The helper dies: the guard ends. With a cgroup, it first waits for the owner to say that all is
+  #     cleaned up, and does it when the owner dies before that.
   #   * The guard dies: the port closes, which has the helper stop everything, and the owner, who
   #     monitors the port, is told.
   #
   # The guard opens the port itself, and then hands it to the owner. So there is no moment at which
   # the owner could die without somebody to look after the port. While the owner lives, the guard
   # sees nothing of the traffic.
-  #
-  # The guard of a daemon has an entry in a registry, under the daemon's command and arguments, from
-  # before the helper is started until all is gone. A new daemon waits for those of its entries whose
-  # owner is dead: this is what keeps an old copy of a program and its successor apart, even when the
-  # old daemon was killed without a chance to clean up.
 
   # A process with a long mailbox searches all of it for each message of a port. For such an owner, the
   # guard keeps the port and hands out its messages one by one, when asked by next/2: the owner then
   # waits for an answer with a fresh reference, which the BEAM finds without looking at what was there
   # before.
 
-  alias MuonTrap.{Cgroups, Frame, OsProcess, Port}
-
-  @registry MuonTrap.Guard.Registry
+  alias MuonTrap.{Cgroups, Frame, OsProcess, Port, Predecessors}
 
   # EXITED may have gone to the owner just before it died. It does not come twice, so after this long
   # without it the guard closes the port, which is as good as STOP and DISCARD and lets a helper that
   # is done go at once, and waits for the helper's process instead.
   @exited_wait_ms 100
 
-  @typedoc "What a daemon runs."
-  @type key :: {command :: binary(), args :: [binary()]}
-
   @type request :: %{
           helper: binary(),
           port_options: list(),
           patience: non_neg_integer(),
-          key: key() | nil,
+          key: Predecessors.key() | nil,
           group: Cgroups.t() | nil,
           relay?: boolean()
         }
-
-  @doc "The name of the registry of the daemons' guards."
-  @spec registry() :: module()
-  def registry, do: @registry
 
   @doc """
   Opens a port on behalf of the caller, who owns it afterwards without being linked to it. Returns
@@ -108,7 +95,7 @@ defmodule MuonTrap.Guard do
     end
   end
 
-  @doc "Ends the guard of a port that was closed, when nothing is left of what came through it."
+  @doc "Ends the guard with the port, which the caller closes next: nothing is left of the program."
   @spec dismiss(pid()) :: :ok
   def dismiss(guard) do
     send(guard, :dismissed)
@@ -120,23 +107,6 @@ defmodule MuonTrap.Guard do
   def watch_program(guard, program_pid) do
     send(guard, {:program, program_pid})
     :ok
-  end
-
-  @doc "Waits until nothing is left of daemons of this command and these arguments that have died."
-  @spec await_predecessors(key()) :: :ok | {:error, :not_started}
-  def await_predecessors(key) do
-    for {guard, owner} <- Registry.lookup(@registry, key), not Process.alive?(owner) do
-      ref = :erlang.monitor(:process, guard)
-
-      receive do
-        {:DOWN, ^ref, :process, ^guard, _reason} -> :ok
-      end
-    end
-
-    :ok
-  rescue
-    # The registry is not there.
-    ArgumentError -> {:error, :not_started}
   end
 
   @doc false
@@ -152,13 +122,13 @@ defmodule MuonTrap.Guard do
   end
 
   defp start(owner, monitor, ref, request) do
-    with :ok <- register(request.key, owner),
-         {:ok, port} <- open_port(request) do
+    with {:ok, entry} <- enter(request.key, owner),
+         {:ok, port} <- open_port(request, entry) do
       state = %{
         port: port,
         monitor: monitor,
         patience: request.patience,
-        daemon?: request.key != nil,
+        entry: entry,
         helper: request.helper,
         group: request.group,
         program: nil
@@ -170,7 +140,7 @@ defmodule MuonTrap.Guard do
       else
         hand_over(port, owner)
         send(ref, {ref, {:ok, port, early(port)}})
-        watch(state)
+        guard(state)
       end
     else
       {:error, reason} ->
@@ -179,19 +149,19 @@ defmodule MuonTrap.Guard do
     end
   end
 
-  defp register(nil, _owner), do: :ok
+  # Only daemons have successors.
+  defp enter(nil, _owner), do: {:ok, nil}
+  defp enter(key, owner), do: Predecessors.enter(key, owner)
 
-  defp register(key, owner) do
-    {:ok, _registry} = Registry.register(@registry, key, owner)
-    :ok
-  rescue
-    ArgumentError -> {:error, :not_started}
-  end
+  defp leave(nil), do: :ok
+  defp leave(entry), do: Predecessors.leave(entry)
 
-  defp open_port(request) do
+  defp open_port(request, entry) do
     {:ok, Elixir.Port.open({:spawn_executable, request.helper}, request.port_options)}
   catch
-    :error, reason -> {:error, reason}
+    :error, reason ->
+      leave(entry)
+      {:error, reason}
   end
 
   # Fails when the owner is dead or the port is closed, of which a message is on its way.
@@ -210,26 +180,37 @@ defmodule MuonTrap.Guard do
   end
 
   @doc false
-  @spec watch(map()) :: :ok
-  def watch(%{port: port, monitor: monitor} = state) do
+  @spec guard(map()) :: :ok
+  def guard(state) do
+    watch(state)
+    leave(state.entry)
+  end
+
+  defp watch(%{port: port, monitor: monitor} = state) do
     receive do
       {:program, pid} -> keep_watching(%{state | program: pid})
       {:DOWN, ^monitor, :process, _owner, _reason} -> take_over(state)
       {:EXIT, ^port, _reason} -> port_closed(state)
-      {:EXIT, _registry, _reason} -> watch(state)
-      :dismissed -> :ok
+      :dismissed -> dismissed(state)
     end
   end
 
-  # A daemon may run for months: drop what is left of the request.
-  defp keep_watching(%{daemon?: true} = state),
-    do: :erlang.hibernate(__MODULE__, :watch, [state])
+  # The owner is about to close the port.
+  defp dismissed(%{port: port, monitor: monitor}) do
+    receive do
+      {:EXIT, ^port, _reason} -> :ok
+      {:DOWN, ^monitor, :process, _owner, _reason} -> Port.close_port(port)
+    end
+  end
 
-  defp keep_watching(state), do: watch(state)
+  defp keep_watching(%{entry: nil} = state), do: watch(state)
+
+  # A daemon may run for months: drop what is left of the request. This begins anew in guard/1.
+  defp keep_watching(state), do: :erlang.hibernate(__MODULE__, :guard, [state])
 
   # Either the program is gone, or the helper died and takes the program along: then a successor must
   # not come a moment too early. The owner, who lives, sees to what the program leaves behind.
-  defp port_closed(%{group: nil, daemon?: true} = state),
+  defp port_closed(%{group: nil, entry: entry} = state) when entry != nil,
     do: await_gone([state.program], state.patience)
 
   defp port_closed(%{group: nil}), do: :ok
@@ -268,7 +249,7 @@ defmodule MuonTrap.Guard do
         take_over(state)
 
       :dismissed ->
-        :ok
+        dismissed(state)
     end
   end
 

@@ -11,7 +11,7 @@ defmodule MuonTrap.Port do
   # The process that opens a session owns the port without being linked to it. MuonTrap.Guard is
   # linked to it instead and sees to it that the program ends with the owner.
 
-  alias MuonTrap.{Cgroups, CommandLine, Error, Frame, Guard, Helper, OsProcess}
+  alias MuonTrap.{Cgroups, CommandLine, Error, Frame, Guard, Helper, OsProcess, Predecessors}
 
   @ack 0x01
   @signal 0x02
@@ -69,7 +69,7 @@ defmodule MuonTrap.Port do
   Starts the helper and waits until it has started the program. Returns what FAILED says, decoded,
   or an error of step `:helper`, if it did not.
   """
-  @spec start(MuonTrap.Options.t(), Guard.key() | nil) ::
+  @spec start(MuonTrap.Options.t(), Predecessors.key() | nil) ::
           {:ok, t()} | {:error, Error.t()}
   def start(options, guard_key \\ nil) do
     with {:ok, helper} <- Helper.find() do
@@ -243,8 +243,9 @@ defmodule MuonTrap.Port do
   @doc "Closes the session, which ends the helper and the guard, and leaves no message of it behind."
   @spec close(t()) :: :ok
   def close(session) do
-    close_quietly(session)
+    # First, so that it does not look whether the program is gone.
     dismiss_guard(session)
+    close_quietly(session)
   end
 
   defp close_quietly(%{relay: guard} = session) when guard != nil, do: close_port(session.port)

@@ -37,11 +37,11 @@ defmodule MuonTrap.Test.Soak do
     # The timeout is to leave no timer behind.
     command = fn -> {"", 0} = MuonTrap.cmd(program, [], timeout: 600_000) end
 
-    measure(
-      fn -> for _ <- 1..100, do: command.() end,
-      fn -> for _ <- 1..count, do: command.() end
-    )
+    measure(fn -> repeat(command, 100) end, fn -> repeat(command, count) end)
   end
+
+  # The same code for both, as it loads what it needs.
+  defp repeat(fun, count), do: for(_ <- 1..count, do: fun.())
 
   @doc "Starts `count` daemons, has a look at them all, and stops them."
   @spec daemons(pos_integer()) :: {counts(), counts()}

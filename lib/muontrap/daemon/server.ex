@@ -10,7 +10,7 @@ defmodule MuonTrap.Daemon.Server do
   use GenServer
 
   alias MuonTrap.Daemon.{CgroupCall, State}
-  alias MuonTrap.{Error, Guard, LineBuffer, Port}
+  alias MuonTrap.{Error, LineBuffer, Port, Predecessors}
 
   @impl GenServer
   def init({starter, ref, options}) do
@@ -38,7 +38,7 @@ defmodule MuonTrap.Daemon.Server do
   defp start_program(%{options: options} = state) do
     key = {options.cmd, options.args}
 
-    with :ok <- Guard.await_predecessors(key),
+    with :ok <- Predecessors.await(key),
          {:ok, session} <- Port.start(options, key) do
       {:ok, State.started(state, session)}
     else
