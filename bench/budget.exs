@@ -53,7 +53,7 @@ defmodule Bench.Budget do
   defp ceiling("static, musl", :instructions), do: 36_000
   defp ceiling("dynamic, glibc", :size), do: 1_250_000
   defp ceiling("static, glibc", :size), do: 2_200_000
-  defp ceiling("static, musl", :size), do: 1_150_000
+  defp ceiling("static, musl", :size), do: 1_400_000
   defp ceiling("dynamic, glibc", :dirty), do: 180
   defp ceiling(_static, :dirty), do: 92
 

@@ -15,7 +15,7 @@ defmodule MuonTrap.Build.Linkage do
   @type attempt :: {triple :: String.t(), flags}
 
   # Not position-independent, because relocating itself makes pages dirty that could be shared. Code and
-  # constants in one segment make fewer mappings and page faults.
+  # constants in one segment make fewer mappings and page faults, where the linker is that of GNU.
   @static ["-C", "target-feature=+crt-static", "-C", "relocation-model=static"] ++
             ["-C", "link-arg=-Wl,-z,noseparate-code"]
 

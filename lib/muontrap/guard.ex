@@ -95,7 +95,7 @@ defmodule MuonTrap.Guard do
     end
   end
 
-  @doc "Ends the guard with the port, which the caller closes next: nothing is left of the program."
+  @doc "Ends the guard, once the caller has closed the port, too: nothing is left of the program."
   @spec dismiss(pid()) :: :ok
   def dismiss(guard) do
     send(guard, :dismissed)
