@@ -56,6 +56,28 @@ defmodule Mix.Tasks.Muontrap.DoctorTest do
     assert output =~ ~s({"works":false,)
   end
 
+  # nsswitch.conf names a module that the C library loads for whom the files do not know. That crashes a
+  # static program.
+  test "a user whom no file knows is a number" do
+    folder = MuonTrap.Test.Cgroup.public_folder()
+    sources = Path.join(folder, "nsswitch.conf")
+    File.write!(sources, "passwd: files systemd compat hesiod\ngroup: files systemd\n")
+
+    script = """
+    mount --bind #{sources} /etc/nsswitch.conf
+    exec setpriv --reuid 54321 --regid 54321 --clear-groups #{folder}/muontrap doctor
+    """
+
+    {report, status} = System.cmd("unshare", ["-m", "sh", "-ec", script], stderr_to_stdout: true)
+
+    if root?() do
+      assert {report, status} == {report, 0}
+      assert report =~ ~r/^info  user +54321 \(54321\)/m
+    else
+      assert report =~ "unshare"
+    end
+  end
+
   test "options that make no sense are an error of their own" do
     errors =
       capture_io(:stderr, fn ->

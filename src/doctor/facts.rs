@@ -9,8 +9,9 @@
 use std::fs;
 use std::path::Path;
 
-use nix::unistd::{Uid, User, geteuid};
+use nix::unistd::{Uid, geteuid};
 
+use crate::accounts::Accounts;
 use crate::sys;
 
 /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`, the same in every kernel.
@@ -226,9 +227,10 @@ pub struct Listed {
     pub enabled: bool,
 }
 
+/// The number, where nobody knows the name.
 fn user_name(uid: Uid) -> String {
-    match User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
+    match Accounts::of_this_system().user_by_id(uid.as_raw()) {
+        Ok(Some(user)) => user.name.to_string_lossy().into_owned(),
         _ => uid.to_string(),
     }
 }
