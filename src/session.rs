@@ -66,6 +66,7 @@ struct Session<'a> {
     outbox: Outbox,
     reactor: Reactor,
     signals: Signals,
+    cpu_limit: Option<u64>,
     input: Input,
     relay: Relay,
     pid: i32,
@@ -87,6 +88,7 @@ impl<'a> Session<'a> {
             outbox: running.outbox,
             reactor: running.reactor,
             signals: running.signals,
+            cpu_limit: running.cpu_limit,
             input: running.input,
             relay: running.relay,
             pid: running.pid,
@@ -185,7 +187,12 @@ impl<'a> Session<'a> {
             self.reactor.ready.clear(Source::Signal);
             self.signals.drain();
         }
-        if self.signals.take_stop() {
+        // Anybody may send SIGXCPU, too.
+        let out_of_time = self.signals.take_cpu_time()
+            && self
+                .cpu_limit
+                .is_some_and(|limit| sys::cpu_seconds() >= limit);
+        if self.signals.take_stop() || out_of_time {
             self.stop()?;
         }
         if self.signals.take_child() {

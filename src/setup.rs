@@ -18,7 +18,7 @@ use crate::reactor::{Reactor, Source, set_nonblocking};
 use crate::relay::Relay;
 use crate::signals::Signals;
 use crate::spawn::{self, Plan, Stdio};
-use crate::sys;
+use crate::sys::{self, CpuLimit};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -41,6 +41,8 @@ pub struct Running {
     pub reactor: Reactor,
     /// Signals to this process.
     pub signals: Signals,
+    /// Seconds of CPU time that this process may use, where it is limited.
+    pub cpu_limit: Option<u64>,
     /// Its cgroup.
     pub cgroup: Option<Cgroup>,
     /// Children that this process had before.
@@ -51,7 +53,11 @@ pub struct Running {
 pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
     sys::cloexec_from_3();
     let outbox = outbox(config.transport)?;
-    let signals = Signals::install().map_err(|error| failed("catch signals", &error))?;
+    let cpu_limit = CpuLimit::lift();
+    let has_limit = cpu_limit.is_some_and(|limit| limit.left.is_some());
+    let framed = config.transport != Transport::Plain;
+    let signals =
+        Signals::install(framed, has_limit).map_err(|error| failed("catch signals", &error))?;
     // First, since it may run a program for it, which is gone by then.
     let identity = config.identity.resolve()?;
     sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
@@ -69,6 +75,7 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
         path: &path,
         cgroup: cgroup.as_ref(),
         signals: &signals,
+        cpu_limit,
         relay: Relay::new(config.window),
     };
     // Before the exec, since the program may be well under way by the time its start is known here.
@@ -82,6 +89,7 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
             outbox,
             reactor,
             signals,
+            cpu_limit: cpu_limit.and_then(|limit| limit.left),
             cgroup,
             strangers,
         }),
@@ -103,6 +111,7 @@ struct Attempt<'a> {
     path: &'a CStr,
     cgroup: Option<&'a Cgroup>,
     signals: &'a Signals,
+    cpu_limit: Option<CpuLimit>,
     relay: Relay,
 }
 
@@ -120,6 +129,7 @@ impl Attempt<'_> {
             clear_env: false,
             cd: config.cd.as_deref(),
             identity: self.identity,
+            cpu_limit: self.cpu_limit,
             cgroup: self.cgroup,
             stdio: [stdin, stdout, stderr],
         })?;

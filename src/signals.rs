@@ -2,48 +2,88 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The signals that muontrap acts on, turned into flags and a readable pipe.
+//! What each signal means to muontrap. Those that mean something become flags and a readable pipe; all
+//! others are blocked, so that none of them ends or stops muontrap and leaves its program alone.
+//!
+//! A fault of muontrap's own still ends it: the kernel does not let those be blocked.
 
-use crate::sys;
-use nix::sys::signal::SigSet;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use crate::sys::{self, SignalMask};
+use libc::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGXCPU, c_int};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Signals that mean "stop the program".
-const STOP_SIGNALS: [i32; 4] = [SIGTERM, SIGINT, SIGQUIT, SIGHUP];
+/// What a signal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// A child may have died.
+    Child,
+    /// Stop the program.
+    Stop,
+    /// The limit on CPU time is close, where it could not be lifted (`RLIMIT_CPU`).
+    CpuTime,
+    /// Job control. Without frames they keep their default action; an owner that speaks frames has no use
+    /// for a stopped helper.
+    JobControl,
+}
+
+/// Every signal that means something; those in no row are blocked.
+const TABLE: [(Meaning, &[c_int]); 4] = [
+    (Meaning::Child, &[SIGCHLD]),
+    (Meaning::Stop, &[SIGTERM, SIGINT, SIGQUIT, SIGHUP]),
+    (Meaning::CpuTime, &[SIGXCPU]),
+    (Meaning::JobControl, &[SIGTSTP, SIGTTIN, SIGTTOU]),
+];
+
+fn of(wanted: impl Fn(Meaning) -> bool) -> impl Iterator<Item = c_int> {
+    let rows = TABLE.iter().filter(move |(meaning, _)| wanted(*meaning));
+    rows.flat_map(|(_, signals)| signals.iter().copied())
+}
 
 /// Pending signals. They are caught from the moment this exists.
 #[derive(Debug)]
 pub struct Signals {
     child: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
+    cpu_time: Arc<AtomicBool>,
     reader: File,
 }
 
 impl Signals {
-    /// Installs the handlers.
-    pub fn install() -> io::Result<Self> {
+    /// Installs the handlers and blocks what means nothing. `has_cpu_limit`: whether SIGXCPU may come from
+    /// the kernel.
+    pub fn install(framed: bool, has_cpu_limit: bool) -> io::Result<Self> {
         let (reader, writer) = sys::pipe()?;
         crate::reactor::set_nonblocking(&reader)?;
         crate::reactor::set_nonblocking(&writer)?;
         let writer: Arc<OwnedFd> = Arc::new(writer);
-        let child = Arc::new(AtomicBool::new(false));
-        let stop = Arc::new(AtomicBool::new(false));
-        sys::on_signal(SIGCHLD, child.clone(), writer.clone())?;
-        for signal in STOP_SIGNALS {
-            sys::on_signal(signal, stop.clone(), writer.clone())?;
-        }
-        // Whoever started this process may have blocked some of them.
-        SigSet::empty().thread_set_mask()?;
-        Ok(Self {
-            child,
-            stop,
+        let catch = |meaning| {
+            let flag = Arc::new(AtomicBool::new(false));
+            for signal in of(|other| other == meaning) {
+                sys::on_signal(signal, flag.clone(), writer.clone())?;
+            }
+            io::Result::Ok(flag)
+        };
+        let signals = Self {
+            child: catch(Meaning::Child)?,
+            stop: catch(Meaning::Stop)?,
+            cpu_time: if has_cpu_limit {
+                catch(Meaning::CpuTime)?
+            } else {
+                Arc::default()
+            },
             reader: File::from(reader),
-        })
+        };
+        // Whoever started this process may have blocked others, and not these.
+        SignalMask::all_but(of(|meaning| match meaning {
+            Meaning::Child | Meaning::Stop => true,
+            Meaning::CpuTime => has_cpu_limit,
+            Meaning::JobControl => !framed,
+        }))
+        .set()?;
+        Ok(signals)
     }
 
     /// Empties the pipe. The flags must be looked at after this, not before: a signal that comes in
@@ -61,6 +101,11 @@ impl Signals {
     /// Whether muontrap was told to stop since the last call.
     pub fn take_stop(&self) -> bool {
         self.stop.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether muontrap was told since the last call that it has used up its CPU time.
+    pub fn take_cpu_time(&self) -> bool {
+        self.cpu_time.swap(false, Ordering::Relaxed)
     }
 }
 

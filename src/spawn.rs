@@ -10,7 +10,7 @@ use crate::cgroup::Cgroup;
 use crate::error::{Failure, Step};
 use crate::identity::Identity;
 use crate::program;
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use crate::sys::{CpuLimit, SignalMask};
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io;
@@ -42,6 +42,8 @@ pub struct Plan<'a> {
     pub cd: Option<&'a CStr>,
     /// User and groups.
     pub identity: &'a Identity,
+    /// The limit on CPU time to set again, where muontrap lifted its own.
+    pub cpu_limit: Option<CpuLimit>,
     /// The cgroup to enter.
     pub cgroup: Option<&'a Cgroup>,
     /// stdin, stdout, stderr.
@@ -123,6 +125,10 @@ pub fn spawn(plan: &Plan<'_>) -> Result<i32, Failure> {
         clear_env: plan.clear_env,
         cd: plan.cd.map_or(std::ptr::null(), CStr::as_ptr),
         identity: plan.identity,
+        cpu_limit: plan
+            .cpu_limit
+            .as_ref()
+            .map_or(std::ptr::null(), |limit| &raw const limit.original),
         cgroup_procs: &cgroup_procs,
         stdio: plan.stdio.each_ref().map(source),
         parent: nix::unistd::getpid().as_raw(),
@@ -212,6 +218,7 @@ struct Child<'a> {
     clear_env: bool,
     cd: *const libc::c_char,
     identity: &'a Identity,
+    cpu_limit: *const libc::rlimit,
     cgroup_procs: &'a [BorrowedFd<'a>],
     stdio: [Option<RawFd>; 3],
     parent: i32,
@@ -220,14 +227,9 @@ struct Child<'a> {
 /// Forks with every signal blocked, so that none of this process's handlers ever runs in the child,
 /// where it would write into the pipe that both share.
 fn fork(child: &Child<'_>) -> io::Result<(i32, Option<Mishap>)> {
-    let mut old = SigSet::empty();
-    sigprocmask(
-        SigmaskHow::SIG_SETMASK,
-        Some(&SigSet::all()),
-        Some(&mut old),
-    )?;
+    let old = SignalMask::all_but([]).set()?;
     let started = in_child::start(child);
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&old), None)?;
+    old.set()?;
     started
 }
 

@@ -51,6 +51,7 @@ pub fn ask(getent: &CStr, database: &str, key: &OsStr) -> io::Result<Vec<u8>> {
         clear_env: true,
         cd: Some(c"/"),
         identity: &Identity::default(),
+        cpu_limit: None,
         cgroup: None,
         stdio: [
             Stdio::Fd(spawn::dev_null()?),

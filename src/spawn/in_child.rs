@@ -116,6 +116,10 @@ unsafe fn set_up_and_exec(
     // SAFETY: only system calls, with pointers that `Child` keeps live.
     unsafe {
         default_dispositions();
+        if !child.cpu_limit.is_null() {
+            // It was this process's own before, so it cannot fail.
+            libc::setrlimit(libc::RLIMIT_CPU, child.cpu_limit);
+        }
         check(libc::setpgid(0, 0), Stage::Group)?;
         for procs in child.cgroup_procs {
             // "0" means the writer: cgroups(7).

@@ -28,6 +28,7 @@ mod processes;
 mod protocol_errors;
 mod report;
 mod setup;
+mod signals;
 mod stdio;
 mod stopping;
 mod sweeping;

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The limit on CPU time, `RLIMIT_CPU` of getrlimit(2): meant for the program, not for its helper.
+
+use std::io;
+
+/// A limit that this process was started with.
+#[derive(Clone, Copy)]
+pub struct CpuLimit {
+    /// Seconds, soft and hard: for the program.
+    pub original: libc::rlimit,
+    /// Seconds after which SIGXCPU comes; `None` when the limit could be lifted.
+    pub left: Option<u64>,
+}
+
+impl std::fmt::Debug for CpuLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let libc::rlimit { rlim_cur, rlim_max } = self.original;
+        write!(f, "CpuLimit({rlim_cur}, {rlim_max}; {:?})", self.left)
+    }
+}
+
+impl CpuLimit {
+    /// Lifts the limit of this process as far as it may: `None` where there is none.
+    ///
+    /// The hard limit is only root's to lift. At that the kernel kills without a warning, so ask for one a
+    /// second earlier.
+    pub fn lift() -> Option<Self> {
+        let original = get().ok()?;
+        if original.rlim_cur == libc::RLIM_INFINITY {
+            return None;
+        }
+        let none = libc::rlimit {
+            rlim_cur: libc::RLIM_INFINITY,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        if set(&none).is_ok() {
+            return Some(Self {
+                original,
+                left: None,
+            });
+        }
+        let left = match original.rlim_max {
+            libc::RLIM_INFINITY => libc::RLIM_INFINITY,
+            hard => hard.saturating_sub(1).max(1),
+        };
+        let raised = libc::rlimit {
+            rlim_cur: left,
+            rlim_max: original.rlim_max,
+        };
+        let left = match set(&raised) {
+            Ok(()) => left,
+            Err(_) => original.rlim_cur,
+        };
+        Some(Self {
+            original,
+            #[allow(clippy::useless_conversion)] // the type differs between systems
+            left: (left != libc::RLIM_INFINITY).then(|| left.into()),
+        })
+    }
+}
+
+fn get() -> io::Result<libc::rlimit> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to a live, writable rlimit.
+    super::check(unsafe { libc::getrlimit(libc::RLIMIT_CPU, &raw mut limit) })?;
+    Ok(limit)
+}
+
+fn set(limit: &libc::rlimit) -> io::Result<()> {
+    // SAFETY: the pointer is to a live rlimit.
+    super::check(unsafe { libc::setrlimit(libc::RLIMIT_CPU, limit) }).map(drop)
+}
+
+/// CPU time that this process has used, in whole seconds.
+pub fn cpu_seconds() -> u64 {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID);
+    time.map_or(0, |time| u64::try_from(time.tv_sec()).unwrap_or(0))
+}
