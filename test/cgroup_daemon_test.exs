@@ -5,7 +5,7 @@
 defmodule MuonTrap.CgroupDaemonTest do
   use ExUnit.Case, async: true
 
-  import MuonTrap.Test.{Cgroup, OS}
+  import MuonTrap.Test.{Cgroup, Needs, OS}
 
   alias MuonTrap.{Daemon, Error}
 
@@ -22,6 +22,7 @@ defmodule MuonTrap.CgroupDaemonTest do
   end
 
   describe "cgget and cgset" do
+    @tag needs(cgroups: ["memory", "cpu", "pids"])
     test "know the names of both versions" do
       with_group(["memory", "cpu", "pids"], fn group ->
         limits = %{memory_max: 64 * @mebibyte, cpu_max: {50_000, 200_000}, pids_max: 50}
@@ -60,6 +61,7 @@ defmodule MuonTrap.CgroupDaemonTest do
       end)
     end
 
+    @tag needs(cgroups: ["memory", "pids"])
     test "take a controller, which tells apart what every hierarchy has" do
       with_group(["memory", "pids"], fn group ->
         daemon = start!(group, cgroup: %{pids_max: 50}, cgroup_controllers: ["memory"])
@@ -77,6 +79,7 @@ defmodule MuonTrap.CgroupDaemonTest do
       end)
     end
 
+    @tag needs(cgroups: ["memory", "pids"])
     test "say what the kernel says" do
       with_group(["memory", "pids"], fn group ->
         daemon = start!(group, cgroup: %{memory_max: 64 * @mebibyte})
@@ -102,6 +105,7 @@ defmodule MuonTrap.CgroupDaemonTest do
       end)
     end
 
+    @tag needs(cgroups: [])
     test "keep to the files of the group" do
       with_group(fn group ->
         daemon = start!(group)
@@ -124,6 +128,7 @@ defmodule MuonTrap.CgroupDaemonTest do
       end)
     end
 
+    @tag needs(cgroups: ["pids"])
     test "leave no message and no process behind" do
       with_group(["pids"], fn group ->
         daemon = start!(group, cgroup: %{pids_max: 50})
@@ -139,6 +144,7 @@ defmodule MuonTrap.CgroupDaemonTest do
       end)
     end
 
+    @tag needs(cgroups: [])
     test "freeze and thaw a program, which can be stopped while it is frozen" do
       with_group(fn group ->
         daemon = start!(group)
@@ -179,6 +185,7 @@ defmodule MuonTrap.CgroupDaemonTest do
   end
 
   describe "cgroup_path/1" do
+    @tag needs(cgroups: [])
     test "is the path that was given, or the new one below the base" do
       with_group(fn group ->
         daemon = start!(group)
@@ -196,6 +203,7 @@ defmodule MuonTrap.CgroupDaemonTest do
   end
 
   describe "cgroup_config/1" do
+    @tag needs(cgroups: ["memory", "cpu", "pids"])
     test "can be passed back" do
       with_group(["memory", "cpu", "pids"], fn base ->
         limits = %{
@@ -221,6 +229,7 @@ defmodule MuonTrap.CgroupDaemonTest do
       end)
     end
 
+    @tag needs(cgroups: ["io"])
     test "knows the limits of block devices" do
       with_group(["io"], fn group ->
         # The kernel takes limits of whole disks only.
@@ -246,6 +255,7 @@ defmodule MuonTrap.CgroupDaemonTest do
       end)
     end
 
+    @tag needs(cgroups: ["cpuset"])
     test "knows which CPUs" do
       with_group(["cpuset"], fn group ->
         daemon = start!(group, cgroup: %{cpuset_cpus: "0", cpuset_mems: "0"})
@@ -256,6 +266,7 @@ defmodule MuonTrap.CgroupDaemonTest do
   end
 
   describe "statistics/1" do
+    @tag needs(cgroups: ["memory", "cpu", "pids", "io"])
     test "tells what the group has used, in the same words and units everywhere" do
       with_group(["memory", "cpu", "pids", "io"], fn group ->
         controllers = ["memory", "cpu", "cpuacct", "pids", "io"]

@@ -6,7 +6,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
   # An ordinary user in a group that root has handed over.
   use ExUnit.Case, async: true
 
-  import MuonTrap.Test.Cgroup
+  import MuonTrap.Test.{Cgroup, Needs}
 
   setup do
     %{folder: public_folder()}
@@ -36,6 +36,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
     Enum.join(["set -e" | Enum.map(v1, &"mkdir -p #{&1} && chown -R 65534 #{&1}")] ++ v2, "\n")
   end
 
+  @tag needs(cgroups: ["memory", "pids"])
   test "sets limits, starts programs in them, and cleans up", %{folder: folder} do
     controllers = ["memory", "pids"]
 
@@ -51,6 +52,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
     end)
   end
 
+  @tag needs(cgroups: ["memory", "pids"])
   test "has a memory hog killed, a fork bomb stopped, and escapes swept", %{folder: folder} do
     controllers = ["memory", "pids"]
 
@@ -73,6 +75,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
     end)
   end
 
+  @tag needs(cgroups: ["memory", "pids"])
   test "reads, changes and cleans", %{folder: folder} do
     controllers = ["memory", "pids"]
 
@@ -101,6 +104,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
     end)
   end
 
+  @tag needs(cgroups: ["pids"])
   test "is refused what is outside", %{folder: folder} do
     with_group(["pids"], fn group ->
       file = Path.join(folder, "ran")

@@ -6,7 +6,7 @@ defmodule MuonTrap.CgroupDialectTest do
   # The same limits in the words of v1, in those of v2, and in the option `:cgroup`.
   use ExUnit.Case, async: true
 
-  import MuonTrap.Test.Cgroup
+  import MuonTrap.Test.{Cgroup, Needs}
 
   alias MuonTrap.Daemon
 
@@ -38,45 +38,42 @@ defmodule MuonTrap.CgroupDialectTest do
      [{"cpuset.cpus", "0"}], [{"cpuset.cpus", "0"}]}
   ]
 
-  # The kernel takes limits of whole disks only.
-  defp disk_rows do
-    for file <- Enum.take(Path.wildcard("/sys/block/*/dev"), 1) do
-      disk = file |> File.read!() |> String.trim()
-      {read, write} = {"blkio.throttle.read_bps_device", "blkio.throttle.write_iops_device"}
-
-      {"io", [{read, "#{disk} 1048576"}, {write, "#{disk} 100"}],
-       [{"io.max", "#{disk} rbps=1048576 wiops=100"}],
-       %{io_max: %{disk => %{rbps: 1_048_576, wiops: 100}}},
-       [{read, "#{disk} 1048576"}, {write, "#{disk} 100"}],
-       [{"io.max", "#{disk} rbps=1048576 wbps=max riops=max wiops=100"}]}
+  for {controller, v1, v2, map, files_v1, files_v2} <- @rows do
+    @tag needs(cgroups: [controller])
+    test "#{inspect(map)} gives the same files as the words of v1 and of v2" do
+      assert_same(
+        unquote(controller),
+        [unquote(Macro.escape(v1)), unquote(Macro.escape(v2)), unquote(Macro.escape(map))],
+        %{v1: unquote(Macro.escape(files_v1)), v2: unquote(Macro.escape(files_v2))}
+      )
     end
   end
 
-  test "all give the same files with the same values" do
-    lines =
-      for {controller, v1, v2, map, files_v1, files_v2} <- @rows ++ disk_rows() do
-        expected = if version(controller) == :v2, do: files_v2, else: files_v1
-
-        with_group([controller], fn base ->
-          sets = fn settings ->
-            for {name, value} <- settings, do: {hd(String.split(name, ".")), name, value}
-          end
-
-          for {words, options} <- [
-                v1: [cgroup_sets: sets.(v1)],
-                v2: [cgroup_sets: sets.(v2)],
-                map: [cgroup: map]
-              ] do
-            assert {words, found(base, options, expected)} == {words, expected}
-          end
-        end)
-
-        [show(v1), show(v2), inspect(map), show(expected)]
-      end
-
-    print([["in the words of v1", "of v2", ":cgroup", "files on this host"] | lines])
+  # The kernel takes limits of whole disks only.
+  @tag needs(cgroups: ["io"], file: "/sys/block/*/dev")
+  test "the limits of a disk give the same files as the words of v1 and of v2" do
+    [file | _more] = Path.wildcard("/sys/block/*/dev")
+    disk = file |> File.read!() |> String.trim()
+    {read, write} = {"blkio.throttle.read_bps_device", "blkio.throttle.write_iops_device"}
+    v1 = [{read, "#{disk} 1048576"}, {write, "#{disk} 100"}]
+    v2 = [{"io.max", "#{disk} rbps=1048576 wiops=100"}]
+    map = %{io_max: %{disk => %{rbps: 1_048_576, wiops: 100}}}
+    files_v2 = [{"io.max", "#{disk} rbps=1048576 wbps=max riops=max wiops=100"}]
+    assert_same("io", [v1, v2, map], %{v1: v1, v2: files_v2})
   end
 
+  defp assert_same(controller, [v1, v2, map], files) do
+    expected = files[version(controller)]
+    sets = &for({name, value} <- &1, do: {hd(String.split(name, ".")), name, value})
+
+    with_group([controller], fn base ->
+      for options <- [[cgroup_sets: sets.(v1)], [cgroup_sets: sets.(v2)], [cgroup: map]] do
+        assert {options, found(base, options, expected)} == {options, expected}
+      end
+    end)
+  end
+
+  @tag needs(cgroups: ["memory"])
   test "swap is counted alone on v2, and with memory on v1" do
     # Not every kernel counts swap.
     memory =
@@ -115,21 +112,5 @@ defmodule MuonTrap.CgroupDialectTest do
     found = for {name, _value} <- expected, do: {name, read(path, name)}
     GenServer.stop(daemon)
     found
-  end
-
-  defp show(settings),
-    do: Enum.map_join(settings, ", ", fn {name, value} -> "#{name}=#{value}" end)
-
-  defp print(lines) do
-    widths =
-      for column <- Enum.zip_with(lines, & &1),
-          do: column |> Enum.map(&String.length/1) |> Enum.max()
-
-    table =
-      for line <- lines do
-        [Enum.zip_with(line, widths, &[String.pad_trailing(&1, &2), "  "]), "\n"]
-      end
-
-    IO.puts(["\n", table])
   end
 end

@@ -7,7 +7,7 @@ defmodule MuonTrap.CgroupHelperTest do
   # get, too.
   use ExUnit.Case, async: false
 
-  import MuonTrap.Test.{Cgroup, OS}
+  import MuonTrap.Test.{Cgroup, Needs, OS}
 
   alias MuonTrap.{Daemon, Error}
 
@@ -37,6 +37,7 @@ defmodule MuonTrap.CgroupHelperTest do
     Application.put_env(:muontrap, :helper, script(folder, "helper", script))
   end
 
+  @tag needs(cgroups: [])
   test "a helper that dies before the program was started leaves nothing", %{tmp_dir: folder} do
     with_group(fn group ->
       dying_helper(folder, group, "kill -KILL $$")
@@ -52,6 +53,7 @@ defmodule MuonTrap.CgroupHelperTest do
     end)
   end
 
+  @tag needs(cgroups: [])
   test "so does one whose owner dies before it", %{tmp_dir: folder} do
     with_group(fn group ->
       file = Path.join(folder, "pid")

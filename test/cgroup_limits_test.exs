@@ -5,7 +5,7 @@
 defmodule MuonTrap.CgroupLimitsTest do
   use ExUnit.Case, async: true
 
-  import MuonTrap.Test.{Cgroup, OS}
+  import MuonTrap.Test.{Cgroup, Needs, OS}
 
   alias MuonTrap.Daemon
 
@@ -13,6 +13,7 @@ defmodule MuonTrap.CgroupLimitsTest do
 
   @mebibyte 1024 * 1024
 
+  @tag needs(cgroups: ["memory"])
   test "a program that takes all memory is killed, and says so" do
     with_group(["memory"], fn group ->
       options = [cgroup_path: group, cgroup: %{memory_max: 32 * @mebibyte}]
@@ -28,6 +29,7 @@ defmodule MuonTrap.CgroupLimitsTest do
     end)
   end
 
+  @tag needs(cgroups: ["memory"])
   test "a child that is killed for its memory is told from one that is not" do
     with_group(["memory"], fn group ->
       options = [cgroup_path: group, cgroup: %{memory_max: 32 * @mebibyte}]
@@ -38,6 +40,7 @@ defmodule MuonTrap.CgroupLimitsTest do
     end)
   end
 
+  @tag needs(cgroups: ["pids"])
   test "a fork bomb stops at pids_max, and goes away with its daemon" do
     with_group(["pids"], fn group ->
       bomb = "(while :; do sleep 1000 & done) 2>/dev/null & exec sleep 1000"
@@ -54,6 +57,7 @@ defmodule MuonTrap.CgroupLimitsTest do
   end
 
   @tag timeout: 120_000
+  @tag needs(cgroups: ["cpu"])
   test "a program that takes all CPU time gets what cpu_max says" do
     with_group(["cpu"], fn group ->
       # The weight keeps other work on this machine from taking what is left to it.
@@ -73,6 +77,7 @@ defmodule MuonTrap.CgroupLimitsTest do
 
   defp now, do: System.monotonic_time(:microsecond)
 
+  @tag needs(cgroups: ["memory", "pids"])
   test "a program is where it belongs before its first instruction" do
     with_group(["memory", "pids"], fn group ->
       limits = %{memory_max: 32 * @mebibyte, pids_max: 10}
@@ -89,6 +94,7 @@ defmodule MuonTrap.CgroupLimitsTest do
     end)
   end
 
+  @tag needs(cgroups: ["cpuset"])
   test "CPUs can be chosen" do
     with_group(["cpuset"], fn group ->
       options = [cgroup_path: group, cgroup: %{cpuset_cpus: "0"}]
@@ -97,6 +103,7 @@ defmodule MuonTrap.CgroupLimitsTest do
     end)
   end
 
+  @tag needs(cgroups: [])
   test "a base has a group for each run" do
     with_group(fn base ->
       show = fn -> MuonTrap.cmd("cat", ["/proc/self/cgroup"], cgroup_base: base) end
@@ -108,6 +115,7 @@ defmodule MuonTrap.CgroupLimitsTest do
     end)
   end
 
+  @tag needs(cgroups: ["pids"])
   test "every one of many runs at once has a group of its own" do
     with_group(["pids"], fn base ->
       options = [cgroup_base: base, cgroup: %{pids_max: 5}]

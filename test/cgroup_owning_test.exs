@@ -6,7 +6,7 @@ defmodule MuonTrap.CgroupOwningTest do
   # Whatever dies, nothing is left in the cgroup of the program, and nothing of it.
   use ExUnit.Case, async: true
 
-  import MuonTrap.Test.{Cgroup, OS}
+  import MuonTrap.Test.{Cgroup, Needs, OS}
 
   alias MuonTrap.{Daemon, Error}
 
@@ -73,6 +73,7 @@ defmodule MuonTrap.CgroupOwningTest do
   end
 
   describe "500 processes that got out of their session and their parent, after" do
+    @tag needs(cgroups: [])
     test "a stop" do
       with_group(fn group ->
         escape(group, 500, &daemon/3, fn %{pid: pid} ->
@@ -84,6 +85,7 @@ defmodule MuonTrap.CgroupOwningTest do
 
     # The caller is held in the handling of the first output until all is there, so that the timeout
     # does not strike before.
+    @tag needs(cgroups: [])
     test "a timeout" do
       with_group(fn group ->
         {command, args, opts} = escaping(group, 500)
@@ -99,12 +101,14 @@ defmodule MuonTrap.CgroupOwningTest do
       end)
     end
 
+    @tag needs(cgroups: [])
     test "the owner's death" do
       with_group(fn group ->
         escape(group, 500, &task/3, fn %{pid: pid} -> Process.exit(pid, :kill) end)
       end)
     end
 
+    @tag needs(cgroups: [])
     test "the helper's death" do
       with_group(fn group ->
         escape(group, 500, &daemon/3, fn %{pid: pid, helper: helper} ->
@@ -115,6 +119,7 @@ defmodule MuonTrap.CgroupOwningTest do
       end)
     end
 
+    @tag needs(cgroups: [])
     test "the program's own end" do
       with_group(fn group ->
         script = String.replace(@escape, ~r/^: >.*/ms, "exit 0")
@@ -127,6 +132,7 @@ defmodule MuonTrap.CgroupOwningTest do
     end
 
     @tag :tmp_dir
+    @tag needs(cgroups: [])
     test "the death of the BEAM", %{tmp_dir: folder} do
       with_group(fn group ->
         escape(group, 500, &beam(&1, &2, &3, folder), fn beam -> kill(beam, "KILL") end)
@@ -150,6 +156,7 @@ defmodule MuonTrap.CgroupOwningTest do
   end
 
   describe "a helper that is killed" do
+    @tag needs(cgroups: ["pids"])
     test "is an error of the command, which comes when nothing is left" do
       with_group(["pids"], fn group ->
         opts = [cgroup_path: group, cgroup: %{pids_max: 50}]
@@ -163,6 +170,7 @@ defmodule MuonTrap.CgroupOwningTest do
       end)
     end
 
+    @tag needs(cgroups: [])
     test "as well as its owner, in whichever order, leaves nothing" do
       with_group(fn group ->
         # The owner goes first, and the helper while it waits for the program to heed SIGTERM.
@@ -183,6 +191,7 @@ defmodule MuonTrap.CgroupOwningTest do
       end)
     end
 
+    @tag needs(cgroups: [])
     test "takes a daemon along, of which a successor waits for the end" do
       with_group(fn group ->
         Process.flag(:trap_exit, true)
@@ -214,6 +223,7 @@ defmodule MuonTrap.CgroupOwningTest do
       {task, program |> String.trim() |> String.to_integer() |> parent(), members(group)}
     end
 
+    @tag needs(cgroups: ["pids"])
     test "50 times under a supervisor is replaced 50 times" do
       with_group(["pids"], fn group ->
         marker = marker()
@@ -251,6 +261,7 @@ defmodule MuonTrap.CgroupOwningTest do
   end
 
   describe "a program that takes its time to end" do
+    @tag needs(cgroups: ["pids"])
     test "is waited for by the next one in its group" do
       with_group(["pids"], fn group ->
         {task, _helper, members} = stubborn(group, 500)
@@ -261,6 +272,7 @@ defmodule MuonTrap.CgroupOwningTest do
       end)
     end
 
+    @tag needs(cgroups: ["pids"])
     test "has its group for itself" do
       with_group(["pids"], fn group ->
         {task, helper, members} = stubborn(group, 60_000)
@@ -277,6 +289,7 @@ defmodule MuonTrap.CgroupOwningTest do
   end
 
   describe "a group that is there already" do
+    @tag needs(cgroups: ["pids"])
     test "is used when it is empty, and gone afterwards" do
       with_group(["pids"], fn group ->
         opts = [cgroup_path: group, cgroup: %{pids_max: 50}]
@@ -288,6 +301,7 @@ defmodule MuonTrap.CgroupOwningTest do
       end)
     end
 
+    @tag needs(cgroups: ["pids"])
     test "is emptied when it is populated, for it is ours by contract" do
       with_group(["pids"], fn group ->
         # What is left of an earlier life, say.

@@ -5,22 +5,9 @@
 defmodule MuonTrap.IdentityTest do
   use ExUnit.Case, async: true
 
-  import MuonTrap.Test.OS
+  import MuonTrap.Test.Needs
 
-  # Who may not switch users is refused, and the program does not run.
-  defp as_root(command, args, opts, check) do
-    run = fn -> MuonTrap.cmd(command, args, opts) end
-
-    if root?() do
-      assert {output, 0} = run.()
-      check.(output)
-    else
-      error = assert_raise MuonTrap.Error, run
-      assert %{step: step, errno: :eperm, exit_status: 125} = error
-      assert step in [:uid, :gid, :groups]
-      assert Exception.message(error) =~ "only root"
-    end
-  end
+  alias MuonTrap.{Daemon, Error}
 
   defp status(output) do
     for line <- String.split(output, "\n", trim: true), into: %{} do
@@ -29,68 +16,62 @@ defmodule MuonTrap.IdentityTest do
     end
   end
 
+  # What the program says of itself when it runs.
+  defp output(command, args, opts) do
+    assert {output, 0} = MuonTrap.cmd(command, args, opts)
+    output
+  end
+
+  defp own_status(opts), do: status(output("cat", ["/proc/self/status"], opts))
+
   describe "nothing of root is left" do
     for uid <- ["nobody", 65_534, 12_345] do
+      @tag needs(:root)
       test "with uid: #{inspect(uid)}, says id" do
-        as_root("id", [], [uid: unquote(uid)], fn id ->
-          number = number_of(unquote(uid))
-          assert id =~ ~r/\Auid=#{number}\b/
-          refute id =~ ~r/\b0\(|root|=0\b|,0\b/
-        end)
+        id = output("id", [], uid: unquote(uid))
+        number = number_of(unquote(uid))
+        assert id =~ ~r/\Auid=#{number}\b/
+        refute id =~ ~r/\b0\(|root|=0\b|,0\b/
       end
 
       # Real, effective, saved and file system ids, which id does not tell.
+      @tag needs(:root)
       test "with uid: #{inspect(uid)}, says the kernel" do
-        as_root("cat", ["/proc/self/status"], [uid: unquote(uid)], fn output ->
-          status = status(output)
-          number = number_of(unquote(uid))
-          assert status["Uid"] == List.duplicate("#{number}", 4)
-          assert [gid, gid, gid, gid] = status["Gid"]
-          assert gid != "0" and "0" not in status["Groups"]
-          for set <- ~w(CapInh CapPrm CapEff CapAmb), do: assert(hex(status[set]) == 0)
-        end)
+        status = own_status(uid: unquote(uid))
+        number = number_of(unquote(uid))
+        assert status["Uid"] == List.duplicate("#{number}", 4)
+        assert [gid, gid, gid, gid] = status["Gid"]
+        assert gid != "0" and "0" not in status["Groups"]
+        for set <- ~w(CapInh CapPrm CapEff CapAmb), do: assert(hex(status[set]) == 0)
       end
     end
 
     # The user's own groups are the only ones, also when the BEAM has more than root's. So it takes
     # another helper, which has them from the first one.
+    @tag needs(:root)
     test "when root has more groups" do
       args = ["--uid", "12345", "--", "cat", "/proc/self/status"]
-
-      as_root(MuonTrap.muontrap_path(), args, [groups: [4, 5, 6]], fn output ->
-        assert %{"Groups" => [], "Uid" => ["12345" | _], "Gid" => ["65534" | _]} = status(output)
-      end)
-
-      as_root("cat", ["/proc/self/status"], [groups: [4, 5, 6]], fn output ->
-        assert %{"Groups" => ~w(4 5 6)} = status(output)
-      end)
+      status = status(output(MuonTrap.muontrap_path(), args, groups: [4, 5, 6]))
+      assert %{"Groups" => [], "Uid" => ["12345" | _], "Gid" => ["65534" | _]} = status
+      assert %{"Groups" => ~w(4 5 6)} = own_status(groups: [4, 5, 6])
     end
 
+    @tag needs(:root)
     test "with a group and groups that are given" do
       opts = [uid: 12_345, gid: 23_456, groups: [34_567, 45_678]]
-
-      as_root("cat", ["/proc/self/status"], opts, fn output ->
-        assert %{"Gid" => gids, "Groups" => groups} = status(output)
-        assert gids == List.duplicate("23456", 4)
-        assert Enum.sort(groups -- ["23456"]) == ["34567", "45678"]
-      end)
+      assert %{"Gid" => gids, "Groups" => groups} = own_status(opts)
+      assert gids == List.duplicate("23456", 4)
+      assert Enum.sort(groups -- ["23456"]) == ["34567", "45678"]
     end
 
+    @tag needs(:root)
     test "in a daemon" do
-      start = fn ->
-        MuonTrap.Daemon.start_link("sleep", ["1000"], uid: "nobody")
-      end
-
-      if root?() do
-        {:ok, daemon} = start.()
-        program = MuonTrap.Daemon.program_os_pid(daemon)
-        status = status(File.read!("/proc/#{program}/status"))
-        assert status["Uid"] == List.duplicate("#{number_of("nobody")}", 4)
-        assert "0" not in (status["Gid"] ++ status["Groups"])
-        GenServer.stop(daemon)
-      else
-        assert {:error, %MuonTrap.Error{errno: :eperm}} = start.()
-      end
+      {:ok, daemon} = Daemon.start_link("sleep", ["1000"], uid: "nobody")
+      program = Daemon.program_os_pid(daemon)
+      status = status(File.read!("/proc/#{program}/status"))
+      assert status["Uid"] == List.duplicate("#{number_of("nobody")}", 4)
+      assert "0" not in (status["Gid"] ++ status["Groups"])
+      GenServer.stop(daemon)
     end
 
     defp number_of(uid) when is_integer(uid), do: uid
@@ -101,6 +82,33 @@ defmodule MuonTrap.IdentityTest do
     end
 
     defp hex([number]), do: String.to_integer(number, 16)
+  end
+
+  describe "who is not root" do
+    for opts <- [
+          [uid: 12_345],
+          [uid: "daemon"],
+          [gid: 12_345],
+          [groups: [12_345]],
+          [uid: 12_345, gid: 23_456, groups: [34_567]]
+        ] do
+      @tag needs(:ordinary_user)
+      test "cannot switch with #{inspect(opts)}" do
+        opts = unquote(opts)
+        error = assert_raise Error, fn -> MuonTrap.cmd("true", [], opts) end
+        assert %{step: step, errno: :eperm, exit_status: 125} = error
+        assert step in [:uid, :gid, :groups]
+        assert Exception.message(error) =~ "only root"
+        assert {:error, ^error} = Daemon.start_link("true", [], opts)
+      end
+    end
+
+    @tag needs(:ordinary_user)
+    test "may stay who he is" do
+      {uid, 0} = System.cmd("id", ["-u"])
+      opts = [uid: uid |> String.trim() |> String.to_integer()]
+      assert MuonTrap.cmd("id", ["-u"], opts) == {uid, 0}
+    end
   end
 
   describe "the program gets" do

@@ -2,4 +2,4 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-ExUnit.start()
+ExUnit.start(MuonTrap.Test.Summary.options())
