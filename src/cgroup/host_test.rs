@@ -11,10 +11,8 @@ use super::test_support::*;
 use super::*;
 
 #[test]
+#[ignore = "needs cgroups"]
 fn the_out_of_memory_killer_is_told() {
-    if !ready() {
-        return;
-    }
     let settings = [("memory.max", "32M"), ("memory.swap.max", "0")];
     let cgroup = Cgroup::create(&host(), &request(&unique(), &settings)).expect("a group");
     assert_eq!(cgroup.oom_kills(), 0);
@@ -39,10 +37,8 @@ fn the_out_of_memory_killer_is_told() {
 }
 
 #[test]
+#[ignore = "needs cgroups"]
 fn both_dialects_give_the_same_files_with_the_same_values() {
-    if !ready() {
-        return;
-    }
     let both: [(&[_], &[_]); 5] = [
         (
             &[("memory.limit_in_bytes", "67108864")],
@@ -103,10 +99,8 @@ fn weight_of(shares: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs cgroups"]
 fn a_refused_value_names_file_value_and_errno_and_leaves_nothing() {
-    if !ready() {
-        return;
-    }
     let base = unique();
     let group = format!("/{base}/x");
     for (name, value, errno) in [
@@ -134,10 +128,8 @@ fn a_refused_value_names_file_value_and_errno_and_leaves_nothing() {
 }
 
 #[test]
+#[ignore = "needs cgroups"]
 fn containment_alone() {
-    if !ready() {
-        return;
-    }
     let base = unique();
     let mut cgroup = Cgroup::create(&host(), &request(&format!("{base}/x"), &[])).expect("a group");
     assert_eq!(cgroup.directories().len(), 1);
@@ -161,10 +153,8 @@ fn containment_alone() {
 }
 
 #[test]
+#[ignore = "needs cgroups"]
 fn a_group_that_exists_is_emptied_first() {
-    if !ready() {
-        return;
-    }
     let name = unique();
     let settings = [("pids.max", "50"), ("memory.max", "64M")];
     let first = Cgroup::create(&host(), &request(&name, &settings)).expect("a group");
@@ -188,10 +178,8 @@ fn a_group_that_exists_is_emptied_first() {
 }
 
 #[test]
+#[ignore = "needs cgroups"]
 fn cleaning_up_after_somebody_else() {
-    if !ready() {
-        return;
-    }
     let request = request(&unique(), &[("pids.max", "50")]);
     let nothing = clean(&host(), &request, PATIENCE).expect("nothing to do");
     assert_eq!(
@@ -226,10 +214,8 @@ fn cleaning_up_after_somebody_else() {
 }
 
 #[test]
+#[ignore = "needs cgroups"]
 fn settings_of_a_running_program() {
-    if !ready() {
-        return;
-    }
     let mut wanted = request(
         &unique(),
         &[("pids.max", "50"), ("cpu.max", "20000 100000")],
@@ -269,10 +255,8 @@ fn hosts_and_requests_that_do_not_fit() {
 }
 
 #[test]
+#[ignore = "needs cgroups"]
 fn only_the_group_itself_is_ours_to_enter() {
-    if !ready() {
-        return;
-    }
     let mut cgroup =
         Cgroup::create(&host(), &request(&unique(), &[("pids.max", "9")])).expect("a group");
     for (index, fd) in cgroup.entry_fds().into_iter().enumerate() {
@@ -285,19 +269,9 @@ fn only_the_group_itself_is_ours_to_enter() {
     finish(&mut cgroup);
 }
 
-/// Whether this host limits `controller` at all.
-fn offers(controller: &str) -> bool {
-    host()
-        .hierarchies
-        .iter()
-        .any(|hierarchy| hierarchy.offered().iter().any(|name| name == controller))
-}
-
 #[test]
+#[ignore = "needs cgroups and cpuset"]
 fn cpus_and_memory_nodes() {
-    if !ready() || !offers("cpuset") {
-        return;
-    }
     let base = unique();
     let inside = |settings| request(&format!("{base}/x"), settings);
     let mut cgroup = Cgroup::create(&host(), &inside(&[("cpuset.cpus", "0")])).expect("a group");
@@ -331,10 +305,8 @@ fn cpus_and_memory_nodes() {
 }
 
 #[test]
+#[ignore = "needs cgroups and cpuset of cgroup v1"]
 fn a_cpuset_that_refuses_the_program() {
-    if !ready() || host().legacy_with("cpuset").is_none() {
-        return;
-    }
     let nowhere = request(&unique(), &[("cpuset.cpus", "")]);
     let mut cgroup = Cgroup::create(&host(), &nowhere).expect("a group");
     assert_eq!(read(&cgroup, "cpuset.cpus"), "");
@@ -357,11 +329,9 @@ fn disk() -> Option<String> {
 }
 
 #[test]
+#[ignore = "needs cgroups, io and a disk"]
 fn limits_of_disks() {
-    let Some(disk) = disk() else { return };
-    if !ready() || !(offers("blkio") || offers("io")) {
-        return;
-    }
+    let disk = disk().expect("a disk");
     let v1 = (
         "blkio.throttle.write_bps_device",
         &*format!("{disk} 1048576"),

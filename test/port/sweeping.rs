@@ -107,11 +107,8 @@ fn hundreds_of_children() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_process_that_becomes_root_cannot_be_killed_by_another_user() {
-    if !nix::unistd::Uid::effective().is_root() {
-        // A set-user-id executable of root's cannot be made then.
-        return;
-    }
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let helper = directory.path().join("muontrap");
