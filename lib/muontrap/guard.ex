@@ -11,14 +11,14 @@ defmodule MuonTrap.Guard do
   #   * The owner dies: the guard takes the port over, has the program stopped, waits until all of it
   #     is gone, and ends.
   #   * The owner dismisses the guard, since all is over, and closes the port: the guard ends.
-  #   * The helper dies: the guard ends. With a cgroup, it first waits for the owner to say that all is
-  #     cleaned up, and does it when the owner dies before that.
+  #   * The helper dies: the guard waits for the owner to say that all is cleaned up, and does it when
+  #     the owner dies before that.
   #   * The guard dies: the port closes, which has the helper stop everything, and the owner, who
   #     monitors the port, is told.
   #
-  # The guard opens the port itself, and then hands it to the owner. So there is no moment at which
-  # the owner could die without somebody to look after the port. While the owner lives, the guard
-  # sees nothing of the traffic.
+  # The guard opens the port itself, and hands it to the owner once the program has started. So there is
+  # no moment at which the owner could die without somebody to look after the port. While the owner
+  # lives, the guard sees nothing of the traffic but the first frame.
 
   # A process with a long mailbox searches all of it for each message of a port. For such an owner, the
   # guard keeps the port and hands out its messages one by one, when asked by next/2: the owner then
@@ -42,8 +42,9 @@ defmodule MuonTrap.Guard do
         }
 
   @doc """
-  Opens a port on behalf of the caller, who owns it afterwards without being linked to it. Returns
-  the guard, the port, and the messages of the port that came before it was the caller's.
+  Opens a port on behalf of the caller, who owns it afterwards without being linked to it, and waits for
+  its first message. Returns the guard, the port, and the messages of the port that came before it was
+  the caller's.
 
   With `relay?`, the guard goes on owning it. Its messages are to be had from `next/2`, and `dismiss/1`
   ends the guard.
@@ -102,13 +103,6 @@ defmodule MuonTrap.Guard do
     :ok
   end
 
-  @doc "Tells the guard the program's pid, for the case that the helper dies."
-  @spec watch_program(pid(), pos_integer()) :: :ok
-  def watch_program(guard, program_pid) do
-    send(guard, {:program, program_pid})
-    :ok
-  end
-
   @doc false
   @spec init(pid()) :: :ok
   def init(owner) do
@@ -130,24 +124,52 @@ defmodule MuonTrap.Guard do
         patience: request.patience,
         entry: entry,
         helper: request.helper,
+        helper_pid: Port.os_pid(port),
         group: request.group,
         program: nil
       }
 
-      if request.relay? do
-        send(ref, {ref, {:ok, port, []}})
-        relay(state)
-      else
-        hand_over(port, owner)
-        send(ref, {ref, {:ok, port, early(port)}})
-        guard(state)
-      end
+      await_first(state, owner, ref, request.relay?)
     else
       {:error, reason} ->
         send(ref, {ref, {:error, reason}})
         :ok
     end
   end
+
+  # STARTED must not be lost with an owner who dies just then.
+  defp await_first(%{port: port, monitor: monitor} = state, owner, ref, relay?) do
+    receive do
+      {^port, content} = first ->
+        start_session(note_program(state, content), owner, ref, relay?, first)
+
+      {:DOWN, ^monitor, :process, ^owner, _reason} ->
+        take_over(state)
+        leave(state.entry)
+    end
+  end
+
+  defp start_session(state, _owner, ref, true, first) do
+    send(ref, {ref, {:ok, state.port, [first]}})
+    relay(state)
+  end
+
+  defp start_session(%{port: port} = state, owner, ref, false, first) do
+    hand_over(port, owner)
+    send(ref, {ref, {:ok, port, [first | early(port)]}})
+
+    # A daemon may run for months: drop what is left of the request.
+    if state.entry, do: :erlang.hibernate(__MODULE__, :guard, [state]), else: guard(state)
+  end
+
+  defp note_program(state, {:data, data}) do
+    case Frame.decode(data) do
+      {:started, pid, _cgroups} -> %{state | program: pid}
+      _other -> state
+    end
+  end
+
+  defp note_program(state, _exit_status), do: state
 
   # Only daemons have successors.
   defp enter(nil, _owner), do: {:ok, nil}
@@ -188,7 +210,6 @@ defmodule MuonTrap.Guard do
 
   defp watch(%{port: port, monitor: monitor} = state) do
     receive do
-      {:program, pid} -> keep_watching(%{state | program: pid})
       {:DOWN, ^monitor, :process, _owner, _reason} -> take_over(state)
       {:EXIT, ^port, _reason} -> port_closed(state)
       :dismissed -> dismissed(state)
@@ -203,18 +224,8 @@ defmodule MuonTrap.Guard do
     end
   end
 
-  defp keep_watching(%{entry: nil} = state), do: watch(state)
-
-  # A daemon may run for months: drop what is left of the request. This begins anew in guard/1.
-  defp keep_watching(state), do: :erlang.hibernate(__MODULE__, :guard, [state])
-
-  # Either the program is gone, or the helper died and takes the program along: then a successor must
-  # not come a moment too early. The owner, who lives, sees to what the program leaves behind.
-  defp port_closed(%{group: nil, entry: entry} = state) when entry != nil,
-    do: await_gone([state.program], state.patience)
-
-  defp port_closed(%{group: nil}), do: :ok
-
+  # The helper died, and the owner sees to what it leaves behind, unless it dies before that is done.
+  # Until then a successor must not come.
   defp port_closed(%{monitor: monitor} = state) do
     receive do
       :dismissed -> :ok
@@ -222,12 +233,13 @@ defmodule MuonTrap.Guard do
     end
   end
 
-  # What the helper would have done.
+  # What the helper would have done, once it is gone.
   defp clean_up(state) do
+    helper_gone? = OsProcess.await_gone([state.helper_pid], state.patience)
     # There is nobody to tell when it fails. The next program in this group tries again.
     _ = Cgroups.clean(state.group, state.helper)
-    await_gone([state.program], state.patience)
-    OsProcess.kill_group(state.program, state.patience)
+    if helper_gone?, do: OsProcess.kill_left(state.helper_pid, state.program, state.patience)
+    :ok
   end
 
   # The port's end is not looked at before all else that came from it was handed out.
@@ -241,9 +253,6 @@ defmodule MuonTrap.Guard do
         after
           timeout -> answer(state, ref, :timeout)
         end
-
-      {:program, pid} ->
-        relay(%{state | program: pid})
 
       {:DOWN, ^monitor, :process, _owner, _reason} ->
         take_over(state)
@@ -272,41 +281,21 @@ defmodule MuonTrap.Guard do
 
   defp await_exited(%{port: port} = state, deadline) do
     receive do
-      {^port, {:data, data}} ->
+      {^port, {:data, data} = content} ->
         case Frame.decode(data) do
-          {:exited, _report} ->
-            Port.close_port(port)
-
-          {:failed, _failed} ->
-            Port.close_port(port)
-
-          {:started, pid, _} ->
-            await_exited(%{state | program: pid}, deadline)
-
-          _output ->
-            await_exited(state, deadline)
+          {ended, _report} when ended in [:exited, :failed] -> Port.close_port(port)
+          _other -> state |> note_program(content) |> await_exited(deadline)
         end
-
-      {:program, pid} ->
-        await_exited(%{state | program: pid}, deadline)
 
       # The helper is dead, and so is the program in a moment.
       {:EXIT, ^port, _reason} ->
         clean_up(state)
     after
       max(deadline - now(), 0) ->
-        helper = Port.os_pid(port)
         Port.close_port(port)
-        await_gone([helper, state.program], state.patience)
         # There is nothing left to clean, unless the helper was killed meanwhile.
-        _ = Cgroups.clean(state.group, state.helper)
-        :ok
+        clean_up(state)
     end
-  end
-
-  defp await_gone(pids, patience) do
-    OsProcess.await_gone(pids, patience)
-    :ok
   end
 
   defp now, do: System.monotonic_time(:millisecond)

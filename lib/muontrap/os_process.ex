@@ -26,36 +26,48 @@ defmodule MuonTrap.OsProcess do
   end
 
   @doc """
-  Kills what is left of the process group of a program that was its leader and is gone: what it
-  started and did not put into a group of its own. Waits until all of that is gone, but no longer
-  than `timeout` milliseconds.
-  """
-  @spec kill_group(pos_integer() | nil, non_neg_integer()) :: :ok
-  def kill_group(nil, _timeout), do: :ok
+  Kills what a helper that is gone has left behind: what is in its session, which ports give to what they
+  start, or in the process group that its program was the leader of. Does so until nothing is left, but no
+  longer than `timeout` milliseconds. Says whether all is gone.
 
-  def kill_group(leader, timeout) do
+  The pid of the program is `nil` when nobody heard of it before the helper was gone.
+  """
+  @spec kill_left(pos_integer() | nil, pos_integer() | nil, non_neg_integer()) :: boolean()
+  def kill_left(helper, program, timeout), do: kill_until_none(helper, program, now() + timeout)
+
+  # Once is not enough: who forks while this looks may have a child that was not seen.
+  defp kill_until_none(helper, program, deadline) do
+    case left(helper, program) do
+      [] ->
+        true
+
+      pids ->
+        signal_kill(pids)
+        await_gone(pids, max(deadline - now(), 0)) and kill_until_none(helper, program, deadline)
+    end
+  end
+
+  defp signal_kill(pids) do
     # In a process of its own, since System.cmd/3 leaves a message to one that traps exits.
     {pid, ref} =
       spawn_monitor(fn ->
-        System.cmd("sh", ["-c", "kill -s KILL -- -#{leader}"], stderr_to_stdout: true)
+        System.cmd("sh", ["-c", "kill -s KILL #{Enum.join(pids, " ")}"], stderr_to_stdout: true)
       end)
 
     receive do
       {:DOWN, ^ref, :process, ^pid, _reason} -> :ok
     end
-
-    # Death takes a moment. No more of them come: a process with SIGKILL pending cannot fork.
-    _all_gone? = leader |> group() |> await_gone(timeout)
-    :ok
   end
 
-  defp group(leader) do
-    leader = Integer.to_string(leader)
+  defp left(helper, program) do
+    helper = helper && Integer.to_string(helper)
+    program = program && Integer.to_string(program)
 
     with {:ok, entries} <- File.ls("/proc") do
       for entry <- entries,
           {pid, ""} <- [Integer.parse(entry)],
-          match?([_state, _parent, ^leader | _rest], stat(pid)),
+          [_state, _parent, group, session | _rest] <- [stat(pid)],
+          group == program or session == helper,
           do: pid
     else
       {:error, _no_proc} -> []

@@ -86,7 +86,7 @@ defmodule MuonTrap.Port do
 
       case Guard.open(request) do
         {:ok, guard, port, early} ->
-          request |> new(guard, port, early) |> await_started(guard)
+          request |> new(guard, port, early) |> await_started()
 
         {:error, reason} ->
           {:error, Helper.start_error(helper, reason)}
@@ -113,12 +113,11 @@ defmodule MuonTrap.Port do
     }
   end
 
-  defp await_started(session, guard) do
+  defp await_started(session) do
     {event, session} = next(session)
 
     case event do
       {:frame, {:started, pid, cgroups}} ->
-        Guard.watch_program(guard, pid)
         {:ok, %{session | program_pid: pid, cgroups: cgroups}}
 
       {:frame, {:failed, failed}} ->
@@ -292,19 +291,19 @@ defmodule MuonTrap.Port do
 
   # A helper without a port may be at it, too. Then it needs no help, but does not mind any.
   defp clean_up(%{group: nil} = session) do
-    if OsProcess.await_gone([session.helper_pid, session.program_pid], session.patience) do
-      OsProcess.kill_group(session.program_pid, session.patience)
-      nil
-    else
-      "it may still be running"
-    end
+    %{helper_pid: helper, program_pid: program, patience: patience} = session
+
+    if OsProcess.await_gone([helper], patience) and
+         OsProcess.kill_left(helper, program, patience),
+       do: nil,
+       else: "it may still be running"
   end
 
   defp clean_up(session) do
     _gone? = OsProcess.await_gone([session.helper_pid], session.patience)
     cleaned = Cgroups.clean(session.group, session.helper)
 
-    case {clean_up(%{session | group: nil, helper_pid: nil}), cleaned} do
+    case {clean_up(%{session | group: nil}), cleaned} do
       {nil, {:error, error}} -> "its cgroup could not be removed: " <> Exception.message(error)
       {advice, _cleaned} -> advice
     end

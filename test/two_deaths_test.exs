@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.TwoDeathsTest do
+  # The owner of a program and its helper are both killed, so that neither cleans up after the other.
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.OS
+
+  alias MuonTrap.Daemon
+
+  @moduletag :tmp_dir
+
+  # It does not heed the stop signal, and starts a process that stays in its group.
+  @script "trap '' TERM; sleep 1000 & echo $$ >$PID_FILE; while :; do sleep 1000; done"
+  @delay 60_000
+
+  for kind <- [:cmd, :daemon] do
+    test "nothing is left when the owner of a #{kind} is killed, and then its helper", context do
+      {owner, program, marker} = start(unquote(kind), context.tmp_dir)
+      helper = parent(program)
+      port = port_of(helper)
+      Process.exit(owner, :kill)
+      # The guard has given up on the port, and waits for the helper.
+      wait_until(fn -> Port.info(port) == nil end)
+      kill(helper, "KILL")
+      wait_until(fn -> marked(marker) == [] end)
+    end
+
+    test "nothing is left when the helper of a #{kind} is killed, and then its owner", context do
+      {owner, program, marker} = start(unquote(kind), context.tmp_dir)
+      helper = parent(program)
+      port = port_of(helper)
+      # So that the owner dies before it hears of the helper's death.
+      :erlang.suspend_process(owner)
+      kill(helper, "KILL")
+      wait_until(fn -> Port.info(port) == nil end)
+      Process.exit(owner, :kill)
+      wait_until(fn -> marked(marker) == [] end)
+    end
+
+    test "nothing is left when the helper of a #{kind} and its owner are killed at once",
+         context do
+      for n <- 1..20 do
+        directory = Path.join(context.tmp_dir, Integer.to_string(n))
+        File.mkdir!(directory)
+        {owner, program, marker} = start(unquote(kind), directory)
+        helper = parent(program)
+        kill(helper, "KILL")
+        Process.exit(owner, :kill)
+        wait_until(fn -> marked(marker) == [] end)
+      end
+    end
+  end
+
+  # The owner, the program's pid, and the mark of its processes.
+  defp start(kind, directory) do
+    marker = marker()
+    file = Path.join(directory, "pid")
+    opts = [env: [{"MARKER", marker}, {"PID_FILE", file}], delay_to_sigkill: @delay]
+    on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
+    {start_owner(kind, ["-c", @script], opts), await_pid(file), marker}
+  end
+
+  defp start_owner(:cmd, args, opts), do: spawn(fn -> MuonTrap.cmd("sh", args, opts) end)
+
+  defp start_owner(:daemon, args, opts) do
+    {:ok, daemon} = Daemon.start_link("sh", args, opts)
+    Process.unlink(daemon)
+    daemon
+  end
+
+  defp port_of(os_pid) do
+    [port] = for port <- Port.list(), Port.info(port, :os_pid) == {:os_pid, os_pid}, do: port
+    port
+  end
+end
