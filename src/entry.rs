@@ -6,6 +6,7 @@
 
 use crate::config::{Config, Transport};
 use crate::control::Control;
+use crate::diagnostics;
 use crate::error::{EXIT_SETUP, Failure};
 use crate::flags::Flags;
 use crate::outbox::Outbox;
@@ -14,8 +15,13 @@ use crate::{reactor, session, setup, sys};
 
 /// Says what is wrong with the command line, or prints the help that it asked for.
 pub fn usage_error(error: &clap::Error) -> u8 {
+    if error.use_stderr() {
+        diagnostics::say_as_it_is(error.render().to_string());
+        return EXIT_SETUP;
+    }
+    // To a reader of help who left there is nothing to say.
     let _ = error.print();
-    if error.use_stderr() { EXIT_SETUP } else { 0 }
+    0
 }
 
 /// Runs a whole session and returns the exit status of muontrap.
@@ -36,7 +42,7 @@ pub fn main(flags: &Flags, transport: Result<Transport, Failure>) -> u8 {
         Ok(running) => match session::run(&config, control, running) {
             Ok(status) => status,
             Err(error) => {
-                eprintln!("muontrap: the event loop failed: {error}");
+                diagnostics::say(format_args!("the event loop failed: {error}"));
                 EXIT_SETUP
             }
         },
@@ -45,7 +51,7 @@ pub fn main(flags: &Flags, transport: Result<Transport, Failure>) -> u8 {
 }
 
 fn print(failure: &Failure) -> u8 {
-    eprintln!("muontrap: {failure}");
+    diagnostics::say(failure);
     failure.exit_status
 }
 

@@ -7,6 +7,21 @@
 //! `main` hands the flags to [`cli`], [`config`] makes typed settings of them, and [`session`] runs
 //! the program with them. The other modules are leaves that return values and errors.
 
+// Nothing that comes from outside may end muontrap before it has done its work, and nothing but
+// `diagnostics` may say anything.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::panic,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::todo,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 pub mod accounts;
 pub mod ahead;
 pub mod cgroup;
@@ -16,6 +31,7 @@ pub mod config;
 pub mod containment;
 pub mod control;
 pub mod descendants;
+pub mod diagnostics;
 pub mod doctor;
 pub mod entry;
 pub mod error;

@@ -278,7 +278,7 @@ fn unsigned(number: i32) -> u32 {
 }
 
 fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len() + 1).expect("control frames are small");
+    let length = u32::try_from(payload.len() + 1).unwrap_or(u32::MAX);
     let mut bytes = Vec::with_capacity(4 + payload.len() + 1);
     bytes.extend_from_slice(&length.to_be_bytes());
     bytes.push(tag);
@@ -288,20 +288,19 @@ fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Appends a text that may be longer than a `str`.
 fn push_long(payload: &mut Vec<u8>, text: &str) {
-    let length = u32::try_from(text.len()).expect("files of cgroups are small");
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     payload.extend_from_slice(&length.to_be_bytes());
     payload.extend_from_slice(text.as_bytes());
 }
 
 /// Appends a `str`: texts over 65,535 bytes are cut, at a character's edge.
 fn push_text(payload: &mut Vec<u8>, text: &str) {
-    let mut end = text.len().min(usize::from(u16::MAX));
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    let mut length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    while !text.is_char_boundary(length.into()) {
+        length -= 1;
     }
-    let length = u16::try_from(end).expect("cut to fit");
     payload.extend_from_slice(&length.to_be_bytes());
-    payload.extend_from_slice(&text.as_bytes()[..end]);
+    payload.extend_from_slice(&text.as_bytes()[..length.into()]);
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::config::{Config, Transport};
 use crate::containment::Containment;
 use crate::control::Control;
 use crate::descendants::{Progress, Sweep};
+use crate::diagnostics;
 use crate::error::EXIT_SETUP;
 use crate::forced_end;
 use crate::input::Input;
@@ -228,7 +229,8 @@ impl<'a> Session<'a> {
     /// EXITED, though.
     fn acknowledge_input(&mut self, bytes: usize) {
         if bytes > 0 && self.is_framed() && self.state != State::Done {
-            let bytes = u32::try_from(bytes).expect("the input window is smaller");
+            // The input window is smaller.
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
             self.outbox.send(&protocol::input_ack(bytes));
         }
     }
@@ -274,10 +276,10 @@ impl<'a> Session<'a> {
         if self.death.is_none() {
             // ESRCH cannot be, and EPERM only for a program that became another user's.
             if let Err(error) = sys::kill(self.pid, number) {
-                eprintln!(
-                    "muontrap: cannot send signal {number} to {}: {error}",
+                diagnostics::say(format_args!(
+                    "cannot send signal {number} to {}: {error}",
                     self.pid
-                );
+                ));
             }
         }
     }
@@ -391,6 +393,6 @@ impl<'a> Session<'a> {
 
 fn complain(containment: &mut Containment) {
     for complaint in containment.complaints.drain(..) {
-        eprintln!("muontrap: {complaint}");
+        diagnostics::say(complaint);
     }
 }

@@ -10,7 +10,7 @@ use crate::cli::{list, option, switch};
 use crate::config::{cgroup_request, number, refused, text, utf8};
 use crate::error::{EXIT_SETUP, Failure, Step};
 use crate::flags::Flags;
-use crate::{entry, protocol};
+use crate::{diagnostics, entry, protocol};
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, Command};
 use std::ffi::OsString;
@@ -211,7 +211,10 @@ fn get(view: &View, flags: &Flags) -> Result<Answer, Failure> {
 fn print(result: &Result<Answer, Failure>) -> io::Result<()> {
     let answer = match result {
         Ok(answer) => answer,
-        Err(failure) => return writeln!(io::stderr(), "muontrap: {failure}"),
+        Err(failure) => {
+            diagnostics::say(failure);
+            return Ok(());
+        }
     };
     let mut out = io::stdout().lock();
     for (name, value) in answer {

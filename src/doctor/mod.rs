@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::cgroup::{Host, Outlook};
+use crate::diagnostics;
 use crate::entry;
 use crate::error::{EXIT_SETUP, Failure};
 use checks::{Check, Status};
@@ -126,7 +127,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     match Wish::new(&matches) {
         Ok(wish) => run(&wish),
         Err(why) => {
-            eprintln!("muontrap: {why}");
+            diagnostics::say(why);
             EXIT_SETUP
         }
     }

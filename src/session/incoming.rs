@@ -6,6 +6,7 @@
 
 use super::Session;
 use crate::control::Received;
+use crate::diagnostics;
 use crate::input::Input;
 use crate::protocol::{Command, INPUT_WINDOW, Violation};
 use crate::reactor::Source;
@@ -116,9 +117,9 @@ impl Session<'_> {
                 Err(violation) => Err(violation),
             };
             if let Err(violation) = result {
-                eprintln!(
-                    "muontrap: protocol error: the owner sent {violation}; stopping the program"
-                );
+                diagnostics::say(format_args!(
+                    "protocol error: the owner sent {violation}; stopping the program"
+                ));
                 self.violated = true;
                 return self.owner_left();
             }

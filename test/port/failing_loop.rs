@@ -5,7 +5,7 @@
 //! A helper whose event loop fails. No pipe makes it do so, but a socket may have an error to tell: what
 //! is sent to a port where nobody listens comes back as `ECONNREFUSED`.
 
-use crate::processes::Mark;
+use crate::processes::{Mark, eventually};
 use crate::setup::{Setup, plain};
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
@@ -24,7 +24,12 @@ fn fail(setup: &Setup, count: usize) {
     command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
     let mut child = command
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(
+            setup
+                .errors
+                .as_ref()
+                .map_or_else(Stdio::piped, |fd| Stdio::from(fd.try_clone().unwrap())),
+        )
         .spawn()
         .unwrap();
     // The command holds a copy of the descriptor.
@@ -36,12 +41,24 @@ fn fail(setup: &Setup, count: usize) {
     // The helper counts, too.
     mark.wait_for(count + 1);
     socket.send(b"x").unwrap();
-    let status = child.wait().unwrap();
+    let mut status = None;
+    eventually("the helper exits", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
     let alive = mark.alive();
-    let errors = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
-    assert_eq!(status.code(), Some(125), "{errors}");
-    assert!(errors.contains("the event loop failed: "), "{errors}");
-    assert_eq!(alive, vec![], "{errors}");
+    assert_eq!(status.unwrap().code(), Some(125));
+    assert_eq!(alive, vec![]);
+    if let Some(stderr) = child.stderr.take() {
+        let errors = std::io::read_to_string(stderr).unwrap();
+        assert!(errors.contains("the event loop failed: "), "{errors}");
+    }
+}
+
+/// With a stderr that takes nothing.
+#[track_caller]
+pub fn fail_without_a_word(errors: OwnedFd) {
+    fail(&plain(&[]).sh(STUBBORN).errors(errors), 4);
 }
 
 const STUBBORN: &str = "trap '' TERM; exec 2>&-

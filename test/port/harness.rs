@@ -95,7 +95,8 @@ impl Owner {
         let errors = tempfile::tempfile().unwrap();
         let mut command = setup.command(&mark);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.stderr(errors.try_clone().unwrap());
+        let own = setup.errors.as_ref().map(|fd| fd.try_clone().unwrap());
+        command.stderr(own.unwrap_or_else(|| errors.try_clone().unwrap().into()));
         let mut child = command.spawn().unwrap();
         Self {
             pid: pid_of(&child),

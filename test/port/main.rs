@@ -10,6 +10,7 @@
 #![cfg(target_os = "linux")]
 
 mod containment;
+mod diagnostics;
 mod exec;
 mod failing_loop;
 mod flow;

@@ -9,6 +9,7 @@ use crate::odd_programs;
 use crate::processes::Mark;
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,6 +36,8 @@ pub struct Setup {
     environment: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
     user: Option<u32>,
+    /// The helper's stderr, when it is not a file.
+    pub errors: Option<OwnedFd>,
     /// Of other helpers too; without it, the helper has its own.
     pub mark: Option<Mark>,
 }
@@ -53,6 +56,7 @@ pub fn plain(flags: &[&str]) -> Setup {
         environment: Vec::new(),
         directory: None,
         user: None,
+        errors: None,
         mark: None,
     }
 }
@@ -120,6 +124,12 @@ impl Setup {
     /// The mark that other helpers have as well.
     pub fn mark(mut self, mark: &Mark) -> Self {
         self.mark = Some(mark.clone());
+        self
+    }
+
+    /// What the helper and its program have as stderr.
+    pub fn errors(mut self, errors: OwnedFd) -> Self {
+        self.errors = Some(errors);
         self
     }
 

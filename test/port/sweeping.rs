@@ -5,11 +5,12 @@
 //! Whom the sweep takes, and whom it does not.
 
 use crate::frames;
-use crate::harness::{captured, framed, helper_path, pid_of, plain};
+use crate::harness::{Setup, captured, framed, helper_path, pid_of, plain};
 use crate::processes::{Mark, eventually, is_alive};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use tempfile::TempDir;
 
 #[test]
 fn children_from_before_the_exec_are_nobody_of_ours() {
@@ -106,9 +107,9 @@ fn hundreds_of_children() {
     assert_eq!(owner.finish().report().swept, 300);
 }
 
-#[test]
-#[ignore = "needs root"]
-fn a_process_that_becomes_root_cannot_be_killed_by_another_user() {
+/// A helper of another user, whose program leaves one process that it may not kill and one that it may.
+/// It says "ready" and waits for the end of its input.
+pub fn leaving_one_that_becomes_root() -> (TempDir, Setup) {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let helper = directory.path().join("muontrap");
@@ -116,12 +117,19 @@ fn a_process_that_becomes_root_cannot_be_killed_by_another_user() {
     fs::copy(helper_path(), &helper).unwrap();
     fs::copy(crate::odd_programs::path(), &root).unwrap();
     fs::set_permissions(&root, fs::Permissions::from_mode(0o4755)).unwrap();
-    let mut owner = captured(&[])
+    let setup = captured(&[])
         .sh("\"$ROOT\" & sleep 1000 & read x; exit 3")
         .env("ROOT", &root)
         .env(crate::odd_programs::VARIABLE, "become-root")
-        .helper(&helper, Some(65_534))
-        .start_until("ready");
+        .helper(&helper, Some(65_534));
+    (directory, setup)
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_process_that_becomes_root_cannot_be_killed_by_another_user() {
+    let (_directory, setup) = leaving_one_that_becomes_root();
+    let mut owner = setup.start_until("ready");
     owner.send(&frames::input_eof());
     owner.read_to_last();
     let (outcome, mark) = owner.end_with_survivors();

@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! What muontrap says to people: on stderr, at once or not at all.
+//!
+//! Nothing that is only said may hold up or end what has to be done. stderr may be a pipe that nobody
+//! reads, a terminal that was stopped, or a full disk, so nothing here waits, fails or panics.
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::{isatty, write};
+use std::fmt::Display;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Says this after muontrap's name.
+pub fn say(message: impl Display) {
+    say_as_it_is(format!("muontrap: {message}\n"));
+}
+
+/// Says lines that are complete.
+pub fn say_as_it_is(text: String) {
+    // Of a pipe, poll(2) tells that it has room for this much: pipe(7).
+    let mut bytes = text.into_bytes();
+    if bytes.len() > libc::PIPE_BUF {
+        bytes.truncate(libc::PIPE_BUF - 1);
+        bytes.push(b'\n');
+    }
+    #[allow(clippy::disallowed_methods)] // this is the place
+    let stderr = std::io::stderr();
+    let fd = stderr.as_fd();
+    match reopened(fd) {
+        Some(file) => write_at_once(file.as_fd(), &bytes),
+        None => write_at_once(fd, &bytes),
+    }
+}
+
+/// Others may write to the same pipe or terminal between the poll(2) and the write(2), which then would
+/// block. To make it not do so would change it for all who share it, so here is another opening of it.
+/// It cannot be had of another user's pipe, nor of a socket, and need not be had of a file.
+fn reopened(stderr: BorrowedFd<'_>) -> Option<File> {
+    let mode = SFlag::from_bits_truncate(fstat(stderr).ok()?.st_mode) & SFlag::S_IFMT;
+    if mode != SFlag::S_IFIFO && !isatty(stderr).unwrap_or(false) {
+        return None;
+    }
+    let mut options = File::options();
+    options.write(true);
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    options.open("/proc/self/fd/2").ok()
+}
+
+fn write_at_once(fd: BorrowedFd<'_>, bytes: &[u8]) {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
+    if poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0) {
+        let _ = write(fd, bytes);
+    }
+}
