@@ -48,7 +48,7 @@ defmodule MuonTrap do
     * `:cd` - the directory to run the program in
 
     * `:env` - an enumerable of pairs of strings, to be added to the environment of the BEAM. `nil` as
-      the value removes a variable
+      the value removes a variable. The values show in no log, exception or state of a process
 
     * `:arg0` - the program's name for itself, its argument 0
 
@@ -76,7 +76,8 @@ defmodule MuonTrap do
     * `:stdio_window` - the number of bytes of output that may be under way to the caller; 1 or more,
       by default 10,240. With a larger window much output takes less time and more memory
 
-    * `:capture_stderr_only` - when `true`, stderr is collected and stdout goes to `/dev/null`
+    * `:capture_stderr_only` - when `true`, stderr is collected and stdout goes to `/dev/null`, also with
+      `stderr_to_stdout: true`
 
   Users and groups, for a BEAM that runs as root. Each is a name or a number, and none may be root:
 
@@ -163,7 +164,7 @@ defmodule MuonTrap do
 
     case Runner.run(options) do
       {:ok, result} -> {result.output, result.exit_status}
-      {:error, reason} -> fail(reason, [command, args, opts])
+      {:error, reason} -> fail(reason, [command, args, Options.hide_env(opts)])
     end
   end
 
@@ -185,7 +186,7 @@ defmodule MuonTrap do
 
     case Runner.run(options) do
       {:ok, result} -> result
-      {:error, reason} -> fail(reason, [command, args, opts])
+      {:error, reason} -> fail(reason, [command, args, Options.hide_env(opts)])
     end
   end
 

@@ -22,7 +22,10 @@ defmodule MuonTrap.CommandLineTest do
     test "what is captured" do
       assert args([]) == @always ++ ["--capture-output"]
       assert args(stderr_to_stdout: true) == @always ++ ["--capture-output", "--capture-stderr"]
-      assert args(capture_stderr_only: true) == @always ++ ["--capture-stderr-only"]
+
+      for opts <- [[], [stderr_to_stdout: true]] do
+        assert args([capture_stderr_only: true] ++ opts) == @always ++ ["--capture-stderr-only"]
+      end
 
       assert args(use_stdio: false) ==
                ["--framed", "--fds=3,4", "--delay-to-sigkill=500", "--stdio-window=10240"]
@@ -34,8 +37,10 @@ defmodule MuonTrap.CommandLineTest do
       assert args(:daemon, log_output: :info) == @always ++ ["--capture-output"]
       assert args(:daemon, logger_fun: & &1) == @always ++ ["--capture-output"]
 
-      assert args(:daemon, logger_fun: & &1, capture_stderr_only: true) ==
-               @always ++ ["--capture-stderr-only"]
+      for opts <- [[], [logger_fun: & &1], [stderr_to_stdout: true]] do
+        assert args(:daemon, [capture_stderr_only: true] ++ opts) ==
+                 @always ++ ["--capture-stderr-only"]
+      end
     end
 
     test "the other flags" do

@@ -26,7 +26,7 @@ defmodule MuonTrap.Daemon do
   Those of `MuonTrap.cmd/3`, but for `:into`, `:lines` and `:timeout`, and these:
 
     * `:name` - a name for the daemon: an atom, `{:global, term}` or `{:via, module, term}`, as for
-      every `GenServer`
+      every `GenServer`. `nil` is none
 
     * `:log_output` - logs each line of the output at this level: a level of `Logger`
 
@@ -56,7 +56,8 @@ defmodule MuonTrap.Daemon do
   ## Output
 
   The output is only read when `:log_output` or `:logger_fun` asks for it; otherwise stdout goes to
-  `/dev/null`, and stderr where that of the BEAM goes. Lines end with `\\n` or `\\r\\n`, which are not
+  `/dev/null`, and stderr where that of the BEAM goes, or with `:capture_stderr_only` nowhere: it is
+  counted alone. Lines end with `\\n` or `\\r\\n`, which are not
   part of what is logged. What follows the last one is logged when the program ends. A program that
   writes faster than the lines are logged has to wait.
 
@@ -108,6 +109,8 @@ defmodule MuonTrap.Daemon do
   @doc """
   The child specification for `[command, args]` or `[command, args, opts]`.
 
+  The values of `:env` are hidden in it, so that no supervisor logs them.
+
   The id is `MuonTrap.Daemon`. The shutdown time is `:delay_to_sigkill` (500 ms by default) and 5
   seconds for killing what is left and logging the last output.
 
@@ -128,7 +131,8 @@ defmodule MuonTrap.Daemon do
   def child_spec([command, args, opts]) do
     %{
       id: __MODULE__,
-      start: {__MODULE__, :start_link, [command, args, opts]},
+      # Supervisors log it.
+      start: {__MODULE__, :start_link, [command, args, Options.hide_env(opts)]},
       type: :worker,
       restart: :permanent,
       shutdown: delay_to_sigkill(opts) + @shutdown_margin_ms

@@ -26,6 +26,7 @@ defmodule MuonTrap.Guard do
   # before.
 
   alias MuonTrap.{Cgroups, Frame, OsProcess, Port, Predecessors}
+  alias MuonTrap.Options.Env
 
   # EXITED may have gone to the owner just before it died. It does not come twice, so after this long
   # without it the guard closes the port, which is as good as STOP and DISCARD and lets a helper that
@@ -35,6 +36,7 @@ defmodule MuonTrap.Guard do
   @type request :: %{
           helper: binary(),
           port_options: list(),
+          env: Env.t() | [],
           patience: non_neg_integer(),
           key: Predecessors.key() | nil,
           group: Cgroups.t() | nil,
@@ -179,7 +181,8 @@ defmodule MuonTrap.Guard do
   defp leave(entry), do: Predecessors.leave(entry)
 
   defp open_port(request, entry) do
-    {:ok, Elixir.Port.open({:spawn_executable, request.helper}, request.port_options)}
+    options = [{:env, Env.reveal(request.env)} | request.port_options]
+    {:ok, Elixir.Port.open({:spawn_executable, request.helper}, options)}
   catch
     :error, reason ->
       leave(entry)

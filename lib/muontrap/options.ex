@@ -11,7 +11,7 @@ defmodule MuonTrap.Options do
   """
 
   alias MuonTrap.LineBuffer
-  alias MuonTrap.Options.{Cgroup, Signals, Users}
+  alias MuonTrap.Options.{Cgroup, Env, Signals, Users}
 
   import MuonTrap.Options.Text, only: [text?: 1]
 
@@ -22,7 +22,7 @@ defmodule MuonTrap.Options do
   Validated options: every key is there, with its default where no value was given.
 
   `:command` is the command as it was given and `:cmd` the path of the program. `:uid`, `:gid`,
-  `:groups` and `:stop_signal` are as the helper takes them; `:env` is as `open_port/2` takes it.
+  `:groups` and `:stop_signal` are as the helper takes them; `:env` does not show its values.
   `:cgroup_sets` holds the settings of `:cgroup_sets` and `:cgroup`, as pairs of name and value.
   `:capture_output` says whether any output is captured.
   """
@@ -60,6 +60,8 @@ defmodule MuonTrap.Options do
     use_stdio: true,
     wait_for: nil
   }
+
+  @known Map.put(@defaults, :cgroup, nil)
 
   # What fits the helper's flags, and what `receive` takes for a timeout.
   @largest_number 0xFFFFFFFF
@@ -99,11 +101,25 @@ defmodule MuonTrap.Options do
 
     Map.merge(options, %{
       command: command,
-      cmd: find_executable(command) || :erlang.error(:enoent, [context, command, args, opts]),
+      cmd:
+        find_executable(command) ||
+          :erlang.error(:enoent, [context, command, args, hide_env(opts)]),
       args: args,
       capture_output: capture_output?(context, options)
     })
   end
+
+  @doc false
+  # Options as they were given, but with nothing in them that may be an environment, which is for
+  # stacktraces and for the specifications of children that supervisors log. start_link/3 takes them.
+  @spec hide_env(term()) :: term()
+  def hide_env([{key, value} | options]) when key != :env and is_map_key(@known, key),
+    do: [{key, value} | hide_env(options)]
+
+  def hide_env([{key, value} | options]), do: [{key, Env.hide(value)} | hide_env(options)]
+  def hide_env([key | options]) when is_atom(key), do: [key | hide_env(options)]
+  def hide_env([]), do: []
+  def hide_env(other), do: Env.hide(other)
 
   defp check_command(command, context) do
     if not text?(command) do
@@ -141,25 +157,30 @@ defmodule MuonTrap.Options do
   # PATH may hold relative directories, and the program may run in another one than the BEAM.
   defp absolute(path), do: if(Path.type(path) == :absolute, do: path, else: Path.absname(path))
 
-  defp capture_output?(:daemon, options), do: !!(options.log_output || options.logger_fun)
+  defp capture_output?(:daemon, options),
+    do: logs?(options) or options.capture_stderr_only
+
   defp capture_output?(_context, options), do: options.use_stdio
 
-  defp put_option(context, {key, value} = option, options) when is_atom(key) do
+  defp logs?(options), do: options.log_output != nil or options.logger_fun != nil
+
+  # Its value is not shown: it may be an environment, as in `envs:`.
+  defp put_option(_context, {key, _value}, _options) when not is_map_key(@known, key) do
+    raise ArgumentError, "invalid option #{inspect(key)}: there is no option of this name"
+  end
+
+  defp put_option(context, {key, value} = option, options) do
     case parse(context, key, value) do
       {:ok, parsed} -> Map.put(options, key, parsed)
       {:merge, merge} -> merge.(options)
+      {:error, reason} when key == :env -> raise ArgumentError, "invalid option :env: " <> reason
       {:error, reason} -> raise ArgumentError, invalid(option) <> ": " <> reason
       :error -> raise ArgumentError, invalid(option)
     end
   end
 
-  defp put_option(_context, {_key, _value} = option, _options) do
-    raise ArgumentError, invalid(option)
-  end
-
-  defp put_option(_context, other, _options) do
-    raise ArgumentError,
-          "expected options to be a keyword list, got an element: #{inspect(other)}"
+  defp put_option(_context, _other, _options) do
+    raise ArgumentError, "expected options to be a keyword list, got an element that is no pair"
   end
 
   defp invalid({key, value}), do: "invalid option #{inspect(key)} with value #{inspect(value)}"
@@ -171,7 +192,7 @@ defmodule MuonTrap.Options do
     do: {:ok, value}
 
   defp parse(_any, key, value) when key in [:cd, :arg0], do: text(value)
-  defp parse(_any, :env, value), do: {:ok, parse_env(value)}
+  defp parse(_any, :env, value), do: Env.parse(value)
 
   defp parse(_any, key, value)
        when key in [:stderr_to_stdout, :use_stdio, :parallelism] and is_boolean(value),
@@ -216,7 +237,7 @@ defmodule MuonTrap.Options do
   end
 
   # MuonTrap.Daemon options
-  defp parse(:daemon, :name, value) when is_atom(value) and value != nil, do: {:ok, value}
+  defp parse(:daemon, :name, value) when is_atom(value), do: {:ok, value}
   defp parse(:daemon, :name, {:global, _name} = value), do: {:ok, value}
   defp parse(:daemon, :name, {:via, module, _} = value) when is_atom(module), do: {:ok, value}
   defp parse(:daemon, :log_output, :warn), do: {:ok, :warning}
@@ -264,23 +285,6 @@ defmodule MuonTrap.Options do
     }
   end
 
-  defp parse_env(env) do
-    Enum.map(env, fn
-      {key, value} = pair ->
-        if env_key?(key) and (value == nil or env_text?(value)) do
-          {String.to_charlist(key), if(value, do: String.to_charlist(value), else: false)}
-        else
-          raise ArgumentError, "invalid environment key-value #{inspect(pair)}"
-        end
-
-      other ->
-        raise ArgumentError, "invalid environment key-value #{inspect(other)}"
-    end)
-  end
-
-  defp env_key?(key), do: env_text?(key) and key != "" and not String.contains?(key, "=")
-  defp env_text?(text), do: text?(text) and String.valid?(text)
-
   defp check_combinations(options) do
     cond do
       not options.use_stdio and options.stderr_to_stdout ->
@@ -289,12 +293,8 @@ defmodule MuonTrap.Options do
       not options.use_stdio and options.capture_stderr_only ->
         raise ArgumentError, "cannot use \"capture_stderr_only: true\" and \"use_stdio: false\""
 
-      not options.use_stdio and !!(options.log_output || options.logger_fun) ->
+      not options.use_stdio and logs?(options) ->
         raise ArgumentError, "cannot log the output with \"use_stdio: false\""
-
-      options.stderr_to_stdout and options.capture_stderr_only ->
-        raise ArgumentError,
-              "cannot use \"stderr_to_stdout: true\" and \"capture_stderr_only: true\""
 
       true ->
         check_cgroup(options)

@@ -78,6 +78,7 @@ defmodule MuonTrap.Port do
       request = %{
         helper: helper,
         port_options: port_options(options),
+        env: options.env,
         patience: options.delay_to_sigkill + @patience_ms,
         key: guard_key,
         group: Cgroups.new(options),
@@ -327,8 +328,7 @@ defmodule MuonTrap.Port do
       :exit_status,
       :hide,
       use_stdio,
-      {:args, CommandLine.helper_args(options)},
-      {:env, options.env}
+      {:args, CommandLine.helper_args(options)}
     ] ++ parallelism(options.parallelism)
   end
 

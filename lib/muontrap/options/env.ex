@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Options.Env do
+  @moduledoc false
+
+  # The option :env. Its values may be secrets, and from here on they are in a closure: inspect/1 shows
+  # the names alone, `~p` and a crash report in Erlang's format show no more than that there is a
+  # function. So they are in no log, whoever writes it. Messages about invalid variables leave values
+  # out, too.
+
+  import MuonTrap.Options.Text, only: [text?: 1]
+
+  @enforce_keys [:names, :reveal]
+  defstruct [:names, :reveal]
+
+  @typedoc "A hidden environment."
+  @type t :: %__MODULE__{names: [term()], reveal: (() -> term())}
+
+  @doc "Hides the value of the option, valid or not."
+  @spec hide(term()) :: t()
+  def hide(%__MODULE__{} = env), do: env
+  def hide(value), do: %__MODULE__{names: names(value), reveal: fn -> value end}
+
+  @doc "The variables as `open_port/2` takes them."
+  @spec reveal(t() | []) :: [{charlist(), charlist() | false}]
+  def reveal([]), do: []
+  def reveal(%__MODULE__{reveal: reveal}), do: reveal.()
+
+  @doc "Checks and hides the option. An error is what is wrong, without any value."
+  @spec parse(term()) :: {:ok, t()} | {:error, String.t()}
+  def parse(%__MODULE__{reveal: reveal}), do: parse(reveal.())
+
+  def parse(value) do
+    if enumerable?(value) do
+      pairs = Enum.map(value, &pair/1)
+
+      case List.keyfind(pairs, :error, 0) do
+        nil -> {:ok, %{hide(value) | reveal: fn -> pairs end}}
+        error -> error
+      end
+    else
+      {:error, "expected an enumerable of pairs of strings"}
+    end
+  end
+
+  defp enumerable?(value) when is_list(value), do: not List.improper?(value)
+  defp enumerable?(value), do: Enumerable.impl_for(value) != nil
+
+  defp pair({name, value}) do
+    cond do
+      not name?(name) -> {:error, "#{show(name)} cannot be the name of a variable"}
+      value == nil -> {String.to_charlist(name), false}
+      valid?(value) -> {String.to_charlist(name), String.to_charlist(value)}
+      true -> {:error, "the value of #{show(name)} is no string, or has a null byte"}
+    end
+  end
+
+  defp pair(_other), do: {:error, "expected pairs of strings, got an element that is no pair"}
+
+  defp name?(name), do: valid?(name) and name != "" and not String.contains?(name, "=")
+  defp valid?(text), do: text?(text) and String.valid?(text)
+
+  defp show(name) when is_binary(name) or is_atom(name), do: name |> shown() |> inspect()
+  defp show(_name), do: "what is no string"
+
+  # What follows an equals sign is meant to be a value.
+  defp shown(name) when is_binary(name) do
+    case :binary.split(name, "=") do
+      [name] -> name
+      [name, _value] -> name <> "=..."
+    end
+  end
+
+  defp shown(name), do: name
+
+  defp names(value) when is_map(value) and not is_struct(value),
+    do: value |> Map.to_list() |> names()
+
+  defp names([{name, _value} | pairs]) when is_binary(name) or is_atom(name),
+    do: [shown(name) | names(pairs)]
+
+  defp names(_other), do: []
+
+  defimpl Inspect do
+    import Inspect.Algebra
+
+    def inspect(env, opts), do: concat(["#MuonTrap.Env<", to_doc(env.names, opts), ">"])
+  end
+end
