@@ -6,11 +6,12 @@
 //!
 //! The kernel's own `cgroup.kill` (Linux 5.14) is atomic. Without it processes are frozen first, so
 //! that none forks between the listing and its signal; and whatever the means, the next step finds
-//! who was missed.
+//! who was missed, and sends signals.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -72,6 +73,10 @@ impl Method {
 /// only the children of those that the last one missed.
 const ROUNDS: usize = 32;
 
+/// What `cgroup.kill` was written for takes no longer to die, unless the kernel passed it over. Then
+/// it counts whether it may be signalled.
+const KILL_FILE_TIME: Duration = Duration::from_secs(2);
+
 /// The state of a killing.
 #[derive(Debug)]
 pub(super) struct Killer {
@@ -81,6 +86,8 @@ pub(super) struct Killer {
     /// How many we were not permitted to signal in the last step.
     pub denied: usize,
     froze: bool,
+    /// When `cgroup.kill` was first written.
+    kill_file_written: Option<Instant>,
 }
 
 impl Killer {
@@ -90,6 +97,7 @@ impl Killer {
             killed: BTreeSet::new(),
             denied: 0,
             froze: false,
+            kill_file_written: None,
         }
     }
 
@@ -97,6 +105,7 @@ impl Killer {
         self.denied = 0;
         // Most programs leave nobody behind, and that should cost one look.
         if remaining(groups)? == 0 {
+            self.kill_file_written = None;
             self.unfreeze(groups)?;
             return Ok(KillStep::Empty);
         }
@@ -131,7 +140,7 @@ impl Killer {
             match group.write("cgroup.kill", "1") {
                 Ok(()) => {
                     self.killed.extend(members.pids);
-                    return Ok(());
+                    return self.hunt_the_missed(group.dir());
                 }
                 Err(error) if can_do_without(&error) => self.method = Method::Freeze(index),
                 Err(error) => return Err(error),
@@ -144,6 +153,20 @@ impl Killer {
             Err(error) => return Err(error),
         }
         self.hunt(group.dir())
+    }
+
+    /// `cgroup.kill` passes over a process whose first thread has ended (seen on Linux 7.2), which a
+    /// signal reaches. So who is left after the first step gets one.
+    fn hunt_the_missed(&mut self, group: BorrowedFd<'_>) -> io::Result<()> {
+        let Some(written) = self.kill_file_written else {
+            self.kill_file_written = Some(Instant::now());
+            return Ok(());
+        };
+        self.hunt(group)?;
+        if written.elapsed() < KILL_FILE_TIME {
+            self.denied = 0;
+        }
+        Ok(())
     }
 
     /// The group may be used again.

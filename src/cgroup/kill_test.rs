@@ -156,3 +156,22 @@ fn processes_of_another_user() {
     finish(&mut cgroup);
     child.wait().expect("wait");
 }
+
+#[test]
+#[ignore = "needs cgroups"]
+fn processes_whose_first_thread_has_ended() {
+    let script = format!(
+        "exec perl -e 'use threads; threads->create(sub {{ sleep 1000 }}); syscall({}, 0)'",
+        libc::SYS_exit
+    );
+    with_each_method(&[("pids.max", "50")], |cgroup, _| {
+        let mut child = spawn(cgroup, &script);
+        let status = format!("/proc/{}/status", child.id());
+        until("its first thread has ended", || {
+            let status = fs::read_to_string(&status).expect("status");
+            status.contains("State:\tZ") && status.contains("Threads:\t2")
+        });
+        finish(cgroup);
+        child.wait().expect("wait");
+    });
+}

@@ -51,6 +51,10 @@ pub(super) fn members(top: BorrowedFd<'_>) -> io::Result<Members> {
     let mut found = Members::default();
     visit(top, &mut |dir| {
         match read_at(dir, "cgroup.procs") {
+            // Before Linux 5.2, the file leaves out processes whose first thread has ended.
+            Ok(list) if list.is_empty() => {
+                found.add(&read_at(dir, "cgroup.threads").unwrap_or_default());
+            }
             Ok(list) => found.add(&list),
             // In a threaded sub-group; its processes are listed further up.
             Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
@@ -210,6 +214,15 @@ mod tests {
             }
         );
         assert_eq!(members.count(), 7);
+    }
+
+    #[test]
+    fn threads_stand_for_a_process_that_is_not_listed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        group(folder.path(), "");
+        fs::write(folder.path().join("cgroup.threads"), "7\n8\n").expect("cgroup.threads");
+        let dir = open_dir(folder.path()).expect("open");
+        assert_eq!(members(dir.as_fd()).expect("members").pids, [7, 8]);
     }
 
     #[test]
