@@ -33,6 +33,7 @@ pub mod control;
 pub mod descendants;
 pub mod diagnostics;
 pub mod doctor;
+pub mod emergency;
 pub mod entry;
 pub mod error;
 pub mod flags;

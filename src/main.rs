@@ -9,7 +9,7 @@
 #![no_main]
 
 use muontrap::commands::cgroup::Cgroup;
-use muontrap::{cli, config, doctor, entry, sys};
+use muontrap::{cli, config, doctor, emergency, entry, sys};
 use std::ffi::{OsString, c_char, c_int};
 use std::io::Write as _;
 
@@ -23,6 +23,7 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 #[unsafe(no_mangle)]
 extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
     sys::prepare_process();
+    emergency::install();
     // SAFETY: they are those that the C library passed.
     let words = unsafe { sys::command_line(count, words) };
     run(words).into()

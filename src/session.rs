@@ -17,6 +17,7 @@ use crate::containment::Containment;
 use crate::control::Control;
 use crate::descendants::{Progress, Sweep};
 use crate::diagnostics;
+use crate::emergency;
 use crate::error::EXIT_SETUP;
 use crate::forced_end;
 use crate::input::Input;
@@ -211,6 +212,7 @@ impl<'a> Session<'a> {
         // Only the first: later, another descendant may get the same pid.
         if self.death.is_none() {
             self.death = Some((death, self.since.elapsed()));
+            emergency::note_death();
             let dropped = self.input.close();
             self.acknowledge_input(dropped);
         }
@@ -265,6 +267,7 @@ impl<'a> Session<'a> {
             deadline: Instant::now().checked_add(self.config.delay_to_sigkill),
         };
         self.signal(self.config.stop_signal);
+        emergency::rehearse("stopping");
         // A stopped program acts on a signal only once it goes on.
         self.signal(libc::SIGCONT);
         // It may have been dead already, or have died of that.
@@ -301,6 +304,7 @@ impl<'a> Session<'a> {
             self.move_output()?;
             if self.relay.is_drained(&self.reactor.ready) {
                 self.state = State::Removing;
+                emergency::rehearse("removing");
             }
         }
         if self.state == State::Removing && self.containment.remove() == Progress::Gone {
@@ -321,6 +325,7 @@ impl<'a> Session<'a> {
 
     fn begin_sweep(&mut self) -> io::Result<()> {
         if self.spares_orphans() {
+            emergency::forget();
             return self.begin_drain();
         }
         self.start_sweep();
@@ -338,6 +343,7 @@ impl<'a> Session<'a> {
         self.containment
             .begin_sweep(Sweep::new(me, self.pid, strangers));
         self.state = State::Sweeping;
+        emergency::rehearse("sweeping");
     }
 
     /// The loop failed, of all things. What is left to do takes no loop.
@@ -357,11 +363,13 @@ impl<'a> Session<'a> {
     /// handed a pipe, may hold it open and write to it for ever, so the bytes are counted.
     fn begin_drain(&mut self) -> io::Result<()> {
         self.state = State::Draining;
+        emergency::rehearse("draining");
         self.relay.seal(&mut self.reactor.ready)
     }
 
     fn finish(&mut self) {
         self.state = State::Done;
+        emergency::rehearse("done");
         if let Some((death, wall)) = &self.death {
             let report = self.report(death, *wall);
             self.outbox.send(&protocol::exited(&report));

@@ -8,6 +8,7 @@ use crate::cgroup::{Cgroup, Host};
 use crate::config::{Capture, Config, Transport};
 use crate::control::Control;
 use crate::descendants;
+use crate::emergency;
 use crate::error::{Failure, Step};
 use crate::identity::Identity;
 use crate::input::Input;
@@ -58,15 +59,20 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
     let framed = config.transport != Transport::Plain;
     let signals =
         Signals::install(framed, has_limit).map_err(|error| failed("catch signals", &error))?;
+    let strangers = strangers();
+    emergency::prepare(&strangers);
     // First, since it may run a program for it, which is gone by then.
     let identity = config.identity.resolve()?;
     sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
-    let strangers = strangers();
     let path = program::find(&config.program)?;
     let cgroup = match &config.cgroup {
         Some(request) => Some(Cgroup::create(&Host::detect()?, request)?),
         None => None,
     };
+    if let Some(cgroup) = &cgroup {
+        emergency::note_cgroup(cgroup.place());
+    }
+    emergency::rehearse("setup");
     let mut attempt = Attempt {
         config,
         control,
@@ -81,18 +87,22 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
     // Before the exec, since the program may be well under way by the time its start is known here.
     let since = Instant::now();
     match attempt.launch() {
-        Ok((pid, input, reactor)) => Ok(Running {
-            pid,
-            since,
-            input,
-            relay: attempt.relay,
-            outbox,
-            reactor,
-            signals,
-            cpu_limit: cpu_limit.and_then(|limit| limit.left),
-            cgroup,
-            strangers,
-        }),
+        Ok((pid, input, reactor)) => {
+            emergency::note_start(pid);
+            emergency::rehearse("started");
+            Ok(Running {
+                pid,
+                since,
+                input,
+                relay: attempt.relay,
+                outbox,
+                reactor,
+                signals,
+                cpu_limit: cpu_limit.and_then(|limit| limit.left),
+                cgroup,
+                strangers,
+            })
+        }
         Err(failure) => {
             if let Some(cgroup) = cgroup {
                 cgroup.discard();

@@ -105,7 +105,11 @@ impl Group {
         }
     }
 
-    fn open_at_path(hierarchy: &Hierarchy, path: PathBuf, existed: bool) -> Result<Self, Failure> {
+    pub fn open_at_path(
+        hierarchy: &Hierarchy,
+        path: PathBuf,
+        existed: bool,
+    ) -> Result<Self, Failure> {
         let dir = open_dir(&path).map_err(|error| failed("open", &path, &error))?;
         let hierarchy = hierarchy.clone();
         Ok(Self {

@@ -37,6 +37,7 @@ mod kill;
 mod lock;
 mod mounts;
 mod owner;
+mod place;
 mod request;
 mod settings;
 mod statistics;
@@ -57,6 +58,7 @@ pub use dry_run::{Outlook, deepest_existing, dry_run, is_writable};
 pub use held::Held;
 pub use kill::KillStep;
 pub use mounts::{Hierarchy, Host, Version};
+pub use place::Place;
 pub use request::Request;
 pub use view::View;
 
@@ -116,6 +118,11 @@ impl Cgroup {
         match self {
             Self::V1(held) | Self::V2(held) => held,
         }
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        Place::of(self.held())
     }
 
     /// `cgroup.procs` of each group, open for writing, close-on-exec. Whoever writes `0` to all of

@@ -7,6 +7,7 @@
 use super::Session;
 use crate::control::Received;
 use crate::diagnostics;
+use crate::emergency;
 use crate::input::Input;
 use crate::protocol::{Command, INPUT_WINDOW, Violation};
 use crate::reactor::Source;
@@ -87,6 +88,7 @@ impl Session<'_> {
     }
 
     fn obey(&mut self) -> io::Result<()> {
+        emergency::rehearse("running");
         let mut wants_stop = false;
         loop {
             let result = match self.control.decoder.next_command() {

@@ -35,13 +35,14 @@ fn open_to_write(path: &str) -> File {
     File::options().write(true).open(path).unwrap()
 }
 
-fn full_pipe() -> Broken {
+/// A pipe that is full, and the end to read from.
+pub fn full_pipe() -> (OwnedFd, OwnedFd) {
     let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     let mut file = File::from(writer);
     while file.write(&[b'x'; 4096]).is_ok() {}
     fcntl(&file, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
-    broken("a pipe that nobody reads", file, Some(reader))
+    (file.into(), reader)
 }
 
 fn without_a_reader() -> Broken {
@@ -64,11 +65,13 @@ fn stopped_terminal() -> Broken {
 }
 
 fn all() -> [Broken; 6] {
+    let (fd, reader) = full_pipe();
+    let full = broken("a pipe that nobody reads", fd, Some(reader));
     [
         broken("a full device", open_to_write("/dev/full"), None),
         broken("not open to write", File::open("/dev/null").unwrap(), None),
         without_a_reader(),
-        full_pipe(),
+        full,
         full_socket(),
         stopped_terminal(),
     ]

@@ -24,6 +24,7 @@ mod odd_programs;
 mod orphans;
 mod output;
 mod ownership;
+mod panics;
 mod plain;
 mod processes;
 mod protocol_errors;

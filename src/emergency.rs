@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The end of a muontrap that panics: a mistake in it, but no reason to leave anything running.
+//!
+//! Nothing that the session holds can be relied on or even borrowed then, so what has to be known is kept
+//! here.
+
+use crate::cgroup::Place;
+use crate::containment::Containment;
+use crate::descendants::Sweep;
+use crate::{diagnostics, forced_end, sys};
+use std::panic::PanicHookInfo;
+use std::sync::Mutex;
+
+/// A group that nobody can be in: process ids are smaller.
+const NO_GROUP: i32 = i32::MAX;
+
+/// What to kill and to remove.
+#[derive(Debug)]
+struct Record {
+    /// The program, until it is collected.
+    program: Option<i32>,
+    /// Its process group.
+    group: i32,
+    /// Children that this process had before.
+    strangers: Vec<i32>,
+    cgroup: Option<Place>,
+}
+
+static RECORD: Mutex<Option<Record>> = Mutex::new(None);
+
+fn change(change: impl FnOnce(&mut Option<Record>)) {
+    if let Ok(mut record) = RECORD.lock() {
+        change(&mut record);
+    }
+}
+
+/// From now on, a panic is said in the way of all that is said, and then the end.
+pub fn install() {
+    std::panic::set_hook(Box::new(end));
+}
+
+/// From now on, a panic takes all children along but these.
+pub fn prepare(strangers: &[i32]) {
+    change(|record| {
+        *record = Some(Record {
+            program: None,
+            group: NO_GROUP,
+            strangers: strangers.to_vec(),
+            cgroup: None,
+        });
+    });
+}
+
+/// The program's group.
+pub fn note_cgroup(place: Place) {
+    change(|record| {
+        if let Some(record) = record {
+            record.cgroup = Some(place);
+        }
+    });
+}
+
+/// The program was started.
+pub fn note_start(pid: i32) {
+    change(|record| {
+        if let Some(record) = record {
+            record.program = Some(pid);
+            record.group = pid;
+        }
+    });
+}
+
+/// The program was collected, so its pid may soon be another's.
+pub fn note_death() {
+    change(|record| {
+        if let Some(record) = record {
+            record.program = None;
+        }
+    });
+}
+
+/// What is left may stay.
+pub fn forget() {
+    change(|record| *record = None);
+}
+
+fn end(panic: &PanicHookInfo<'_>) {
+    // Taken: should this panic, too, then it is over.
+    let record = RECORD.try_lock().ok().and_then(|mut record| record.take());
+    if let Some(record) = record {
+        kill(record);
+    }
+    diagnostics::say(format_args!("this is a bug in muontrap: {panic}"));
+    // Not left to the panic's strategy, which is another in tests.
+    std::process::abort();
+}
+
+fn kill(record: Record) {
+    // The quickest first. It may be dead, or another user's.
+    if let Some(program) = record.program {
+        let _ = sys::kill(program, libc::SIGKILL);
+        let _ = sys::kill(-program, libc::SIGKILL);
+    }
+    let me = nix::unistd::getpid().as_raw();
+    let mut containment = Containment::new(record.cgroup.map(Place::open));
+    containment.begin_sweep(Sweep::new(me, record.group, record.strangers));
+    forced_end::finish(&mut containment, true);
+}
+
+/// Panics where `MUONTRAP_PANIC_IN` says so.
+#[cfg(feature = "panic-on-purpose")]
+pub fn rehearse(state: &str) {
+    let wanted = std::env::var_os("MUONTRAP_PANIC_IN");
+    assert!(
+        wanted.is_none_or(|wanted| wanted != state),
+        "on purpose, in {state}"
+    );
+}
+
+/// Does nothing but in tests.
+#[cfg(not(feature = "panic-on-purpose"))]
+pub fn rehearse(_state: &str) {}
