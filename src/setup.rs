@@ -20,6 +20,7 @@ use crate::relay::Relay;
 use crate::signals::Signals;
 use crate::spawn::{self, Plan, Stdio};
 use crate::sys::{self, CpuLimit};
+use nix::unistd::fchown;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -128,8 +129,9 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     fn launch(&mut self) -> Result<(i32, Input, Reactor), Failure> {
         let config = self.config;
-        let (stdin, input) = stdin(config.transport)?;
-        let (stdout, stderr) = outputs(config, &mut self.relay)?;
+        let user = self.identity.uid;
+        let (stdin, input) = stdin(config.transport, user)?;
+        let (stdout, stderr) = outputs(config, user, &mut self.relay)?;
         // Last but for the program itself: once that runs, nothing here may fail.
         let reactor = reactor(self.control, self.outbox, self.signals, &self.relay)
             .map_err(|error| failed("watch descriptors", &error))?;
@@ -181,23 +183,39 @@ fn outbox(transport: Transport) -> Result<Outbox, Failure> {
 
 /// The program's stdin is a pipe of its own, never the owner's: it must not eat commands. It is
 /// muontrap's own only where the owner talks over other descriptors than 0 to 2.
-fn stdin(transport: Transport) -> Result<(Stdio, Input), Failure> {
+fn stdin(transport: Transport, user: Option<u32>) -> Result<(Stdio, Input), Failure> {
     if owns_stdio(transport) {
         return Ok((Stdio::Inherit, Input::new(None)));
     }
-    let pipe = sys::pipe().and_then(|(reader, writer)| {
-        set_nonblocking(&writer)?;
-        Ok((reader, writer))
-    });
-    let (reader, writer) = pipe.map_err(|error| failed("create a pipe", &error))?;
+    let (reader, writer) = pipe_of(user, |(_, writer)| writer)?;
     Ok((Stdio::Fd(reader), Input::new(Some(writer))))
+}
+
+/// A pipe that belongs to the program's user, of which the end on this side does not block.
+///
+/// `/dev/stdout` and the like open the pipe anew, for which its owner counts.
+fn pipe_of(
+    user: Option<u32>,
+    own_end: fn(&(OwnedFd, OwnedFd)) -> &OwnedFd,
+) -> Result<(OwnedFd, OwnedFd), Failure> {
+    let pipe = sys::pipe().and_then(|pipe| set_nonblocking(own_end(&pipe)).map(|()| pipe));
+    let pipe = pipe.map_err(|error| failed("create a pipe", &error))?;
+    if let Some(user) = user {
+        // Without CAP_CHOWN it stays as it is: the program can still read and write what it has open.
+        let _ = fchown(&pipe.0, Some(user.into()), None);
+    }
+    Ok(pipe)
 }
 
 fn owns_stdio(transport: Transport) -> bool {
     matches!(transport, Transport::Framed { input, output } if input > 2 && output > 2)
 }
 
-fn outputs(config: &Config, relay: &mut Relay) -> Result<(Stdio, Stdio), Failure> {
+fn outputs(
+    config: &Config,
+    user: Option<u32>,
+    relay: &mut Relay,
+) -> Result<(Stdio, Stdio), Failure> {
     let Capture {
         stdout,
         stderr,
@@ -215,11 +233,11 @@ fn outputs(config: &Config, relay: &mut Relay) -> Result<(Stdio, Stdio), Failure
             (Stdio::Fd(null()?), Stdio::Fd(own))
         }
         (Transport::Framed { .. }, true, _) => {
-            let stderr = captured(OutputStream::Stderr, relay)?;
+            let stderr = captured(OutputStream::Stderr, user, relay)?;
             (Stdio::Fd(null()?), Stdio::Fd(stderr))
         }
         (Transport::Framed { .. }, false, true) => {
-            let stdout = captured(OutputStream::Stdout, relay)?;
+            let stdout = captured(OutputStream::Stdout, user, relay)?;
             (Stdio::Fd(stdout), merged(stderr))
         }
         _ if passes_through => (Stdio::Inherit, merged(stderr)),
@@ -235,12 +253,12 @@ fn merged(stderr_to_stdout: bool) -> Stdio {
     }
 }
 
-fn captured(kind: OutputStream, relay: &mut Relay) -> Result<OwnedFd, Failure> {
-    let pipe = sys::pipe().and_then(|(reader, writer)| {
-        set_nonblocking(&reader)?;
-        Ok((reader, writer))
-    });
-    let (reader, writer) = pipe.map_err(|error| failed("create a pipe", &error))?;
+fn captured(
+    kind: OutputStream,
+    user: Option<u32>,
+    relay: &mut Relay,
+) -> Result<OwnedFd, Failure> {
+    let (reader, writer) = pipe_of(user, |(reader, _)| reader)?;
     relay.add(kind, reader);
     Ok(writer)
 }

@@ -294,3 +294,39 @@ fn groups_that_he_has_already_do_not_survive_a_request_for_none() {
         assert_eq!(ids(&start(flags)).groups, [1, 2], "{flags:?}");
     }
 }
+
+/// Its standard descriptors, by their names: `open(2)` of such a name asks for permission anew.
+#[track_caller]
+fn opened_by_name(flags: &[&str], script: &str) -> Option<Outcome> {
+    let owner = captured(&["--uid", "12345"]).flags(flags).sh(script).start();
+    if is_root() {
+        return Some(owner.finish());
+    }
+    assert_eq!(owner.finish().failure().errno, EPERM);
+    None
+}
+
+#[test]
+fn the_program_may_open_its_pipes_by_name() {
+    let write = "echo out > /dev/stdout && echo err | tee /dev/stderr";
+    if let Some(outcome) = opened_by_name(&["--capture-stderr"], write) {
+        assert_eq!(outcome.text(), "out\nerr\nerr\n");
+    }
+    let errors_only = "echo err > /dev/stderr";
+    if let Some(outcome) = opened_by_name(&["--capture-stderr-only"], errors_only) {
+        assert_eq!(outcome.stderr, b"err\n");
+    }
+    let mine = "test -r /dev/stdin && exec 3< /dev/stdin && stat -Lc %u /dev/stdin";
+    if let Some(outcome) = opened_by_name(&[], mine) {
+        assert_eq!(outcome.text(), "12345\n");
+    }
+}
+
+#[test]
+fn what_the_program_inherits_stays_its_owners() {
+    let script = "stat -Lc %u /dev/stderr; ! (echo no > /dev/fd/3) 3>&2 2> /dev/null";
+    if let Some(outcome) = opened_by_name(&[], script) {
+        assert!(outcome.text().starts_with("0\n"), "{}", outcome.text());
+        assert_eq!((outcome.code(), outcome.errors.as_str()), (0, ""));
+    }
+}
