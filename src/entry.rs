@@ -26,6 +26,8 @@ pub fn usage_error(error: &clap::Error) -> u8 {
 
 /// Runs a whole session and returns the exit status of muontrap.
 pub fn main(flags: &Flags, transport: Result<Transport, Failure>) -> u8 {
+    // Before there is a program that could get hold of the owner's pipes.
+    sys::become_undumpable();
     let transport = match transport {
         Ok(transport) => transport,
         Err(failure) => return print(&failure),

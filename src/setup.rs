@@ -253,11 +253,7 @@ fn merged(stderr_to_stdout: bool) -> Stdio {
     }
 }
 
-fn captured(
-    kind: OutputStream,
-    user: Option<u32>,
-    relay: &mut Relay,
-) -> Result<OwnedFd, Failure> {
+fn captured(kind: OutputStream, user: Option<u32>, relay: &mut Relay) -> Result<OwnedFd, Failure> {
     let (reader, writer) = pipe_of(user, |(reader, _)| reader)?;
     relay.add(kind, reader);
     Ok(writer)

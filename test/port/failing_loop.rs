@@ -5,6 +5,7 @@
 //! A helper whose event loop fails. No pipe makes it do so, but a socket may have an error to tell: what
 //! is sent to a port where nobody listens comes back as `ECONNREFUSED`.
 
+use crate::harness::pid_of;
 use crate::processes::{Mark, eventually};
 use crate::setup::{Setup, plain};
 use std::io::{BufRead, BufReader};
@@ -32,6 +33,7 @@ fn fail(setup: &Setup, count: usize) {
         )
         .spawn()
         .unwrap();
+    mark.add_helper(pid_of(&child));
     // The command holds a copy of the descriptor.
     drop(command);
     let mut line = String::new();

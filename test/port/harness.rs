@@ -98,6 +98,7 @@ impl Owner {
         let own = setup.errors.as_ref().map(|fd| fd.try_clone().unwrap());
         command.stderr(own.unwrap_or_else(|| errors.try_clone().unwrap().into()));
         let mut child = command.spawn().unwrap();
+        mark.add_helper(pid_of(&child));
         Self {
             pid: pid_of(&child),
             input: child.stdin.take(),

@@ -298,7 +298,10 @@ fn groups_that_he_has_already_do_not_survive_a_request_for_none() {
 /// Its standard descriptors, by their names: `open(2)` of such a name asks for permission anew.
 #[track_caller]
 fn opened_by_name(flags: &[&str], script: &str) -> Option<Outcome> {
-    let owner = captured(&["--uid", "12345"]).flags(flags).sh(script).start();
+    let owner = captured(&["--uid", "12345"])
+        .flags(flags)
+        .sh(script)
+        .start();
     if is_root() {
         return Some(owner.finish());
     }

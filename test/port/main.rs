@@ -29,6 +29,7 @@ mod plain;
 mod processes;
 mod protocol_errors;
 mod report;
+mod same_user;
 mod setup;
 mod signals;
 mod stdio;

@@ -354,7 +354,8 @@ fn exec_in_terminal(terminal: &str, then: Option<&str>) -> ! {
     exec_arguments(then)
 }
 
-/// As user, group, and supplementary groups of these numbers: `65534:65534:1,2`.
+/// As user, group, and supplementary groups of these numbers: `65534:65534:1,2`. Its pipes are that
+/// user's, as if he had made them.
 fn exec_with_groups(who: &str, then: Option<&str>) -> ! {
     let mut ids = who.split(':');
     let mut id = || ids.next().unwrap();
@@ -363,6 +364,9 @@ fn exec_with_groups(who: &str, then: Option<&str>) -> ! {
         .split(',')
         .map(|group| group.parse::<u32>().unwrap().into())
         .collect();
+    for fd in [stdin().as_fd(), stdout().as_fd()] {
+        nix::unistd::fchown(fd, Some(user.into()), None).unwrap();
+    }
     nix::unistd::setgroups(&groups).unwrap();
     nix::unistd::setgid(group.into()).unwrap();
     nix::unistd::setuid(user.into()).unwrap();

@@ -5,7 +5,8 @@
 //! Without `--framed`: a tool for a shell.
 
 use crate::harness::{Owner, helper_path, plain};
-use crate::processes::eventually;
+use crate::processes::{Mark, eventually};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use std::process::{Command, Stdio};
 
@@ -153,13 +154,18 @@ fn a_pipeline_of_shells() {
 #[test]
 fn a_file_of_another_shell_is_not_made_non_blocking() {
     // The helper shares its stdin with whoever started it.
-    let mut owner = plain(&[]).sh("echo ready; exec sleep 1000").start();
-    read_until(&mut owner, "ready");
-    let info = std::fs::read_to_string(format!("/proc/{}/fdinfo/0", owner.pid)).unwrap();
-    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-    let flags = i32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
-    assert_eq!(flags & libc::O_NONBLOCK, 0);
-    owner.end();
+    let (stdin, _held_open) = nix::unistd::pipe().unwrap();
+    let mut command = plain(&[]).sh("echo ready").command(&Mark::new());
+    let mut child = command
+        .stdin(stdin.try_clone().unwrap())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = std::io::read_to_string(child.stdout.as_mut().unwrap()).unwrap();
+    assert_eq!(output, "ready\n");
+    let flags = OFlag::from_bits_retain(fcntl(&stdin, FcntlArg::F_GETFL).unwrap());
+    assert!(!flags.contains(OFlag::O_NONBLOCK));
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

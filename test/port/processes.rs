@@ -7,8 +7,8 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longer than anything here takes on a busy machine. Only a failure waits this long.
@@ -102,7 +102,11 @@ pub fn field(status: &str, name: &str) -> String {
 pub struct Mark(Arc<Value>);
 
 #[derive(Debug)]
-struct Value(String);
+struct Value {
+    text: String,
+    /// Its helpers, whose environment only root can read.
+    helpers: Mutex<Vec<Process>>,
+}
 
 impl Mark {
     pub const VARIABLE: &str = "MUONTRAP_TEST_MARK";
@@ -110,12 +114,20 @@ impl Mark {
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let value = format!("{}-{count}", std::process::id());
-        Self(Arc::new(Value(value)))
+        Self(Arc::new(Value {
+            text: format!("{}-{count}", std::process::id()),
+            helpers: Mutex::default(),
+        }))
     }
 
     pub fn value(&self) -> &str {
-        &self.0.0
+        &self.0.text
+    }
+
+    /// A helper that was started with this mark.
+    pub fn add_helper(&self, pid: i32) {
+        let mut helpers = self.0.helpers.lock().unwrap();
+        helpers.extend(Process::find(pid));
     }
 
     /// The living processes with this mark.
@@ -141,7 +153,7 @@ impl Mark {
 
 impl Value {
     fn is_on(&self, pid: i32) -> bool {
-        let wanted = format!("{}={}", Mark::VARIABLE, self.0);
+        let wanted = format!("{}={}", Mark::VARIABLE, self.text);
         let has = |environment: Vec<u8>| {
             let mut variables = environment.split(|&byte| byte == 0);
             variables.any(|variable| variable == wanted.as_bytes())
@@ -157,7 +169,11 @@ impl Value {
     }
 
     fn alive(&self) -> Vec<Process> {
-        let marked = pids().filter(|&pid| self.is_on(pid));
+        let helpers = self.helpers.lock().unwrap();
+        let is_helper = |pid| helpers.iter().any(|helper| helper.pid == pid);
+        let others = pids().filter(|&pid| !is_helper(pid) && self.is_on(pid));
+        let own = helpers.iter().filter(|helper| helper.is_alive());
+        let marked = others.chain(own.map(|helper| helper.pid));
         marked
             .filter_map(Process::find)
             .filter(Process::is_alive)
