@@ -48,4 +48,85 @@ defmodule MuonTrap.CollectorTest do
     assert Enum.count(binaries, fn {_id, size, _references} -> size == 1000 end) < 10
     assert byte_size(grown) == 256_000
   end
+
+  describe "a text device" do
+    @describetag :tmp_dir
+
+    setup %{tmp_dir: directory} do
+      {:ok, string} = StringIO.open("")
+      path = Path.join(directory, "text")
+
+      %{
+        devices: [
+          {IO.stream(string, :line), fn -> StringIO.flush(string) end},
+          {File.stream!(path, [:utf8]), fn -> File.read!(path) end}
+        ]
+      }
+    end
+
+    test "gets whole characters, however the output is cut into chunks", %{devices: devices} do
+      text = "aä€😀e"
+
+      for size <- 1..byte_size(text), {into, contents} <- devices do
+        collect(into, chunks(text, size))
+        assert contents.() == text
+      end
+    end
+
+    defp chunks(text, size) when byte_size(text) <= size, do: [text]
+
+    defp chunks(text, size) do
+      <<chunk::binary-size(size), rest::binary>> = text
+      [chunk | chunks(rest, size)]
+    end
+
+    test "gets all that comes before a byte that it refuses", %{devices: devices} do
+      for chunks <- [["aä\xFFb"], ["aä", <<0xE2>>, "b"], ["aä", <<0xE2, 0x82>>], ["aä", <<0x82>>]],
+          {into, contents} <- devices do
+        error = assert_raise ErlangError, fn -> collect(into, chunks) end
+        assert error.original == :no_translation
+        assert contents.() == "aä"
+      end
+    end
+
+    test "that takes all bytes gets all bytes" do
+      device = spawn_link(fn -> take_all([]) end)
+
+      for bytes <- [<<0xFF>>, <<0xE2>>, <<0xE2, 0x82>>, <<0xC0, 0x80, 0x80>>, <<0xF0, 0x9F>>],
+          size <- 1..4 do
+        collect(IO.stream(device, :line), chunks("a" <> bytes <> "ä" <> bytes, size))
+        send(device, {:contents, self()})
+        assert_receive {:contents, contents}
+        assert contents == "a" <> bytes <> "ä" <> bytes
+      end
+    end
+
+    defp take_all(taken) do
+      receive do
+        {:io_request, from, ref, {:put_chars, :unicode, bytes}} ->
+          send(from, {:io_reply, ref, :ok})
+          take_all([taken | bytes])
+
+        {:contents, from} ->
+          send(from, {:contents, IO.iodata_to_binary(taken)})
+          take_all([])
+      end
+    end
+
+    test "waits for nothing but the rest of a character", %{devices: [{into, contents} | _]} do
+      {initial, fun} = Collector.into(into)
+      acc = fun.(initial, {:cont, "aä" <> binary_part("€", 0, 2)})
+      assert contents.() == "aä"
+      acc = fun.(acc, {:cont, binary_part("€", 2, 1) <> "b"})
+      assert contents.() == "€b"
+      fun.(acc, :done)
+    end
+  end
+
+  test "a raw device gets chunks as they are" do
+    {:ok, string} = StringIO.open("")
+    {initial, fun} = Collector.into(IO.binstream(string, :line))
+    fun.(initial, {:cont, <<0xE2>>})
+    assert StringIO.flush(string) == <<0xC3, 0xA2>>
+  end
 end

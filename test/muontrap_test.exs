@@ -24,6 +24,20 @@ defmodule MuonTrapTest do
       assert {%MapSet{}, 0} = sh("echo a", into: MapSet.new())
     end
 
+    @tag :tmp_dir
+    test ":into a text device that takes whole characters", %{tmp_dir: directory} do
+      script = "for i in 1 2 3; do seq -f 'é€%g' 1 5000; done"
+      {expected, 0} = sh(script)
+      {:ok, string} = StringIO.open("")
+      path = Path.join(directory, "output")
+
+      for into <- [IO.stream(string, :line), File.stream!(path, [:utf8])],
+          do: assert({_into, 0} = sh(script, into: into))
+
+      assert StringIO.flush(string) == expected
+      assert File.read!(path) == expected
+    end
+
     test ":lines" do
       # With one byte at a time too, as the chunks must not show.
       for window <- [1, 10_240], max <- [1, 3, 1024] do

@@ -24,7 +24,7 @@ defmodule MuonTrap.Runner do
   @spec run(Options.t()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   def run(options) do
     deadline = deadline(options.timeout)
-    {initial, fun} = Collector.into(options.into)
+    {initial, fun} = Collector.into(options.into, options.lines)
 
     case Port.start(options) do
       {:ok, session} ->
