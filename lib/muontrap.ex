@@ -40,7 +40,8 @@ defmodule MuonTrap do
 
   Those of `System.cmd/3`:
 
-    * `:into` - collects the output into this `Collectable`, by default `""`
+    * `:into` - collects the output into this `Collectable`, by default `""`. A text device such as
+      `IO.stream()` gets whole characters. It refuses what is not UTF-8, as it does with `System.cmd/3`
 
     * `:lines` - collects line by line, without the `\\n` or `\\r\\n` at the end. Takes a number of bytes,
       1 or more. The lines are whole however long they are, as with `System.cmd/3`
@@ -48,7 +49,7 @@ defmodule MuonTrap do
     * `:cd` - the directory to run the program in
 
     * `:env` - an enumerable of pairs of strings, to be added to the environment of the BEAM. `nil` as
-      the value removes a variable. The values show in no log, exception or state of a process
+      the value removes a variable, and `""` sets an empty one, which `System.cmd/3` leaves out. The values show in no log, exception or state of a process
 
     * `:arg0` - the program's name for itself, its argument 0
 

@@ -35,6 +35,7 @@ pub mod diagnostics;
 pub mod doctor;
 pub mod emergency;
 pub mod entry;
+pub mod environment;
 pub mod error;
 pub mod flags;
 pub mod forced_end;

@@ -9,6 +9,7 @@ use crate::config::{Capture, Config, Transport};
 use crate::control::Control;
 use crate::descendants;
 use crate::emergency;
+use crate::environment;
 use crate::error::{Failure, Step};
 use crate::identity::Identity;
 use crate::input::Input;
@@ -135,10 +136,11 @@ impl Attempt<'_> {
         // Last but for the program itself: once that runs, nothing here may fail.
         let reactor = reactor(self.control, self.outbox, self.signals, &self.relay)
             .map_err(|error| failed("watch descriptors", &error))?;
+        let environment = environment::decoded();
         let pid = spawn::spawn(&Plan {
             path: self.path,
             argv: &config.argv,
-            clear_env: false,
+            environment: environment.as_deref(),
             cd: config.cd.as_deref(),
             identity: self.identity,
             cpu_limit: self.cpu_limit,

@@ -36,8 +36,8 @@ pub struct Plan<'a> {
     pub path: &'a CStr,
     /// `argv`, `argv[0]` included.
     pub argv: &'a [CString],
-    /// Whether it has no environment, instead of muontrap's own.
-    pub clear_env: bool,
+    /// The environment, when it is not muontrap's own.
+    pub environment: Option<&'a [CString]>,
     /// The working directory, when it is not muontrap's own.
     pub cd: Option<&'a CStr>,
     /// User and groups.
@@ -112,17 +112,13 @@ impl Mishap {
 
 /// Starts the program and returns its pid once it was exec'ed. On failure nothing is left.
 pub fn spawn(plan: &Plan<'_>) -> Result<i32, Failure> {
-    let argv: Vec<*const libc::c_char> = plan
-        .argv
-        .iter()
-        .map(|word| word.as_ptr())
-        .chain([std::ptr::null()])
-        .collect();
+    let argv = pointers(plan.argv);
+    let environment = plan.environment.map(pointers);
     let cgroup_procs = plan.cgroup.map(Cgroup::entry_fds).unwrap_or_default();
     let child = Child {
         path: plan.path.as_ptr(),
         argv: argv.as_ptr(),
-        clear_env: plan.clear_env,
+        environment: environment.as_ref().map_or(std::ptr::null(), Vec::as_ptr),
         cd: plan.cd.map_or(std::ptr::null(), CStr::as_ptr),
         identity: plan.identity,
         cpu_limit: plan
@@ -146,6 +142,12 @@ pub fn spawn(plan: &Plan<'_>) -> Result<i32, Failure> {
             Err(explain(plan, mishap))
         }
     }
+}
+
+/// What `execve(2)` takes.
+fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+    let pointers = strings.iter().map(|string| string.as_ptr());
+    pointers.chain([std::ptr::null()]).collect()
 }
 
 fn source(stdio: &Stdio) -> Option<RawFd> {
@@ -215,7 +217,8 @@ fn explain(plan: &Plan<'_>, mishap: Mishap) -> Failure {
 struct Child<'a> {
     path: *const libc::c_char,
     argv: *const *const libc::c_char,
-    clear_env: bool,
+    /// `null` for muontrap's own.
+    environment: *const *const libc::c_char,
     cd: *const libc::c_char,
     identity: &'a Identity,
     cpu_limit: *const libc::rlimit,

@@ -7,7 +7,7 @@ defmodule MuonTrap.Helper do
 
   # Where the helper is, and what to say when it cannot be started.
 
-  alias MuonTrap.{Errno, Error}
+  alias MuonTrap.{Errno, Error, Native}
 
   @doc "Where the helper should be, without looking whether it is there."
   @spec find() :: {:ok, binary()} | {:error, Error.t()}
@@ -31,11 +31,13 @@ defmodule MuonTrap.Helper do
   end
 
   defp from_environment do
-    case System.get_env("MUONTRAP_HELPER") do
-      "" -> nil
-      path -> path
+    case Native.getenv(~c"MUONTRAP_HELPER") do
+      none when none in [nil, [""]] -> nil
+      paths -> existing(paths)
     end
   end
+
+  defp existing(paths), do: Enum.find(paths, hd(paths), &File.exists?/1)
 
   defp in_priv do
     case :code.priv_dir(:muontrap) do
@@ -52,7 +54,8 @@ defmodule MuonTrap.Helper do
         {:error, error}
 
       directory ->
-        {:ok, Path.join(List.to_string(directory), "muontrap")}
+        paths = directory |> to_charlist() |> Native.candidates()
+        {:ok, paths |> Enum.map(&Path.join(&1, "muontrap")) |> existing()}
     end
   end
 

@@ -10,7 +10,7 @@ defmodule MuonTrap.Options do
   running anything.
   """
 
-  alias MuonTrap.LineBuffer
+  alias MuonTrap.{LineBuffer, Native}
   alias MuonTrap.Options.{Cgroup, Env, Signals, Users}
 
   import MuonTrap.Options.Text, only: [text?: 1]
@@ -102,7 +102,7 @@ defmodule MuonTrap.Options do
     Map.merge(options, %{
       command: command,
       cmd:
-        find_executable(command) ||
+        program(command) ||
           :erlang.error(:enoent, [context, command, args, hide_env(opts)]),
       args: args,
       capture_output: capture_output?(context, options)
@@ -145,17 +145,9 @@ defmodule MuonTrap.Options do
   defp function(:run), do: "MuonTrap.run/3"
   defp function(:daemon), do: "MuonTrap.Daemon.start_link/3"
 
-  defp find_executable(command) do
-    cond do
-      Path.type(command) == :absolute -> command
-      not String.valid?(command) -> nil
-      path = :os.find_executable(String.to_charlist(command)) -> absolute(List.to_string(path))
-      true -> nil
-    end
-  end
-
-  # PATH may hold relative directories, and the program may run in another one than the BEAM.
-  defp absolute(path), do: if(Path.type(path) == :absolute, do: path, else: Path.absname(path))
+  # Whether there is something to execute at an absolute path is for the helper to say.
+  defp program("/" <> _rest = path), do: path
+  defp program(command), do: Native.find_executable(command)
 
   defp capture_output?(:daemon, options),
     do: logs?(options) or options.capture_stderr_only

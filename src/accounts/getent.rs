@@ -48,7 +48,7 @@ pub fn ask(getent: &CStr, database: &str, key: &OsStr) -> io::Result<Vec<u8>> {
     let plan = Plan {
         path: getent,
         argv: &argv,
-        clear_env: true,
+        environment: Some(&[]),
         cd: Some(c"/"),
         identity: &Identity::default(),
         cpu_limit: None,

@@ -141,11 +141,10 @@ unsafe fn set_up_and_exec(
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-        if child.clear_env {
-            let none = std::ptr::null();
-            libc::execve(child.path, child.argv, &raw const none);
-        } else {
+        if child.environment.is_null() {
             libc::execv(child.path, child.argv);
+        } else {
+            libc::execve(child.path, child.argv, child.environment);
         }
     }
     Err(Stage::Exec)

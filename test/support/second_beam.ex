@@ -18,14 +18,14 @@ defmodule MuonTrap.Test.SecondBeam do
 
   @doc """
   Starts it, with `marker` in the environment of all its processes and room for `descriptors` open
-  files. It ends with the test.
+  files, from a shell that has run `script`. It ends with the test.
   """
-  @spec start(String.t(), pos_integer()) :: t()
-  def start(marker, descriptors \\ 1024) do
+  @spec start(String.t(), pos_integer(), String.t()) :: t()
+  def start(marker, descriptors \\ 1024, script \\ ":") do
     {:ok, peer, _node} =
       :peer.start(%{
         connection: :standard_io,
-        exec: {~c"/bin/sh", [~c"-c", exec(descriptors), ~c"sh"]},
+        exec: {~c"/bin/sh", [~c"-c", exec(descriptors, script), ~c"sh"]},
         args: Enum.flat_map(ebins(), &[~c"-pa", &1]),
         env: [{~c"MARKER", String.to_charlist(marker)}],
         wait_boot: 60_000
@@ -39,9 +39,9 @@ defmodule MuonTrap.Test.SecondBeam do
   end
 
   # The usual soft limit of 1024 files is too low for a thousand ports; the hard one is higher.
-  defp exec(descriptors) do
+  defp exec(descriptors, script) do
     ~c"[ $(ulimit -n) = unlimited ] || [ $(ulimit -n) -ge #{descriptors} ] || " ++
-      ~c"ulimit -n #{descriptors} || exit; exec erl \"$@\""
+      ~c"ulimit -n #{descriptors} || exit; #{script}; exec erl \"$@\""
   end
 
   defp ebins do

@@ -10,6 +10,8 @@ defmodule MuonTrap.Options.Env do
   # function. So they are in no log, whoever writes it. Messages about invalid variables leave values
   # out, too.
 
+  alias MuonTrap.Environment
+
   import MuonTrap.Options.Text, only: [text?: 1]
 
   @enforce_keys [:names, :reveal]
@@ -37,7 +39,7 @@ defmodule MuonTrap.Options.Env do
       pairs = Enum.map(value, &pair/1)
 
       case List.keyfind(pairs, :error, 0) do
-        nil -> {:ok, %{hide(value) | reveal: fn -> pairs end}}
+        nil -> {:ok, %{hide(value) | reveal: fn -> Environment.port_env(pairs) end}}
         error -> error
       end
     else
@@ -51,16 +53,14 @@ defmodule MuonTrap.Options.Env do
   defp pair({name, value}) do
     cond do
       not name?(name) -> {:error, "#{show(name)} cannot be the name of a variable"}
-      value == nil -> {String.to_charlist(name), false}
-      valid?(value) -> {String.to_charlist(name), String.to_charlist(value)}
+      value == nil or text?(value) -> {name, value}
       true -> {:error, "the value of #{show(name)} is no string, or has a null byte"}
     end
   end
 
   defp pair(_other), do: {:error, "expected pairs of strings, got an element that is no pair"}
 
-  defp name?(name), do: valid?(name) and name != "" and not String.contains?(name, "=")
-  defp valid?(text), do: text?(text) and String.valid?(text)
+  defp name?(name), do: text?(name) and name != "" and not String.contains?(name, "=")
 
   defp show(name) when is_binary(name) or is_atom(name), do: name |> shown() |> inspect()
   defp show(_name), do: "what is no string"

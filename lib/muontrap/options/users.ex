@@ -28,7 +28,7 @@ defmodule MuonTrap.Options.Users do
   def parse("root"), do: :error
 
   def parse(name) when is_binary(name) do
-    if String.valid?(name) and name =~ ~r/\A[^\s\d:,\/+=\0-][^\s:,\/\0]*\z/u,
+    if name =~ ~r/\A[^\s\d:,\/+=\0-][^\s:,\/\0]*\z/,
       do: {:ok, name},
       else: :error
   end
