@@ -19,9 +19,9 @@ defmodule MuonTrap.Build.Cargo do
           {:ok, Path.t()} | {:error, String.t()}
   def build(source, choice, target_dir, digest) do
     with {:ok, cargo} <- find(),
-         {:ok, %{host: host}} <- version(cargo, source) do
-      cargo = %{path: cargo, source: source, host: host, target_dir: target_dir}
-      {triple, flags} = linkage(cargo, choice)
+         {:ok, %{host: host}} <- version(cargo, source),
+         cargo = %{path: cargo, source: source, host: host, target_dir: target_dir},
+         {:ok, {triple, flags}} <- linkage(cargo, choice) do
       build_for(cargo, triple, flags, digest)
     end
   end
@@ -38,30 +38,66 @@ defmodule MuonTrap.Build.Cargo do
         {:ok, Path.join([cargo.target_dir, triple, "release", "muontrap"])}
 
       status ->
-        why = advice(triple, cargo.host, cargo.source)
-        {:error, "\"cargo rustc\" ended with status #{status}#{why}"}
+        {:error, "\"cargo rustc\" ended with status #{status}" <> advice(cargo, triple)}
     end
   end
 
-  # The first way that a program of nothing can be linked in.
+  # The first way in which an empty program can be linked. When all of these fail, it is either the
+  # static C library that is missing, or the linker, and then there is no need to go on.
   defp linkage(cargo, choice) do
     attempts = Linkage.attempts(env(), choice, cargo.host)
+    triple = if choice == :host, do: cargo.host, else: choice
 
-    case Enum.find(attempts, &works?(cargo, &1)) do
-      nil ->
-        triple = if choice == :host, do: cargo.host, else: choice
-        note = Linkage.note(attempts, choice)
-        # Without the standard library, there is going to be an error that says so.
-        if note && std_installed?(triple, cargo.source), do: Mix.shell().info(note)
-        {triple, []}
+    cond do
+      found = Enum.find(attempts, &match?({:ok, _output}, link(cargo, &1))) ->
+        {:ok, found}
 
-      found ->
-        found
+      # There is going to be an error that says so.
+      attempts == [] or not std_installed?(triple, cargo.source) ->
+        {:ok, {triple, []}}
+
+      message = no_linker(link(cargo, {triple, []})) ->
+        {:error, message}
+
+      true ->
+        Mix.shell().info(Linkage.note(attempts, choice))
+        {:ok, {triple, []}}
     end
+  end
+
+  # rustc says "linker `cc` not found", and "linking with `cc` failed" without a C library.
+  defp no_linker({:error, output}) do
+    case Regex.run(~r/^error: (linker|linking with) `([^`]*)`/m, output) do
+      [_, "linker", linker] ->
+        "There is no C linker, which Rust needs: " <> install_linker(linker, output)
+
+      [_, "linking with", linker] ->
+        "The C linker cannot link an empty program: " <> install_linker(linker, output)
+
+      nil ->
+        nil
+    end
+  end
+
+  defp no_linker({:ok, _output}), do: nil
+
+  defp install_linker(linker, output) do
+    """
+    Rust calls #{linker}. Install it with the C library in one of these ways:
+
+        apt-get install gcc libc6-dev    # Debian, Ubuntu
+        dnf install gcc glibc-devel      # Fedora
+        apk add gcc musl-dev             # Alpine
+
+    #{ready_built()}
+    cargo says:
+
+    #{String.trim(output)}
+    """
   end
 
   # By cargo, since only cargo knows all places where a linker and flags may be configured.
-  defp works?(cargo, {triple, flags}) do
+  defp link(cargo, {triple, flags}) do
     probe = Path.join(cargo.target_dir, "muontrap_probe")
     File.mkdir_p!(probe)
     File.write!(Path.join(probe, "main.rs"), "fn main() {}\n")
@@ -80,8 +116,13 @@ defmodule MuonTrap.Build.Cargo do
 
     command = ~w(rustc --quiet --offline --manifest-path) ++ [Path.join(probe, "Cargo.toml")]
 
-    std_installed?(triple, cargo.source) and
-      match?({_output, 0}, cargo(cargo, triple, command, flags, stderr_to_stdout: true))
+    with true <- std_installed?(triple, cargo.source),
+         {output, 0} <- cargo(cargo, triple, command, flags, stderr_to_stdout: true) do
+      {:ok, output}
+    else
+      false -> {:error, ""}
+      {output, _status} -> {:error, output}
+    end
   end
 
   # Its output goes where ours goes, as it comes: on a terminal with colours and progress.
@@ -143,22 +184,43 @@ defmodule MuonTrap.Build.Cargo do
         apt-get install cargo-web                                # Debian 12 (bookworm)
         apt-get install cargo                                    # Debian 13 (trixie) and newer
 
+    #{ready_built()}
+    """
+  end
+
+  defp ready_built do
+    """
     Or use a muontrap that was built elsewhere, and no Rust at all: set the environment variable
     MUONTRAP_HELPER, or "config :muontrap, helper:", to its absolute path. For a folder of helpers
     with their checksums, it is MUONTRAP_HELPERS, or "config :muontrap, helpers:".
     """
   end
 
-  # Why a build for another machine failed, when that is easy to tell: no standard library for it.
-  defp advice(triple, triple, _source), do: ", see its output above."
+  # Why a build failed, when that is easy to tell.
+  defp advice(cargo, triple) do
+    cond do
+      triple != cargo.host and not std_installed?(triple, cargo.source) ->
+        ": Rust's standard library for #{triple} is not installed. " <>
+          "Install it with \"rustup target add #{triple}\"."
 
-  defp advice(triple, _host, source) do
-    if std_installed?(triple, source) do
-      ", see its output above."
-    else
-      ": Rust's standard library for #{triple} is not installed. " <>
-        "Install it with \"rustup target add #{triple}\"."
+      not crates_there?(cargo, triple) ->
+        """
+        : the crates that the helper depends on could not be downloaded. Where there is a network,
+        "cargo fetch --locked" in #{cargo.source} downloads them to CARGO_HOME (~/.cargo), which can
+        be copied.
+
+        #{ready_built()}
+        """
+
+      true ->
+        ", see its output above."
     end
+  end
+
+  # Lists the dependencies, for which it has to read each of them.
+  defp crates_there?(cargo, triple) do
+    args = ~w(tree --quiet --offline --locked --edges normal,build --target #{triple})
+    match?({_, 0}, System.cmd(cargo.path, args, cd: cargo.source, stderr_to_stdout: true))
   end
 
   # As far as rustc can tell.

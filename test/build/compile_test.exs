@@ -2,8 +2,6 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-Code.require_file("support.exs", __DIR__)
-
 defmodule MuonTrap.Build.CompileTest do
   # The project's own build, on a crate of two lines that cargo builds in no time.
   use MuonTrap.BuildCase
@@ -171,6 +169,33 @@ defmodule MuonTrap.Build.CompileTest do
     compile!(project)
     assert says(helper) == "one"
   end
+
+  test "says first that a C linker is missing, and what to install", context do
+    %{project: project, helper: helper, dir: dir} = context
+    path = path_without(dir, ~w(cc gcc clang))
+    {output, status} = mix(project, ["compile"], PATH: path)
+    assert status != 0
+    assert output =~ ~r/\A(.*\n){0,2}Cannot build the helper muontrap\. There is no C linker/
+    assert output =~ "apt-get install gcc"
+    assert output =~ "MUONTRAP_HELPER"
+    refute output =~ "linked dynamically"
+    refute File.exists?(helper)
+  end
+
+  test "says what to do about a crate that cannot be downloaded", %{dir: dir} do
+    project = copy_project(Path.join(dir, "whole"))
+    env = [CARGO_HOME: Path.join(dir, "cargo"), CARGO_NET_OFFLINE: "true"]
+
+    {output, status} = mix(project, ["compile"], [RUSTUP_HOME: rustup_home()] ++ env)
+
+    assert status != 0
+    assert output =~ "crates that the helper depends on could not be downloaded"
+    assert output =~ "cargo fetch --locked"
+    assert output =~ "MUONTRAP_HELPER"
+  end
+
+  # Beside CARGO_HOME, unless it is set.
+  defp rustup_home, do: System.get_env("RUSTUP_HOME") || Path.expand("~/.rustup")
 
   test "is undone by mix clean", %{project: project, helper: helper} do
     compile!(project)

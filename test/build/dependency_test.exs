@@ -2,8 +2,6 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-Code.require_file("support.exs", __DIR__)
-
 defmodule MuonTrap.Build.DependencyTest do
   # MuonTrap itself, as other projects use it.
   use MuonTrap.BuildCase

@@ -2,8 +2,6 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-Code.require_file("support.exs", __DIR__)
-
 defmodule MuonTrap.Build.HelpersTest do
   # A folder of helpers that were built elsewhere, for a project that has nothing to build one from.
   use MuonTrap.BuildCase

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.BuildCase do
-  # For tests that run Mix on a project in a folder of its own, as a user would.
+  @moduledoc "For tests that run Mix on a project in a folder of its own, as a user would."
   use ExUnit.CaseTemplate
 
   @root Path.expand("../..", __DIR__)
@@ -71,19 +71,24 @@ defmodule MuonTrap.BuildCase do
   end
 
   @doc "A PATH like ours, but without cargo and rustc."
-  def path_without_rust(dir) do
+  def path_without_rust(dir), do: path_without(dir, ~w(cargo rustc rustup))
+
+  @doc "A PATH like ours, but without programs of these names."
+  def path_without(dir, programs) do
     System.get_env("PATH")
     |> String.split(":")
     |> Enum.with_index()
-    |> Enum.map_join(":", fn {folder, n} -> without_rust(folder, Path.join(dir, "path#{n}")) end)
+    |> Enum.map_join(":", fn {folder, n} ->
+      without(folder, programs, Path.join(dir, "path#{n}"))
+    end)
   end
 
-  defp without_rust(folder, copy) do
-    if File.exists?(Path.join(folder, "cargo")) do
+  defp without(folder, programs, copy) do
+    if Enum.any?(programs, &File.exists?(Path.join(folder, &1))) do
       File.mkdir_p!(copy)
 
       for name <- File.ls!(folder),
-          name not in ~w(cargo rustc rustup),
+          name not in programs,
           do: File.ln_s!(Path.join(folder, name), Path.join(copy, name))
 
       copy
