@@ -17,7 +17,7 @@ defmodule Bench.Cases do
           better: :less | :more,
           must: number(),
           aim: number(),
-          run: (() -> Measure.result())
+          run: function()
         }
 
   @doc "All of them. `musl?`: the helper does without glibc, of which more is expected."

@@ -17,7 +17,7 @@ defmodule Bench.Measure do
         }
 
   @doc "Microseconds that `fun` takes."
-  @spec time((() -> term())) :: pos_integer()
+  @spec time(function()) :: pos_integer()
   def time(fun) do
     :erlang.garbage_collect()
     {us, _} = :timer.tc(fun)
@@ -25,7 +25,7 @@ defmodule Bench.Measure do
   end
 
   @doc "Times both in turn, `n` times. The value is ours / theirs, or with `:speed` how many times as fast."
-  @spec pairs(pos_integer(), :cost | :speed, (() -> term()), (() -> term())) :: result()
+  @spec pairs(pos_integer(), :cost | :speed, function(), function()) :: result()
   def pairs(n, what, ours, theirs) do
     # Not counted: whatever is loaded and cached the first time.
     ours.()
