@@ -64,7 +64,9 @@ defmodule MuonTrap do
   Stopping and flow control:
 
     * `:timeout` - after this many milliseconds from the call the program is stopped, and the exit
-      status is `:timeout`. The output up to its end is there. By default `:infinity`
+      status is `:timeout`. The output up to its end is there. By default `:infinity`. A `Collectable`
+      runs in the calling process: one that takes longer for a chunk holds up the stop by that, and
+      the program waits meanwhile, once its window is full
 
     * `:stop_signal` - the signal that tells the program to stop: a number from 1 to 64, or a name
       such as `:sigint`, `:SIGINT` or `"SIGINT"`. By default SIGTERM

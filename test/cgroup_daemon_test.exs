@@ -178,13 +178,24 @@ defmodule MuonTrap.CgroupDaemonTest do
     test "before the program is started there is none, either" do
       wait = fn -> Process.sleep(:infinity) end
       {:ok, daemon} = Daemon.start_link("sleep", ["1000"], wait_for: wait, cgroup_path: "unused")
-      assert Daemon.cgroup_path(daemon) == nil
       assert Daemon.cgget(daemon, "memory.max") == {:error, :enoent}
       GenServer.stop(daemon)
     end
   end
 
   describe "cgroup_path/1" do
+    test "is known before the program is started" do
+      wait = fn -> Process.sleep(:infinity) end
+      {:ok, daemon} = Daemon.start_link("sleep", ["1000"], wait_for: wait, cgroup_path: "unused")
+      assert Daemon.cgroup_path(daemon) == "unused"
+      GenServer.stop(daemon)
+
+      {:ok, daemon} = Daemon.start_link("sleep", ["1000"], wait_for: wait, cgroup_base: "unused")
+      assert "unused/muontrap-" <> _unique = path = Daemon.cgroup_path(daemon)
+      assert Daemon.cgroup_path(daemon) == path
+      GenServer.stop(daemon)
+    end
+
     @tag needs(cgroups: [])
     test "is the path that was given, or the new one below the base" do
       with_group(fn group ->
@@ -192,8 +203,19 @@ defmodule MuonTrap.CgroupDaemonTest do
         assert Daemon.cgroup_path(daemon) == group
         GenServer.stop(daemon)
 
-        {:ok, daemon} = Daemon.start_link("sleep", ["1000"], cgroup_base: group)
+        test = self()
+
+        wait = fn ->
+          send(test, {:waiting, self()})
+          receive(do: (:go_on -> :ok))
+        end
+
+        opts = [cgroup_base: group, wait_for: wait]
+        {:ok, daemon} = Daemon.start_link("sleep", ["1000"], opts)
         path = Daemon.cgroup_path(daemon)
+        assert_receive {:waiting, waiter}, 5000
+        send(waiter, :go_on)
+        wait_until(fn -> is_integer(Daemon.program_os_pid(daemon)) end)
         assert Path.dirname(path) == group
         assert Daemon.program_os_pid(daemon) in members(path)
         GenServer.stop(daemon)

@@ -9,18 +9,27 @@ defmodule MuonTrap.DaemonLogTest do
   import ExUnit.CaptureLog
 
   alias MuonTrap.Daemon
+  alias MuonTrap.Daemon.Events
 
-  # Runs a program to its end, with exit status 0, and returns what was logged.
+  require Logger
+
+  # Runs a program to its end and returns what was logged of its output.
   defp logged(script, opts, capture \\ []) do
+    :ok = Logger.put_module_level(Events, :none)
+    log(script, opts, capture)
+  after
+    Logger.delete_module_level(Events)
+  end
+
+  # All that was logged.
+  defp log(script, opts, capture \\ []) do
     defaults = [format: "$level|$message|$metadata\n", metadata: [:muontrap_cmd]]
     capture = Keyword.merge([colors: [enabled: false]] ++ defaults, capture)
 
     capture_log(capture, fn ->
+      Process.flag(:trap_exit, true)
       {:ok, daemon} = Daemon.start_link("sh", ["-c", script], opts)
-      ref = Process.monitor(daemon)
-
-      assert_receive {:DOWN, ^ref, :process, ^daemon, reason} when reason in [:normal, :noproc],
-                     5000
+      assert_receive {:EXIT, ^daemon, _reason}, 5000
     end)
   end
 
@@ -64,5 +73,155 @@ defmodule MuonTrap.DaemonLogTest do
 
   test "a logger_fun goes before log_output" do
     assert logged("echo a", log_output: :info, logger_fun: fn _line -> :ok end) == ""
+  end
+
+  test "the metadata goes with what logger_fun logs" do
+    opts = [logger_fun: &Logger.info(&1), logger_metadata: [mine: 1]]
+
+    assert logged("echo a", opts, metadata: [:muontrap_cmd, :muontrap_args, :mine]) ==
+             "info|a|muontrap_cmd=sh muontrap_args=-c echo a mine=1 \n"
+  end
+
+  describe "the end of the program is logged," do
+    defp ending(script, opts \\ []) do
+      script |> log(opts, metadata: [:mine]) |> String.split("\n") |> hd()
+    end
+
+    test "whether the output is or not" do
+      for opts <- [[], [log_output: :info], [logger_fun: fn _line -> :ok end]] do
+        assert ending("exit 0", opts) == "info|sh: Process exited successfully|"
+        assert ending("exit 3", opts) == "error|sh: Process exited with status 3|"
+      end
+    end
+
+    test "with the metadata of the daemon" do
+      opts = [logger_metadata: [mine: 1]]
+      assert ending("exit 0", opts) == "info|sh: Process exited successfully|mine=1 "
+      assert ending("exit 3", opts) == "error|sh: Process exited with status 3|mine=1 "
+    end
+
+    test "with the name of the signal" do
+      for {signal, name} <- [KILL: "SIGKILL", TERM: "SIGTERM", SEGV: "SIGSEGV"] do
+        status = 128 + %{KILL: 9, TERM: 15, SEGV: 11}[signal]
+
+        assert ending("ulimit -c 0; kill -#{signal} $$") ==
+                 "error|sh: Process exited with status #{status} (#{name})|"
+      end
+
+      assert ending("kill -34 $$") == "error|sh: Process exited with status 162 (signal 34)|"
+    end
+
+    test "after its last line" do
+      assert ["info|sh: last|", "info|sh: Process exited" <> _ | _] =
+               "printf last" |> log([log_output: :info], metadata: []) |> String.split("\n")
+    end
+
+    test "once it ends by itself, but not when it is stopped" do
+      log =
+        capture_log(fn ->
+          {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
+          GenServer.stop(daemon)
+        end)
+
+      assert log == ""
+    end
+
+    test "unless the level of the module says otherwise" do
+      :ok = Logger.put_module_level(Events, :error)
+      assert log("exit 0", []) == ""
+      assert ending("exit 3") =~ "status 3"
+      :ok = Logger.put_module_level(Events, :none)
+      refute log("exit 3", []) =~ "status 3"
+    after
+      Logger.delete_module_level(Events)
+    end
+
+    test "with a hint when it has put itself in the background" do
+      assert [info, warning, ""] =
+               "sleep 1000 & setsid sleep 1000 & exit 0"
+               |> log([], metadata: [])
+               |> String.split("\n")
+
+      assert info == "info|sh: Process exited successfully|"
+
+      assert warning =~
+               ~r/^(\[?)warn(ing)?\|sh: Process exited with status 0 after \d+ ms, and 2 processes that it left behind were killed\. /
+
+      assert warning =~ "run it in the foreground"
+      assert warning =~ "orphans: :leave"
+    end
+
+    test "without the hint when nothing was killed, or something else is wrong" do
+      refute log("exit 0", []) =~ "foreground"
+      refute log("sleep 1000 & exit 3", []) =~ "foreground"
+    end
+  end
+
+  describe "a program that is not there is logged," do
+    defp failing(command, opts) do
+      capture_log([format: "$level|$message|$metadata\n", metadata: [:mine]], fn ->
+        Process.flag(:trap_exit, true)
+
+        with {:ok, daemon} <- Daemon.start_link(command, [], opts),
+             do: assert_receive({:EXIT, ^daemon, :enoent}, 5000)
+      end)
+    end
+
+    test "and where it was looked for" do
+      log = failing("no_such_program", logger_metadata: [mine: 1])
+      assert log =~ ~s(error|no_such_program: there is no program "no_such_program" in PATH)
+      assert log =~ System.get_env("PATH")
+      assert log =~ "|mine=1"
+    end
+
+    test "by its path" do
+      for opts <- [[], [wait_for: fn -> :ok end]] do
+        log = failing("/no/such/program", [logger_metadata: [mine: 1]] ++ opts)
+        assert log =~ ~s(error|/no/such/program: there is no program "/no/such/program"|mine=1)
+      end
+    end
+
+    @tag :tmp_dir
+    test "or is not executable", %{tmp_dir: directory} do
+      plain = Path.join(directory, "plain")
+      File.write!(plain, "")
+      log = capture_log(fn -> assert Daemon.start_link(plain, []) == {:error, :eacces} end)
+      assert log =~ "#{inspect(plain)} is not executable"
+    end
+  end
+
+  describe "the crash report of a daemon" do
+    test "is short, and has no bytes of frames" do
+      # "\x82" is the tag of a frame with output, and "\x85" that of the exit report.
+      for {script, opts, expected} <- [
+            {"exit 3", [], ["exit_status: 3", "signal: nil"]},
+            {"kill -TERM $$", [], ["exit_status: 143", "signal: 15"]},
+            {"echo secret_$(echo output); sleep 1000", [logger_fun: fn _line -> exit(:no) end],
+             []}
+          ] do
+        log = log(script, opts)
+        assert log =~ "terminating"
+        assert [_, state] = Regex.run(~r/State: (.*)/, log)
+        for part <- [~s(command: "sh"), "program_os_pid:" | expected], do: assert(state =~ part)
+        assert byte_size(state) < 300
+        refute state =~ "secret_output"
+        refute log =~ "<<"
+        refute log =~ "data"
+      end
+    end
+
+    test "shows how many bytes came, when a message is to blame" do
+      {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
+      port = :sys.get_state(daemon).session.port
+      message = {port, {:data, <<0x82, "secret_output">>}}
+      status = Daemon.Server.format_status(%{message: message, queue: [message]})
+
+      assert status == %{
+               message: {port, {:data, "14 bytes"}},
+               queue: [{port, {:data, "14 bytes"}}]
+             }
+
+      GenServer.stop(daemon)
+    end
   end
 end

@@ -9,10 +9,10 @@ defmodule MuonTrap.DaemonTest do
 
   alias MuonTrap.Daemon
 
-  doctest MuonTrap.Daemon
-
   # Daemons that end with an error are reported by OTP.
   @moduletag :capture_log
+
+  doctest MuonTrap.Daemon
 
   defp start(script, opts), do: Daemon.start_link("sh", ["-c", script], opts)
 

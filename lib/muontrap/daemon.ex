@@ -35,13 +35,14 @@ defmodule MuonTrap.Daemon do
     * `:log_transform` - a function that takes a line and returns what to log. By default bytes that
       are not UTF-8 are shown as in `\\xFF`
 
-    * `:logger_metadata` - a keyword list of metadata for each logged line. `muontrap_cmd` (the
-      command) and `muontrap_args` (the arguments, with spaces between) are always there
+    * `:logger_metadata` - a keyword list of metadata for all that the daemon's process logs.
+      `muontrap_cmd` (the command) and `muontrap_args` (the arguments, with spaces between) are always
+      there
 
     * `:logger_fun` - is called with each line in the daemon's process, instead of `Logger`: a
       function of one argument, `{module, function}`, or `{module, function, args}` where the line
       comes before `args`. The line is a binary with the bytes that the program wrote. With it,
-      the four options above have no effect
+      `:log_output`, `:log_prefix` and `:log_transform` have no effect
 
     * `:log_max_line_bytes` - a longer line comes in several pieces, none of them longer than this
       many bytes, and none ending inside a UTF-8 character. At least 4, by default 65536
@@ -61,10 +62,34 @@ defmodule MuonTrap.Daemon do
   part of what is logged. What follows the last one is logged when the program ends. A program that
   writes faster than the lines are logged has to wait.
 
-  Nothing else is logged, except that OTP reports a daemon that stops with an error, as it does for
-  every process under a supervisor.
+  ## What else is logged
+
+  How the program ended, also without `:log_output`, and with the metadata of the daemon
+  (`:logger_metadata`, `muontrap_cmd` and `muontrap_args`, which are those of its process):
+
+  | message | level |
+  |---|---|
+  | `my_server: Process exited successfully` | `:info` |
+  | `my_server: Process exited with status 3` | `:error` |
+  | `my_server: Process exited with status 137 (SIGKILL)` | `:error` |
+  | a hint, when it exited with status 0 and left processes behind | `:warning` |
+  | that there is no such program, and where it was looked for | `:error` |
+
+  This turns them off, or with `:error` in place of `:none` all but the errors:
+
+      Logger.put_module_level(MuonTrap.Daemon.Events, :none)
+
+  OTP reports a daemon that stops with an error, as it does for every process under a supervisor.
 
   ## When the program ends
+
+  Run servers in the foreground. One that puts itself in the background (a daemon in the sense of Unix)
+  starts a copy of itself and exits, and for MuonTrap that is its end: the copy is killed, the daemon stops
+  with `:normal`, and a supervisor starts it anew, until it gives up. Most servers have an option for it:
+
+      {MuonTrap.Daemon, ["nginx", ["-g", "daemon off;"]]}
+      {MuonTrap.Daemon, ["sshd", ["-D", "-e"], [stderr_to_stdout: true, log_output: :info]]}
+      {MuonTrap.Daemon, ["dnsmasq", ["--keep-in-foreground"]]}
 
   With exit status 0, the daemon stops with the reason `:normal`. With any other, or by a signal
   (exit status 128 + n for signal n), it stops with `:error_exit_status`, or with what
@@ -73,6 +98,11 @@ defmodule MuonTrap.Daemon do
 
   If the helper, `muontrap`, is killed, the program dies with it, and the daemon stops with a
   `MuonTrap.Error` with the step `:helper`.
+
+  When one of the functions in the options fails, the program is stopped, output that is yet to come is
+  thrown away, and the daemon stops with that error. While one does not return, the daemon does nothing
+  else: a supervisor that shuts it down kills it when the shutdown time is over, and the program goes
+  with it.
 
   ## When the daemon stops
 
@@ -87,7 +117,7 @@ defmodule MuonTrap.Daemon do
   """
 
   alias MuonTrap.{Error, Options}
-  alias MuonTrap.Daemon.Server
+  alias MuonTrap.Daemon.{Events, Server}
 
   # Killing and reaping take milliseconds, and draining the output takes as long as the logging of
   # what is in the pipes.
@@ -184,10 +214,11 @@ defmodule MuonTrap.Daemon do
 
         # An error told in this way, instead of by init/1's {:stop, reason}, does not come with an
         # exit signal that would end a caller who means to look at it.
-        with :ignore <- GenServer.start_link(Server, {self(), ref, options}, name) do
-          receive do
-            {^ref, reason} -> {:error, reason}
-          end
+        case GenServer.start_link(Server, {self(), ref, options}, name) do
+          :ignore -> {:error, told(ref, nil)}
+          # It may have been told, and have died then, in the module of a `:via` name.
+          {:error, reason} -> {:error, told(ref, reason)}
+          {:ok, pid} -> {:ok, pid}
         end
 
       {:error, reason} ->
@@ -195,11 +226,24 @@ defmodule MuonTrap.Daemon do
     end
   end
 
+  defp told(ref, otherwise) do
+    receive do
+      {^ref, reason} -> reason
+    after
+      0 -> otherwise
+    end
+  end
+
   defp validate(command, args, opts) do
     {:ok, Options.validate(:daemon, command, args, opts)}
   rescue
     error in ErlangError ->
-      if error.original == :enoent, do: {:error, :enoent}, else: reraise(error, __STACKTRACE__)
+      if error.original == :enoent do
+        Events.not_found(command, args, opts)
+        {:error, :enoent}
+      else
+        reraise(error, __STACKTRACE__)
+      end
   end
 
   @doc """
@@ -239,7 +283,8 @@ defmodule MuonTrap.Daemon do
 
   @doc """
   The path of the program's cgroup, from the root of the hierarchy: `:cgroup_path` as it was given, or
-  the new group below `:cgroup_base`. `nil` without a cgroup, and before the program is started.
+  the new group below `:cgroup_base`, which is known before `:wait_for` has returned. `nil` without a
+  cgroup.
   """
   @spec cgroup_path(GenServer.server()) :: String.t() | nil
   def cgroup_path(server), do: GenServer.call(server, :cgroup_path)

@@ -12,7 +12,9 @@ defmodule MuonTrap.Daemon.Output do
   @typedoc "What to do with each line; `nil`: nothing."
   @type log :: (binary() -> term()) | nil
 
-  @doc "What the options say is to be done with each line, worked out once."
+  @doc """
+  What the options say is to be done with each line, worked out once. The metadata is that of the process.
+  """
   @spec log(Options.t()) :: log()
   def log(%{logger_fun: fun}) when is_function(fun, 1), do: fun
   def log(%{logger_fun: {module, function}}), do: &apply(module, function, [&1])
@@ -22,15 +24,7 @@ defmodule MuonTrap.Daemon.Output do
   def log(%{log_output: level} = options) do
     prefix = Text.printable(options.log_prefix || options.command <> ": ")
     transform = options.log_transform || (&Text.printable/1)
-    metadata = metadata(options)
 
-    fn line -> Logger.log(level, [prefix, transform.(line)], metadata) end
-  end
-
-  defp metadata(options) do
-    Keyword.merge(options.logger_metadata,
-      muontrap_cmd: options.command,
-      muontrap_args: Enum.join(options.args, " ")
-    )
+    fn line -> Logger.log(level, [prefix, transform.(line)]) end
   end
 end

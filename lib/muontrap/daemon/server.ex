@@ -6,16 +6,23 @@ defmodule MuonTrap.Daemon.Server do
   @moduledoc false
 
   # The process of a daemon. MuonTrap.Daemon says what it does, and has the functions to call.
+  #
+  # Functions of the user may fail, or never return. They are called in handle_continue(:todo, state)
+  # alone, so that what came before is in the state that terminate/2 gets: that the session is closed,
+  # say. When they fail, `todo` is still in it.
 
   use GenServer
 
-  alias MuonTrap.Daemon.{CgroupCall, State}
-  alias MuonTrap.{Error, LineBuffer, Port, Predecessors}
+  alias MuonTrap.Daemon.{CgroupCall, Events, State}
+  alias MuonTrap.{Error, Helper, Port, Predecessors}
+
+  require Logger
 
   @impl GenServer
   def init({starter, ref, options}) do
     # For terminate/2 to be called.
     Process.flag(:trap_exit, true)
+    Logger.metadata(Events.metadata(options))
     state = State.new(options)
 
     case options.wait_for do
@@ -42,8 +49,13 @@ defmodule MuonTrap.Daemon.Server do
          {:ok, session} <- Port.start(options, key) do
       {:ok, State.started(state, session)}
     else
-      {:error, :not_started} -> {:error, MuonTrap.Helper.start_error(nil, :not_started)}
-      {:error, error} -> {:error, Error.reason(error)}
+      {:error, :not_started} ->
+        {:error, Helper.start_error(nil, :not_started)}
+
+      {:error, error} ->
+        reason = Error.reason(error)
+        Events.not_started(options, reason)
+        {:error, reason}
     end
   end
 
@@ -52,10 +64,20 @@ defmodule MuonTrap.Daemon.Server do
 
   def handle_continue(:early, state) do
     {event, session} = Port.next(state.session)
+    handle_event(event, %{state | session: session})
+  end
 
-    with {:noreply, state} <- handle_event(event, %{state | session: session}) do
-      {:noreply, state, {:continue, :early}}
-    end
+  def handle_continue(:todo, %{todo: {:log, lines, bytes}} = state) do
+    log(state, lines)
+    # Only now, so that the program waits for slow logging.
+    Port.ack(state.session, bytes)
+    {:noreply, State.logged(%{state | todo: nil}, lines), {:continue, :early}}
+  end
+
+  def handle_continue(:todo, %{todo: {:end, lines, how}} = state) do
+    log(state, lines)
+    reason = exit_reason(how, state.options)
+    {:stop, reason, State.logged(%{state | todo: nil}, lines)}
   end
 
   @impl GenServer
@@ -67,10 +89,7 @@ defmodule MuonTrap.Daemon.Server do
     {:reply, pid(state.session && state.session.program_pid), state}
   end
 
-  def handle_call(:cgroup_path, _from, state) do
-    group = State.group(state)
-    {:reply, group && group.path, state}
-  end
+  def handle_call(:cgroup_path, _from, state), do: {:reply, state.options.cgroup_path, state}
 
   def handle_call(:statistics, from, state) do
     CgroupCall.answer({:statistics, State.statistics(state)}, from, state.session)
@@ -113,57 +132,41 @@ defmodule MuonTrap.Daemon.Server do
 
   def handle_info(_message, state), do: {:noreply, state}
 
-  defp handle_event({:frame, {:stdout, data}}, state),
-    do: {:noreply, output(state, :stdout, data)}
-
-  defp handle_event({:frame, {:stderr, data}}, state),
-    do: {:noreply, output(state, :stderr, data)}
-
   defp handle_event({:frame, {:input_ack, _count}}, state), do: {:noreply, state}
+  defp handle_event(event, state), do: {:noreply, take(event, state), {:continue, :todo}}
 
-  defp handle_event({:frame, {:exited, report}}, state) do
-    state = exited(state)
-    {:stop, exit_reason(report.exit_status, state.options), state}
-  end
+  defp take({:frame, {stream, data}}, state) when stream in [:stdout, :stderr],
+    do: State.output(state, stream, data)
 
-  defp handle_event({:frame, _unexpected}, state), do: lost(state, nil)
-  defp handle_event({:lost, exit_status}, state), do: lost(state, exit_status)
-
-  defp lost(state, exit_status) do
-    error = Port.lost(state.session, exit_status)
-    {:stop, error, log_rest(%{state | session: nil})}
-  end
-
-  defp output(state, stream, data) do
-    {lines, buffer} = LineBuffer.push(state.lines, data)
-    state = State.count(state, stream, byte_size(data))
-    log(%{state | lines: buffer}, lines)
-  after
-    # Only now, so that the program waits for slow logging. But also when logging failed: terminate/2
-    # has yet to see the rest of the output.
-    Port.ack(state.session, byte_size(data))
-  end
-
-  defp log_rest(state) do
-    {lines, buffer} = LineBuffer.flush(state.lines)
-    log(%{state | lines: buffer}, lines)
-  end
-
-  defp log(%{log: nil} = state, _lines), do: state
-
-  defp log(%{log: log} = state, lines) do
-    Enum.each(lines, log)
-    %{state | line_count: state.line_count + length(lines)}
-  end
-
-  defp exited(state) do
+  defp take({:frame, {:exited, report}}, state) do
     Port.close(state.session)
-    log_rest(%{state | session: nil})
+    State.ended(state, report)
   end
 
-  defp exit_reason(0, _options), do: :normal
-  defp exit_reason(_status, %{exit_status_to_reason: nil}), do: :error_exit_status
-  defp exit_reason(status, %{exit_status_to_reason: to_reason}), do: to_reason.(status)
+  defp take({:frame, _unexpected}, state), do: take({:lost, nil}, state)
+  defp take({:lost, status}, state), do: State.ended(state, Port.lost(state.session, status))
+
+  defp log(%{log: nil}, _lines), do: :ok
+  defp log(%{log: log}, lines), do: call(fn -> Enum.each(lines, log) end)
+
+  defp exit_reason(%Error{} = error, _options), do: error
+
+  defp exit_reason(report, options) do
+    Events.exited(options.command, report)
+
+    case {report.exit_status, options.exit_status_to_reason} do
+      {0, _to_reason} -> :normal
+      {_status, nil} -> :error_exit_status
+      {status, to_reason} -> call(fn -> to_reason.(status) end)
+    end
+  end
+
+  # A GenServer takes what a callback throws for what it returns.
+  defp call(function) do
+    function.()
+  catch
+    :throw, value -> :erlang.raise(:error, {:nocatch, value}, __STACKTRACE__)
+  end
 
   @impl GenServer
   def terminate(_reason, %{session: nil, waiter: nil}), do: :ok
@@ -174,22 +177,60 @@ defmodule MuonTrap.Daemon.Server do
     :ok
   end
 
+  # A function of the user has failed, and there is no telling what it would do with more output.
+  def terminate(_reason, %{session: session, todo: todo}) when todo != nil,
+    do: Port.abandon(session)
+
   def terminate(_reason, %{session: session} = state) do
     Port.stop(session)
     await_exited(state)
-  catch
-    # Code of the user that cannot handle the output must not keep the program alive.
-    kind, reason ->
-      Port.abandon(session)
-      :erlang.raise(kind, reason, __STACKTRACE__)
   end
 
   defp await_exited(state) do
     {event, session} = Port.next(state.session)
+    state = %{state | session: session}
 
-    case handle_event(event, %{state | session: session}) do
-      {:noreply, state} -> await_exited(state)
-      {:stop, _reason, _state} -> :ok
+    case event do
+      {:frame, {:input_ack, _count}} -> await_exited(state)
+      event -> event |> take(state) |> log_last()
     end
   end
+
+  defp log_last(%{todo: {_log_or_end, lines, _}, session: session} = state) do
+    log(state, lines)
+  catch
+    kind, reason ->
+      if session, do: Port.abandon(session)
+      :erlang.raise(kind, reason, __STACKTRACE__)
+  else
+    :ok -> go_on(state)
+  end
+
+  defp go_on(%{todo: {:end, _lines, _how}}), do: :ok
+
+  defp go_on(%{todo: {:log, _lines, bytes}} = state) do
+    Port.ack(state.session, bytes)
+    await_exited(state)
+  end
+
+  # OTP 25 has this callback, and Elixir knows of it since 1.17.
+  if {:format_status, 1} in GenServer.behaviour_info(:callbacks), do: @impl(GenServer)
+
+  @doc false
+  @spec format_status(map()) :: map()
+  def format_status(status) do
+    for {key, value} <- status, into: %{}, do: {key, format(key, value)}
+  end
+
+  defp format(:state, state), do: State.summary(state)
+  defp format(:message, message), do: without_data(message)
+  defp format(:queue, messages), do: Enum.map(messages, &without_data/1)
+  defp format(:log, _events), do: []
+  defp format(_key, value), do: value
+
+  # The bytes of a frame help nobody.
+  defp without_data({port, {:data, data}}) when is_port(port),
+    do: {port, {:data, "#{byte_size(data)} bytes"}}
+
+  defp without_data(message), do: message
 end

@@ -5,7 +5,8 @@
 defmodule MuonTrap.Options.Signals do
   @moduledoc false
 
-  # The helper knows the numbers, which differ between systems. Source: signal(7).
+  # In the order of their numbers on x86, ARM and most others, from 1. Those of Alpha, MIPS, PARISC and
+  # SPARC differ, of which the helper knows. Source: signal(7).
   @names ~w(HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT
             STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS)
 
@@ -23,4 +24,15 @@ defmodule MuonTrap.Options.Signals do
   end
 
   def parse(_other), do: :error
+
+  @doc "The name of a signal such as `\"SIGTERM\"`, or `\"signal 34\"` for one without a name."
+  @spec name(1..64) :: String.t()
+  def name(number) do
+    architecture = :erlang.system_info(:system_architecture) |> List.to_string()
+
+    if number <= length(@names) and
+         architecture =~ ~r/^(aarch64|arm|i.86|powerpc|ppc|riscv|s390|x86)/,
+       do: "SIG" <> Enum.at(@names, number - 1),
+       else: "signal #{number}"
+  end
 end

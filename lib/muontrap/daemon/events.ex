@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Daemon.Events do
+  @moduledoc """
+  What a `MuonTrap.Daemon` logs about its program, apart from output: that it ended, and that there is
+  no such program.
+
+  All of it is logged by this module, with the metadata of the daemon, so that its level is that of
+  these messages:
+
+      # Only errors.
+      Logger.put_module_level(MuonTrap.Daemon.Events, :error)
+
+      # Nothing.
+      Logger.put_module_level(MuonTrap.Daemon.Events, :none)
+  """
+
+  alias MuonTrap.Options.Signals
+  alias MuonTrap.{Frame, Options, Text}
+
+  require Logger
+
+  @doc false
+  @spec metadata(Options.t()) :: keyword()
+  def metadata(options), do: metadata(options.command, options.args, options.logger_metadata)
+
+  defp metadata(command, args, metadata) do
+    Keyword.merge(metadata, muontrap_cmd: command, muontrap_args: Enum.join(args, " "))
+  end
+
+  @doc false
+  @spec exited(binary(), Frame.report()) :: :ok
+  def exited(command, %{exit_status: 0} = report) do
+    Logger.info([name(command), "Process exited successfully"])
+    if report.swept > 0, do: Logger.warning([name(command), backgrounded(report)]), else: :ok
+  end
+
+  def exited(command, report) do
+    Logger.error([name(command), "Process exited with status #{report.exit_status}", why(report)])
+  end
+
+  defp why(%{signal: nil}), do: []
+  defp why(%{oom_killed: true} = report), do: " (#{Signals.name(report.signal)}, out of memory)"
+  defp why(report), do: " (#{Signals.name(report.signal)})"
+
+  defp backgrounded(report) do
+    "Process exited with status 0 after #{div(report.wall_time_us, 1000)} ms, and " <>
+      left(report.swept) <>
+      " killed. If it is a server that puts itself in the background, run it in the foreground: " <>
+      "most have an option for that. Or use orphans: :leave, and stop by other means what it leaves."
+  end
+
+  defp left(1), do: "1 process that it left behind was"
+  defp left(count), do: "#{count} processes that it left behind were"
+
+  @doc false
+  # In the process that calls start_link/3, which has other metadata.
+  @spec not_found(binary(), [binary()], keyword()) :: :ok
+  def not_found(command, args, opts) do
+    metadata = metadata(command, args, Keyword.get(opts, :logger_metadata, []))
+    Logger.error([name(command), missing(command)], metadata)
+  end
+
+  @doc false
+  @spec not_started(Options.t(), term()) :: :ok
+  def not_started(options, :enoent),
+    do: Logger.error([name(options.command), missing(options.cmd)])
+
+  def not_started(options, :eacces) do
+    Logger.error([name(options.command), "#{inspect(options.cmd)} is not executable"])
+  end
+
+  def not_started(_options, _error), do: :ok
+
+  defp missing(command) do
+    if Path.type(command) == :absolute,
+      do: "there is no program #{inspect(command)}",
+      else: "there is no program #{inspect(command)} in PATH, which is #{inspect(path())}"
+  end
+
+  defp path, do: System.get_env("PATH") || ""
+
+  defp name(command), do: [Text.printable(command), ": "]
+end
