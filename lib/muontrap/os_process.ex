@@ -27,8 +27,8 @@ defmodule MuonTrap.OsProcess do
 
   @doc """
   Kills what a helper that is gone has left behind: what is in its session, which ports give to what they
-  start, or in the process group that its program was the leader of. Does so until nothing is left, but no
-  longer than `timeout` milliseconds. Says whether all is gone.
+  start, or in the process group that its program was the leader of, and what these have started. Does so until
+  nothing is left, but no longer than `timeout` milliseconds. Says whether all is gone.
 
   The pid of the program is `nil` when nobody heard of it before the helper was gone.
   """
@@ -62,13 +62,30 @@ defmodule MuonTrap.OsProcess do
   defp left(helper, program) do
     helper = helper && Integer.to_string(helper)
     program = program && Integer.to_string(program)
+    processes = processes()
 
-    with {:ok, entries} <- File.ls("/proc") do
-      for entry <- entries,
-          {pid, ""} <- [Integer.parse(entry)],
-          [_state, _parent, group, session | _rest] <- [stat(pid)],
+    first =
+      for {pid, _parent, group, session} <- processes,
           group == program or session == helper,
           do: pid
+
+    first |> add_descendants(processes) |> Enum.map(&String.to_integer/1)
+  end
+
+  # Also those in a session of their own, as long as their ancestors live.
+  defp add_descendants(pids, processes) do
+    case for({pid, parent, _, _} <- processes, parent in pids, pid not in pids, do: pid) do
+      [] -> pids
+      children -> add_descendants(children ++ pids, processes)
+    end
+  end
+
+  defp processes do
+    with {:ok, entries} <- File.ls("/proc") do
+      for pid <- entries,
+          pid =~ ~r/^\d+$/,
+          [_state, parent, group, session | _rest] <- [stat(pid)],
+          do: {pid, parent, group, session}
     else
       {:error, _no_proc} -> []
     end
