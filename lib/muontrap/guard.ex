@@ -45,13 +45,14 @@ defmodule MuonTrap.Guard do
 
   @doc """
   Opens a port on behalf of the caller, who owns it afterwards without being linked to it, and waits for
-  its first message. Returns the guard, the port, and the messages of the port that came before it was
-  the caller's.
+  its first message. Returns the guard, the port, the pid of the helper, and the messages of the port that
+  came before it was the caller's: none when it was closed.
 
   With `relay?`, the guard goes on owning it. Its messages are to be had from `next/2`, and `dismiss/1`
   ends the guard.
   """
-  @spec open(request()) :: {:ok, pid(), port(), [term()]} | {:error, term()}
+  @spec open(request()) ::
+          {:ok, pid(), port(), helper :: pos_integer() | nil, [term()]} | {:error, term()}
   def open(request) do
     guard = spawn(__MODULE__, :init, [self()])
 
@@ -61,9 +62,9 @@ defmodule MuonTrap.Guard do
     send(guard, {:open, ref, request})
 
     receive do
-      {^ref, {:ok, port, early}} ->
+      {^ref, {:ok, port, helper_pid, early}} ->
         unlink(port)
-        {:ok, guard, port, early}
+        {:ok, guard, port, helper_pid, early}
 
       {^ref, {:error, reason}} ->
         {:error, reason}
@@ -143,7 +144,12 @@ defmodule MuonTrap.Guard do
   defp await_first(%{port: port, monitor: monitor} = state, owner, ref, relay?) do
     receive do
       {^port, content} = first ->
-        start_session(note_program(state, content), owner, ref, relay?, first)
+        start_session(note_program(state, content), owner, ref, relay?, [first])
+
+      {:EXIT, ^port, _reason} = closed ->
+        # For whoever looks for it next.
+        send(self(), closed)
+        start_session(state, owner, ref, relay?, [])
 
       {:DOWN, ^monitor, :process, ^owner, _reason} ->
         take_over(state)
@@ -152,13 +158,13 @@ defmodule MuonTrap.Guard do
   end
 
   defp start_session(state, _owner, ref, true, first) do
-    send(ref, {ref, {:ok, state.port, [first]}})
+    send(ref, {ref, {:ok, state.port, state.helper_pid, first}})
     relay(state)
   end
 
   defp start_session(%{port: port} = state, owner, ref, false, first) do
     hand_over(port, owner)
-    send(ref, {ref, {:ok, port, [first | early(port)]}})
+    send(ref, {ref, {:ok, port, state.helper_pid, first ++ early(port)}})
 
     # A daemon may run for months: drop what is left of the request.
     if state.entry, do: :erlang.hibernate(__MODULE__, :guard, [state]), else: guard(state)
@@ -251,7 +257,7 @@ defmodule MuonTrap.Guard do
       {:next, ref, timeout} ->
         receive do
           {^port, _message} = message -> answer(state, ref, message)
-          {:EXIT, ^port, _reason} -> answer(state, ref, :closed)
+          {:EXIT, ^port, _reason} = closed -> answer_closed(state, ref, closed)
           {:DOWN, ^monitor, :process, _owner, _reason} -> take_over(state)
         after
           timeout -> answer(state, ref, :timeout)
@@ -268,6 +274,12 @@ defmodule MuonTrap.Guard do
   defp answer(state, ref, answer) do
     send(ref, {ref, answer})
     relay(state)
+  end
+
+  # There is a message about it but once, and more is to come for which it has to be there.
+  defp answer_closed(state, ref, closed) do
+    send(self(), closed)
+    answer(state, ref, :closed)
   end
 
   defp take_over(%{port: port} = state) do

@@ -86,8 +86,8 @@ defmodule MuonTrap.Port do
       }
 
       case Guard.open(request) do
-        {:ok, guard, port, early} ->
-          request |> new(guard, port, early) |> await_started()
+        {:ok, guard, port, helper_pid, early} ->
+          request |> new(guard, port, helper_pid, early) |> await_started()
 
         {:error, reason} ->
           {:error, Helper.start_error(helper, reason)}
@@ -100,7 +100,7 @@ defmodule MuonTrap.Port do
     length >= @crowded
   end
 
-  defp new(request, guard, port, early) do
+  defp new(request, guard, port, helper_pid, early) do
     %__MODULE__{
       port: port,
       monitor: if(not request.relay?, do: Port.monitor(port)),
@@ -108,7 +108,7 @@ defmodule MuonTrap.Port do
       group: request.group,
       relay: if(request.relay?, do: guard),
       helper: request.helper,
-      helper_pid: os_pid(port),
+      helper_pid: helper_pid,
       patience: request.patience,
       early: early
     }
