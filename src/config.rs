@@ -8,9 +8,9 @@ use crate::cgroup;
 use crate::error::{Failure, Step};
 use crate::flags::Flags;
 use crate::identity::Request;
+use crate::transport::Transport;
 use nix::sys::signal::Signal;
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -28,20 +28,6 @@ pub struct Capture {
     pub stderr: bool,
     /// `--capture-stderr-only`
     pub stderr_only: bool,
-}
-
-/// Where muontrap's owner is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// A shell or the like: stdin only says when to stop, output passes through.
-    Plain,
-    /// An owner that speaks the framed protocol over these descriptors.
-    Framed {
-        /// Commands come from here.
-        input: RawFd,
-        /// Frames go here.
-        output: RawFd,
-    },
 }
 
 /// Validated settings.
@@ -72,7 +58,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Validates the flags. `transport` comes from [`transport`], so that an error can be sent there.
+    /// Validates the flags. `transport` comes first, so that an error can be sent there.
     pub fn new(flags: &Flags, transport: Transport) -> Result<Self, Failure> {
         let mut words = flags.program.iter();
         let program = words.next().cloned().unwrap_or_default();
@@ -100,33 +86,6 @@ impl Config {
             transport,
             program,
         })
-    }
-}
-
-/// Where the owner is: `--framed` and `--fds`.
-pub fn transport(flags: &Flags) -> Result<Transport, Failure> {
-    if !flags.has("framed") {
-        return Ok(Transport::Plain);
-    }
-    let Some(fds) = text(flags, "fds")? else {
-        return Ok(Transport::Framed {
-            input: 0,
-            output: 1,
-        });
-    };
-    let pair = fds
-        .split_once(',')
-        .and_then(|(input, output)| Some((number::<u16>(input)?, number::<u16>(output)?)));
-    match pair {
-        Some((input, output)) if input != output => Ok(Transport::Framed {
-            input: input.into(),
-            output: output.into(),
-        }),
-        _ => Err(refused(
-            "fds",
-            &fds,
-            "two different descriptors, such as 3,4",
-        )),
     }
 }
 
@@ -289,7 +248,7 @@ mod tests {
     fn config(flags: &[&str]) -> Result<Config, Failure> {
         let line = ["muontrap"].iter().chain(flags).chain(&["true"]);
         let flags = cli::parse(line.map(OsString::from).collect()).unwrap();
-        Config::new(&flags, transport(&flags)?)
+        Config::new(&flags, Transport::choose(&flags)?)
     }
 
     #[test]

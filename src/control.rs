@@ -4,12 +4,12 @@
 
 //! The owner's side of a session: where commands come from and when it went away.
 
-use crate::config::Transport;
 use crate::error::{Failure, Step};
 use crate::outbox::Outbox;
 use crate::protocol::Decoder;
 use crate::reactor;
 use crate::sys;
+use crate::transport::Transport;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
@@ -35,8 +35,8 @@ pub struct Control {
 /// What a read gave.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'a> {
-    /// Bytes for the program, from an owner that speaks no protocol.
-    Plain(&'a [u8]),
+    /// Bytes that are not in frames.
+    Bytes(&'a [u8]),
     /// Bytes that went into the decoder.
     Framed,
     /// Nothing more for now.
@@ -52,7 +52,7 @@ impl Control {
     /// of file says that an owner went away. `/dev/null` would say so at once.
     pub fn new(transport: Transport) -> Result<Self, Failure> {
         let (number, framed) = match transport {
-            Transport::Plain => (libc::STDIN_FILENO, false),
+            Transport::Plain | Transport::Raw => (libc::STDIN_FILENO, false),
             Transport::Framed { input, .. } => (input, true),
         };
         let fd = usable(number)?;
@@ -102,7 +102,7 @@ impl Control {
                 self.decoder.push(&self.buffer[..count]);
                 Ok(Received::Framed)
             }
-            Ok(count) => Ok(Received::Plain(&self.buffer[..count])),
+            Ok(count) => Ok(Received::Bytes(&self.buffer[..count])),
             Err(Errno::EAGAIN) => Ok(Received::Nothing),
             Err(Errno::EINTR) => self.receive(),
             Err(errno) => Err(errno.into()),

@@ -4,13 +4,14 @@
 
 //! What `main` does: from the command line to an exit status.
 
-use crate::config::{Config, Transport};
+use crate::config::Config;
 use crate::control::Control;
 use crate::diagnostics;
 use crate::error::{EXIT_SETUP, Failure};
 use crate::flags::Flags;
 use crate::outbox::Outbox;
 use crate::protocol;
+use crate::transport::Transport;
 use crate::{reactor, session, setup, sys};
 
 /// Says what is wrong with the command line, or prints the help that it asked for.
@@ -66,7 +67,7 @@ fn report(transport: Transport, control: &mut Control, failure: &Failure) -> u8 
     let Ok(fd) = fd else {
         return print(failure);
     };
-    let mut outbox = Outbox::new(fd);
+    let mut outbox = Outbox::framed(fd);
     outbox.send(&protocol::failed(failure));
     control.wait_for_close(&mut outbox);
     failure.exit_status

@@ -51,5 +51,7 @@ pub mod session;
 pub mod setup;
 pub mod signals;
 pub mod spawn;
+pub mod stdio;
 pub mod sys;
+pub mod transport;
 pub mod window;

@@ -9,7 +9,8 @@
 #![no_main]
 
 use muontrap::commands::cgroup::Cgroup;
-use muontrap::{cli, config, doctor, emergency, entry, sys};
+use muontrap::transport::Transport;
+use muontrap::{cli, doctor, emergency, entry, sys};
 use std::ffi::{OsString, c_char, c_int};
 use std::io::Write as _;
 
@@ -37,7 +38,7 @@ fn run(words: Vec<OsString>) -> u8 {
         doctor::main(words.into_iter().skip(2))
     } else {
         match cli::parse(words) {
-            Ok(flags) => return entry::main(&flags, config::transport(&flags)),
+            Ok(flags) => return entry::main(&flags, Transport::choose(&flags)),
             Err(error) => entry::usage_error(&error),
         }
     };

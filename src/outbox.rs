@@ -2,8 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Frames on their way to the owner.
+//! Frames, or raw output, on the way to the owner.
 
+use crate::protocol::{self, OutputStream};
 use nix::errno::Errno;
 use nix::sys::uio::writev;
 use std::io::IoSlice;
@@ -13,16 +14,27 @@ use std::os::fd::BorrowedFd;
 #[derive(Debug)]
 pub struct Outbox {
     fd: Option<BorrowedFd<'static>>,
+    frames: bool,
     rest: Vec<u8>,
     written: usize,
     closed: bool,
 }
 
 impl Outbox {
-    /// For a descriptor that does not block.
-    pub fn new(fd: BorrowedFd<'static>) -> Self {
+    /// For an owner that reads frames, on a descriptor that does not block.
+    pub fn framed(fd: BorrowedFd<'static>) -> Self {
+        Self::new(fd, true)
+    }
+
+    /// For an owner that reads output and nothing else.
+    pub fn raw(fd: BorrowedFd<'static>) -> Self {
+        Self::new(fd, false)
+    }
+
+    fn new(fd: BorrowedFd<'static>, frames: bool) -> Self {
         Self {
             fd: Some(fd),
+            frames,
             rest: Vec::new(),
             written: 0,
             closed: false,
@@ -33,6 +45,7 @@ impl Outbox {
     pub fn nowhere() -> Self {
         Self {
             fd: None,
+            frames: true,
             rest: Vec::new(),
             written: 0,
             closed: true,
@@ -59,13 +72,25 @@ impl Outbox {
         self.closed = true;
     }
 
-    /// Sends one whole frame.
+    /// Sends one whole frame, to an owner that reads frames.
     pub fn send(&mut self, frame: &[u8]) {
-        self.send_parts(frame, &[]);
+        if self.frames {
+            self.send_parts(frame, &[]);
+        }
     }
 
-    /// Sends one whole frame, which is in two parts.
-    pub fn send_parts(&mut self, header: &[u8], payload: &[u8]) {
+    /// Sends output of the program.
+    pub fn send_output(&mut self, kind: OutputStream, output: &[u8]) {
+        if self.frames {
+            // Never more than fits into a frame: `Window::grant`.
+            let length = u32::try_from(output.len()).unwrap_or(u32::MAX);
+            self.send_parts(&protocol::data_header(kind, length), output);
+        } else {
+            self.send_parts(&[], output);
+        }
+    }
+
+    fn send_parts(&mut self, header: &[u8], payload: &[u8]) {
         let mut done = 0;
         if self.is_empty() {
             self.rest.clear();

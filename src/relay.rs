@@ -6,7 +6,7 @@
 
 use crate::ahead::Ahead;
 use crate::outbox::Outbox;
-use crate::protocol::{self, OutputStream};
+use crate::protocol::OutputStream;
 use crate::reactor::{Ready, Source};
 use crate::sys;
 use crate::window::{Overrun, Window};
@@ -98,6 +98,16 @@ impl Relay {
     /// The owner handled some bytes.
     pub fn acked(&mut self, bytes: u32) -> Result<(), Overrun> {
         self.window.acked(bytes)
+    }
+
+    /// The owner handled some bytes, or says so: what was not sent does not count.
+    pub fn acked_at_most(&mut self, bytes: u32) {
+        self.window.acked_at_most(bytes);
+    }
+
+    /// Whether an acknowledgement is to come.
+    pub fn is_in_flight(&self) -> bool {
+        self.window.is_in_flight()
     }
 
     /// Nobody wants the output any more.
@@ -194,9 +204,8 @@ impl Relay {
                 if bytes == 0 {
                     break;
                 }
-                let header = protocol::data_header(stream.kind, bytes);
                 let count = bytes as usize;
-                outbox.send_parts(&header, &stream.ahead.waiting()[..count]);
+                outbox.send_output(stream.kind, &stream.ahead.waiting()[..count]);
                 stream.ahead.take(count);
                 self.window.sent(bytes);
                 if stream.ahead.waiting().is_empty() && !stream.is_readable(ready) {

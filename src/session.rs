@@ -12,7 +12,7 @@
 
 mod incoming;
 
-use crate::config::{Config, Transport};
+use crate::config::Config;
 use crate::containment::Containment;
 use crate::control::Control;
 use crate::descendants::{Progress, Sweep};
@@ -29,12 +29,17 @@ use crate::relay::{Relay, Thoroughness};
 use crate::setup::Running;
 use crate::signals::Signals;
 use crate::sys;
+use crate::transport::Transport;
 use std::io;
 use std::time::{Duration, Instant};
 
 /// While a sweep waits for the deaths it caused, SIGCHLD says when to go on. This is for the rest:
 /// a process that changes hands while it is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
+
+/// An owner without frames acknowledges the last output, too. It must not find that nobody reads any more,
+/// as it would then get EPIPE in place of the exit status. One that never does is not waited for any longer.
+const LAST_ACK_TIME: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -79,6 +84,8 @@ struct Session<'a> {
     stopped: bool,
     needed_sigkill: bool,
     violated: bool,
+    /// When an owner without frames acknowledged output, or might have begun to.
+    last_ack: Instant,
 }
 
 impl<'a> Session<'a> {
@@ -101,11 +108,12 @@ impl<'a> Session<'a> {
             stopped: false,
             needed_sigkill: false,
             violated: false,
+            last_ack: running.since,
         }
     }
 
-    fn is_framed(&self) -> bool {
-        self.config.transport != Transport::Plain
+    fn is_acknowledged(&self) -> bool {
+        self.config.transport.is_acknowledged()
     }
 
     fn run(&mut self) -> io::Result<u8> {
@@ -127,7 +135,7 @@ impl<'a> Session<'a> {
             if self.reactor.ready.is_closed(Source::ControlOut) {
                 self.outbox.close();
             }
-            if self.is_framed() && self.outbox.is_closed() && !self.control.is_closed() {
+            if self.is_acknowledged() && self.outbox.is_closed() && !self.control.is_closed() {
                 self.owner_left()?;
             }
             self.advance()?;
@@ -159,6 +167,7 @@ impl<'a> Session<'a> {
                 deadline: Some(deadline),
             } => Some(deadline.saturating_duration_since(Instant::now())),
             State::Sweeping | State::Removing => Some(SWEEP_INTERVAL),
+            State::Done if self.config.transport == Transport::Raw => self.ack_time(),
             _ => None,
         }
     }
@@ -172,7 +181,18 @@ impl<'a> Session<'a> {
 
     fn is_over(&self) -> bool {
         let nobody = self.control.is_closed() || self.outbox.is_closed();
-        self.state == State::Done && (!self.is_framed() || nobody)
+        self.state == State::Done
+            && match self.config.transport {
+                Transport::Plain => true,
+                Transport::Framed { .. } => nobody,
+                Transport::Raw => nobody || self.outbox.is_empty() && self.ack_time().is_none(),
+            }
+    }
+
+    /// How much longer to wait for acknowledgements when nothing else is left to do.
+    fn ack_time(&self) -> Option<Duration> {
+        let time = LAST_ACK_TIME.checked_sub(self.last_ack.elapsed());
+        time.filter(|time| self.relay.is_in_flight() && !time.is_zero())
     }
 
     fn exit_status(&self) -> u8 {
@@ -230,7 +250,7 @@ impl<'a> Session<'a> {
     /// Tells the owner of input that is dealt with: written, or not wanted any more. Nothing follows
     /// EXITED, though.
     fn acknowledge_input(&mut self, bytes: usize) {
-        if bytes > 0 && self.is_framed() && self.state != State::Done {
+        if bytes > 0 && self.state != State::Done {
             // The input window is smaller.
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
             self.outbox.send(&protocol::input_ack(bytes));
@@ -369,6 +389,7 @@ impl<'a> Session<'a> {
 
     fn finish(&mut self) {
         self.state = State::Done;
+        self.last_ack = Instant::now();
         emergency::rehearse("done");
         if let Some((death, wall)) = &self.death {
             let report = self.report(death, *wall);

@@ -78,6 +78,11 @@ impl Window {
             }),
         }
     }
+
+    /// Notes `bytes` as handled by an owner who may count too many.
+    pub fn acked_at_most(&mut self, bytes: u32) {
+        self.in_flight = self.in_flight.saturating_sub(bytes);
+    }
 }
 
 #[cfg(test)]

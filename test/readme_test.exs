@@ -113,8 +113,12 @@ defmodule MuonTrap.ReadmeTest do
     path = folder <> ":" <> System.fetch_env!("PATH")
 
     for {command, output} <- sessions(example.code, ~r/^\$ /m) do
+      # Not the shell's last command, so that the shell does not make way for it.
       {actual, _status} =
-        System.cmd("sh", ["-c", command], env: [{"PATH", path}], stderr_to_stdout: true)
+        System.cmd("sh", ["-c", command <> "\nexit $?"],
+          env: [{"PATH", path}],
+          stderr_to_stdout: true
+        )
 
       assert String.trim_trailing(actual) == output, "#{example.where}: #{command}\n#{actual}"
     end

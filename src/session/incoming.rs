@@ -12,7 +12,9 @@ use crate::input::Input;
 use crate::protocol::{Command, INPUT_WINDOW, Violation};
 use crate::reactor::Source;
 use crate::sys;
+use crate::transport::Transport;
 use std::io;
+use std::time::Instant;
 
 /// Reads of commands before looking at output and deadlines again: an owner may talk for ever.
 const READS_IN_A_ROW: u32 = 16;
@@ -27,7 +29,8 @@ const PLAIN_INPUT_LIMIT: usize = 64 * 1024;
 impl Session<'_> {
     /// Without frames there is nothing to say but bytes, and those wait until the program reads.
     pub(super) fn reads_commands(&self) -> bool {
-        !self.control.is_closed() && (self.is_framed() || self.input.pending() < PLAIN_INPUT_LIMIT)
+        !self.control.is_closed()
+            && (self.is_acknowledged() || self.input.pending() < PLAIN_INPUT_LIMIT)
     }
 
     pub(super) fn take_commands(&mut self) -> io::Result<()> {
@@ -50,9 +53,11 @@ impl Session<'_> {
     /// Reads commands once and obeys them; `false` when there is nothing to be read for now.
     fn take_command(&mut self) -> io::Result<bool> {
         match self.control.receive()? {
-            Received::Plain(bytes) => {
-                self.input.push(bytes);
+            Received::Bytes(bytes) if self.config.transport == Transport::Raw => {
+                self.relay.acked_at_most(raw_acknowledged(bytes));
+                self.last_ack = Instant::now();
             }
+            Received::Bytes(bytes) => self.input.push(bytes),
             Received::Framed => self.obey()?,
             Received::Nothing => return Ok(false),
             Received::Closed => self.owner_left()?,
@@ -80,7 +85,7 @@ impl Session<'_> {
 
     pub(super) fn owner_left(&mut self) -> io::Result<()> {
         self.control.close();
-        if self.is_framed() {
+        if self.is_acknowledged() {
             self.outbox.close();
             self.relay.discard();
         }
@@ -128,6 +133,11 @@ impl Session<'_> {
         }
         if wants_stop { self.stop() } else { Ok(()) }
     }
+}
+
+/// What bytes from an owner that speaks as to MuonTrap 1.x acknowledge: each of them one more than its value.
+fn raw_acknowledged(bytes: &[u8]) -> u32 {
+    bytes.iter().map(|&byte| u32::from(byte) + 1).sum()
 }
 
 fn take_input(input: &mut Input, bytes: &[u8]) -> Result<(), Violation> {

@@ -28,6 +28,7 @@ mod panics;
 mod plain;
 mod processes;
 mod protocol_errors;
+mod raw;
 mod report;
 mod same_user;
 mod setup;

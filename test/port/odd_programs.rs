@@ -57,6 +57,7 @@ extern "C" fn run_if_asked() {
         "polluted" => exec_polluted(then),
         "deaf" => exec_deaf(then),
         "in-terminal" => exec_in_terminal(words[1], then),
+        "port" => start_as_port(then),
         "with-groups" => exec_with_groups(words[1], then),
         other => panic!("there is no odd program {other}"),
     }
@@ -352,6 +353,23 @@ fn exec_in_terminal(terminal: &str, then: Option<&str>) -> ! {
     }
     drop(tty);
     exec_arguments(then)
+}
+
+/// As the parent of a port's program, whose name says so.
+fn start_as_port(then: Option<&str>) -> ! {
+    nix::sys::prctl::set_name(c"erl_child_setup").unwrap();
+    if is_forked_child() {
+        exec_arguments(then);
+    }
+    // The program would not see its stdin closed.
+    for fd in 0..2 {
+        // SAFETY: close takes no pointers, and nothing else here owns these.
+        unsafe { libc::close(fd) };
+    }
+    match nix::sys::wait::wait().unwrap() {
+        nix::sys::wait::WaitStatus::Exited(_, status) => exit(status),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// As user, group, and supplementary groups of these numbers: `65534:65534:1,2`. Its pipes are that

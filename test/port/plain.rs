@@ -56,17 +56,6 @@ fn exit_codes_pass_through() {
 }
 
 #[test]
-fn capture_flags_redirect() {
-    let script = "echo out; echo err >&2";
-    let (output, _, errors) = run(plain(&["--capture-stderr"]).sh(script).start());
-    assert_eq!((output.as_str(), errors.as_str()), ("out\nerr\n", ""));
-    let (output, _, errors) = run(plain(&["--capture-stderr-only"]).sh(script).start());
-    assert_eq!((output.as_str(), errors.as_str()), ("err\n", ""));
-    let (output, _, errors) = run(plain(&["--capture-output"]).sh(script).start());
-    assert_eq!((output.as_str(), errors.as_str()), ("out\n", "err\n"));
-}
-
-#[test]
 fn the_end_of_stdin_stops_the_program() {
     let mut owner = plain(&[]).sh("echo ready; sleep 1000 & wait").start();
     read_until(&mut owner, "ready");

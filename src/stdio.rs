@@ -1,0 +1,141 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Where the program's standard descriptors lead, and the way to the owner.
+
+use crate::config::{Capture, Config};
+use crate::error::{Failure, Step};
+use crate::input::Input;
+use crate::outbox::Outbox;
+use crate::protocol::OutputStream;
+use crate::reactor::set_nonblocking;
+use crate::relay::Relay;
+use crate::setup::failed;
+use crate::spawn::{self, Stdio};
+use crate::sys;
+use crate::transport::Transport;
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::fchown;
+use std::fs::File;
+use std::io;
+use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Where frames or raw output go.
+pub fn outbox(transport: Transport) -> Result<Outbox, Failure> {
+    let (output, outbox) = match transport {
+        Transport::Plain => return Ok(Outbox::nowhere()),
+        Transport::Raw => (libc::STDOUT_FILENO, raw_stdout().map(Outbox::raw)),
+        Transport::Framed { output, .. } => {
+            let fd = sys::borrow_fd(output);
+            let fd = fd.and_then(|fd| set_nonblocking(&fd).map(|()| fd));
+            (output, fd.map(Outbox::framed))
+        }
+    };
+    outbox.map_err(|error| {
+        Failure::new(
+            Step::Stdio,
+            format!("cannot write to the owner on descriptor {output}"),
+        )
+        .caused_by(&error)
+    })
+}
+
+/// muontrap's stdout, which does not block where that is possible without changing it for others who have
+/// it, too: the program may, as its stderr, and so may whoever shares a terminal.
+fn raw_stdout() -> io::Result<BorrowedFd<'static>> {
+    let fd = sys::borrow_fd(libc::STDOUT_FILENO)?;
+    let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT;
+    if kind == SFlag::S_IFIFO {
+        // Opened anew, a pipe has a status of its own.
+        let opened = File::options()
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open("/proc/self/fd/1");
+        if let Ok(own) = opened {
+            // Nobody closes it: it is needed up to the end.
+            return sys::borrow_fd(own.into_raw_fd());
+        }
+    }
+    if kind == SFlag::S_IFIFO || kind == SFlag::S_IFSOCK {
+        set_nonblocking(&fd)?;
+    }
+    Ok(fd)
+}
+
+/// The program's stdin is a pipe of its own, never the owner's: it must not eat commands. It is
+/// muontrap's own only where the owner talks over other descriptors than 0 to 2.
+pub fn stdin(transport: Transport, user: Option<u32>) -> Result<(Stdio, Input), Failure> {
+    if transport.spares_stdio() {
+        return Ok((Stdio::Inherit, Input::new(None)));
+    }
+    let (reader, writer) = pipe_of(user, |(_, writer)| writer)?;
+    Ok((Stdio::Fd(reader), Input::new(Some(writer))))
+}
+
+/// A pipe that belongs to the program's user, of which the end on this side does not block.
+///
+/// `/dev/stdout` and the like open the pipe anew, for which its owner counts.
+fn pipe_of(
+    user: Option<u32>,
+    own_end: fn(&(OwnedFd, OwnedFd)) -> &OwnedFd,
+) -> Result<(OwnedFd, OwnedFd), Failure> {
+    let pipe = sys::pipe().and_then(|pipe| set_nonblocking(own_end(&pipe)).map(|()| pipe));
+    let pipe = pipe.map_err(|error| failed("create a pipe", &error))?;
+    if let Some(user) = user {
+        // Without CAP_CHOWN it stays as it is: the program can still read and write what it has open.
+        let _ = fchown(&pipe.0, Some(user.into()), None);
+    }
+    Ok(pipe)
+}
+
+/// The program's stdout and stderr.
+pub fn outputs(
+    config: &Config,
+    user: Option<u32>,
+    relay: &mut Relay,
+) -> Result<(Stdio, Stdio), Failure> {
+    let Capture {
+        stdout,
+        stderr,
+        stderr_only,
+    } = config.capture;
+    let null =
+        || spawn::dev_null().map_err(|error| failed("open /dev/null", &error).path("/dev/null"));
+    let plain = config.transport == Transport::Plain;
+    Ok(match (plain, stderr_only, stdout) {
+        // What would be sent to the owner goes to muontrap's own stdout. The order matters: stderr
+        // is a copy of that, while stdout goes elsewhere.
+        (true, true, _) => {
+            let own = sys::duplicate(libc::STDOUT_FILENO)
+                .map_err(|error| failed("duplicate stdout", &error))?;
+            (Stdio::Fd(null()?), Stdio::Fd(own))
+        }
+        (false, true, _) => {
+            let stderr = captured(OutputStream::Stderr, user, relay)?;
+            (Stdio::Fd(null()?), Stdio::Fd(stderr))
+        }
+        (false, false, true) => {
+            let stdout = captured(OutputStream::Stdout, user, relay)?;
+            (Stdio::Fd(stdout), merged(stderr))
+        }
+        (true, false, _) => (Stdio::Inherit, merged(stderr)),
+        _ if config.transport.spares_stdio() => (Stdio::Inherit, merged(stderr)),
+        _ => (Stdio::Fd(null()?), merged(stderr)),
+    })
+}
+
+fn merged(stderr_to_stdout: bool) -> Stdio {
+    if stderr_to_stdout {
+        Stdio::Stdout
+    } else {
+        Stdio::Inherit
+    }
+}
+
+fn captured(kind: OutputStream, user: Option<u32>, relay: &mut Relay) -> Result<OwnedFd, Failure> {
+    let (reader, writer) = pipe_of(user, |(reader, _)| reader)?;
+    relay.add(kind, reader);
+    Ok(writer)
+}

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! How muontrap and its owner talk: `docs/protocol.md`.
+
+use crate::config::{number, refused, text};
+use crate::error::Failure;
+use crate::flags::Flags;
+use nix::unistd::{getppid, isatty};
+use std::fs;
+use std::io;
+use std::os::fd::RawFd;
+
+/// Flags that only an owner who acknowledges output has a use for.
+const CAPTURING: [&str; 4] = [
+    "capture-output",
+    "capture-stderr",
+    "capture-stderr-only",
+    "stdio-window",
+];
+
+/// The parent of all programs that ports of the BEAM start.
+const PORT_STARTER: &str = "erl_child_setup";
+
+/// Where muontrap's owner is, and what it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A shell or the like: stdin is for the program, and its end stops it; output passes through.
+    Plain,
+    /// An owner that speaks as to MuonTrap 1.x: raw output on stdout, acknowledgements on stdin.
+    Raw,
+    /// An owner that speaks the framed protocol over these descriptors.
+    Framed {
+        /// Commands come from here.
+        input: RawFd,
+        /// Frames go here.
+        output: RawFd,
+    },
+}
+
+impl Transport {
+    /// By `--framed` and `--fds`, and without those by who the owner is.
+    pub fn choose(flags: &Flags) -> Result<Self, Failure> {
+        if flags.has("framed") {
+            framed(flags)
+        } else if is_raw(flags) {
+            Ok(Self::Raw)
+        } else {
+            Ok(Self::Plain)
+        }
+    }
+
+    /// Whether captured output goes to an owner that acknowledges it.
+    pub fn is_acknowledged(self) -> bool {
+        self != Self::Plain
+    }
+
+    /// Whether the program has muontrap's own stdin and stdout, as the owner uses others.
+    pub fn spares_stdio(self) -> bool {
+        matches!(self, Self::Framed { input, output } if input > 2 && output > 2)
+    }
+}
+
+fn framed(flags: &Flags) -> Result<Transport, Failure> {
+    let Some(fds) = text(flags, "fds")? else {
+        return Ok(Transport::Framed {
+            input: 0,
+            output: 1,
+        });
+    };
+    let pair = fds
+        .split_once(',')
+        .and_then(|(input, output)| Some((number::<u16>(input)?, number::<u16>(output)?)));
+    match pair {
+        Some((input, output)) if input != output => Ok(Transport::Framed {
+            input: input.into(),
+            output: output.into(),
+        }),
+        _ => Err(refused(
+            "fds",
+            &fds,
+            "two different descriptors, such as 3,4",
+        )),
+    }
+}
+
+/// Nobody types acknowledgements, so that at a terminal the output passes through.
+fn is_raw(flags: &Flags) -> bool {
+    let capturing = CAPTURING.iter().any(|flag| flags.has(flag));
+    !isatty(io::stdin()).unwrap_or(false) && (capturing || is_port())
+}
+
+/// Whether a port of the BEAM started this process. A shell that it started does not count.
+fn is_port() -> bool {
+    let parent = fs::read_to_string(format!("/proc/{}/comm", getppid()));
+    parent.is_ok_and(|name| name.trim_end() == PORT_STARTER)
+}
