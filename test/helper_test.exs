@@ -8,6 +8,8 @@ defmodule MuonTrap.HelperTest do
 
   import MuonTrap.Test.OS
 
+  alias MuonTrap.Test.SecondBeam
+
   setup do
     variable = System.get_env("MUONTRAP_HELPER")
 
@@ -83,15 +85,60 @@ defmodule MuonTrap.HelperTest do
   end
 
   @tag :capture_log
-  test "a daemon needs the application to run, a command does not" do
+  test "a command and a daemon start the application" do
     on_exit(fn -> {:ok, _started} = Application.ensure_all_started(:muontrap) end)
+
+    for run <- [
+          fn -> MuonTrap.cmd("true", []) end,
+          fn -> MuonTrap.run("true", []) end,
+          fn -> await_end(MuonTrap.Daemon.start_link("true", [])) end
+        ] do
+      :ok = Application.stop(:muontrap)
+      run.()
+      assert started?()
+    end
+  end
+
+  @tag :capture_log
+  test "so does a daemon that has waited" do
+    on_exit(fn -> {:ok, _started} = Application.ensure_all_started(:muontrap) end)
+    me = self()
+
+    wait_for = fn ->
+      send(me, {:waiter, self()})
+      receive(do: (:go_on -> :ok))
+    end
+
+    daemon = MuonTrap.Daemon.start_link("true", [], wait_for: wait_for)
+    assert_receive {:waiter, waiter}
     :ok = Application.stop(:muontrap)
-    assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
+    send(waiter, :go_on)
+    await_end(daemon)
+    assert started?()
+  end
 
-    assert {:error, %MuonTrap.Error{step: :helper} = error} =
-             MuonTrap.Daemon.start_link("true", [])
+  defp await_end({:ok, daemon}) do
+    ref = Process.monitor(daemon)
 
-    assert Exception.message(error) =~ "Application.ensure_all_started(:muontrap)"
-    assert mailbox() == []
+    assert_receive {:DOWN, ^ref, :process, ^daemon, reason} when reason in [:normal, :noproc],
+                   5000
+  end
+
+  defp started?, do: :muontrap in Enum.map(Application.started_applications(), &elem(&1, 0))
+
+  @tag :tmp_dir
+  test "a working directory of the BEAM that was deleted is what the error says", context do
+    second = SecondBeam.start(marker())
+    :ok = SecondBeam.call(second, File, :cd!, [context.tmp_dir])
+    File.rmdir!(context.tmp_dir)
+
+    for function <- [:cmd, :run] do
+      error = catch_error(SecondBeam.call(second, MuonTrap, function, ["true", []]))
+      assert %MuonTrap.Error{step: :cd, errno: :enoent} = error
+      assert Exception.message(error) =~ "the working directory of the BEAM does not exist"
+    end
+
+    assert {:error, %MuonTrap.Error{step: :cd}} =
+             SecondBeam.call(second, MuonTrap.Daemon, :start_link, ["true", []])
   end
 end

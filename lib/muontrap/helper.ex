@@ -79,16 +79,9 @@ defmodule MuonTrap.Helper do
     }
   end
 
+  # A port cannot be opened in such a directory, and says the same as without a helper.
   def start_error(path, :enoent) do
-    %Error{
-      step: :helper,
-      path: path,
-      errno: :enoent,
-      message: "the helper program muontrap is missing",
-      advice:
-        "mix compile builds it; MUONTRAP_HELPER or config :muontrap, helper: \"/path\" " <>
-          "say where a ready-built one is"
-    }
+    if File.exists?(path), do: no_directory(), else: missing(path)
   end
 
   # With newer OTPs, code:priv_dir/1 names a folder within the file that an escript is.
@@ -119,6 +112,27 @@ defmodule MuonTrap.Helper do
       step: :helper,
       path: path,
       message: "the helper program muontrap could not be started: #{inspect(reason)}"
+    }
+  end
+
+  defp no_directory do
+    %Error{
+      step: :cd,
+      errno: :enoent,
+      message: "the working directory of the BEAM does not exist any more",
+      advice: "File.cd!/1 changes to another one"
+    }
+  end
+
+  defp missing(path) do
+    %Error{
+      step: :helper,
+      path: path,
+      errno: :enoent,
+      message: "the helper program muontrap is missing",
+      advice:
+        "mix compile builds it; MUONTRAP_HELPER or config :muontrap, helper: \"/path\" " <>
+          "say where a ready-built one is"
     }
   end
 

@@ -23,6 +23,7 @@ defmodule MuonTrap.Runner do
   @doc "Runs the program. The reason of an error is what to raise."
   @spec run(Options.t()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   def run(options) do
+    MuonTrap.Application.ensure_started()
     deadline = deadline(options.timeout)
     {initial, fun} = Collector.into(options.into, options.lines)
 

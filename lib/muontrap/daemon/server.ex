@@ -45,6 +45,8 @@ defmodule MuonTrap.Daemon.Server do
   defp start_program(%{options: options} = state) do
     key = {options.cmd, options.args}
 
+    MuonTrap.Application.ensure_started()
+
     with :ok <- Predecessors.await(key),
          {:ok, session} <- Port.start(options, key) do
       {:ok, State.started(state, session)}
