@@ -81,8 +81,8 @@ defmodule MuonTrap.Error do
       step: Map.get(@steps, failed.step, :helper),
       path: presence(failed.path),
       errno: Errno.name(failed.errno),
-      message: failed.message,
-      advice: presence(failed.advice),
+      message: in_words_of_options(failed.message),
+      advice: failed.advice |> in_words_of_options() |> presence(),
       exit_status: failed.exit_status
     }
   end
@@ -93,6 +93,20 @@ defmodule MuonTrap.Error do
   def reason(%__MODULE__{exit_status: 127}), do: :enoent
   def reason(%__MODULE__{exit_status: 126, errno: :eacces}), do: :eacces
   def reason(%__MODULE__{} = error), do: error
+
+  # The helper speaks of its flags where messages begin, and at the end of advice.
+  @flag ~r/(?:\A| with )\K--([a-z][a-z0-9-]*)(?= cannot be |\z)/
+  @options %{
+    "controller" => ":cgroup_controllers",
+    "group" => ":cgroup_path or :cgroup_base",
+    "set" => ":cgroup_sets or :cgroup"
+  }
+
+  defp in_words_of_options(text) do
+    Regex.replace(@flag, text, fn _flag, name ->
+      @options[name] || ":" <> String.replace(name, "-", "_")
+    end)
+  end
 
   # A message may name the path already.
   defp about(nil, _message), do: []
