@@ -21,7 +21,7 @@ defmodule MuonTrap do
   and sweeps up everything that comes of it. See `muontrap_path/0`.
   """
 
-  alias MuonTrap.{Error, Helper, Options, Result, Runner}
+  alias MuonTrap.{Error, ExecError, Helper, Options, Result, Runner}
 
   @doc """
   Runs a program and returns its output and its exit status.
@@ -43,8 +43,8 @@ defmodule MuonTrap do
     * `:into` - collects the output into this `Collectable`, by default `""`. A text device such as
       `IO.stream()` gets whole characters. It refuses what is not UTF-8, as it does with `System.cmd/3`
 
-    * `:lines` - collects line by line, without the `\\n` or `\\r\\n` at the end. Takes a number of bytes,
-      1 or more. The lines are whole however long they are, as with `System.cmd/3`
+    * `:lines` - collects line by line, without the newline, or carriage return and newline, at the end.
+      Takes a number of bytes, 1 or more. The lines are whole however long they are, as with `System.cmd/3`
 
     * `:cd` - the directory to run the program in
 
@@ -162,13 +162,9 @@ defmodule MuonTrap do
   """
   @spec cmd(binary(), [binary()], keyword()) ::
           {Collectable.t(), exit_status :: 0..255 | :timeout}
-  def cmd(command, args, opts \\ []) when is_binary(command) and is_list(args) do
-    options = validate(:cmd, command, args, opts)
-
-    case Runner.run(options) do
-      {:ok, result} -> {result.output, result.exit_status}
-      {:error, reason} -> fail(reason, [command, args, Options.hide_env(opts)])
-    end
+  def cmd(command, args, opts \\ []) do
+    result = run_program(:cmd, command, args, opts)
+    {result.output, result.exit_status}
   end
 
   @doc """
@@ -184,21 +180,17 @@ defmodule MuonTrap do
       true
   """
   @spec run(binary(), [binary()], keyword()) :: Result.t()
-  def run(command, args, opts \\ []) when is_binary(command) and is_list(args) do
-    options = validate(:run, command, args, opts)
+  def run(command, args, opts \\ []), do: run_program(:run, command, args, opts)
+
+  defp run_program(context, command, args, opts) do
+    options = Options.validate(context, command, args, opts)
 
     case Runner.run(options) do
       {:ok, result} -> result
-      {:error, reason} -> fail(reason, [command, args, Options.hide_env(opts)])
+      {:error, %Error{} = error} -> raise error
+      {:error, reason} -> ExecError.raise(reason, command, context)
     end
   end
-
-  defp validate(context, command, args, opts) do
-    Options.validate(context, command, args, opts)
-  end
-
-  defp fail(%Error{} = error, _args), do: raise(error)
-  defp fail(reason, args), do: :erlang.error(reason, args)
 
   @doc """
   The path of the helper, `muontrap`.

@@ -54,7 +54,7 @@ defmodule MuonTrap.OptionsTest do
             run: "MuonTrap.run/3",
             daemon: "MuonTrap.Daemon.start_link/3"
           ] do
-        assert_raise ArgumentError, "all arguments for #{name} must be binaries", fn ->
+        assert_raise ArgumentError, ~r"^all arguments for #{name} must be binaries", fn ->
           Options.validate(context, "echo", ["a", ~c"b"], [])
         end
 
@@ -85,9 +85,13 @@ defmodule MuonTrap.OptionsTest do
   test "unknown options and other things are refused" do
     assert_raise ArgumentError, ~r/keyword list/, fn -> valid([:cd]) end
 
-    for name <- [:no_such_option, "cd"] do
-      message = "invalid option #{inspect(name)}: there is no option of this name"
-      assert_raise ArgumentError, message, fn -> valid([{name, "/"}]) end
+    for {name, reason} <- [
+          {:no_such_option, "MuonTrap.cmd/3 has no such option"},
+          {"cd", "the name of an option is an atom"}
+        ] do
+      error = assert_raise ArgumentError, fn -> valid([{name, "secret"}]) end
+      assert String.starts_with?(error.message, "invalid option #{inspect(name)}: #{reason}")
+      refute error.message =~ "secret"
     end
   end
 
@@ -145,19 +149,20 @@ defmodule MuonTrap.OptionsTest do
     assert env(%{"A" => ""}) == [{~c"MUONTRAP_ENV_41", ~c"="}]
 
     for {bad, why} <- [
-          {{"A", 1}, ~s(the value of "A" is no string, or has a null byte)},
-          {{"A", "\0"}, ~s(the value of "A" is no string, or has a null byte)},
+          {{"A", 1}, ~s(the value of "A" is not a string)},
+          {{"A", "\0"}, ~s(the value of "A" is not a string)},
           {{:a, "1"}, ":a cannot be the name of a variable"},
           {{"", "1"}, ~s("" cannot be the name of a variable)},
           {{"A=B", "1"}, ~s("A=..." cannot be the name of a variable)},
           {{"A\0", "1"}, ~S(<<65, 0>> cannot be the name of a variable)},
-          {"A", "expected pairs of strings, got an element that is no pair"}
+          {"A", "expected a list or map of pairs of strings"}
         ] do
-      assert_raise ArgumentError, "invalid option :env: " <> why, fn -> valid(env: [bad]) end
+      error = assert_raise ArgumentError, fn -> valid(env: [bad]) end
+      assert String.starts_with?(error.message, "invalid option :env: " <> why)
     end
 
     for bad <- [:a, {"A", "1"}, [{"A", "1"} | "b"]] do
-      message = "invalid option :env: expected an enumerable of pairs of strings"
+      message = ~r/^invalid option :env: expected a list or map of pairs of strings/
       assert_raise ArgumentError, message, fn -> valid(env: bad) end
     end
   end
@@ -375,7 +380,8 @@ defmodule MuonTrap.OptionsTest do
             no_such_limit: [1]
           ],
           value <- values do
-        assert refused(:cgroup, %{key => value}) =~ ": #{inspect(key)} is not a limit or cannot"
+        assert refused(:cgroup, %{key => value}) =~
+                 ~r/(the limit #{inspect(key)} takes|no limit :no_such)/
       end
 
       refuses(:cgroup, [[], nil, [memory_max: 1], %{"memory_max" => 1}])

@@ -6,6 +6,7 @@ defmodule MuonTrap.CommandLine do
   @moduledoc false
 
   alias MuonTrap.Cgroups
+  alias MuonTrap.Options.Table
 
   @doc "The command line of the helper for these options."
   @spec helper_args(MuonTrap.Options.t()) :: [binary()]
@@ -16,13 +17,7 @@ defmodule MuonTrap.CommandLine do
       ["--delay-to-sigkill=#{options.delay_to_sigkill}"],
       ["--stdio-window=#{options.stdio_window}"],
       capture_args(options),
-      flag("arg0", options.arg0),
-      flag("cd", options.cd),
-      flag("uid", options.uid),
-      flag("gid", options.gid),
-      flag("groups", options.groups && Enum.join(options.groups, ",")),
-      flag("stop-signal", options.stop_signal),
-      flag("orphans", options.orphans),
+      for({name, flag} <- Table.flags(), word <- flag(flag, options[name]), do: word),
       Cgroups.helper_args(options),
       ["--", options.cmd | options.args]
     ])
@@ -41,5 +36,6 @@ defmodule MuonTrap.CommandLine do
 
   # In one word, as a value may begin with "-", like the arg0 of a login shell.
   defp flag(_name, nil), do: []
+  defp flag(name, list) when is_list(list), do: flag(name, Enum.join(list, ","))
   defp flag(name, value), do: ["--#{name}=#{value}"]
 end

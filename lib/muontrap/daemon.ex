@@ -33,7 +33,7 @@ defmodule MuonTrap.Daemon do
     * `:log_prefix` - what each logged line begins with; by default the command, a colon and a space
 
     * `:log_transform` - a function that takes a line and returns what to log. By default bytes that
-      are not UTF-8 are shown as in `\\xFF`
+      are not UTF-8 are shown as a backslash, an x and two hexadecimal digits
 
     * `:logger_metadata` - a keyword list of metadata for all that the daemon's process logs.
       `muontrap_cmd` (the command) and `muontrap_args` (the arguments, with spaces between) are always
@@ -118,6 +118,7 @@ defmodule MuonTrap.Daemon do
 
   alias MuonTrap.{Error, Options}
   alias MuonTrap.Daemon.{Events, Server}
+  alias MuonTrap.Options.Mistake
 
   # Killing and reaping take milliseconds, and draining the output takes as long as the logging of
   # what is in the pipes.
@@ -155,10 +156,13 @@ defmodule MuonTrap.Daemon do
         shutdown: 7000
       }
   """
-  @spec child_spec(list()) :: Supervisor.child_spec()
-  def child_spec([command, args]), do: child_spec([command, args, []])
+  @spec child_spec(nonempty_list()) :: Supervisor.child_spec()
+  def child_spec([command, args]) when not is_tuple(command),
+    do: child_spec([command, args, []])
 
-  def child_spec([command, args, opts]) do
+  def child_spec([command, args, opts]) when not is_tuple(command) do
+    Mistake.check_arguments(:child_spec, command, args, opts)
+
     %{
       id: __MODULE__,
       # Supervisors log it.
@@ -168,6 +172,8 @@ defmodule MuonTrap.Daemon do
       shutdown: delay_to_sigkill(opts) + @shutdown_margin_ms
     }
   end
+
+  def child_spec(other), do: raise(Mistake.child_spec_argument(other))
 
   # A wrong value is for start_link/3 to complain about.
   defp delay_to_sigkill(opts) do
@@ -207,8 +213,8 @@ defmodule MuonTrap.Daemon do
   @spec start_link(binary(), [binary()], keyword()) ::
           {:ok, pid()} | {:error, :enoent | :eacces | {:already_started, pid()} | Error.t()}
   def start_link(command, args, opts \\ []) do
-    case validate(command, args, opts) do
-      {:ok, options} ->
+    case Options.check(:daemon, command, args, opts) do
+      %{} = options ->
         name = if options.name, do: [name: options.name], else: []
         ref = make_ref()
 
@@ -221,8 +227,9 @@ defmodule MuonTrap.Daemon do
           {:ok, pid} -> {:ok, pid}
         end
 
-      {:error, reason} ->
-        {:error, reason}
+      {:error, :enoent} ->
+        Events.not_found(command, args, opts)
+        {:error, :enoent}
     end
   end
 
@@ -232,18 +239,6 @@ defmodule MuonTrap.Daemon do
     after
       0 -> otherwise
     end
-  end
-
-  defp validate(command, args, opts) do
-    {:ok, Options.validate(:daemon, command, args, opts)}
-  rescue
-    error in ErlangError ->
-      if error.original == :enoent do
-        Events.not_found(command, args, opts)
-        {:error, :enoent}
-      else
-        reraise(error, __STACKTRACE__)
-      end
   end
 
   @doc """

@@ -18,7 +18,7 @@ defmodule MuonTrap.Daemon.Events do
   """
 
   alias MuonTrap.Options.Signals
-  alias MuonTrap.{Frame, Options, Text}
+  alias MuonTrap.{ExecError, Frame, Options, Text}
 
   require Logger
 
@@ -69,18 +69,12 @@ defmodule MuonTrap.Daemon.Events do
     do: Logger.error([name(options.command), missing(options.cmd)])
 
   def not_started(options, :eacces) do
-    Logger.error([name(options.command), "#{inspect(options.cmd)} is not executable"])
+    Logger.error([name(options.command), ExecError.explain(:eacces, options.cmd, :daemon)])
   end
 
   def not_started(_options, _error), do: :ok
 
-  defp missing(command) do
-    if Path.type(command) == :absolute,
-      do: "there is no program #{inspect(command)}",
-      else: "there is no program #{inspect(command)} in PATH, which is #{inspect(path())}"
-  end
-
-  defp path, do: System.get_env("PATH") || ""
+  defp missing(command), do: ExecError.explain(:enoent, command, :daemon)
 
   defp name(command), do: [Text.printable(command), ": "]
 end

@@ -43,22 +43,40 @@ defmodule MuonTrap.Options.Env do
         error -> error
       end
     else
-      {:error, "expected an enumerable of pairs of strings"}
+      {:error, "expected " <> expected()}
     end
   end
 
+  @doc "What the option takes, in words."
+  @spec expected() :: String.t()
+  def expected, do: "a list or map of pairs of strings such as {\"NAME\", \"value\"}"
+
   defp enumerable?(value) when is_list(value), do: not List.improper?(value)
+  defp enumerable?(value) when is_function(value), do: is_function(value, 2)
   defp enumerable?(value), do: Enumerable.impl_for(value) != nil
 
   defp pair({name, value}) do
     cond do
-      not name?(name) -> {:error, "#{show(name)} cannot be the name of a variable"}
-      value == nil or text?(value) -> {name, value}
-      true -> {:error, "the value of #{show(name)} is no string, or has a null byte"}
+      not name?(name) ->
+        {:error, "#{show(name)} cannot be the name of a variable" <> name_hint(name)}
+
+      value == nil or text?(value) ->
+        {name, value}
+
+      true ->
+        {:error,
+         "the value of #{show(name)} is not a string without null bytes, or nil to remove it"}
     end
   end
 
-  defp pair(_other), do: {:error, "expected pairs of strings, got an element that is no pair"}
+  defp pair(_other), do: {:error, "expected #{expected()}, got an element that is no pair"}
+
+  defp name_hint(name) when is_atom(name), do: " (write #{inspect(Atom.to_string(name))})"
+
+  defp name_hint(name) when is_binary(name),
+    do: " (it is not empty, and has no equals sign and no null byte)"
+
+  defp name_hint(_name), do: " (it is a string)"
 
   defp name?(name), do: text?(name) and name != "" and not String.contains?(name, "=")
 

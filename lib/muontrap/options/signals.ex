@@ -10,6 +10,10 @@ defmodule MuonTrap.Options.Signals do
   @names ~w(HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT
             STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS)
 
+  @doc "What `parse/1` takes, in words."
+  @spec expected() :: String.t()
+  def expected, do: "a signal: a number from 1 to 64, or a name such as :sigterm or \"SIGTERM\""
+
   @doc """
   A signal as the helper takes it: a name such as `"SIGTERM"`, or a number. Takes an atom or a
   string, with or without `SIG`, in any case, or a number from 1 to 64.

@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.ExecError do
+  @moduledoc false
+
+  # The errors that are raised as System.cmd/3 raises them: an ErlangError with :enoent or :eacces. Its
+  # message says more, by way of what OTP calls error_info. There is nothing in the stacktrace of the
+  # arguments, as the environment is among them.
+
+  alias MuonTrap.{Native, Options, Text}
+  alias MuonTrap.Options.Mistake
+
+  @type reason :: :enoent | :eacces
+
+  @doc "Raises the error of a program that is not there, or cannot be executed."
+  @spec raise(reason(), command :: binary(), Options.context()) :: no_return()
+  def raise(reason, command, context) do
+    explanation = explain(reason, command, context)
+
+    # Elixir's `rescue` does not look at error_info. Nobody who wrote a whole command line expects a bare
+    # reason.
+    if reason == :enoent and command_line(command) != nil,
+      do: Kernel.raise(ErlangError, original: reason, reason: ": " <> explanation)
+
+    :erlang.error(reason, :none, error_info: %{module: __MODULE__, cause: explanation})
+  end
+
+  @doc false
+  @spec format_error(reason(), list()) :: %{general: String.t()}
+  def format_error(_reason, [{_module, _function, _arity, location} | _stacktrace]),
+    do: %{general: location[:error_info].cause}
+
+  @doc "What is wrong, in words."
+  @spec explain(reason(), command :: binary(), Options.context()) :: String.t()
+  def explain(:eacces, command, _context), do: "#{show(command)} is not executable"
+
+  def explain(:enoent, "/" <> _ = command, context),
+    do: "there is no program #{show(command)}" <> advice(command, context)
+
+  def explain(:enoent, command, context) do
+    "there is no program #{show(command)} in PATH, which is #{show(System.get_env("PATH", ""))}" <>
+      advice(command, context)
+  end
+
+  defp advice(command, context) do
+    case command_line(command) do
+      nil ->
+        path_advice(command)
+
+      [program | args] ->
+        words = Enum.map_join(args, ", ", &show/1)
+        "; arguments go into the list: #{call(context)}(#{show(program)}, [#{words}])"
+    end
+  end
+
+  # The words of what is a program and its arguments.
+  defp command_line(command) do
+    with [program, _arg | _args] = words <- String.split(command),
+         true <- executable?(program) do
+      words
+    else
+      _other -> nil
+    end
+  end
+
+  defp executable?("/" <> _rest = path), do: File.regular?(path)
+  defp executable?(name), do: Native.find_executable(name) != nil
+
+  defp path_advice("/" <> _rest), do: ""
+
+  defp path_advice(path) do
+    if String.contains?(path, "/") and File.regular?(path),
+      do: "; a path has to be absolute: Path.expand(#{show(path)})",
+      else: ""
+  end
+
+  defp call(context), do: context |> Mistake.function() |> String.replace(~r{/\d$}, "")
+
+  defp show(text), do: ~s("#{Text.printable(text)}")
+end

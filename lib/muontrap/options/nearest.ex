@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Options.Nearest do
+  @moduledoc false
+
+  # The name that was meant, for messages about one that does not exist.
+
+  # Of 1. Below, two names have little in common.
+  @similar 0.8
+
+  @doc "The known names that are most like `name`, or all of them when none is."
+  @spec suggestion(term(), [atom(), ...]) :: String.t()
+  def suggestion(name, known) do
+    text = if is_atom(name) or is_binary(name), do: to_string(name), else: ""
+
+    case like(text, Enum.sort(known)) do
+      [] -> ". There are #{list(Enum.sort(known), "and")}"
+      nearest -> ". Did you mean #{list(nearest, "or")}?"
+    end
+  end
+
+  defp like(text, known) do
+    nearest = Enum.max_by(known, &similarity(&1, text))
+    longer = Enum.filter(known, &String.starts_with?(Atom.to_string(&1), text <> "_"))
+
+    cond do
+      longer != [] -> longer
+      similarity(nearest, text) >= @similar -> [nearest]
+      true -> []
+    end
+  end
+
+  defp similarity(name, text), do: String.jaro_distance(Atom.to_string(name), text)
+
+  @doc "Terms in a sentence: `:a, :b or :c`."
+  @spec list([term(), ...], String.t()) :: String.t()
+  def list(terms, conjunction) do
+    case terms |> Enum.map(&inspect/1) |> Enum.split(-1) do
+      {[], [last]} -> last
+      {first, [last]} -> "#{Enum.join(first, ", ")} #{conjunction} #{last}"
+    end
+  end
+end
