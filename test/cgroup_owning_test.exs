@@ -228,7 +228,8 @@ defmodule MuonTrap.CgroupOwningTest do
       with_group(["pids"], fn group ->
         marker = marker()
         opts = [cgroup_path: group, cgroup: %{pids_max: 50}, env: [{"MARKER", marker}]]
-        child = {Daemon, ["sh", ["-c", "setsid sleep 1000 & exec sleep 1000"], opts]}
+        args = ["-c", "setsid sleep 1000 & exec sleep 1000", marker]
+        child = {Daemon, ["sh", args, opts]}
         options = [strategy: :one_for_one, max_restarts: 50, max_seconds: 600]
         {:ok, supervisor} = Supervisor.start_link([child], options)
 

@@ -97,7 +97,8 @@ defmodule MuonTrap.RestartTest do
       test = self()
       into = %MuonTrap.Test.Callback{fun: fn _chunk -> send(test, {:output, marker}) end}
       opts = [into: into, env: [{"MARKER", marker}]]
-      command = fn -> catch_error(run.("sh", ["-c", "sleep 1000 & exec yes"], opts)) end
+      args = ["-c", "sleep 1000 & exec yes", marker]
+      command = fn -> catch_error(run.("sh", args, opts)) end
       task = Task.async(fn -> {command.(), marked(marker)} end)
       assert_receive {:output, ^marker}, 10_000
       [helper] = helpers(marker)

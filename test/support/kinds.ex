@@ -115,20 +115,22 @@ defmodule MuonTrap.Test.Kinds do
     # Only what does not heed the signal is to be killed.
     delay = if kind.status == 137, do: 200, else: 20_000
     opts = [env: [{"MARKER", marker}], delay_to_sigkill: delay]
-    # The first output says that it has begun.
+
+    # The first output says that it has begun. The marker is the script's name, too, for the helper's
+    # command line: its environment cannot be read by everybody.
     script = "echo; " <> Map.fetch!(kind, form)
 
     case kind do
       %{name: "fork bomb"} ->
         {limit, user} = bomb_limit()
-        {"prlimit", ["--nproc=#{limit}", "sh", "-c", script], opts ++ user}
+        {"prlimit", ["--nproc=#{limit}", "sh", "-c", script, marker], opts ++ user}
 
       # With so small a window, nothing that is on its way makes room for a page in the pipe.
       %{held: true} ->
-        {"sh", ["-c", script], [stdio_window: 256] ++ opts}
+        {"sh", ["-c", script, marker], [stdio_window: 256] ++ opts}
 
       _kind ->
-        {"sh", ["-c", script], opts}
+        {"sh", ["-c", script, marker], opts}
     end
   end
 

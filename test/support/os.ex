@@ -63,7 +63,10 @@ defmodule MuonTrap.Test.OS do
   def marked(marker),
     do: for(pid <- all_marked(marker), name(pid) not in ["muontrap", nil], do: pid)
 
-  @doc "The helpers that have `marker` in their command line or environment."
+  @doc """
+  The helpers that have `marker` in their command line or environment. Only root can read a helper's
+  environment, as it is not dumpable.
+  """
   @spec helpers(String.t()) :: [pos_integer()]
   def helpers(marker), do: for(pid <- all_marked(marker), name(pid) == "muontrap", do: pid)
 
