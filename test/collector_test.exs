@@ -76,8 +76,8 @@ defmodule MuonTrap.CollectorTest do
     defp chunks(text, size) when byte_size(text) <= size, do: [text]
 
     defp chunks(text, size) do
-      <<chunk::binary-size(size), rest::binary>> = text
-      [chunk | chunks(rest, size)]
+      rest = binary_part(text, size, byte_size(text) - size)
+      [binary_part(text, 0, size) | chunks(rest, size)]
     end
 
     test "gets all that comes before a byte that it refuses", %{devices: devices} do

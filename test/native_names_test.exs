@@ -9,6 +9,11 @@ defmodule MuonTrap.NativeNamesTest do
 
   @moduletag :tmp_dir
 
+  # Elixir finds no files of such names under the other locale.
+  setup %{tmp_dir: directory} do
+    on_exit(fn -> {"", 0} = System.cmd("rm", ["-rf", directory]) end)
+  end
+
   @locales ["C", "C.UTF-8"]
   @names [
     {"UTF-8", "café €", "caf\\303\\251 \\342\\202\\254"},
@@ -68,7 +73,14 @@ defmodule MuonTrap.NativeNamesTest do
       library = Path.join(context.tmp_dir, "café")
       File.mkdir_p!(library)
       File.cp_r!(:code.lib_dir(:muontrap), Path.join(library, "muontrap"))
-      second = SecondBeam.start(OS.marker(), 1024, "export LC_ALL=#{context.locale}")
+
+      second =
+        SecondBeam.start(
+          OS.marker(),
+          1024,
+          "unset MUONTRAP_HELPER; export LC_ALL=#{context.locale}"
+        )
+
       encoding = if context.locale == "C", do: :latin1, else: :utf8
       ebin = :unicode.characters_to_list(Path.join(library, "muontrap/ebin"), encoding)
       true = SecondBeam.call(second, :code, :del_path, [:muontrap])

@@ -16,8 +16,6 @@ defmodule MuonTrap.Daemon.Server do
   alias MuonTrap.Daemon.{CgroupCall, Events, State}
   alias MuonTrap.{Error, Helper, Port, Predecessors}
 
-  require Logger
-
   @impl GenServer
   def init({starter, ref, options}) do
     # For terminate/2 to be called.

@@ -18,7 +18,7 @@ defmodule MuonTrap.Options.Env do
   defstruct [:names, :reveal]
 
   @typedoc "A hidden environment."
-  @type t :: %__MODULE__{names: [term()], reveal: (() -> term())}
+  @type t :: %__MODULE__{names: [term()], reveal: fun()}
 
   @doc "Hides the value of the option, valid or not."
   @spec hide(term()) :: t()

@@ -28,12 +28,14 @@ defmodule MuonTrap.Options.Table do
   # What fits the helper's flags, and what `receive` takes for a timeout.
   @largest_number 0xFFFFFFFF
 
+  @bytes "a number of bytes"
+  @signals Signals.expected()
   @cgroup_path "a path within the cgroup hierarchy such as \"muontrap/web\", without \".\", \"..\" and " <>
                  "the mount point in front"
   @controllers "a list of names of controllers, such as [\"memory\", \"pids\"]"
   @sets "a list of {controller, setting, value}, such as [{\"memory\", \"memory.max\", 1_000_000}]"
   @logger_funs "a function of one argument, {module, function} or {module, function, args}"
-  @line_bytes {:integer, LineBuffer.smallest_max(), :infinity, "a number of bytes"}
+  @line_bytes {:integer, LineBuffer.smallest_max(), :infinity, @bytes}
 
   row = fn name, type, contexts, more ->
     row = %{name: name, type: type, default: nil, contexts: contexts, flag: nil}
@@ -50,21 +52,21 @@ defmodule MuonTrap.Options.Table do
       @commands,
       default: ""
     ),
-    row.(:lines, {:integer, 1, :infinity, "a number of bytes"}, @commands, []),
+    row.(:lines, {:integer, 1, :infinity, @bytes}, @commands, []),
     row.(:stderr_to_stdout, :boolean, @all, default: false),
     row.(:use_stdio, :boolean, @all, default: true),
     row.(:parallelism, :boolean, @all, []),
     row.(:env, {:secret, Env, :parse}, @all, default: []),
     row.(:timeout, {:or, :infinity, milliseconds.(1)}, @commands, default: :infinity),
     row.(:delay_to_sigkill, milliseconds.(0), @all, default: 500),
-    row.(:stdio_window, {:integer, 1, @largest_number, "a number of bytes"}, @all, default: 10_240),
+    row.(:stdio_window, {:integer, 1, @largest_number, @bytes}, @all, default: 10_240),
     row.(:capture_stderr_only, :boolean, @all, default: false),
     row.(:arg0, :string, @all, flag: "arg0"),
     row.(:cd, :path, @all, flag: "cd"),
     row.(:uid, {:custom, {Users, :parse}, Users.expected("user")}, @all, flag: "uid"),
     row.(:gid, {:custom, {Users, :parse}, Users.expected("group")}, @all, flag: "gid"),
     row.(:groups, {:custom, {Users, :parse_list}, Users.expected_list()}, @all, flag: "groups"),
-    row.(:stop_signal, {:custom, {Signals, :parse}, Signals.expected()}, @all, flag: "stop-signal"),
+    row.(:stop_signal, {:custom, {Signals, :parse}, @signals}, @all, flag: "stop-signal"),
     row.(:orphans, {:one_of, [:kill, :leave]}, @all, flag: "orphans"),
     row.(:cgroup_base, {:custom, {Cgroup, :parse_path}, @cgroup_path}, @all, []),
     row.(:cgroup_path, {:custom, {Values, :own_cgroup_path}, @cgroup_path}, @all, []),
