@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.CollectableFailureTest do
+  # A Collectable that fails, in each of its functions, in every way and at every moment: cmd/3 and run/3
+  # end with that error, and nothing is left of the program.
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.OS
+
+  alias MuonTrap.Test.{FailingCollector, Failure}
+
+  @moduletag :capture_log
+
+  # Has the function that is called fail, and sees what comes of it.
+  defp fails(context, script, opts \\ [], meanwhile \\ fn _caller -> :ok end) do
+    %{failure: failure, run: run} = context
+    marker = marker()
+    into = %FailingCollector{test: self(), failure: failure, on: opts[:on]}
+    opts = [into: into, env: [{"MARKER", marker}]] ++ Keyword.delete(opts, :on)
+    on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
+
+    {caller, ref} =
+      spawn_monitor(fn ->
+        run.("sh", ["-c", script], opts)
+        exit(:returned)
+      end)
+
+    meanwhile.(caller)
+    ^caller = Failure.await_call()
+    Failure.go(caller)
+    if failure == :never_returns, do: Process.exit(caller, :kill)
+    assert_receive {:DOWN, ^ref, :process, ^caller, reason}, 10_000
+    assert Failure.reason?(failure, reason), inspect(reason)
+
+    # The others had to wait for it.
+    if failure in [:killed, :never_returns],
+      do: wait_until(fn -> marked(marker) == [] end),
+      else: assert(marked(marker) == [])
+  end
+
+  defp await_line(line), do: fn _caller -> assert_receive({:line, ^line}, 10_000) end
+
+  for failure <- Failure.all(), {name, run} <- [cmd: &MuonTrap.cmd/3, run: &MuonTrap.run/3] do
+    describe "a collectable of #{name}/3 that fails (#{failure})" do
+      @describetag failure: failure, run: run
+      @caught? failure in [:raise, :throw, :exit, :exit_kill]
+
+      test "with the first chunk", context do
+        fails(context, "echo fail; exec sleep 1000")
+        if @caught?, do: assert_received(:halted)
+      end
+
+      test "with a line in the middle of a chunk", context do
+        script = "printf 'one\\nfail\\nlast\\nmore'; exec sleep 1000"
+        fails(context, script, lines: 1024)
+        refute_received {:line, "last"}
+        if @caught?, do: assert_received(:halted)
+      end
+
+      test "with a program that goes on writing", context do
+        fails(context, "echo fail; exec yes", lines: 1024, stdio_window: 1000)
+      end
+
+      test "with the last line, which has no newline", context do
+        fails(context, "printf fail", lines: 1024)
+        if @caught?, do: assert_received(:halted)
+      end
+
+      test "with a line that comes when the program has exited", context do
+        fails(context, "echo wait $$; echo fail", lines: 1024)
+      end
+
+      test "with what comes after the timeout", context do
+        script = "trap 'echo fail; exit' TERM; echo ready; while :; do sleep 0.01; done"
+        fails(context, script, [lines: 1024, timeout: 300], await_line("ready"))
+      end
+
+      test "before the program is started", context do
+        fails(context, "exec sleep 1000", on: :into)
+      end
+
+      test "when all is collected", context do
+        fails(context, "sleep 1000 & echo done", on: :done)
+      end
+
+      test "when it is told that another failure ends it", context do
+        for script <- ["kill -KILL $PPID; exec sleep 1000", "echo a; kill -KILL $PPID; exec yes"],
+            do: fails(context, script, on: :halt)
+
+        fails(context, "exec sleep 1000", on: :halt, cd: "/no/such/directory")
+      end
+    end
+  end
+end
