@@ -111,6 +111,10 @@ fn kill(record: Record) {
 }
 
 /// Panics where `MUONTRAP_PANIC_IN` says so.
+///
+/// # Panics
+///
+/// That is what it is for.
 #[cfg(feature = "panic-on-purpose")]
 pub fn rehearse(state: &str) {
     let wanted = std::env::var_os("MUONTRAP_PANIC_IN");
