@@ -6,8 +6,9 @@
 
 use crate::error::{Failure, Step};
 use crate::outbox::Outbox;
-use crate::protocol::Decoder;
+use crate::protocol::{Decoder, MAX_FRAME};
 use crate::reactor;
+use crate::signals::Signals;
 use crate::sys;
 use crate::transport::Transport;
 use nix::errno::Errno;
@@ -15,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{isatty, read};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// Acknowledgements are 9 bytes. Every idle muontrap keeps this.
 const BUFFER: usize = 4 * 1024;
@@ -71,6 +72,11 @@ impl Control {
         })
     }
 
+    /// Where commands come from.
+    pub fn fd(&self) -> BorrowedFd<'static> {
+        self.fd
+    }
+
     /// Whether the owner is gone.
     pub fn is_closed(&self) -> bool {
         self.eof
@@ -91,7 +97,13 @@ impl Control {
         if self.eof || (!self.framed && !has_input(self.fd)?) {
             return Ok(Received::Nothing);
         }
-        match read(self.fd, &mut self.buffer) {
+        let result = loop {
+            match read(self.fd, &mut self.buffer) {
+                Err(Errno::EINTR) => {}
+                result => break result,
+            }
+        };
+        match result {
             // A terminal that hung up gives EIO, a socket that was reset ECONNRESET.
             Ok(0) | Err(Errno::EIO | Errno::ECONNRESET) => {
                 self.eof = true;
@@ -104,21 +116,54 @@ impl Control {
             }
             Ok(count) => Ok(Received::Bytes(&self.buffer[..count])),
             Err(Errno::EAGAIN) => Ok(Received::Nothing),
-            Err(Errno::EINTR) => self.receive(),
             Err(errno) => Err(errno.into()),
         }
     }
 
-    /// Waits until the owner closes its end, when nothing else is left to do but to get the last
-    /// frame through to it.
-    pub fn wait_for_close(&mut self, outbox: &mut Outbox) {
-        while !self.eof {
+    /// What to wait for before there is a program: commands, as long as there is room for them, and the
+    /// end in any case. What is not framed waits for the program.
+    pub fn interest(&self) -> PollFlags {
+        if self.framed && self.decoder.pending() <= MAX_FRAME {
+            PollFlags::POLLIN
+        } else {
+            PollFlags::empty()
+        }
+    }
+
+    /// Reads what there is, and tells whether the owner is gone or wants the program stopped. The commands
+    /// stay in the decoder.
+    pub fn asks_to_stop(&mut self) -> io::Result<bool> {
+        while self.interest() == PollFlags::POLLIN && self.receive()? == Received::Framed {}
+        Ok(self.eof || self.decoder.asks_to_stop())
+    }
+
+    /// Waits until the owner closes its end, or a signal says to stop, when nothing else is left to do but
+    /// to get the last frame through to it.
+    pub fn wait_for_close(&mut self, outbox: &mut Outbox, signals: &Signals) {
+        while !self.eof && !outbox.is_closed() && !signals.take_stop() {
             outbox.flush();
-            let commands = PollFd::new(self.fd, PollFlags::POLLIN);
-            let room = outbox.fd().filter(|_| !outbox.is_empty());
-            let room = room.map(|fd| PollFd::new(fd, PollFlags::POLLOUT));
-            let mut fds: Vec<_> = std::iter::once(commands).chain(room).collect();
+            let mut fds = vec![
+                PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.fd, PollFlags::POLLIN),
+            ];
+            // Without room to wait for, it may still lose its reader.
+            fds.extend(outbox.fd().map(|fd| {
+                let room = if outbox.is_empty() {
+                    PollFlags::empty()
+                } else {
+                    PollFlags::POLLOUT
+                };
+                PollFd::new(fd, room)
+            }));
             let waited = poll(&mut fds, PollTimeout::NONE);
+            let error = |fd: &PollFd<'_>| {
+                let events = fd.revents();
+                events.is_some_and(|events| events.contains(PollFlags::POLLERR))
+            };
+            if fds.get(2).is_some_and(error) {
+                outbox.close();
+            }
+            signals.drain();
             if waited.is_err_and(|errno| errno != Errno::EINTR) || self.receive().is_err() {
                 return;
             }

@@ -7,12 +7,14 @@
 use crate::config::Config;
 use crate::control::Control;
 use crate::diagnostics;
-use crate::error::{EXIT_SETUP, Failure};
+use crate::error::{EXIT_SETUP, Failure, Step};
 use crate::flags::Flags;
 use crate::outbox::Outbox;
 use crate::protocol;
+use crate::signals::Signals;
+use crate::stdio;
 use crate::transport::Transport;
-use crate::{reactor, session, setup, sys};
+use crate::{session, setup, sys};
 
 /// Says what is wrong with the command line, or prints the help that it asked for.
 pub fn usage_error(error: &clap::Error) -> u8 {
@@ -29,28 +31,34 @@ pub fn usage_error(error: &clap::Error) -> u8 {
 pub fn main(flags: &Flags, transport: Result<Transport, Failure>) -> u8 {
     // Before there is a program that could get hold of the owner's pipes.
     sys::become_undumpable();
-    let transport = match transport {
-        Ok(transport) => transport,
+    let result = transport.and_then(|transport| Ok((transport, prepare(transport)?)));
+    let (transport, (mut control, mut outbox, signals)) = match result {
+        Ok(ready) => ready,
         Err(failure) => return print(&failure),
     };
-    let mut control = match Control::new(transport) {
-        Ok(control) => control,
-        Err(failure) => return print(&failure),
-    };
-    let config = match Config::new(flags, transport) {
-        Ok(config) => config,
-        Err(failure) => return report(transport, &mut control, &failure),
-    };
-    match setup::start(&config, &control) {
-        Ok(running) => match session::run(&config, control, running) {
+    let started = Config::new(flags, transport).and_then(|config| {
+        let running = setup::start(&config, &mut control, &outbox, &signals)?;
+        Ok((config, running))
+    });
+    match started {
+        Ok((config, running)) => match session::run(&config, control, outbox, signals, running) {
             Ok(status) => status,
             Err(error) => {
                 diagnostics::say(format_args!("the event loop failed: {error}"));
                 EXIT_SETUP
             }
         },
-        Err(failure) => report(transport, &mut control, &failure),
+        Err(failure) => report(transport, &mut control, &mut outbox, &signals, &failure),
     }
+}
+
+/// In this order: nothing may be opened before it is known which descriptors were there.
+fn prepare(transport: Transport) -> Result<(Control, Outbox, Signals), Failure> {
+    let (control, outbox) = (Control::new(transport)?, stdio::outbox(transport)?);
+    let signals = Signals::install(transport.is_acknowledged());
+    let signals = signals
+        .map_err(|error| Failure::new(Step::Spawn, "cannot catch signals").caused_by(&error))?;
+    Ok((control, outbox, signals))
 }
 
 fn print(failure: &Failure) -> u8 {
@@ -59,16 +67,17 @@ fn print(failure: &Failure) -> u8 {
 }
 
 /// Tells the owner that the program never ran.
-fn report(transport: Transport, control: &mut Control, failure: &Failure) -> u8 {
-    let Transport::Framed { output, .. } = transport else {
+fn report(
+    transport: Transport,
+    control: &mut Control,
+    outbox: &mut Outbox,
+    signals: &Signals,
+    failure: &Failure,
+) -> u8 {
+    if !matches!(transport, Transport::Framed { .. }) {
         return print(failure);
-    };
-    let fd = sys::borrow_fd(output).and_then(|fd| reactor::set_nonblocking(&fd).map(|()| fd));
-    let Ok(fd) = fd else {
-        return print(failure);
-    };
-    let mut outbox = Outbox::framed(fd);
+    }
     outbox.send(&protocol::failed(failure));
-    control.wait_for_close(&mut outbox);
+    control.wait_for_close(outbox, signals);
     failure.exit_status
 }

@@ -39,6 +39,8 @@ pub enum Step {
     Spawn,
     /// Executing the program.
     Exec,
+    /// None of them: there was no wish for the program any more.
+    Stopped,
 }
 
 impl Step {
@@ -54,6 +56,7 @@ impl Step {
             Self::Cd => "cd",
             Self::Spawn => "spawn",
             Self::Exec => "exec",
+            Self::Stopped => "stopped",
         }
     }
 }

@@ -7,6 +7,7 @@
 use crate::accounts::{Accounts, User};
 use crate::config::number;
 use crate::error::{Failure, Step};
+use crate::wait::Wait;
 use nix::unistd::{self, Gid, Uid};
 use std::collections::BTreeSet;
 use std::io;
@@ -38,11 +39,11 @@ pub struct Identity {
 
 impl Request {
     /// Looks up names and fills in what follows from the user.
-    pub fn resolve(&self) -> Result<Identity, Failure> {
+    pub fn resolve(&self, wait: &dyn Wait) -> Result<Identity, Failure> {
         if *self == Self::default() {
             return Ok(Identity::default());
         }
-        let accounts = Accounts::of_this_system();
+        let accounts = Accounts::of_this_system(wait);
         let chosen = (self.gid.is_some(), self.groups.is_some());
         let find_user = |text: &String| find_user(&accounts, text, chosen == (true, true));
         let user = self.uid.as_ref().map(find_user).transpose()?;
@@ -144,7 +145,7 @@ fn id(step: Step, flag: &str, text: &str) -> Result<Option<u32>, Failure> {
 
 /// The user's entry is left out where nothing follows from it.
 fn find_user(
-    accounts: &Accounts,
+    accounts: &Accounts<'_>,
     text: &str,
     id_only: bool,
 ) -> Result<(u32, Option<User>), Failure> {
@@ -173,7 +174,7 @@ fn unknown(step: Step, what: &str, name: &str) -> Failure {
         ))
 }
 
-fn find_group(accounts: &Accounts, step: Step, flag: &str, text: &str) -> Result<u32, Failure> {
+fn find_group(accounts: &Accounts<'_>, step: Step, flag: &str, text: &str) -> Result<u32, Failure> {
     if let Some(gid) = id(step, flag, text)? {
         return Ok(gid);
     }
@@ -191,7 +192,7 @@ fn find_group(accounts: &Accounts, step: Step, flag: &str, text: &str) -> Result
     }
 }
 
-fn find_groups(accounts: &Accounts, list: &str) -> Result<Vec<u32>, Failure> {
+fn find_groups(accounts: &Accounts<'_>, list: &str) -> Result<Vec<u32>, Failure> {
     if list.is_empty() {
         return Ok(Vec::new());
     }
@@ -216,7 +217,7 @@ fn own_group(user: &User) -> Result<u32, Failure> {
 }
 
 /// `gid` and the user's supplementary groups, each once.
-fn own_groups(accounts: &Accounts, user: &User, gid: u32) -> Result<Vec<u32>, Failure> {
+fn own_groups(accounts: &Accounts<'_>, user: &User, gid: u32) -> Result<Vec<u32>, Failure> {
     let name = &user.name;
     let mut groups = vec![gid];
     for group in accounts
@@ -238,6 +239,7 @@ fn own_groups(accounts: &Accounts, user: &User, gid: u32) -> Result<Vec<u32>, Fa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wait::Undisturbed;
 
     fn resolve(uid: &str, gid: Option<&str>, groups: Option<&str>) -> Result<Identity, Failure> {
         Request {
@@ -245,12 +247,15 @@ mod tests {
             gid: gid.map(str::to_owned),
             groups: groups.map(str::to_owned),
         }
-        .resolve()
+        .resolve(&Undisturbed)
     }
 
     #[test]
     fn nothing_asked_nothing_switched() {
-        assert_eq!(Request::default().resolve().unwrap(), Identity::default());
+        assert_eq!(
+            Request::default().resolve(&Undisturbed).unwrap(),
+            Identity::default()
+        );
     }
 
     #[test]

@@ -54,4 +54,5 @@ pub mod spawn;
 pub mod stdio;
 pub mod sys;
 pub mod transport;
+pub mod wait;
 pub mod window;

@@ -110,6 +110,25 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// How many bytes wait.
+    pub fn pending(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
+    /// Whether STOP is among the whole commands that wait.
+    pub fn asks_to_stop(&self) -> bool {
+        let mut rest = &self.buffer[self.start..];
+        while let Some((header, frames)) = rest.split_first_chunk::<4>() {
+            let length = u32::from_be_bytes(*header) as usize;
+            match frames.split_at_checked(length) {
+                Some(([STOP], _)) => return true,
+                Some((_, frames)) => rest = frames,
+                None => return false,
+            }
+        }
+        false
+    }
+
     /// The next whole command, or `None` until more bytes were pushed.
     pub fn next_command(&mut self) -> Result<Option<Command<'_>>, Violation> {
         let rest = &self.buffer[self.start..];

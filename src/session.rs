@@ -52,13 +52,22 @@ enum State {
     Draining,
     /// All is delivered; the cgroup has to go.
     Removing,
+    /// The owner has to go.
     Done,
+    /// Told to stop by a signal when done: the owner may stay.
+    Dismissed,
 }
 
 /// Looks after a program that runs, and returns the exit status of muontrap. On an error, too, nothing
 /// is left.
-pub fn run(config: &Config, control: Control, running: Running) -> io::Result<u8> {
-    let mut session = Session::new(config, control, running);
+pub fn run(
+    config: &Config,
+    control: Control,
+    outbox: Outbox,
+    signals: Signals,
+    running: Running,
+) -> io::Result<u8> {
+    let mut session = Session::new(config, control, outbox, signals, running);
     let result = session.run();
     if result.is_err() {
         session.give_up();
@@ -73,7 +82,6 @@ struct Session<'a> {
     outbox: Outbox,
     reactor: Reactor,
     signals: Signals,
-    cpu_limit: Option<u64>,
     input: Input,
     relay: Relay,
     pid: i32,
@@ -89,15 +97,20 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(config: &'a Config, control: Control, running: Running) -> Self {
+    fn new(
+        config: &'a Config,
+        control: Control,
+        outbox: Outbox,
+        signals: Signals,
+        running: Running,
+    ) -> Self {
         Self {
             config,
             state: State::Running,
             control,
-            outbox: running.outbox,
+            outbox,
             reactor: running.reactor,
-            signals: running.signals,
-            cpu_limit: running.cpu_limit,
+            signals,
             input: running.input,
             relay: running.relay,
             pid: running.pid,
@@ -122,6 +135,8 @@ impl<'a> Session<'a> {
         // Whatever came before the handlers and the poll were in place makes no edge.
         self.reactor.ready.set(Source::ControlIn);
         self.collect_dead()?;
+        // Commands that came while the program was started.
+        self.obey()?;
         loop {
             self.take_signals()?;
             self.take_commands()?;
@@ -181,12 +196,15 @@ impl<'a> Session<'a> {
 
     fn is_over(&self) -> bool {
         let nobody = self.control.is_closed() || self.outbox.is_closed();
-        self.state == State::Done
-            && match self.config.transport {
-                Transport::Plain => true,
-                Transport::Framed { .. } => nobody,
-                Transport::Raw => nobody || self.outbox.is_empty() && self.ack_time().is_none(),
+        match (self.state, self.config.transport) {
+            (State::Dismissed, _) => self.outbox.is_empty() || nobody,
+            (State::Done, Transport::Plain) => true,
+            (State::Done, Transport::Framed { .. }) => nobody,
+            (State::Done, Transport::Raw) => {
+                nobody || self.outbox.is_empty() && self.ack_time().is_none()
             }
+            _ => false,
+        }
     }
 
     /// How much longer to wait for acknowledgements when nothing else is left to do.
@@ -209,12 +227,10 @@ impl<'a> Session<'a> {
             self.reactor.ready.clear(Source::Signal);
             self.signals.drain();
         }
-        // Anybody may send SIGXCPU, too.
-        let out_of_time = self.signals.take_cpu_time()
-            && self
-                .cpu_limit
-                .is_some_and(|limit| sys::cpu_seconds() >= limit);
-        if self.signals.take_stop() || out_of_time {
+        if self.signals.take_stop() || self.signals.take_cpu_time() {
+            if self.state == State::Done {
+                self.state = State::Dismissed;
+            }
             self.stop()?;
         }
         if self.signals.take_child() {
@@ -250,7 +266,7 @@ impl<'a> Session<'a> {
     /// Tells the owner of input that is dealt with: written, or not wanted any more. Nothing follows
     /// EXITED, though.
     fn acknowledge_input(&mut self, bytes: usize) {
-        if bytes > 0 && self.state != State::Done {
+        if bytes > 0 && !matches!(self.state, State::Done | State::Dismissed) {
             // The input window is smaller.
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
             self.outbox.send(&protocol::input_ack(bytes));

@@ -20,9 +20,11 @@ use crate::relay::Relay;
 use crate::signals::Signals;
 use crate::spawn::{self, Plan};
 use crate::stdio;
-use crate::sys::{self, CpuLimit};
+use crate::sys;
+use crate::wait::{Wait, WhileWanted};
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 /// A program that runs, and all that is needed to look after it.
@@ -36,14 +38,8 @@ pub struct Running {
     pub input: Input,
     /// Its captured output.
     pub relay: Relay,
-    /// The way to the owner.
-    pub outbox: Outbox,
     /// Readiness of all of these.
     pub reactor: Reactor,
-    /// Signals to this process.
-    pub signals: Signals,
-    /// Seconds of CPU time that this process may use, where it is limited.
-    pub cpu_limit: Option<u64>,
     /// Its cgroup.
     pub cgroup: Option<Cgroup>,
     /// Children that this process had before.
@@ -51,22 +47,40 @@ pub struct Running {
 }
 
 /// Starts the program. On failure nothing is left of the attempt.
-pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
+pub fn start(
+    config: &Config,
+    control: &mut Control,
+    outbox: &Outbox,
+    signals: &Signals,
+) -> Result<Running, Failure> {
     sys::cloexec_from_3();
-    let outbox = stdio::outbox(config.transport)?;
-    let cpu_limit = CpuLimit::lift();
-    let has_limit = cpu_limit.is_some_and(|limit| limit.left.is_some());
-    let acknowledged = config.transport.is_acknowledged();
-    let signals = Signals::install(acknowledged, has_limit)
-        .map_err(|error| failed("catch signals", &error))?;
+    let commands = control.fd();
+    let wait = WhileWanted::new(control, outbox, signals);
+    start_while(config, commands, outbox, signals, &wait).map_err(|failure| {
+        if wait.is_canceled() {
+            let message = "muontrap was told to stop before the program was started";
+            Failure::new(Step::Stopped, message)
+        } else {
+            failure
+        }
+    })
+}
+
+fn start_while(
+    config: &Config,
+    commands: BorrowedFd<'static>,
+    outbox: &Outbox,
+    signals: &Signals,
+    wait: &dyn Wait,
+) -> Result<Running, Failure> {
     let strangers = strangers();
     emergency::prepare(&strangers);
     // First, since it may run a program for it, which is gone by then.
-    let identity = config.identity.resolve()?;
+    let identity = config.identity.resolve(wait)?;
     sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
     let path = program::find(&config.program)?;
     let cgroup = match &config.cgroup {
-        Some(request) => Some(Cgroup::create(&Host::detect()?, request)?),
+        Some(request) => Some(Cgroup::create_while(&Host::detect()?, request, wait)?),
         None => None,
     };
     if let Some(cgroup) = &cgroup {
@@ -75,13 +89,13 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
     emergency::rehearse("setup");
     let mut attempt = Attempt {
         config,
-        control,
-        outbox: &outbox,
+        commands,
+        outbox,
         identity: &identity,
         path: &path,
         cgroup: cgroup.as_ref(),
-        signals: &signals,
-        cpu_limit,
+        signals,
+        wait,
         relay: Relay::new(config.window),
     };
     // Before the exec, since the program may be well under way by the time its start is known here.
@@ -95,10 +109,7 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
                 since,
                 input,
                 relay: attempt.relay,
-                outbox,
                 reactor,
-                signals,
-                cpu_limit: cpu_limit.and_then(|limit| limit.left),
                 cgroup,
                 strangers,
             })
@@ -115,13 +126,13 @@ pub fn start(config: &Config, control: &Control) -> Result<Running, Failure> {
 /// What is ready when only the program is missing.
 struct Attempt<'a> {
     config: &'a Config,
-    control: &'a Control,
+    commands: BorrowedFd<'static>,
     outbox: &'a Outbox,
     identity: &'a Identity,
     path: &'a CStr,
     cgroup: Option<&'a Cgroup>,
     signals: &'a Signals,
-    cpu_limit: Option<CpuLimit>,
+    wait: &'a dyn Wait,
     relay: Relay,
 }
 
@@ -132,7 +143,7 @@ impl Attempt<'_> {
         let (stdin, input) = stdio::stdin(config.transport, user)?;
         let (stdout, stderr) = stdio::outputs(config, user, &mut self.relay)?;
         // Last but for the program itself: once that runs, nothing here may fail.
-        let reactor = reactor(self.control, self.outbox, self.signals, &self.relay)
+        let reactor = reactor(self.commands, self.outbox, self.signals, &self.relay)
             .map_err(|error| failed("watch descriptors", &error))?;
         let environment = environment::decoded();
         let pid = spawn::spawn(&Plan {
@@ -141,7 +152,8 @@ impl Attempt<'_> {
             environment: environment.as_deref(),
             cd: config.cd.as_deref(),
             identity: self.identity,
-            cpu_limit: self.cpu_limit,
+            wait: self.wait,
+            cpu_limit: self.signals.cpu_limit(),
             cgroup: self.cgroup,
             stdio: [stdin, stdout, stderr],
         })?;
@@ -168,14 +180,14 @@ fn strangers() -> Vec<i32> {
 }
 
 fn reactor(
-    control: &Control,
+    commands: BorrowedFd<'static>,
     outbox: &Outbox,
     signals: &Signals,
     relay: &Relay,
 ) -> io::Result<Reactor> {
     let reactor = Reactor::new()?;
     reactor.watch_read(Source::Signal, signals)?;
-    reactor.watch_read(Source::ControlIn, control)?;
+    reactor.watch_read(Source::ControlIn, &commands)?;
     if let Some(fd) = outbox.fd() {
         match reactor.watch_write(Source::ControlOut, &fd) {
             // A file, which takes everything and is never closed: epoll_ctl(2).

@@ -7,11 +7,11 @@
 //!
 //! A fault of muontrap's own still ends it: the kernel does not let those be blocked.
 
-use crate::sys::{self, SignalMask};
+use crate::sys::{self, CpuLimit, SignalMask};
 use libc::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGXCPU, c_int};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -48,13 +48,15 @@ pub struct Signals {
     child: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     cpu_time: Arc<AtomicBool>,
+    cpu_limit: Option<CpuLimit>,
     reader: File,
 }
 
 impl Signals {
-    /// Installs the handlers and blocks what means nothing. `has_cpu_limit`: whether SIGXCPU may come from
-    /// the kernel.
-    pub fn install(framed: bool, has_cpu_limit: bool) -> io::Result<Self> {
+    /// Installs the handlers, blocks what means nothing, and lifts the limit on CPU time.
+    pub fn install(acknowledged: bool) -> io::Result<Self> {
+        let cpu_limit = CpuLimit::lift();
+        let has_cpu_limit = cpu_limit.is_some_and(|limit| limit.left.is_some());
         let (reader, writer) = sys::pipe()?;
         crate::reactor::set_nonblocking(&reader)?;
         crate::reactor::set_nonblocking(&writer)?;
@@ -74,13 +76,14 @@ impl Signals {
             } else {
                 Arc::default()
             },
+            cpu_limit,
             reader: File::from(reader),
         };
         // Whoever started this process may have blocked others, and not these.
         SignalMask::all_but(of(|meaning| match meaning {
             Meaning::Child | Meaning::Stop => true,
             Meaning::CpuTime => has_cpu_limit,
-            Meaning::JobControl => !framed,
+            Meaning::JobControl => !acknowledged,
         }))
         .set()?;
         Ok(signals)
@@ -103,9 +106,22 @@ impl Signals {
         self.stop.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether muontrap was told since the last call that it has used up its CPU time.
+    /// Whether the kernel has told since the last call that the CPU time is nearly used up. Anybody may send
+    /// this signal, too.
     pub fn take_cpu_time(&self) -> bool {
         self.cpu_time.swap(false, Ordering::Relaxed)
+            && self.cpu_limit.is_some_and(|limit| limit.is_exceeded())
+    }
+
+    /// The limit on CPU time that the program is to have.
+    pub fn cpu_limit(&self) -> Option<CpuLimit> {
+        self.cpu_limit
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
     }
 }
 

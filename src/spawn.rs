@@ -10,13 +10,25 @@ use crate::cgroup::Cgroup;
 use crate::error::{Failure, Step};
 use crate::identity::Identity;
 use crate::program;
-use crate::sys::{CpuLimit, SignalMask};
+use crate::sys::{self, CpuLimit, SignalMask};
+use crate::wait::Wait;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// An exec may take any time, on a network for one. Between two looks.
+const EXEC_TIME: Duration = Duration::from_secs(60);
+/// How long a child that was killed gets to die, unless its group is frozen.
+const DEATH_TIME: Duration = Duration::from_secs(1);
+/// Between two looks.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Where one of the program's standard descriptors leads.
 #[derive(Debug)]
@@ -42,6 +54,8 @@ pub struct Plan<'a> {
     pub cd: Option<&'a CStr>,
     /// User and groups.
     pub identity: &'a Identity,
+    /// How to wait for it to be executed.
+    pub wait: &'a dyn Wait,
     /// The limit on CPU time to set again, where muontrap lifted its own.
     pub cpu_limit: Option<CpuLimit>,
     /// The cgroup to enter.
@@ -129,18 +143,50 @@ pub fn spawn(plan: &Plan<'_>) -> Result<i32, Failure> {
         stdio: plan.stdio.each_ref().map(source),
         parent: nix::unistd::getpid().as_raw(),
     };
-    let (pid, mishap) = fork(&child).map_err(|error| {
+    let failed = |error: io::Error| {
         Failure::new(Step::Spawn, "cannot create a process")
             .caused_by(&error)
             .path(plan.path.to_string_lossy())
-    })?;
-    match mishap {
-        None => Ok(pid),
-        Some(mishap) => {
+    };
+    let (pid, report) = fork(&child).map_err(failed)?;
+    match await_exec(&child, report, plan.wait) {
+        Ok(None) => Ok(pid),
+        Ok(Some(mishap)) => {
             // It is about to exit, so this does not block for long.
-            let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+            let _ = waitpid(Pid::from_raw(pid), None);
             Err(explain(plan, mishap))
         }
+        Err(error) => {
+            let _ = sys::kill(pid, libc::SIGKILL);
+            await_death(pid);
+            Err(failed(error))
+        }
+    }
+}
+
+/// Why it could not be executed, unless it was.
+///
+/// That is told through a pipe, which the exec closes, although the child may share this process's
+/// memory: emulators of processors (qemu's user mode) make a copy of it all the same, and do not wait.
+fn await_exec(child: &Child<'_>, report: OwnedFd, wait: &dyn Wait) -> io::Result<Option<Mishap>> {
+    // One that shares memory is done already.
+    if !child.shares_memory() {
+        while !wait.readable(Some(report.as_fd()), EXEC_TIME)? {}
+    }
+    let mut bytes = [0; Mishap::SIZE];
+    let told = File::from(report).read_exact(&mut bytes).is_ok();
+    Ok(told.then(|| Mishap::from_bytes(bytes)).flatten())
+}
+
+/// Waits for a child that was killed, but not for one that its cgroup keeps frozen: that dies later, and
+/// without having been executed.
+fn await_death(pid: i32) {
+    let deadline = Instant::now() + DEATH_TIME;
+    let flags = Some(WaitPidFlag::WNOHANG);
+    while waitpid(Pid::from_raw(pid), flags) == Ok(WaitStatus::StillAlive)
+        && Instant::now() < deadline
+    {
+        std::thread::sleep(TICK);
     }
 }
 
@@ -227,9 +273,21 @@ struct Child<'a> {
     parent: i32,
 }
 
+impl Child<'_> {
+    /// Copying the page tables is most of what fork(2) costs, so on Linux the child borrows this process's
+    /// memory instead, and this process waits until the exec.
+    ///
+    /// Not so when the child becomes another user, who could then stop or, on a system without the dumpable
+    /// flag, trace a process that shares the memory of a privileged one. And not so when it enters a cgroup:
+    /// that may be frozen, and this process must not wait for it whatever comes.
+    fn shares_memory(&self) -> bool {
+        cfg!(target_os = "linux") && self.identity.uid.is_none() && self.cgroup_procs.is_empty()
+    }
+}
+
 /// Forks with every signal blocked, so that none of this process's handlers ever runs in the child,
 /// where it would write into the pipe that both share.
-fn fork(child: &Child<'_>) -> io::Result<(i32, Option<Mishap>)> {
+fn fork(child: &Child<'_>) -> io::Result<(i32, OwnedFd)> {
     let old = SignalMask::all_but([]).set()?;
     let started = in_child::start(child);
     old.set()?;

@@ -10,7 +10,7 @@
 mod cpu_limit;
 mod mask;
 
-pub use cpu_limit::{CpuLimit, cpu_seconds};
+pub use cpu_limit::CpuLimit;
 pub use mask::SignalMask;
 
 use nix::errno::Errno;

@@ -7,9 +7,9 @@
 use crate::identity::Identity;
 use crate::spawn::{self, Plan, Stdio};
 use crate::sys;
+use crate::wait::{Undisturbed, Wait};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{AccessFlags, Pid, access};
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
@@ -23,6 +23,12 @@ const PATHS: [&CStr; 2] = [c"/usr/bin/getent", c"/bin/getent"];
 
 /// A directory service that does not answer must not hold up the helper for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long it gets to die when it was killed.
+const DEATH_TIME: Duration = Duration::from_secs(1);
+
+/// Between two looks, unless a signal says that it is dead.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Exit status for "not found".
 const NOT_FOUND: i32 = 2;
@@ -38,7 +44,7 @@ pub fn find() -> Option<&'static CStr> {
 /// It is started as programs are: it has no descriptors but an empty stdin and the pipe, and dies
 /// with the helper. It has no environment either, which is the program's, and may be meant for
 /// other libraries than those of the system.
-pub fn ask(getent: &CStr, database: &str, key: &OsStr) -> io::Result<Vec<u8>> {
+pub fn ask(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io::Result<Vec<u8>> {
     let argv = [
         CString::from(c"getent"),
         CString::new(database)?,
@@ -51,6 +57,7 @@ pub fn ask(getent: &CStr, database: &str, key: &OsStr) -> io::Result<Vec<u8>> {
         environment: Some(&[]),
         cd: Some(c"/"),
         identity: &Identity::default(),
+        wait,
         cpu_limit: None,
         cgroup: None,
         stdio: [
@@ -62,12 +69,15 @@ pub fn ask(getent: &CStr, database: &str, key: &OsStr) -> io::Result<Vec<u8>> {
     let pid = spawn::spawn(&plan).map_err(|failure| io::Error::from_raw_os_error(failure.errno))?;
     // Its end of the pipe is the only one from here on.
     drop(plan);
-    let answer = read_until(answer, Instant::now() + PATIENCE);
-    if answer.is_err() {
+    let deadline = Instant::now() + PATIENCE;
+    let answer = read_until(answer, deadline, wait);
+    // It has closed its stdout, which is the last thing it does.
+    let ended = answer.and_then(|answer| Ok((await_end(pid, deadline, wait)?, answer)));
+    if ended.is_err() {
         let _ = sys::kill(pid, libc::SIGKILL);
+        let _ = await_end(pid, Instant::now() + DEATH_TIME, &Undisturbed);
     }
-    // It is dead, or has closed its stdout, which is the last thing it does.
-    match (wait(pid)?, answer?) {
+    match ended? {
         (WaitStatus::Exited(_, 0), answer) => Ok(answer),
         (WaitStatus::Exited(_, NOT_FOUND), _) => Ok(Vec::new()),
         (WaitStatus::Exited(_, status), _) => Err(failed(getent, &format!("status {status}"))),
@@ -80,28 +90,28 @@ fn failed(getent: &CStr, how: &str) -> io::Error {
     io::Error::other(format!("{} ended with {how}", getent.to_string_lossy()))
 }
 
-fn read_until(pipe: OwnedFd, deadline: Instant) -> io::Result<Vec<u8>> {
+fn read_until(pipe: OwnedFd, deadline: Instant, wait: &dyn Wait) -> io::Result<Vec<u8>> {
     let mut pipe = File::from(pipe);
     let mut answer = Vec::new();
     let mut bytes = [0; 4096];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout) {
-            Ok(0) => return Err(Errno::ETIMEDOUT.into()),
-            Ok(_) => match pipe.read(&mut bytes)? {
+        if wait.readable(Some(pipe.as_fd()), left)? {
+            match pipe.read(&mut bytes)? {
                 0 => return Ok(answer),
                 count => answer.extend_from_slice(&bytes[..count]),
-            },
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
+            }
+        } else if left.is_zero() {
+            return Err(Errno::ETIMEDOUT.into());
         }
     }
 }
 
-fn wait(pid: i32) -> io::Result<WaitStatus> {
+fn await_end(pid: i32, deadline: Instant, wait: &dyn Wait) -> io::Result<WaitStatus> {
     loop {
-        match waitpid(Pid::from_raw(pid), None) {
+        match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) if Instant::now() < deadline => wait.pause(TICK)?,
+            Ok(WaitStatus::StillAlive) => return Err(Errno::ETIMEDOUT.into()),
             Err(Errno::EINTR) => {}
             result => return Ok(result?),
         }
@@ -128,7 +138,7 @@ mod tests {
             let by_hand = Command::new(getent.to_str().unwrap())
                 .args([database, key])
                 .output();
-            let answer = ask(getent, database, key.as_ref()).unwrap();
+            let answer = ask(getent, database, key.as_ref(), &Undisturbed).unwrap();
             assert_eq!(answer, by_hand.unwrap().stdout, "{database} {key}");
         }
     }
@@ -136,31 +146,37 @@ mod tests {
     #[test]
     fn a_refusal_is_an_error() {
         let Some(getent) = find() else { return };
-        let error = ask(getent, "no-such-database", "x".as_ref()).unwrap_err();
+        let error = ask(getent, "no-such-database", "x".as_ref(), &Undisturbed).unwrap_err();
         assert!(
             error.to_string().contains("getent ended with status 1"),
             "{error}"
         );
-        let error = ask(c"/nowhere/getent", "passwd", "x".as_ref()).unwrap_err();
+        let error = ask(c"/nowhere/getent", "passwd", "x".as_ref(), &Undisturbed).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
     }
 
     #[test]
     fn a_program_that_does_not_answer_is_given_up() {
         let (reader, _writer) = sys::pipe().unwrap();
-        let error = read_until(reader, Instant::now()).unwrap_err();
+        let error = read_until(reader, Instant::now(), &Undisturbed).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ETIMEDOUT));
     }
 
     #[test]
     fn nothing_but_its_answer_is_inherited() {
         // env prints nothing when it has no environment; the arguments set one.
-        let printed = ask(c"/usr/bin/env", "DATABASE=passwd", "KEY=x".as_ref()).unwrap();
+        let printed = ask(
+            c"/usr/bin/env",
+            "DATABASE=passwd",
+            "KEY=x".as_ref(),
+            &Undisturbed,
+        )
+        .unwrap();
         assert_eq!(
             String::from_utf8(printed).unwrap(),
             "DATABASE=passwd\nKEY=x\n"
         );
-        let killed = ask(c"/bin/sh", "-c", "kill -KILL $$".as_ref()).unwrap_err();
+        let killed = ask(c"/bin/sh", "-c", "kill -KILL $$".as_ref(), &Undisturbed).unwrap_err();
         assert!(killed.to_string().contains("SIGKILL"), "{killed}");
     }
 }

@@ -11,6 +11,7 @@
 mod files;
 mod getent;
 
+use crate::wait::Wait;
 pub use files::User;
 use files::{Order, groups, order, users};
 use std::ffi::{CStr, OsStr};
@@ -21,15 +22,18 @@ use std::path::{Path, PathBuf};
 
 /// The users and groups of a system.
 #[derive(Debug)]
-pub struct Accounts {
+pub struct Accounts<'a> {
+    /// How to wait for getent.
+    wait: &'a dyn Wait,
     etc: PathBuf,
     getent: Option<&'static CStr>,
 }
 
-impl Accounts {
+impl<'a> Accounts<'a> {
     /// Those of the system that this process runs on.
-    pub fn of_this_system() -> Self {
+    pub fn of_this_system(wait: &'a dyn Wait) -> Self {
         Self {
+            wait,
             etc: PathBuf::from("/etc"),
             getent: getent::find(),
         }
@@ -67,7 +71,7 @@ impl Accounts {
                 let groups = groups(&text).filter(|group| group.has_member(user));
                 Ok(groups.map(|group| group.gid).collect())
             }
-            (_, Some(getent)) => ids(&getent::ask(getent, "initgroups", user)?, user),
+            (_, Some(getent)) => ids(&getent::ask(getent, "initgroups", user, self.wait)?, user),
         }
     }
 
@@ -88,7 +92,7 @@ impl Accounts {
             }
         }
         match self.getent {
-            Some(getent) => Ok(pick(&getent::ask(getent, database, key)?, true)),
+            Some(getent) => Ok(pick(&getent::ask(getent, database, key, self.wait)?, true)),
             None => Ok(None),
         }
     }
@@ -127,6 +131,7 @@ fn ids(answer: &[u8], user: &OsStr) -> io::Result<Vec<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wait::Undisturbed;
     use tempfile::TempDir;
 
     const PASSWD: &str = "root:x:0:0::/root:/bin/sh\nnobody:x:10:20:::\nalice:x:1000:1000:::\n";
@@ -140,9 +145,13 @@ mod tests {
         etc
     }
 
-    fn accounts(etc: &TempDir, getent: Option<&'static CStr>) -> Accounts {
+    fn accounts(etc: &TempDir, getent: Option<&'static CStr>) -> Accounts<'static> {
         let etc = etc.path().to_owned();
-        Accounts { etc, getent }
+        Accounts {
+            wait: &Undisturbed,
+            etc,
+            getent,
+        }
     }
 
     fn with_sources(sources: &str) -> TempDir {
@@ -184,7 +193,7 @@ mod tests {
     #[test]
     #[ignore = "needs getent"]
     fn getent_is_asked_after_the_files_or_instead() {
-        let system = Accounts::of_this_system();
+        let system = Accounts::of_this_system(&Undisturbed);
         let nobody = system.user_by_name("nobody").unwrap().unwrap();
         let after = with_sources("files systemd");
         let after = accounts(&after, getent::find());
@@ -251,8 +260,10 @@ mod tests {
     #[test]
     fn this_systems_users_are_those_of_the_c_library() {
         let Some(getent) = getent::find() else { return };
-        let system = Accounts::of_this_system();
-        let ask = |database: &str, name: &OsStr| getent::ask(getent, database, name).unwrap();
+        let system = Accounts::of_this_system(&Undisturbed);
+        let ask = |database: &str, name: &OsStr| {
+            getent::ask(getent, database, name, &Undisturbed).unwrap()
+        };
         for user in users(&fs::read("/etc/passwd").unwrap()) {
             let name = user.name.to_str().unwrap();
             let answer = ask("passwd", &user.name);

@@ -15,6 +15,7 @@ use super::mounts::{Hierarchy, Host, Version};
 use super::request::Request;
 use super::{suffices, v1};
 use crate::error::Failure;
+use crate::wait::Undisturbed;
 
 /// A child that a helper has forked and that has not executed its program yet may have the helper's lock
 /// for a moment when that is dead.
@@ -55,7 +56,7 @@ pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanRepo
     }
     let path = held.groups[0].path.clone();
     let remaining = held
-        .empty_within(time)
+        .empty_within(time, &Undisturbed)
         .map_err(|error| failed("empty", &path, &error))?;
     let killed = held.killer.killed.len();
     let mut report = CleanReport {

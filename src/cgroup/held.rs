@@ -22,6 +22,7 @@ use super::request::Request;
 use super::translate::translate;
 use super::tree;
 use crate::error::{Failure, Step};
+use crate::wait::{Undisturbed, Wait};
 
 /// Strays of an earlier run get this long to die before a new one is refused.
 const EMPTYING: Duration = Duration::from_secs(5);
@@ -58,12 +59,12 @@ impl Held {
 
     /// Makes sure that no group that was there before holds anybody, and that none of those whom it
     /// holds is one of us.
-    pub(super) fn take_over(&mut self, request: &Request) -> Result<(), Failure> {
+    pub(super) fn take_over(&mut self, request: &Request, wait: &dyn Wait) -> Result<(), Failure> {
         self.refuse_own(request)?;
         if !self.groups.iter().any(|group| group.existed) {
             return Ok(());
         }
-        match self.empty_within(EMPTYING) {
+        match self.empty_within(EMPTYING, wait) {
             Ok(0) => self
                 .reset()
                 .map_err(|error| self.not_emptied(&error.to_string(), Some(&error))),
@@ -169,13 +170,13 @@ impl Held {
     }
 
     /// Kills all, waiting for it: how many are left at the deadline.
-    pub(super) fn empty_within(&mut self, time: Duration) -> io::Result<usize> {
+    pub(super) fn empty_within(&mut self, time: Duration, wait: &dyn Wait) -> io::Result<usize> {
         let deadline = Instant::now() + time;
         loop {
             match self.kill_step()? {
                 KillStep::Empty => return Ok(0),
                 KillStep::Busy { remaining } if Instant::now() >= deadline => return Ok(remaining),
-                KillStep::Busy { .. } => sleep(TICK),
+                KillStep::Busy { .. } => wait.pause(TICK)?,
             }
         }
     }
@@ -197,7 +198,7 @@ impl Held {
     /// Undoes the making: also of the groups above, as far as nobody else uses them.
     pub(super) fn discard(&mut self) {
         // Whatever stays is found, and emptied first, by the next run of this name.
-        let _ = self.empty_within(DISCARDING);
+        let _ = self.empty_within(DISCARDING, &Undisturbed);
         let _ = self.remove_within(DISCARDING);
         for path in self.made.iter().rev() {
             let _ = std::fs::remove_dir(path);

@@ -50,7 +50,6 @@ mod view;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use clean::{CleanReport, apply, clean};
@@ -63,6 +62,7 @@ pub use request::Request;
 pub use view::View;
 
 use crate::error::{Failure, Step};
+use crate::wait::{Undisturbed, Wait};
 use lock::Refusal;
 
 /// Another muontrap that looks after the group gets this long to end.
@@ -89,6 +89,15 @@ impl Cgroup {
     /// A [`Failure`] of [`Step::Cgroup`] whose path is the file, and whose advice is the command that
     /// mends it.
     pub fn create(host: &Host, request: &Request) -> Result<Self, Failure> {
+        Self::create_while(host, request, &Undisturbed)
+    }
+
+    /// The same, but not for longer than it is wanted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::create`].
+    pub fn create_while(host: &Host, request: &Request, wait: &dyn Wait) -> Result<Self, Failure> {
         request.validate()?;
         request.validate_on(host)?;
         let unified = host
@@ -97,11 +106,14 @@ impl Cgroup {
         let deadline = Instant::now() + OTHERS;
         loop {
             let created = match unified {
-                Some(unified) => v2::create(unified, request).map(Self::V2),
-                None => v1::create(host, request).map(Self::V1),
+                Some(unified) => v2::create(unified, request, wait).map(Self::V2),
+                None => v1::create(host, request, wait).map(Self::V1),
             };
             match created {
-                Err(Refusal::Busy(_)) if Instant::now() < deadline => sleep(TICK),
+                Err(Refusal::Busy(failure)) if Instant::now() < deadline => {
+                    wait.pause(TICK)
+                        .map_err(|error| failure.caused_by(&error))?;
+                }
                 Err(Refusal::Busy(failure) | Refusal::Failed(failure)) => return Err(failure),
                 Ok(cgroup) => return Ok(cgroup),
             }

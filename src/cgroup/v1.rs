@@ -15,9 +15,10 @@ use super::mounts::{Hierarchy, Host, Version};
 use super::request::Request;
 use super::settings::needed;
 use crate::error::{Failure, Step};
+use crate::wait::Wait;
 
 /// Makes the groups, or takes over those that are there, with their limits set.
-pub(super) fn create(host: &Host, request: &Request) -> Result<Held, Refusal> {
+pub(super) fn create(host: &Host, request: &Request, wait: &dyn Wait) -> Result<Held, Refusal> {
     let (wanted, spare) = hierarchies(host, request)?;
     // What was made is undone while the groups are still ours: in this order.
     let mut groups = vec![];
@@ -41,14 +42,14 @@ pub(super) fn create(host: &Host, request: &Request) -> Result<Held, Refusal> {
         return Err(refusal.unwrap_or_else(no_hierarchy).into());
     }
     let mut held = Held::new(Version::V1, groups);
-    let prepared = prepare(&mut held, request);
+    let prepared = prepare(&mut held, request, wait);
     prepared.inspect_err(|_| trail.undo())?;
     held.made = trail.keep();
     Ok(held)
 }
 
-fn prepare(held: &mut Held, request: &Request) -> Result<(), Failure> {
-    held.take_over(request)?;
+fn prepare(held: &mut Held, request: &Request, wait: &dyn Wait) -> Result<(), Failure> {
+    held.take_over(request, wait)?;
     held.furnish(request)?;
     held.open_entries()
 }
@@ -197,6 +198,7 @@ mod tests {
                 group: "x".into(),
                 ..Request::default()
             },
+            &crate::wait::Undisturbed,
         );
         let Err(Refusal::Failed(error)) = error else {
             panic!("there is nothing")

@@ -18,9 +18,14 @@ use super::request::Request;
 use super::settings::needed;
 use super::translate::Write;
 use crate::error::{Failure, Step};
+use crate::wait::Wait;
 
 /// Makes the group, or takes over the one that is there, with its limits set.
-pub(super) fn create(unified: &Hierarchy, request: &Request) -> Result<Held, Refusal> {
+pub(super) fn create(
+    unified: &Hierarchy,
+    request: &Request,
+    wait: &dyn Wait,
+) -> Result<Held, Refusal> {
     let needed = needed(request, Version::V2)?;
     if !needed.is_empty() {
         check_offered(unified, &needed)?;
@@ -28,16 +33,21 @@ pub(super) fn create(unified: &Hierarchy, request: &Request) -> Result<Held, Ref
     let mut trail = Trail::default();
     let group = Group::make(unified, request, &mut trail)?;
     let mut held = Held::new(Version::V2, vec![group]);
-    let prepared = prepare(&mut held, request, &needed);
+    let prepared = prepare(&mut held, request, &needed, wait);
     // While the group is still ours.
     prepared.inspect_err(|_| trail.undo())?;
     held.made = trail.keep();
     Ok(held)
 }
 
-fn prepare(held: &mut Held, request: &Request, needed: &BTreeSet<String>) -> Result<(), Failure> {
+fn prepare(
+    held: &mut Held,
+    request: &Request,
+    needed: &BTreeSet<String>,
+    wait: &dyn Wait,
+) -> Result<(), Failure> {
     held.groups[0].check_entry()?;
-    held.take_over(request)?;
+    held.take_over(request, wait)?;
     enable(&held.groups[0], request, needed)?;
     held.furnish(request)?;
     held.open_entries()
@@ -206,7 +216,8 @@ mod tests {
             settings: vec![("memory.limit_in_bytes".into(), "1M".into())],
             ..Request::default()
         };
-        let Err(Refusal::Failed(error)) = create(&unified, &request) else {
+        let Err(Refusal::Failed(error)) = create(&unified, &request, &crate::wait::Undisturbed)
+        else {
             panic!("there is no memory")
         };
         assert!(

@@ -229,7 +229,7 @@ pub struct Listed {
 
 /// The number, where nobody knows the name.
 fn user_name(uid: Uid) -> String {
-    match Accounts::of_this_system().user_by_id(uid.as_raw()) {
+    match Accounts::of_this_system(&crate::wait::Undisturbed).user_by_id(uid.as_raw()) {
         Ok(Some(user)) => user.name.to_string_lossy().into_owned(),
         _ => uid.to_string(),
     }

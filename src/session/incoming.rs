@@ -92,35 +92,39 @@ impl Session<'_> {
         self.stop()
     }
 
-    fn obey(&mut self) -> io::Result<()> {
-        emergency::rehearse("running");
+    pub(super) fn obey(&mut self) -> io::Result<()> {
         let mut wants_stop = false;
         loop {
             let result = match self.control.decoder.next_command() {
                 Ok(None) => break,
-                Ok(Some(command)) => match command {
-                    Command::Ack(bytes) => self.relay.acked(bytes).map_err(Violation::AckOverrun),
-                    Command::Signal(number) => {
-                        // A program that is dead but not yet collected takes it in silence.
-                        if self.death.is_none() {
-                            let _ = sys::kill(self.pid, number.into());
+                Ok(Some(command)) => {
+                    emergency::rehearse("running");
+                    match command {
+                        Command::Ack(bytes) => {
+                            self.relay.acked(bytes).map_err(Violation::AckOverrun)
                         }
-                        Ok(())
+                        Command::Signal(number) => {
+                            // A program that is dead but not yet collected takes it in silence.
+                            if self.death.is_none() {
+                                let _ = sys::kill(self.pid, number.into());
+                            }
+                            Ok(())
+                        }
+                        Command::Stop => {
+                            wants_stop = true;
+                            Ok(())
+                        }
+                        Command::Input(bytes) => take_input(&mut self.input, bytes),
+                        Command::InputEof => {
+                            self.input.end();
+                            Ok(())
+                        }
+                        Command::Discard => {
+                            self.relay.discard();
+                            Ok(())
+                        }
                     }
-                    Command::Stop => {
-                        wants_stop = true;
-                        Ok(())
-                    }
-                    Command::Input(bytes) => take_input(&mut self.input, bytes),
-                    Command::InputEof => {
-                        self.input.end();
-                        Ok(())
-                    }
-                    Command::Discard => {
-                        self.relay.discard();
-                        Ok(())
-                    }
-                },
+                }
                 Err(violation) => Err(violation),
             };
             if let Err(violation) = result {

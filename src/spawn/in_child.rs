@@ -9,27 +9,19 @@
 use super::{Child, Mishap, Stage};
 use crate::sys;
 use nix::errno::Errno;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsRawFd, RawFd};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 const LAST_SIGNAL: i32 = 64;
 
-/// Starts `child`, and returns its pid and why it is about to exit, if it could not become the program.
-///
-/// That is told through a pipe, which the exec closes, although the child may share this process's
-/// memory: emulators of processors (qemu's user mode) make a copy of it all the same, and do not wait.
-pub fn start(child: &Child<'_>) -> io::Result<(i32, Option<Mishap>)> {
+/// Starts `child`, and returns its pid, and where it tells why it could not become the program.
+pub fn start(child: &Child<'_>) -> io::Result<(i32, OwnedFd)> {
     let (reader, writer) = sys::pipe()?;
     let starter = Starter {
         child,
         report: writer.as_raw_fd(),
     };
-    let pid = starter.start()?;
-    drop(writer);
-    let mut bytes = [0; Mishap::SIZE];
-    let told = File::from(reader).read_exact(&mut bytes).is_ok();
-    Ok((pid, told.then(|| Mishap::from_bytes(bytes)).flatten()))
+    Ok((starter.start()?, reader))
 }
 
 struct Starter<'a> {
@@ -38,13 +30,9 @@ struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    /// Copying the page tables is most of what fork(2) costs, so on Linux the child borrows this
-    /// process's memory instead, and this process waits until the exec. Not so when the child
-    /// becomes another user, who could then stop or, on a system without the dumpable flag, trace a
-    /// process that shares the memory of a privileged one.
     fn start(&self) -> io::Result<i32> {
         #[cfg(target_os = "linux")]
-        if self.child.identity.uid.is_none() {
+        if self.child.shares_memory() {
             return self.borrow_memory();
         }
         // SAFETY: this process has one thread, and the child only runs `run`, see above.

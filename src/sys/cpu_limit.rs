@@ -62,6 +62,17 @@ impl CpuLimit {
     }
 }
 
+impl CpuLimit {
+    /// Whether the kernel has sent SIGXCPU, as anybody may. It raises the soft limit by a second then, and
+    /// goes by clock ticks, which may be ahead of the time that a clock tells.
+    #[allow(clippy::useless_conversion)] // the type differs between systems
+    pub fn is_exceeded(&self) -> bool {
+        let raised = |left| get().is_ok_and(|limit| u64::from(limit.rlim_cur) > left);
+        self.left
+            .is_some_and(|left| cpu_seconds() >= left || raised(left))
+    }
+}
+
 fn get() -> io::Result<libc::rlimit> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -78,7 +89,7 @@ fn set(limit: &libc::rlimit) -> io::Result<()> {
 }
 
 /// CPU time that this process has used, in whole seconds.
-pub fn cpu_seconds() -> u64 {
+fn cpu_seconds() -> u64 {
     let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID);
     time.map_or(0, |time| u64::try_from(time.tv_sec()).unwrap_or(0))
 }

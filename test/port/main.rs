@@ -15,6 +15,7 @@ mod exec;
 mod failing_loop;
 mod flow;
 mod frames;
+mod giving_up;
 mod harness;
 mod identity;
 mod inheritance;

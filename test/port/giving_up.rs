@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! A helper that waits, and whose owner does not want it any more: while the program is not started yet, and
+//! when all is over.
+
+use crate::frames::{self, Frame};
+use crate::harness::{Outcome, Owner, Setup, captured, framed};
+use crate::processes::{Mark, eventually, state, status_field};
+use nix::sys::signal::Signal;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+const STOP_SIGNALS: [Signal; 4] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGHUP,
+];
+
+#[track_caller]
+fn ends(mut owner: Owner) -> i32 {
+    eventually("the helper exits", || owner.has_exited());
+    owner.end().status.code().unwrap()
+}
+
+#[test]
+fn a_signal_ends_it_after_a_failure() {
+    for signal in STOP_SIGNALS {
+        let mut owner = framed(&[]).program(&["/no/such"]).start();
+        owner.read_to_last();
+        owner.signal_helper(signal);
+        assert_eq!(ends(owner), 127, "{signal}");
+    }
+}
+
+#[test]
+fn a_signal_ends_it_after_the_end() {
+    for signal in STOP_SIGNALS {
+        let mut owner = captured(&[]).sh("exit 3").start();
+        owner.read_to_last();
+        owner.signal_helper(signal);
+        assert_eq!(ends(owner), 3, "{signal}");
+    }
+}
+
+#[test]
+fn it_stops_reading_after_a_failure() {
+    let mut owner = framed(&[]).program(&["/no/such"]).start();
+    owner.read_to_last();
+    owner.output = None;
+    assert_eq!(ends(owner), 127);
+}
+
+#[test]
+fn a_frame_does_not_end_it_after_the_end() {
+    let mut owner = captured(&[]).sh("exit 3").start();
+    owner.read_to_last();
+    owner.send(&frames::stop());
+    owner.send(&frames::ack(0));
+    assert_eq!(owner.finish().code(), 3);
+}
+
+/// All the ways to give up a program that is not started yet.
+fn give_up(owner: &mut Owner, way: usize) {
+    match way {
+        0 => owner.send(&frames::stop()),
+        1 => owner.input = None,
+        2 => owner.signal_helper(Signal::SIGTERM),
+        // What comes before it is no obstacle.
+        3 => owner.send(&[frames::input(&vec![0; 100_000]), frames::stop()].concat()),
+        _ => owner.signal_helper(Signal::SIGINT),
+    }
+}
+
+/// Gives up a set-up that waits, in each way.
+#[track_caller]
+fn each_way(setup: impl Fn() -> Setup, waits: impl Fn(&Owner) -> bool) {
+    // Before it catches signals it would just die of them.
+    let waits = |owner: &Owner| catches_sigterm(owner.pid) && waits(owner);
+    for way in 0..5 {
+        let mut owner = setup().start();
+        eventually("it waits", || waits(&owner));
+        give_up(&mut owner, way);
+        owner.read_to_last();
+        assert_eq!(failed_step(&owner.end()), "stopped", "{way}");
+    }
+    let mut owner = setup().start();
+    eventually("it waits", || waits(&owner));
+    owner.output = None;
+    assert_eq!(ends(owner), 125);
+}
+
+fn catches_sigterm(pid: i32) -> bool {
+    let caught = u64::from_str_radix(&status_field(pid, "SigCgt"), 16).unwrap();
+    caught & 1 << (libc::SIGTERM - 1) != 0
+}
+
+#[track_caller]
+fn failed_step(outcome: &Outcome) -> &str {
+    assert_eq!(outcome.status.code(), Some(125));
+    &outcome.failure().step
+}
+
+/// A group that a helper uses, and that helper.
+fn group_in_use() -> (String, Owner) {
+    let name = format!("muontrap-test-busy-{}", Mark::new().value());
+    let setup = captured(&["--group", &name]).sh("echo ready; exec sleep 1000");
+    (name, setup.start_until("ready"))
+}
+
+#[test]
+#[ignore = "needs cgroups"]
+fn while_another_has_the_group() {
+    let (group, other) = group_in_use();
+    let setup = || framed(&["--group", &group]).program(&["true"]);
+    each_way(setup, |owner| state(owner.pid) == b'S');
+    other.end();
+}
+
+#[test]
+#[ignore = "needs cgroups"]
+fn commands_that_come_while_it_waits_are_obeyed_later() {
+    let (group, other) = group_in_use();
+    let mut owner = captured(&["--group", &group])
+        .sh("cat; kill -STOP $$")
+        .start();
+    owner.send(&[frames::input(&vec![b'x'; 300_000]), frames::input_eof()].concat());
+    owner.send(&frames::signal(10));
+    other.end();
+    owner.read_to_last();
+    let outcome = owner.finish();
+    assert_eq!(outcome.report().status(), 128 + 10);
+}
+
+/// A getent that never answers, in a mount namespace of its own.
+struct Silent(TempDir);
+
+impl Silent {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        write(
+            "getent",
+            "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1000; done\n",
+        );
+        write("nsswitch.conf", "passwd: files sss\ngroup: files sss\n");
+        Self(directory)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn helper(&self) -> Setup {
+        let script = format!(
+            "mount --bind {} /etc/nsswitch.conf; mount --bind {} $(readlink -f /usr/bin/getent); exec \"$@\"",
+            self.path("nsswitch.conf"),
+            self.path("getent"),
+        );
+        let shell = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+        framed(&["--uid", "no-such-user"])
+            .program(&["true"])
+            .via(&shell)
+    }
+}
+
+/// Whether the helper has a child, which has no environment, and so no mark.
+fn is_asking(helper: i32) -> bool {
+    let children = format!("/proc/{helper}/task/{helper}/children");
+    fs::read_to_string(children).is_ok_and(|children| !children.is_empty())
+}
+
+#[test]
+#[ignore = "needs root, a mount namespace and /usr/bin/getent"]
+fn while_getent_does_not_answer() {
+    let silent = Silent::new();
+    each_way(|| silent.helper(), |owner| is_asking(owner.pid));
+}
+
+/// A group of v2 in which everything is frozen.
+struct Frozen {
+    path: PathBuf,
+    name: String,
+}
+
+impl Frozen {
+    fn new() -> Self {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "));
+        let point = mount.unwrap().split(' ').nth(4).unwrap();
+        let name = format!("muontrap-test-frozen-{}", std::process::id());
+        let path = PathBuf::from(point).join(&name);
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("cgroup.freeze"), "1").unwrap();
+        Self { path, name }
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let _ = fs::write(self.path.join("cgroup.freeze"), "0");
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+#[test]
+#[ignore = "needs cgroups and cgroup v2"]
+fn while_a_group_above_is_frozen() {
+    let frozen = Frozen::new();
+    let group = format!("{}/below", frozen.name);
+    let entered = |_: &Owner| {
+        let members = fs::read_to_string(frozen.path.join("below/cgroup.procs"));
+        members.is_ok_and(|members| !members.is_empty())
+    };
+    each_way(|| framed(&["--group", &group]).program(&["true"]), entered);
+    assert!(!frozen.path.join("below").exists());
+}
+
+#[test]
+fn a_failure_is_not_hidden_by_a_stop_that_comes_with_it() {
+    let mut owner = framed(&[]).program(&["/no/such"]).start();
+    owner.send(&frames::stop());
+    let last = owner.read_to_last();
+    let Some(Frame::Failed(failed)) = last else {
+        panic!("{last:?}");
+    };
+    assert_eq!(failed.step, "exec");
+    owner.end();
+}
