@@ -22,7 +22,7 @@ defmodule MuonTrap.CgroupHelperTest do
 
     script = """
     #!/bin/sh
-    case $1 in cgroup-*) exec #{real} "$@" ;; esac
+    case $1 in cgroup-*) exec '#{real}' "$@" ;; esac
     for d in #{mounts}; do
       mkdir $d/#{group} && dirs="$dirs $d/#{group}"
     done
@@ -57,7 +57,7 @@ defmodule MuonTrap.CgroupHelperTest do
   test "so does one whose owner dies before it", %{tmp_dir: folder} do
     with_group(fn group ->
       file = Path.join(folder, "pid")
-      dying_helper(folder, group, "echo $$ >#{file}; exec cat >/dev/null")
+      dying_helper(folder, group, "echo $$ >'#{file}'; exec cat >/dev/null")
       owner = spawn(fn -> MuonTrap.cmd("true", [], options(group)) end)
       helper = await_pid(file)
       Process.exit(owner, :kill)
@@ -69,7 +69,7 @@ defmodule MuonTrap.CgroupHelperTest do
   test "a group that cannot be removed is told of", %{tmp_dir: folder} do
     real = MuonTrap.muontrap_path()
     on_exit(fn -> Application.delete_env(:muontrap, :helper) end)
-    failing = "case $1 in cgroup-clean) exec #{real} $1 $2 --group=.. ;; esac\nkill -KILL $$"
+    failing = "case $1 in cgroup-clean) exec '#{real}' $1 $2 --group=.. ;; esac\nkill -KILL $$"
     helper = script(folder, "helper", "#!/bin/sh\n#{failing}\n")
     Application.put_env(:muontrap, :helper, helper)
     error = assert_raise Error, fn -> MuonTrap.cmd("true", [], cgroup_path: "unused") end

@@ -137,7 +137,7 @@ defmodule MuonTrap.CgroupRefusedTest do
   defp in_namespace(prepare, folder) do
     file = Path.join(folder, "ran")
     helper = MuonTrap.muontrap_path()
-    script = "#{prepare}; exec #{helper} --group muontrap-test-ns/x -- touch #{file}"
+    script = "#{prepare}; exec '#{helper}' --group muontrap-test-ns/x -- touch '#{file}'"
 
     result =
       MuonTrap.cmd("unshare", ["--mount", "sh", "-c", script],
@@ -187,10 +187,10 @@ defmodule MuonTrap.CgroupRefusedTest do
       for {path, command} <- [
             {group <> "/own", "cgroup-clean --group #{group}/own --controller pids"},
             {group, "cgroup-clean --group #{group} --controller pids"},
-            {group <> "/own", "--group #{group}/own --controller pids -- touch #{file}"},
-            {group, "--group #{group} --controller pids -- touch #{file}"}
+            {group <> "/own", "--group #{group}/own --controller pids -- touch '#{file}'"},
+            {group, "--group #{group} --controller pids -- touch '#{file}'"}
           ] do
-        script = "#{helper} #{command}; echo status $?; sleep 0"
+        script = "'#{helper}' #{command}; echo status $?; sleep 0"
         opts = [cgroup_path: group <> "/own", cgroup_controllers: ["pids"]]
         run = &MuonTrap.cmd("sh", ["-c", &1], [stderr_to_stdout: true] ++ opts)
         assert {text, 0} = run.(script)

@@ -22,7 +22,7 @@ defmodule MuonTrap.ClosedPortTest do
     test "a #{kind} whose port is closed by another process ends, and its guard, too", context do
       marker = marker()
       file = Path.join(context.tmp_dir, "pid")
-      owner = start(@kind, "echo $$ >#{file}; exec sleep 1000", env: [{"MARKER", marker}])
+      owner = start(@kind, "echo $$ >'#{file}'; exec sleep 1000", env: [{"MARKER", marker}])
       close_port(owner, parent(await_pid(file)))
       assert marked(marker) == []
     end
@@ -31,7 +31,9 @@ defmodule MuonTrap.ClosedPortTest do
          context do
       file = Path.join(context.tmp_dir, "pid")
       # It only waits. The shell keeps stdout open, for the port would close without.
-      helper = script(context.tmp_dir, "helper", "#!/bin/sh\necho $$ >#{file}\ncat >/dev/null\n:")
+      helper =
+        script(context.tmp_dir, "helper", "#!/bin/sh\necho $$ >'#{file}'\ncat >/dev/null\n:")
+
       Application.put_env(:muontrap, :helper, helper)
       on_exit(fn -> Application.delete_env(:muontrap, :helper) end)
       owner = start(@kind, "exit", [])

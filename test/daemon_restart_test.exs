@@ -20,7 +20,7 @@ defmodule MuonTrap.DaemonRestartTest do
   describe "a daemon that is killed" do
     # Each copy writes when it begins and when it ends; the trap takes its time.
     defp slow(file) do
-      "trap 'sleep 0.2; echo end >>#{file}; exit' TERM; echo begin >>#{file}; " <>
+      "trap 'sleep 0.2; echo end >>\"#{file}\"; exit' TERM; echo begin >>\"#{file}\"; " <>
         "while :; do sleep 0.01; done"
     end
 
@@ -140,7 +140,7 @@ defmodule MuonTrap.DaemonRestartTest do
       @tag :tmp_dir
       test "of a #{restart} daemon with exit status #{code}", %{tmp_dir: directory} do
         file = Path.join(directory, "starts")
-        script = "echo begin >>#{file}; exit #{unquote(code)}"
+        script = "echo begin >>'#{file}'; exit #{unquote(code)}"
         run_out(unquote(restart), script, unquote(expected > 1))
         assert length(content(file)) == unquote(expected)
       end

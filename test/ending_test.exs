@@ -90,7 +90,7 @@ defmodule MuonTrap.EndingTest do
       caller =
         spawn(fn ->
           for n <- 1..2000, do: send(self(), n)
-          sh("echo $$ >#{file}; exec sleep 1000")
+          sh("echo $$ >'#{file}'; exec sleep 1000")
         end)
 
       pid = await_pid(file)
@@ -137,7 +137,7 @@ defmodule MuonTrap.EndingTest do
     @tag :tmp_dir
     test "the caller stops the program", %{tmp_dir: directory} do
       file = Path.join(directory, "pid")
-      caller = spawn(fn -> sh("echo $$ >#{file}; exec sleep 1000") end)
+      caller = spawn(fn -> sh("echo $$ >'#{file}'; exec sleep 1000") end)
       pid = await_pid(file)
       helper = parent(pid)
       Process.exit(caller, :kill)

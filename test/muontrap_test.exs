@@ -86,9 +86,9 @@ defmodule MuonTrapTest do
     test ":use_stdio", %{tmp_dir: directory} do
       mine = Enum.map(0..2, &File.read_link!("/proc/#{System.pid()}/fd/#{&1}"))
       file = Path.join(directory, "fds")
-      script = ~s(for i in 0 1 2; do readlink /proc/$$/fd/$i; done >#{file})
+      script = ~s(for i in 0 1 2; do readlink /proc/$$/fd/$i; done >'#{file}')
       # The redirection is for the loop alone: ask for the shell's own descriptors before.
-      script = "exec 9>&1; #{script}; readlink /proc/$$/fd/9 >>#{file}"
+      script = "exec 9>&1; #{script}; readlink /proc/$$/fd/9 >>'#{file}'"
       assert sh(script, use_stdio: false) == {"", 0}
       [stdin, _file, stderr, stdout] = file |> File.read!() |> String.split("\n", trim: true)
       assert [stdin, stdout, stderr] == mine

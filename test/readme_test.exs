@@ -64,7 +64,7 @@ defmodule MuonTrap.ReadmeTest do
           {"muontrap", &MuonTrap.cmd/3, false}
         ] do
       file = Path.join(folder, name)
-      caller = spawn(fn -> run.("sh", ["-c", "echo $$ > #{file}; exec sleep 1000"], []) end)
+      caller = spawn(fn -> run.("sh", ["-c", "echo $$ > '#{file}'; exec sleep 1000"], []) end)
       program = await_pid(file)
       Process.exit(caller, :kill)
 
