@@ -153,7 +153,7 @@ defmodule MuonTrap.Test.Cgroup do
   @spec helper_as_nobody(Path.t(), String.t(), [binary()]) :: {String.t(), non_neg_integer()}
   def helper_as_nobody(folder, setup \\ "", args) do
     helper = Path.join(folder, "muontrap")
-    script = setup <> "\nexec \"$0\" --capture-stderr --uid 65534 -- \"$@\""
+    script = setup <> "\nexec \"$0\" --uid 65534 -- \"$@\""
     MuonTrap.cmd("sh", ["-c", script, helper, helper | args], stderr_to_stdout: true, cd: "/")
   end
 end
