@@ -5,7 +5,8 @@
 //! What holds the program's processes together: its cgroup, and the table of descendants.
 
 use crate::cgroup::{Cgroup, KillStep};
-use crate::descendants::{Progress, Sweep};
+use crate::process::pace::Pace;
+use crate::process::sweep::{Progress, Sweep};
 use std::time::{Duration, Instant};
 
 /// The kernel may count a dead process as a member of its cgroup for a while.
@@ -26,7 +27,9 @@ pub struct CgroupReport {
 #[derive(Debug)]
 pub struct Containment {
     cgroup: Option<Cgroup>,
-    sweep: Option<Sweep>,
+    sweep: Sweep,
+    is_sweeping: bool,
+    pace: Pace,
     removal: Option<Instant>,
     report: CgroupReport,
     /// What could not be done, for people to read; the session passes it on.
@@ -34,11 +37,13 @@ pub struct Containment {
 }
 
 impl Containment {
-    /// With the group that the program was started in.
-    pub fn new(cgroup: Option<Cgroup>) -> Self {
+    /// With the group that the program was started in, and what finds its descendants.
+    pub fn new(cgroup: Option<Cgroup>, sweep: Sweep) -> Self {
         Self {
             cgroup,
-            sweep: None,
+            sweep,
+            is_sweeping: false,
+            pace: Pace::default(),
             removal: None,
             report: CgroupReport::default(),
             complaints: Vec::new(),
@@ -54,30 +59,63 @@ impl Containment {
             .collect()
     }
 
-    /// From now on nothing may survive.
-    pub fn begin_sweep(&mut self, sweep: Sweep) {
-        self.sweep = Some(sweep);
+    /// A child was waited for.
+    pub fn note_dead(&mut self, pid: i32) {
+        self.sweep.forget(pid);
+        self.pace.hurry();
     }
 
-    /// One step of killing. Dead children have to be collected between two of them.
-    ///
+    /// From now on nothing may survive.
+    pub fn begin_sweep(&mut self) {
+        self.is_sweeping = true;
+        self.pace.hurry();
+    }
+
+    /// How long to wait until the next step of killing, unless a child dies before.
+    pub fn pause(&self) -> Duration {
+        self.pace.pause()
+    }
+
+    /// One step of killing, if it is time for one.
+    pub fn sweep(&mut self) -> Progress {
+        if !self.is_sweeping {
+            return Progress::Gone;
+        }
+        if !self.pace.is_due() {
+            return Progress::Waiting;
+        }
+        let killed = self.killed();
+        let progress = self.sweep_once();
+        self.pace
+            .looked(self.killed() > killed || self.sweep.has_news());
+        progress
+    }
+
     /// The cgroup holds what it holds, whoever its parent is, so it goes first. What got out of it is
     /// left to the sweep of the descendants.
-    pub fn sweep(&mut self) -> Progress {
+    fn sweep_once(&mut self) -> Progress {
         if self.empty_cgroup() == Progress::Waiting {
             return Progress::Waiting;
         }
-        let Some(sweep) = &mut self.sweep else {
-            return Progress::Gone;
-        };
-        let progress = sweep.step();
-        let survivors = sweep.survivors();
-        if progress == Progress::Gone && !survivors.is_empty() {
-            self.complaints.push(format!(
-                "not permitted to kill {survivors:?}, which the program left behind"
-            ));
+        let progress = self.sweep.step();
+        if progress == Progress::Gone {
+            self.complain_of_survivors();
         }
         progress
+    }
+
+    fn complain_of_survivors(&mut self) {
+        let refused = self.sweep.refused();
+        if !refused.is_empty() {
+            self.complaints.push(format!(
+                "not permitted to kill {refused:?}, which the program left behind"
+            ));
+        }
+        if self.sweep.lost() > 0 {
+            self.complaints.push(
+                "the program left processes behind that are not to be found in /proc".to_owned(),
+            );
+        }
     }
 
     fn empty_cgroup(&mut self) -> Progress {
@@ -106,7 +144,7 @@ impl Containment {
             Instant::now() + REMOVAL_TIME
         });
         // What was left running on purpose keeps its group.
-        if self.sweep.is_none() && !cgroup.is_empty().unwrap_or(true) {
+        if !self.is_sweeping && !cgroup.is_empty().unwrap_or(true) {
             self.report.left = true;
             return Progress::Gone;
         }
@@ -131,14 +169,12 @@ impl Containment {
 
     /// Processes that were killed after the program's own death.
     pub fn killed(&self) -> usize {
-        let swept = self.sweep.as_ref().map_or(0, Sweep::killed);
-        swept + self.cgroup.as_ref().map_or(0, Cgroup::killed)
+        self.sweep.killed() + self.cgroup.as_ref().map_or(0, Cgroup::killed)
     }
 
     /// Processes that could not be killed.
     pub fn survivors(&self) -> usize {
-        let swept = self.sweep.as_ref();
-        let outside = swept.map_or(0, |sweep| sweep.survivors().len());
+        let outside = self.sweep.refused().len() + self.sweep.lost();
         // Those in the cgroup that are descendants too were counted just now.
         outside.max(self.cgroup.as_ref().map_or(0, Cgroup::denied))
     }

@@ -9,7 +9,7 @@
 
 use crate::cgroup::Place;
 use crate::containment::Containment;
-use crate::descendants::Sweep;
+use crate::process::sweep::{Strangers, Sweep};
 use crate::{diagnostics, forced_end, sys};
 use std::panic::PanicHookInfo;
 use std::sync::Mutex;
@@ -25,7 +25,7 @@ struct Record {
     /// Its process group.
     group: i32,
     /// Children that this process had before.
-    strangers: Vec<i32>,
+    strangers: Strangers,
     cgroup: Option<Place>,
 }
 
@@ -43,12 +43,12 @@ pub fn install() {
 }
 
 /// From now on, a panic takes all children along but these.
-pub fn prepare(strangers: &[i32]) {
+pub fn prepare(strangers: Strangers) {
     change(|record| {
         *record = Some(Record {
             program: None,
             group: NO_GROUP,
-            strangers: strangers.to_vec(),
+            strangers,
             cgroup: None,
         });
     });
@@ -104,9 +104,10 @@ fn kill(record: Record) {
         let _ = sys::kill(program, libc::SIGKILL);
         let _ = sys::kill(-program, libc::SIGKILL);
     }
-    let me = nix::unistd::getpid().as_raw();
-    let mut containment = Containment::new(record.cgroup.map(Place::open));
-    containment.begin_sweep(Sweep::new(me, record.group, record.strangers));
+    let mut sweep = Sweep::sparing(record.strangers);
+    sweep.expect_group(record.group);
+    let mut containment = Containment::new(record.cgroup.map(Place::open), sweep);
+    containment.begin_sweep();
     forced_end::finish(&mut containment, true);
 }
 

@@ -5,7 +5,7 @@
 //! The end of a session whose event loop has failed: by plain waiting, and not for ever.
 
 use crate::containment::Containment;
-use crate::descendants::Progress;
+use crate::process::sweep::Progress;
 use crate::reap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -24,8 +24,7 @@ pub fn finish(containment: &mut Containment, is_sweeping: bool) {
                 return;
             }
             sleep(TICK);
-            // Whom it was, nobody asks any more.
-            let _ = reap::collect(0, |_| {});
+            let _ = reap::collect(0, |pid| containment.note_dead(pid));
         }
     };
     if is_sweeping {

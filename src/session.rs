@@ -15,13 +15,13 @@ mod incoming;
 use crate::config::Config;
 use crate::containment::Containment;
 use crate::control::Control;
-use crate::descendants::{Progress, Sweep};
 use crate::diagnostics;
 use crate::emergency;
 use crate::error::EXIT_SETUP;
 use crate::forced_end;
 use crate::input::Input;
 use crate::outbox::Outbox;
+use crate::process::sweep::Progress;
 use crate::protocol::{self, OutputStream, Report};
 use crate::reactor::{Reactor, Source};
 use crate::reap::{self, Death};
@@ -33,9 +33,8 @@ use crate::transport::Transport;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// While a sweep waits for the deaths it caused, SIGCHLD says when to go on. This is for the rest:
-/// a process that changes hands while it is looked for.
-const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
+/// Nothing says when a cgroup can be removed.
+const REMOVAL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// An owner without frames acknowledges the last output, too. It must not find that nobody reads any more,
 /// as it would then get EPIPE in place of the exit status. One that never does is not waited for any longer.
@@ -87,7 +86,6 @@ struct Session<'a> {
     pid: i32,
     since: Instant,
     containment: Containment,
-    strangers: Vec<i32>,
     death: Option<(Death, Duration)>,
     stopped: bool,
     needed_sigkill: bool,
@@ -115,8 +113,7 @@ impl<'a> Session<'a> {
             relay: running.relay,
             pid: running.pid,
             since: running.since,
-            containment: Containment::new(running.cgroup),
-            strangers: running.strangers,
+            containment: Containment::new(running.cgroup, running.sweep),
             death: None,
             stopped: false,
             needed_sigkill: false,
@@ -181,7 +178,8 @@ impl<'a> Session<'a> {
             State::Stopping {
                 deadline: Some(deadline),
             } => Some(deadline.saturating_duration_since(Instant::now())),
-            State::Sweeping | State::Removing => Some(SWEEP_INTERVAL),
+            State::Sweeping => Some(self.containment.pause()),
+            State::Removing => Some(REMOVAL_INTERVAL),
             State::Done if self.config.transport == Transport::Raw => self.ack_time(),
             _ => None,
         }
@@ -240,10 +238,8 @@ impl<'a> Session<'a> {
     }
 
     fn collect_dead(&mut self) -> io::Result<()> {
-        let strangers = &mut self.strangers;
-        let death = reap::collect(self.pid, |pid| {
-            strangers.retain(|&stranger| stranger != pid);
-        })?;
+        let containment = &mut self.containment;
+        let death = reap::collect(self.pid, |pid| containment.note_dead(pid))?;
         let Some(death) = death else { return Ok(()) };
         // Only the first: later, another descendant may get the same pid.
         if self.death.is_none() {
@@ -374,10 +370,7 @@ impl<'a> Session<'a> {
     }
 
     fn start_sweep(&mut self) {
-        let me = nix::unistd::getpid().as_raw();
-        let strangers = std::mem::take(&mut self.strangers);
-        self.containment
-            .begin_sweep(Sweep::new(me, self.pid, strangers));
+        self.containment.begin_sweep();
         self.state = State::Sweeping;
         emergency::rehearse("sweeping");
     }

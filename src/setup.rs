@@ -7,13 +7,14 @@
 use crate::cgroup::{Cgroup, Host};
 use crate::config::Config;
 use crate::control::Control;
-use crate::descendants;
 use crate::emergency;
 use crate::environment;
 use crate::error::{Failure, Step};
 use crate::identity::Identity;
 use crate::input::Input;
 use crate::outbox::Outbox;
+use crate::process::permission::may_stop;
+use crate::process::sweep::Sweep;
 use crate::program;
 use crate::reactor::{Reactor, Source};
 use crate::relay::Relay;
@@ -42,8 +43,8 @@ pub struct Running {
     pub reactor: Reactor,
     /// Its cgroup.
     pub cgroup: Option<Cgroup>,
-    /// Children that this process had before.
-    pub strangers: Vec<i32>,
+    /// What finds and kills that which the program leaves behind.
+    pub sweep: Sweep,
 }
 
 /// Starts the program. On failure nothing is left of the attempt.
@@ -73,10 +74,12 @@ fn start_while(
     signals: &Signals,
     wait: &dyn Wait,
 ) -> Result<Running, Failure> {
-    let strangers = strangers();
-    emergency::prepare(&strangers);
+    let mut sweep = Sweep::prepare()
+        .map_err(|error| failed("tell the program's processes from others", &error))?;
+    emergency::prepare(sweep.strangers().clone());
     // First, since it may run a program for it, which is gone by then.
     let identity = config.identity.resolve(wait)?;
+    identity.uid.map_or(Ok(()), may_stop)?;
     sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
     let path = program::find(&config.program)?;
     let cgroup = match &config.cgroup {
@@ -103,6 +106,7 @@ fn start_while(
     match attempt.launch() {
         Ok((pid, input, reactor)) => {
             emergency::note_start(pid);
+            sweep.expect_group(pid);
             emergency::rehearse("started");
             Ok(Running {
                 pid,
@@ -111,7 +115,7 @@ fn start_while(
                 relay: attempt.relay,
                 reactor,
                 cgroup,
-                strangers,
+                sweep,
             })
         }
         Err(failure) => {
@@ -163,20 +167,6 @@ impl Attempt<'_> {
 
 pub(crate) fn failed(what: &str, error: &io::Error) -> Failure {
     Failure::new(Step::Spawn, format!("cannot {what}")).caused_by(error)
-}
-
-/// A process that becomes muontrap by exec may have children already. They are none of its business.
-fn strangers() -> Vec<i32> {
-    let me = nix::unistd::getpid().as_raw();
-    if !sys::has_children() {
-        return Vec::new();
-    }
-    let table = descendants::process_table().unwrap_or_default();
-    table
-        .iter()
-        .filter(|process| process.ppid == me)
-        .map(|process| process.pid)
-        .collect()
 }
 
 fn reactor(

@@ -9,9 +9,11 @@
 
 mod cpu_limit;
 mod mask;
+mod process;
 
 pub use cpu_limit::CpuLimit;
 pub use mask::SignalMask;
+pub use process::*;
 
 use nix::errno::Errno;
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
@@ -102,30 +104,6 @@ fn peak_rss_bytes(maxrss: libc::c_long) -> u64 {
         1024
     };
     u64::try_from(maxrss).unwrap_or(0) * unit
-}
-
-/// Whether this process has any child, dead or alive.
-pub fn has_children() -> bool {
-    // SAFETY: siginfo_t is plain old data, for which all zeroes is a value.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    loop {
-        // SAFETY: the pointer is to a live, writable siginfo_t.
-        let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) };
-        match check(result) {
-            Ok(_) => return true,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
-        }
-    }
-}
-
-/// Sends a signal to one process, or to a process group when `pid` is negative.
-///
-/// Takes a number, not a name, so that real-time signals work too.
-pub fn kill(pid: i32, signal: c_int) -> io::Result<()> {
-    // SAFETY: kill takes no pointers.
-    check(unsafe { libc::kill(pid, signal) }).map(drop)
 }
 
 /// Makes orphans among the descendants children of this process: `PR_SET_CHILD_SUBREAPER(2const)`.

@@ -203,6 +203,18 @@ fn the_program_has_to_be_allowed_where_it_is() {
     );
 }
 
+#[test]
+#[ignore = "needs root and setpriv"]
+fn a_program_that_could_not_be_stopped_is_not_started() {
+    let without_kill = ["setpriv", "--bounding-set=-kill", "--inh-caps=-kill"];
+    let outcome = status(&["--uid", "12345"]).via(&without_kill).run();
+    let failed = outcome.failure();
+    assert_eq!((failed.step.as_str(), failed.errno), ("uid", EPERM));
+    assert!(failed.message.contains("CAP_KILL"), "{failed:?}");
+    // It may signal itself and those of its own user.
+    assert_eq!(status(&[]).via(&without_kill).run().code(), 0);
+}
+
 // As a user without privileges
 
 /// A helper that any user may execute.

@@ -9,6 +9,7 @@
 //! here. `harness.rs` plays the owner.
 #![cfg(target_os = "linux")]
 
+mod blind;
 mod containment;
 mod diagnostics;
 mod exec;

@@ -6,10 +6,12 @@
 
 use crate::frames;
 use crate::harness::{Setup, captured, framed, helper_path, pid_of, plain};
-use crate::processes::{Mark, eventually, is_alive};
+use crate::processes::{Mark, eventually, is_alive, status_field};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 #[test]
@@ -49,6 +51,44 @@ fn a_child_from_before_the_exec_may_die_meanwhile() {
         .start();
     owner.read_until("end");
     assert_eq!(owner.finish().code(), 4);
+}
+
+/// Double forks without a pause, and a process that lives on at their end.
+const CHAIN: &str = "exec perl -e 'for (1..300) { fork and exit } sleep 1000'";
+
+#[test]
+fn children_from_before_the_exec_do_not_let_others_escape() {
+    for _ in 0..20 {
+        let stranger = ["sh", "-c", "sleep 1001 & exec \"$@\"", "sh"];
+        let script = "for i in 1 2 3 4; do setsid sh -c \"$CHAIN\" & done; exit 4";
+        let mut owner = captured(&[])
+            .sh(script)
+            .env("CHAIN", CHAIN)
+            .via(&stranger)
+            .start();
+        owner.read_to_last();
+        let (helper, mark) = (owner.pid, owner.mark.clone());
+        let alive = mark.alive_besides(&[helper]);
+        let names: Vec<&str> = alive.iter().map(|process| process.name.as_str()).collect();
+        assert_eq!(names, ["sleep"], "{alive:?}");
+        owner.end_with_survivors();
+    }
+}
+
+/// Chains of processes that each fork a successor and exit. Should a test fail, they end by themselves.
+const CHAINS: &str = "exec perl -e 'for (1..50) {
+        next if fork;
+        while (time < $^T + 20) { select undef, undef, undef, 0.002; exit if fork }
+        exit
+    }
+    print qq(ready\\n); close STDOUT; <STDIN>; exit 3'";
+
+#[test]
+fn processes_that_fork_a_successor_and_exit_without_pause() {
+    let mut owner = captured(&[]).sh(CHAINS).start_until("ready");
+    owner.send(&frames::input_eof());
+    let outcome = owner.finish();
+    assert_eq!((outcome.code(), outcome.report().survivors), (3, 0));
 }
 
 #[test]
@@ -160,4 +200,55 @@ fn plain_use_sweeps_too() {
 fn no_capture_no_difference() {
     let outcome = framed(&[]).sh("sleep 1000 & exit 5").run();
     assert_eq!(outcome.report().swept, 1);
+}
+
+/// A frozen group of cgroup v1, thawed and removed in the end.
+struct Frozen(PathBuf);
+
+impl Frozen {
+    fn new() -> Self {
+        let name = format!("muontrap-test-frozen-{}", std::process::id());
+        let path = Path::new("/sys/fs/cgroup/freezer").join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn thaw(&self) {
+        fs::write(self.0.join("freezer.state"), "THAWED").unwrap();
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.thaw();
+        eventually("the group is empty", || fs::remove_dir(&self.0).is_ok());
+    }
+}
+
+#[test]
+#[ignore = "needs root and /sys/fs/cgroup/freezer"]
+fn the_wait_for_a_frozen_descendant_costs_little() {
+    let mark = Mark::new();
+    let frozen = Frozen::new();
+    let script = "sleep 1000 & echo $! >$FROZEN/cgroup.procs
+        echo FROZEN >$FROZEN/freezer.state; echo ready; read x; exit 3";
+    let setup = captured(&[]).sh(script).env("FROZEN", &frozen.0);
+    let mut owner = setup.mark(&mark).start_until("ready");
+    owner.send(&frames::input_eof());
+    eventually("the program is gone", || !is_alive(owner.program));
+    let wakes = || -> u32 {
+        let count = status_field(owner.pid, "voluntary_ctxt_switches");
+        count.parse().unwrap()
+    };
+    let (begin, before) = (Instant::now(), wakes());
+    eventually("it has looked some times", || wakes() >= before + 11);
+    // A machine that is slow cannot make this less.
+    assert!(
+        begin.elapsed() > Duration::from_secs(1),
+        "{:?}",
+        begin.elapsed()
+    );
+    frozen.thaw();
+    let outcome = owner.finish();
+    assert_eq!((outcome.code(), outcome.report().swept), (3, 1));
 }

@@ -1,0 +1,255 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! What `/proc` says of one process.
+
+use crate::sys;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+
+/// A line of the process table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Process {
+    /// Process id.
+    pub pid: i32,
+    /// Parent's process id.
+    pub ppid: i32,
+    /// State letter of `/proc/<pid>/stat`: that of the first thread.
+    pub state: u8,
+    /// Its threads, dead ones that the others wait for included.
+    pub threads: u32,
+    /// When it started, in clock ticks since boot: with the pid, this names a process for good.
+    pub started: u64,
+}
+
+impl Process {
+    /// What names it for good.
+    pub fn name(&self) -> (i32, u64) {
+        (self.pid, self.started)
+    }
+
+    /// A process whose first thread ended looks like a zombie while its other threads run on.
+    pub fn is_dead(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x') && self.threads <= 1
+    }
+
+    /// Stopped, or in an uninterruptible wait and so not forking either. Without a first thread
+    /// there is no telling.
+    pub fn is_still(&self) -> bool {
+        matches!(self.state, b'T' | b't' | b'D' | b'Z' | b'X' | b'x')
+    }
+}
+
+/// Reads a line of `/proc/<pid>/stat`: `proc_pid_stat(5)`.
+pub fn parse_stat(line: &str) -> Option<Process> {
+    // The name stands in parentheses and may contain any, so count from the last one.
+    let (pid, rest) = line.split_once(" (")?;
+    let (_, rest) = rest.rsplit_once(") ")?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = *fields.next()?.as_bytes().first()?;
+    let parent = fields.next()?.parse().ok()?;
+    Some(Process {
+        pid: pid.parse().ok()?,
+        ppid: parent,
+        state,
+        threads: fields.nth(15)?.parse().ok()?,
+        started: fields.nth(1)?.parse().ok()?,
+    })
+}
+
+/// The directory of one process. What is read through it, and a signal that is sent through it, is for
+/// that process alone, not for a later one of the same pid.
+#[derive(Debug)]
+pub struct Entry {
+    pid: i32,
+    directory: OwnedFd,
+}
+
+impl Entry {
+    /// Opens the directory of the process that has this pid now.
+    pub fn open(pid: i32) -> io::Result<Self> {
+        let directory = File::options()
+            .read(true)
+            .custom_flags(libc::O_DIRECTORY)
+            .open(format!("/proc/{pid}"))?;
+        Ok(Self {
+            pid,
+            directory: directory.into(),
+        })
+    }
+
+    /// What its `stat` says now.
+    pub fn stat(&self) -> io::Result<Process> {
+        let line = self.read("stat")?;
+        parse_stat(&line).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Its children, as long as it has that many threads. `NotFound` also where the kernel has no such
+    /// files.
+    pub fn children(&self, threads: u32) -> io::Result<Vec<i32>> {
+        if threads <= 1 {
+            return self.children_of_thread(self.pid);
+        }
+        let tasks = self.open_file("task", OFlag::O_DIRECTORY)?;
+        let mut children = Vec::new();
+        for thread in sys::numbers_in(tasks.as_fd())? {
+            match self.children_of_thread(thread) {
+                Ok(more) => children.extend(more),
+                // That thread is gone, and its children are another's.
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(children)
+    }
+
+    fn children_of_thread(&self, thread: i32) -> io::Result<Vec<i32>> {
+        let list = self.read(&format!("task/{thread}/children"))?;
+        Ok(parse_children(&list))
+    }
+
+    /// Sends a signal to it. `process` is what its `stat` said, for kernels where only that tells it
+    /// from a later one.
+    pub fn signal(&self, process: &Process, signal: i32) -> io::Result<()> {
+        match sys::kill_by_directory(self.directory.as_fd(), signal) {
+            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
+                if self.stat()?.started == process.started {
+                    sys::kill(self.pid, signal)
+                } else {
+                    Err(io::Error::from_raw_os_error(libc::ESRCH))
+                }
+            }
+            sent => sent,
+        }
+    }
+
+    fn open_file(&self, name: &str, flags: OFlag) -> io::Result<File> {
+        let flags = flags | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        Ok(File::from(openat(
+            &self.directory,
+            name,
+            flags,
+            Mode::empty(),
+        )?))
+    }
+
+    fn read(&self, name: &str) -> io::Result<String> {
+        read_all(&self.open_file(name, OFlag::empty())?)
+    }
+}
+
+/// Reads a file of `/proc` from its beginning, however often.
+pub fn read_all(file: &File) -> io::Result<String> {
+    let mut bytes = vec![0; 512];
+    let mut filled = 0;
+    loop {
+        if filled == bytes.len() {
+            bytes.resize(4 * filled, 0);
+        }
+        let offset = u64::try_from(filled).unwrap_or(u64::MAX);
+        match file.read_at(&mut bytes[filled..], offset) {
+            Ok(0) => {
+                bytes.truncate(filled);
+                return Ok(String::from_utf8_lossy(&bytes).into_owned());
+            }
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Reads `/proc/<pid>/task/<tid>/children`: `proc_tid_children(5)`.
+pub fn parse_children(list: &str) -> Vec<i32> {
+    let pids = list.split_ascii_whitespace();
+    pids.filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// Whether a file of `/proc` could not be read because there is no such process any more.
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_name_may_contain_anything() {
+        let numbers = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 12345 19 20";
+        for name in ["sh", "a b", "a) S 1 (b", ") R 9 9", "(x"] {
+            let parsed = parse_stat(&format!("42 ({name}) T 7 {numbers}")).unwrap();
+            let expected = Process {
+                pid: 42,
+                ppid: 7,
+                state: b'T',
+                threads: 16,
+                started: 12_345,
+            };
+            assert_eq!(parsed, expected, "{name}");
+        }
+        assert_eq!(parse_stat(""), None);
+        assert_eq!(parse_stat("1 (x) S"), None);
+    }
+
+    #[test]
+    fn one_without_its_first_thread_is_alive() {
+        let line = |threads| format!("1 (x) Z 1 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 {threads} 0 5");
+        assert!(!parse_stat(&line(2)).unwrap().is_dead());
+        assert!(parse_stat(&line(1)).unwrap().is_dead());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_has_an_entry() {
+        let me = nix::unistd::getpid().as_raw();
+        let entry = Entry::open(me).unwrap();
+        let process = entry.stat().unwrap();
+        assert_eq!(
+            (process.pid, process.ppid),
+            (me, nix::unistd::getppid().as_raw())
+        );
+        entry.signal(&process, 0).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn children_of_all_threads_are_found() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("1000")
+            .spawn()
+            .unwrap();
+        let entry = Entry::open(nix::unistd::getpid().as_raw()).unwrap();
+        let threads = entry.stat().unwrap().threads.max(2);
+        if let Ok(children) = entry.children(threads) {
+            assert!(children.contains(&i32::try_from(child.id()).unwrap()));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_entry_is_of_one_process_for_good() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let entry = Entry::open(i32::try_from(child.id()).unwrap()).unwrap();
+        let process = entry.stat().unwrap();
+        child.wait().unwrap();
+        assert!(is_gone(&entry.stat().unwrap_err()));
+        assert!(is_gone(&entry.signal(&process, 0).unwrap_err()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_it_panic(line in ".{0,80}") {
+            let _ = parse_stat(&line);
+            let _ = parse_children(&line);
+        }
+    }
+}

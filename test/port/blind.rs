@@ -1,0 +1,224 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Sweeps by a helper that is kept from seeing whom it has to kill.
+
+use crate::frames;
+use crate::harness::{Owner, captured, helper_path};
+use crate::processes::{Mark, eventually, status_field};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Leaves behind a child, a session of its own, and an orphan of both.
+const LEAVES: &str = "sleep 1000 & setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &)
+    echo ready; read x; exit 3";
+
+#[test]
+#[ignore = "needs prlimit"]
+fn a_program_that_takes_all_descriptors_from_its_helper() {
+    let outcome = captured(&[])
+        .sh(&format!(
+            "prlimit --pid $PPID --nofile=3 || exit 9; {LEAVES}"
+        ))
+        .start_until("ready");
+    assert_swept(outcome);
+}
+
+#[track_caller]
+fn assert_swept(mut owner: Owner) {
+    // The helper, the program and five that it leaves.
+    owner.mark.wait_for(2 + 5);
+    owner.send(&frames::input_eof());
+    let outcome = owner.finish();
+    let report = outcome.report();
+    assert_eq!(
+        (report.code, report.survivors),
+        (3, 0),
+        "{}",
+        outcome.errors
+    );
+    assert_eq!(report.swept, 5, "{}", outcome.errors);
+}
+
+/// A tracer that makes system calls of the helper fail from now on.
+struct Tracer(Child);
+
+impl Tracer {
+    fn new(pid: i32, injections: &[String]) -> Self {
+        let mut command = Command::new("strace");
+        command.args(["-qq", "-o", "/dev/null", "-p", &pid.to_string()]);
+        for injection in injections {
+            command.args(["-e", &format!("inject={injection}")]);
+        }
+        let child = command.stdin(Stdio::null()).spawn().unwrap();
+        eventually("the tracer is there", || {
+            status_field(pid, "TracerPid") != "0"
+        });
+        Self(child)
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn sweep_in_spite_of(injections: &[String]) {
+    let owner = captured(&[]).sh(LEAVES).start_until("ready");
+    let _tracer = Tracer::new(owner.pid, injections);
+    eprintln!("{injections:?}");
+    assert_swept(owner);
+}
+
+#[test]
+#[ignore = "needs root and strace"]
+fn any_error_of_any_call_that_looks_for_processes() {
+    for call in [
+        "open,openat",
+        "getdents64",
+        "pread64",
+        "fstat,newfstatat,statx",
+        "lseek",
+        "waitid",
+    ] {
+        for errno in ["EMFILE", "ENOMEM", "EACCES", "EIO"] {
+            sweep_in_spite_of(&[format!("{call}:error={errno}")]);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root and strace"]
+fn an_error_of_every_other_call() {
+    for call in ["open,openat", "getdents64", "pread64"] {
+        for first in [1, 2] {
+            sweep_in_spite_of(&[format!("{call}:error=EIO:when={first}+2")]);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root and strace"]
+fn no_look_at_processes_succeeds_at_all() {
+    let calls = ["open,openat", "getdents64", "pread64"];
+    sweep_in_spite_of(&calls.map(|call| format!("{call}:error=EIO")));
+}
+
+/// A helper of another user's, in a mount namespace where /proc hides others.
+fn with_hidden_processes(hidepid: &str, directory: &Path, script: &str) -> Owner {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    let helper = directory.join("muontrap");
+    fs::copy(helper_path(), &helper).unwrap();
+    // One that may not be read is not dumpable, and so hidden from its own user.
+    let unreadable = directory.join("sleep");
+    fs::copy("/bin/sleep", &unreadable).unwrap();
+    fs::set_permissions(&unreadable, fs::Permissions::from_mode(0o711)).unwrap();
+    let root = directory.join("root");
+    fs::copy(crate::odd_programs::path(), &root).unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o4755)).unwrap();
+    let mount = format!(
+        "mount -t proc -o hidepid={hidepid} proc /proc || exit 99
+        exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\""
+    );
+    captured(&[])
+        .sh(script)
+        .env("SLEEP", &unreadable)
+        .env("ROOT", &root)
+        .env(crate::odd_programs::VARIABLE, "become-root")
+        .helper(&helper, None)
+        .via(&["unshare", "--mount", "sh", "-c", &mount, "sh"])
+        .start()
+}
+
+#[test]
+#[ignore = "needs root and a mount namespace"]
+fn hidden_processes_of_its_own_user_are_killed() {
+    for hidepid in ["1", "2"] {
+        let directory = tempfile::tempdir().unwrap();
+        let script = "\"$SLEEP\" 1000 & (setsid \"$SLEEP\" 1000 &); exit 3";
+        let owner = with_hidden_processes(hidepid, directory.path(), script);
+        let outcome = owner.finish();
+        let report = outcome.report();
+        assert_eq!(
+            (report.code, report.survivors),
+            (3, 0),
+            "{}",
+            outcome.errors
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs root and a mount namespace"]
+fn hidden_processes_of_another_user_are_survivors() {
+    for hidepid in ["1", "2"] {
+        let directory = tempfile::tempdir().unwrap();
+        let script = "(\"$ROOT\" &) ; sleep 1000 & read x; exit 3";
+        let mut owner = with_hidden_processes(hidepid, directory.path(), script);
+        owner.read_until("ready");
+        owner.send(&frames::input_eof());
+        owner.read_to_last();
+        let (outcome, mark) = owner.end_with_survivors();
+        let report = outcome.report();
+        assert_eq!(
+            (report.code, report.survivors),
+            (3, 1),
+            "{}",
+            outcome.errors
+        );
+        assert_eq!(mark.alive().len(), 1);
+    }
+}
+
+/// The words that have a helper traced from its start, by a grandchild without the mark.
+fn traced(mark: &Mark, arguments: &[&str]) -> Vec<String> {
+    let set_mark = format!("{}={}", Mark::VARIABLE, mark.value());
+    let strace = [
+        "env",
+        "-u",
+        Mark::VARIABLE,
+        "strace",
+        "-D",
+        "-q",
+        "-E",
+        &set_mark,
+    ];
+    let words = strace.iter().chain(arguments);
+    words.map(|&word| word.to_owned()).collect()
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_kernel_without_lists_of_children() {
+    let mark = Mark::new();
+    let own = "/proc/thread-self/children";
+    let inject = "inject=open,openat:error=ENOENT";
+    let via = traced(&mark, &["-o", "/dev/null", "-P", own, "-e", inject]);
+    let setup = captured(&[]).sh(LEAVES).mark(&mark);
+    assert_swept(setup.via(&via).start_until("ready"));
+}
+
+/// What others run on the host must not make a sweep slower.
+#[test]
+#[ignore = "needs strace and /proc/thread-self/children"]
+fn processes_of_others_are_not_looked_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("trace");
+    let mark = Mark::new();
+    let mut bystander = Command::new("sleep").arg("1000").spawn().unwrap();
+    let via = traced(&mark, &["-o", file.to_str().unwrap()]);
+    let setup = captured(&[]).sh(LEAVES).mark(&mark).via(&via);
+    assert_swept(setup.start_until("ready"));
+    let trace = || fs::read_to_string(&file).unwrap();
+    eventually("the trace is complete", || trace().contains("exited with"));
+    let looks = trace().matches("\"/proc/").count();
+    let at_bystander = trace().contains(&format!("\"/proc/{}", bystander.id()));
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+    assert!(looks >= 5 && !at_bystander, "{}", trace());
+}
