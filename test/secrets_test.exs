@@ -12,6 +12,8 @@ defmodule MuonTrap.SecretsTest do
 
   alias MuonTrap.{Daemon, Options}
 
+  @moduletag :capture_log
+
   @secret "hunter2"
   @env [{"DB_PASSWORD", @secret}]
 
@@ -66,6 +68,13 @@ defmodule MuonTrap.SecretsTest do
         {"an option that is a string", "true", [], [{"env", @env}]},
         {"an option of three", "true", [], [{:env, @env, 1}]},
         {"an option that is a list", "true", [], [[:env, @env]]},
+        {"improper options", "true", [], [{:env, @env} | @secret]},
+        {"options that are a map", "true", [], %{env: @env}},
+        {"options that are a pair", "true", [], {:env, @env}},
+        {"a command that is no string", true, [], [env: @env]},
+        {"arguments that are none", "true", :no, [env: @env]},
+        {"options in place of arguments", "true", [env: @env], []},
+        {"the environment as a command", @env, [], []},
         {"another option that is wrong", "true", [], [env: @env, uid: 0]},
         {"an argument that is no string", "true", [1], [env: @env]}
       ] do
@@ -75,6 +84,15 @@ defmodule MuonTrap.SecretsTest do
       opts = unquote(Macro.escape(opts))
       for {_name, run} <- @runs, do: refute_in_failure(fn -> run.(command, args, opts) end)
       refute_in_failure(fn -> Options.validate(:daemon, command, args, opts) end)
+
+      # It takes some of these.
+      case failure(fn -> Daemon.child_spec([command, args, opts]) end) do
+        {kind, reason, stacktrace} ->
+          refute_in_failure(fn -> :erlang.raise(kind, reason, stacktrace) end)
+
+        spec ->
+          refute_shown(spec)
+      end
     end
   end
 
