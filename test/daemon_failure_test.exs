@@ -48,12 +48,13 @@ defmodule MuonTrap.DaemonFailureTest do
   defp start(context, script, failure, opts) do
     script = "[ -e started ] && exec sleep 1000; >started; " <> script
     marker = marker()
-    opts = [cd: context.tmp_dir, env: [{"MARKER", marker}]] ++ opts
-    shutdown = Map.get(@shutdown, failure, 10_000)
+    opts = [cd: context.tmp_dir, delay_to_sigkill: 10_000, env: [{"MARKER", marker}]] ++ opts
+    shutdown = Map.get(@shutdown, failure, 20_000)
     spec = Supervisor.child_spec({Daemon, ["sh", ["-c", script], opts]}, shutdown: shutdown)
     {:ok, supervisor} = Supervisor.start_link([], strategy: :one_for_one, max_restarts: 1)
     {:ok, daemon} = Supervisor.start_child(supervisor, spec)
-    %{supervisor: supervisor, daemon: daemon, marker: marker, ref: Process.monitor(daemon)}
+    ref = Process.monitor(daemon)
+    %{supervisor: supervisor, daemon: daemon, marker: marker, ref: ref, failure: failure}
   end
 
   # Has the function that was called fail, and sees what comes of it.
@@ -87,7 +88,11 @@ defmodule MuonTrap.DaemonFailureTest do
 
     assert marked(started.marker) == [program]
     Supervisor.stop(started.supervisor)
-    assert marked(started.marker) == []
+
+    # The program of a daemon that had to be killed follows.
+    if started.failure == :never_returns,
+      do: wait_until(fn -> marked(started.marker) == [] end),
+      else: assert(marked(started.marker) == [])
   end
 
   @forms [
@@ -135,10 +140,12 @@ defmodule MuonTrap.DaemonFailureTest do
         for line <- ["echo fail #{@failure}; sleep 0.01", ~s(printf "fail #{@failure}")] do
           File.rm(Path.join(context.tmp_dir, "started"))
           trap = "trap '#{line}; exit' TERM; echo ready; while :; do sleep 0.01; done"
-          started = start(context, trap, @failure, opts(@opts))
+          # However long it takes until the function is called.
+          started = start(context, trap, :while_stopping, opts(@opts))
           assert_receive {:line, "ready"}, 10_000
           stopper = Task.async(fn -> terminate(started) end)
           Failure.go(Failure.await_call())
+          if @failure == :never_returns, do: Process.exit(started.daemon, :kill)
           ends(@failure, started)
           Task.await(stopper, 10_000)
           restart(started)
@@ -182,19 +189,21 @@ defmodule MuonTrap.DaemonFailureTest do
       fails(@failure, start(context, "exec sleep 1000", @failure, wait_for: wait_for))
     end
 
-    for function <- [:register_name, :whereis_name, :unregister_name] do
+    # unregister_name is called when there is no program.
+    for {function, command} <- [
+          register_name: "sleep",
+          whereis_name: "sleep",
+          unregister_name: "/no/such/program"
+        ] do
       test "#{function} of a :via name that fails (#{failure})", context do
-        function = unquote(function)
         marker = marker()
-        # unregister_name is called when there is no program.
-        command = if function == :unregister_name, do: "/no/such/program", else: "sleep"
-        name = {:via, __MODULE__.Names, {function, @failure}}
+        name = {:via, __MODULE__.Names, {unquote(function), @failure}}
         opts = [name: name, env: [{"MARKER", marker}], cd: context.tmp_dir]
 
         {caller, ref} =
           spawn_monitor(fn ->
             Process.flag(:trap_exit, true)
-            result = Daemon.start_link(command, ["1000"], opts)
+            result = Daemon.start_link(unquote(command), ["1000"], opts)
 
             exit(
               {:returned, result,
