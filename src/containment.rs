@@ -5,12 +5,16 @@
 //! What holds the program's processes together: its cgroup, and the table of descendants.
 
 use crate::cgroup::{Cgroup, KillStep};
+use crate::error::Failure;
 use crate::process::pace::Pace;
 use crate::process::sweep::{Progress, Sweep};
 use std::time::{Duration, Instant};
 
 /// The kernel may count a dead process as a member of its cgroup for a while.
 const REMOVAL_TIME: Duration = Duration::from_secs(2);
+
+/// A cgroup that is frozen from above gets this long to be thawed, for nobody in it can die before.
+const THAW_TIME: Duration = Duration::from_secs(5);
 
 /// What the cgroup had to say before it was removed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +35,10 @@ pub struct Containment {
     is_sweeping: bool,
     pace: Pace,
     removal: Option<Instant>,
+    /// Since when the cgroup is seen to be frozen from above.
+    frozen: Option<Instant>,
+    /// Processes that are left to die when that is thawed.
+    undead: usize,
     report: CgroupReport,
     /// What could not be done, for people to read; the session passes it on.
     pub complaints: Vec<String>,
@@ -45,6 +53,8 @@ impl Containment {
             is_sweeping: false,
             pace: Pace::default(),
             removal: None,
+            frozen: None,
+            undead: 0,
             report: CgroupReport::default(),
             complaints: Vec::new(),
         }
@@ -97,6 +107,9 @@ impl Containment {
         if self.empty_cgroup() == Progress::Waiting {
             return Progress::Waiting;
         }
+        if self.undead > 0 {
+            return Progress::Gone;
+        }
         let progress = self.sweep.step();
         if progress == Progress::Gone {
             self.complain_of_survivors();
@@ -123,7 +136,9 @@ impl Containment {
             return Progress::Gone;
         };
         match cgroup.kill_step() {
-            Ok(KillStep::Busy { remaining }) if cgroup.denied() < remaining => Progress::Waiting,
+            Ok(KillStep::Busy { remaining }) if cgroup.denied() < remaining => {
+                self.wait_for_thaw(remaining)
+            }
             Ok(_) => Progress::Gone,
             Err(error) => {
                 self.complaints
@@ -131,6 +146,35 @@ impl Containment {
                 Progress::Gone
             }
         }
+    }
+
+    fn wait_for_thaw(&mut self, remaining: usize) -> Progress {
+        let Some(failure) = self.held_frozen() else {
+            return Progress::Waiting;
+        };
+        self.undead = remaining;
+        self.complaints
+            .push(format!("{remaining} processes are left: {failure}"));
+        Progress::Gone
+    }
+
+    /// Lets the program go on, which may have been frozen, so that it can end.
+    pub fn thaw(&mut self) {
+        if let Some(Err(error)) = self.cgroup.as_ref().map(Cgroup::thaw) {
+            self.complaints
+                .push(format!("cannot thaw the cgroup: {error}"));
+        }
+    }
+
+    /// Why nobody in the cgroup can die, once that has been so for long enough.
+    pub fn held_frozen(&mut self) -> Option<Failure> {
+        let failure = self.cgroup.as_ref().and_then(Cgroup::held_frozen);
+        if failure.is_none() {
+            self.frozen = None;
+            return None;
+        }
+        let since = *self.frozen.get_or_insert_with(Instant::now);
+        failure.filter(|_| since.elapsed() >= THAW_TIME)
     }
 
     /// One step of removing the cgroup, whose own report is taken first.
@@ -143,8 +187,9 @@ impl Containment {
             self.report.peak = cgroup.peak_memory();
             Instant::now() + REMOVAL_TIME
         });
-        // What was left running on purpose keeps its group.
-        if !self.is_sweeping && !cgroup.is_empty().unwrap_or(true) {
+        // What was left running on purpose keeps its group, and so does what cannot die.
+        let keeps = !self.is_sweeping || self.undead > 0;
+        if keeps && !cgroup.is_empty().unwrap_or(true) {
             self.report.left = true;
             return Progress::Gone;
         }
@@ -176,6 +221,7 @@ impl Containment {
     pub fn survivors(&self) -> usize {
         let outside = self.sweep.refused().len() + self.sweep.lost();
         // Those in the cgroup that are descendants too were counted just now.
-        outside.max(self.cgroup.as_ref().map_or(0, Cgroup::denied))
+        let inside = self.cgroup.as_ref().map_or(0, Cgroup::denied);
+        outside.max(inside).max(self.undead)
     }
 }

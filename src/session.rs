@@ -35,6 +35,9 @@ use std::time::{Duration, Instant};
 
 /// Nothing says when a cgroup can be removed.
 const REMOVAL_INTERVAL: Duration = Duration::from_millis(5);
+/// SIGKILL ends a program at once, unless something holds it in the kernel: this is how often that is
+/// looked for.
+const KILL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// An owner without frames acknowledges the last output, too. It must not find that nobody reads any more,
 /// as it would then get EPIPE in place of the exit status. One that never does is not waited for any longer.
@@ -178,6 +181,7 @@ impl<'a> Session<'a> {
             State::Stopping {
                 deadline: Some(deadline),
             } => Some(deadline.saturating_duration_since(Instant::now())),
+            State::Stopping { deadline: None } => Some(KILL_INTERVAL),
             State::Sweeping => Some(self.containment.pause()),
             State::Removing => Some(REMOVAL_INTERVAL),
             State::Done if self.config.transport == Transport::Raw => self.ack_time(),
@@ -298,6 +302,7 @@ impl<'a> Session<'a> {
         self.state = State::Stopping {
             deadline: Instant::now().checked_add(self.config.delay_to_sigkill),
         };
+        self.containment.thaw();
         self.signal(self.config.stop_signal);
         emergency::rehearse("stopping");
         // A stopped program acts on a signal only once it goes on.
@@ -324,7 +329,11 @@ impl<'a> Session<'a> {
         if self.death.is_none() && self.is_overdue() {
             self.needed_sigkill = true;
             self.signal(libc::SIGKILL);
+            self.containment.thaw();
             self.state = State::Stopping { deadline: None };
+        }
+        if self.death.is_none() && self.state == (State::Stopping { deadline: None }) {
+            self.leave_frozen();
         }
         if self.death.is_some() && matches!(self.state, State::Running | State::Stopping { .. }) {
             self.begin_sweep()?;
@@ -344,6 +353,22 @@ impl<'a> Session<'a> {
         }
         complain(&mut self.containment);
         Ok(())
+    }
+
+    /// A program in a group that is frozen from above dies when that is thawed, and not before. All in it
+    /// are sent SIGKILL now, and the owner is told.
+    fn leave_frozen(&mut self) {
+        let Some(failure) = self.containment.held_frozen() else {
+            return;
+        };
+        self.start_sweep();
+        self.containment.sweep();
+        self.containment.complaints.clear();
+        self.state = State::Done;
+        match self.config.transport {
+            Transport::Framed { .. } => self.outbox.send(&protocol::failed(&failure)),
+            Transport::Plain | Transport::Raw => diagnostics::say(&failure),
+        }
     }
 
     fn is_overdue(&self) -> bool {

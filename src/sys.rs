@@ -199,10 +199,12 @@ pub fn has_pidfd() -> bool {
     false
 }
 
-/// Takes the flock(2) on an open file, for as long as it is open: whether nobody else has it.
-pub fn try_lock(fd: BorrowedFd<'_>) -> io::Result<bool> {
+/// Takes the flock(2) on an open file, for as long as it is open, `shared` or not: whether no other
+/// open file has one that excludes it.
+pub fn try_lock(fd: BorrowedFd<'_>, shared: bool) -> io::Result<bool> {
+    let kind = if shared { libc::LOCK_SH } else { libc::LOCK_EX };
     // SAFETY: flock takes no pointers.
-    match check(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }) {
+    match check(unsafe { libc::flock(fd.as_raw_fd(), kind | libc::LOCK_NB) }) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
         Err(error) => Err(error),

@@ -70,7 +70,6 @@ defmodule Mix.Tasks.Muontrap.DoctorTest do
     """
 
     {report, status} = System.cmd("unshare", ["-m", "sh", "-ec", script], stderr_to_stdout: true)
-
     assert {report, status} == {report, 0}
     assert report =~ ~r/^info  user +54321 \(54321\)/m
   end

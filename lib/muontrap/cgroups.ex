@@ -70,16 +70,16 @@ defmodule MuonTrap.Cgroups do
   @doc """
   Kills all that is in the group and removes it, in place of a helper that died. A group that is not
   there, or `nil`, is clean already, and so is one that another helper has by now: it emptied it first.
+  All else that is not removed is an error.
   """
   @spec clean(t() | nil, helper :: binary()) :: :ok | {:error, Error.t()}
   def clean(nil, _helper), do: :ok
 
   def clean(group, helper) do
-    args = ["--timeout=#{@clean_ms}" | group.flags]
+    args = ["--unless-in-use", "--timeout=#{@clean_ms}" | group.flags]
 
     case Command.run(helper, "cgroup-clean", args, @clean_ms + @margin_ms) do
-      {:ok, _killed} -> :ok
-      {:error, %Error{errno: :ebusy}} -> :ok
+      {:ok, _killed_or_in_use} -> :ok
       {:error, _error} = error -> error
     end
   end

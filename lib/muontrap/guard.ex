@@ -25,6 +25,8 @@ defmodule MuonTrap.Guard do
   # waits for an answer with a fresh reference, which the BEAM finds without looking at what was there
   # before.
 
+  require Logger
+
   alias MuonTrap.{Cgroups, Frame, OsProcess, Port, Predecessors}
   alias MuonTrap.Options.Env
 
@@ -245,10 +247,16 @@ defmodule MuonTrap.Guard do
   # What the helper would have done, once it is gone.
   defp clean_up(state) do
     helper_gone? = OsProcess.await_gone([state.helper_pid], state.patience)
-    # There is nobody to tell when it fails. The next program in this group tries again.
-    _ = Cgroups.clean(state.group, state.helper)
+    log_failure(Cgroups.clean(state.group, state.helper), state.group)
     if helper_gone?, do: OsProcess.kill_left(state.helper_pid, state.program, state.patience)
     :ok
+  end
+
+  # The owner, who would be told, is dead. The next program in this group tries again.
+  defp log_failure(:ok, _group), do: :ok
+
+  defp log_failure({:error, error}, group) do
+    Logger.error("cannot remove the cgroup #{inspect(group.path)}: #{Exception.message(error)}")
   end
 
   # The port's end is not looked at before all else that came from it was handed out.

@@ -228,7 +228,7 @@ defmodule MuonTrap.Port do
 
   defp await_exited(session) do
     case next(session) do
-      {{:frame, {:exited, _report}}, session} ->
+      {{:frame, {last, _report_or_reason}}, session} when last in [:exited, :failed] ->
         close(session)
 
       {{:frame, _other}, session} ->
@@ -277,6 +277,16 @@ defmodule MuonTrap.Port do
   end
 
   @doc """
+  Closes the session of a helper that has given up on its program, and said why. Returns the error to
+  report.
+  """
+  @spec given_up(t(), map()) :: Error.t()
+  def given_up(session, failed) do
+    close(session)
+    Error.from_failed(failed)
+  end
+
+  @doc """
   Cleans up after a helper that is gone without a word, or whose port is: closes the session, waits
   until the program is gone, kills what it leaves behind, removes its cgroup, and returns the error to
   report.
@@ -304,9 +314,11 @@ defmodule MuonTrap.Port do
     _gone? = OsProcess.await_gone([session.helper_pid], session.patience)
     cleaned = Cgroups.clean(session.group, session.helper)
 
-    case {clean_up(%{session | group: nil}), cleaned} do
-      {nil, {:error, error}} -> "its cgroup could not be removed: " <> Exception.message(error)
-      {advice, _cleaned} -> advice
+    advice = clean_up(%{session | group: nil})
+
+    case cleaned do
+      :ok -> advice
+      {:error, error} -> "its cgroup could not be removed: " <> Exception.message(error)
     end
   end
 

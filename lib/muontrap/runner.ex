@@ -64,6 +64,9 @@ defmodule MuonTrap.Runner do
       {:frame, {:input_ack, _count}} ->
         collect(state, acc)
 
+      {:frame, {:failed, failed}} ->
+        fail(state.fun, acc, Port.given_up(session, failed))
+
       {:frame, _unexpected} ->
         fail(state.fun, acc, Port.lost(session, nil))
 

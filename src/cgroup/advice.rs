@@ -155,3 +155,12 @@ pub(super) fn enter(hierarchy: &Hierarchy, group: &Path, error: &io::Error) -> S
         _ => String::new(),
     }
 }
+
+/// A group above is frozen.
+pub(super) fn thaw(version: Version, frozen: &Path) -> String {
+    let path = frozen.display();
+    match version {
+        Version::V1 => format!("`echo THAWED > {path}/freezer.state` lets it go on"),
+        Version::V2 => format!("`echo 0 > {path}/cgroup.freeze` lets it go on"),
+    }
+}

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::group::{Group, failed};
 use super::held::Held;
-use super::lock::{Refusal, lock};
+use super::lock::Refusal;
 use super::mounts::{Hierarchy, Host, Version};
 use super::request::Request;
 use super::{suffices, v1};
@@ -23,8 +23,10 @@ const LETTING_GO: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(2);
 
 /// What [`clean`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CleanReport {
+    /// Why nothing was done: another muontrap looks after the group.
+    pub in_use: Option<Failure>,
     /// Whether there was anything to clean.
     pub existed: bool,
     /// How many processes were killed.
@@ -40,8 +42,7 @@ pub struct CleanReport {
 ///
 /// # Errors
 ///
-/// As [`super::Cgroup::create`]; also when a group holds this process or one that started it, or when
-/// another muontrap looks after it.
+/// As [`super::Cgroup::create`]; also when a group holds this process or one that started it.
 pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanReport, Failure> {
     let deadline = Instant::now() + time;
     let Some(mut held) = find(host, request)? else {
@@ -51,19 +52,27 @@ pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanRepo
         });
     };
     held.refuse_own(request)?;
-    for group in &held.groups {
-        lock_within(group, time.min(LETTING_GO))?;
+    for group in &mut held.groups {
+        match lock_within(group, request, time.min(LETTING_GO)) {
+            Ok(()) => {}
+            Err(Refusal::Busy(failure)) => return Ok(in_use(failure)),
+            Err(Refusal::Failed(failure)) => return Err(failure),
+        }
     }
     let path = held.groups[0].path.clone();
     let remaining = held
         .empty_within(time, &Undisturbed)
         .map_err(|error| failed("empty", &path, &error))?;
+    let frozen = held.held_frozen().filter(|_| remaining > 0);
+    if let Some(frozen) = frozen {
+        return Err(frozen);
+    }
     let killed = held.killer.killed.len();
     let mut report = CleanReport {
         existed: true,
         killed,
         remaining,
-        removed: false,
+        ..CleanReport::default()
     };
     if remaining == 0 {
         let rest = deadline.saturating_duration_since(Instant::now());
@@ -74,13 +83,20 @@ pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanRepo
     Ok(report)
 }
 
-fn lock_within(group: &Group, time: Duration) -> Result<(), Failure> {
-    let deadline = Instant::now() + time;
+fn in_use(failure: Failure) -> CleanReport {
+    CleanReport {
+        in_use: Some(failure),
+        existed: true,
+        ..CleanReport::default()
+    }
+}
+
+fn lock_within(group: &mut Group, request: &Request, time: Duration) -> Result<(), Refusal> {
+    let since = Instant::now();
     loop {
-        match lock(group.dir(), &group.path) {
-            Err(Refusal::Busy(_)) if Instant::now() < deadline => sleep(TICK),
-            Err(Refusal::Busy(failure) | Refusal::Failed(failure)) => return Err(failure),
-            Ok(()) => return Ok(()),
+        match group.lock(request, since) {
+            Err(Refusal::Busy(_)) if since.elapsed() < time => sleep(TICK),
+            result => return result,
         }
     }
 }

@@ -9,13 +9,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::unistd::{AccessFlags, faccessat};
 
 use super::advice;
 use super::fs::{is_denied, is_gone, open_at, open_dir, read, read_at, write, write_at};
-use super::lock::{Refusal, lock};
+use super::lock::{Refusal, lock, lock_above};
 use super::mounts::{Hierarchy, Version};
 use super::owner::refuse_own;
 use super::request::Request;
@@ -31,6 +32,8 @@ pub(super) struct Group {
     /// Whether it was there before us.
     pub existed: bool,
     dir: OwnedFd,
+    /// Holds the locks on the groups above it.
+    above: Vec<OwnedFd>,
     /// For the program to enter by; opened last, when all settings are in place.
     procs: Option<OwnedFd>,
     removed: bool,
@@ -73,11 +76,13 @@ impl Drop for Trail {
 
 impl Group {
     /// Makes the group, and the groups above it that are missing, or opens the one that is there. From
-    /// then on nobody else has it, and `trail` knows what was made.
+    /// then on nobody else has it, and `trail` knows what was made. `since` is when the first attempt
+    /// was made.
     pub fn make(
         hierarchy: &Hierarchy,
         request: &Request,
         trail: &mut Trail,
+        since: Instant,
     ) -> Result<Self, Refusal> {
         let path = hierarchy.directory(&request.group);
         let existed = make_directories(hierarchy, request, trail)?;
@@ -91,9 +96,69 @@ impl Group {
                 let members = members.map_err(|error| failed("read", &group.path, &error))?;
                 refuse_own(&group, &request.group, &members)?;
             }
-            lock(group.dir(), &group.path).map(|()| group)
+            lock(group.dir(), &group.path, since).map(|()| group)
         });
-        group.inspect_err(|_| trail.leave(&path))
+        let mut group = group.inspect_err(|_| trail.leave(&path))?;
+        let above = lock_above(hierarchy, request, since)
+            .and_then(|above| group.refuse_frozen().map(|()| above));
+        // While the group is still ours.
+        group.above = above.inspect_err(|_| trail.undo())?;
+        Ok(group)
+    }
+
+    /// Locks a group that exists, and those above it.
+    pub fn lock(&mut self, request: &Request, since: Instant) -> Result<(), Refusal> {
+        lock(self.dir(), &self.path, since)?;
+        self.above = lock_above(&self.hierarchy, request, since)?;
+        Ok(())
+    }
+
+    /// In a frozen group, a program would stop before its first instruction, and whoever starts it wait
+    /// for it.
+    fn refuse_frozen(&self) -> Result<(), Refusal> {
+        let Some(frozen) = self.frozen_above() else {
+            return Ok(());
+        };
+        Err(Refusal::Busy(self.not_while_frozen("start", &frozen)))
+    }
+
+    /// What a program cannot do while a group above is frozen.
+    pub fn not_while_frozen(&self, what: &str, frozen: &Path) -> Failure {
+        let (group, path) = (self.path.display(), frozen.display());
+        let message = format!("a program in {group} cannot {what}: {path} above it is frozen");
+        Failure::new(Step::Cgroup, message)
+            .errno(libc::EBUSY)
+            .path(frozen.to_string_lossy())
+            .advice(advice::thaw(self.hierarchy.version, frozen))
+    }
+
+    /// The nearest group above this one that keeps it frozen.
+    pub fn frozen_above(&self) -> Option<PathBuf> {
+        let (file, frozen) = match self.hierarchy.version {
+            Version::V1 if self.read("freezer.parent_freezing").ok()?.trim() == "1" => {
+                ("freezer.self_freezing", "1")
+            }
+            Version::V2 if self.is_frozen() => ("cgroup.freeze", "1"),
+            _ => return None,
+        };
+        let mut above = self.path.ancestors().skip(1);
+        let is_frozen =
+            |path: &&Path| read(&path.join(file)).is_ok_and(|text| text.trim() == frozen);
+        above.find(is_frozen).map(Path::to_path_buf)
+    }
+
+    fn is_frozen(&self) -> bool {
+        let events = self.read("cgroup.events").unwrap_or_default();
+        events.lines().any(|line| line == "frozen 1")
+    }
+
+    /// Lets its processes go on, also those that were frozen in groups below it.
+    pub fn thaw(&self) -> io::Result<()> {
+        let (file, value) = match self.hierarchy.version {
+            Version::V1 => ("freezer.state", "THAWED"),
+            Version::V2 => ("cgroup.freeze", "0"),
+        };
+        tree::write_all(self.dir(), file, value)
     }
 
     /// Opens the group if it exists.
@@ -117,6 +182,7 @@ impl Group {
             path,
             existed,
             dir,
+            above: vec![],
             procs: None,
             removed: false,
         })
@@ -238,6 +304,9 @@ impl Group {
             Err(error) if self.existed && is_denied(&error) => tree::remove_below(self.dir())?,
             other => other?,
         };
+        if self.removed {
+            self.above.clear();
+        }
         Ok(self.removed)
     }
 }

@@ -161,6 +161,15 @@ impl Held {
         self.killer.step(&self.groups)
     }
 
+    /// See [`super::Cgroup::held_frozen`].
+    pub(super) fn held_frozen(&self) -> Option<Failure> {
+        let mut groups = self.groups.iter();
+        groups.find_map(|group| match group.hierarchy.version {
+            Version::V1 => Some(group.not_while_frozen("end", &group.frozen_above()?)),
+            Version::V2 => None,
+        })
+    }
+
     /// Tries all, also when one cannot be removed.
     pub(super) fn remove_step(&mut self) -> io::Result<bool> {
         let results: Vec<io::Result<bool>> = self.groups.iter_mut().map(Group::remove).collect();

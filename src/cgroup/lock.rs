@@ -2,20 +2,40 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Who looks after a group: one muontrap at a time, which holds a lock on the directory.
+//! Who looks after a group: one muontrap at a time, which holds an exclusive lock on the directory and
+//! shared ones on those above it.
 //!
 //! Another one that is still ending an earlier program of this name would kill the next program with
-//! it, or remove the group under its feet. The kernel frees the lock of a process that is gone.
+//! it, or remove the group under its feet; and one that looks after a group above would kill what is
+//! below. The kernel frees the locks of a process that is gone.
+//!
+//! Everybody who may read a directory may lock it, too. So a lock counts only if a process has it
+//! that could be a muontrap.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
 use nix::sys::stat::{FileStat, fstat, major, minor};
+use nix::unistd::{Pid, geteuid};
 
+use super::fs::{is_denied, is_gone, open_dir};
+use super::group::failed;
+use super::mounts::Hierarchy;
+use super::request::Request;
+use super::tree;
 use crate::error::{Failure, Step};
 use crate::sys;
+
+/// A child that a muontrap has forked and that has not executed its program yet has its locks, too, for
+/// a moment after its death.
+const LETTING_GO: Duration = Duration::from_secs(1);
+/// So long a lock of which nobody can be seen to hold it counts also for a group without processes.
+const UNSEEN: Duration = Duration::from_secs(4);
 
 /// Why a group cannot be had.
 #[derive(Debug)]
@@ -32,31 +52,54 @@ impl From<Failure> for Refusal {
     }
 }
 
-/// Takes the lock on the group of this path, which is open as `dir`, until that is closed.
-pub(super) fn lock(dir: BorrowedFd<'_>, path: &Path) -> Result<(), Refusal> {
-    let busy =
-        |message: String| {
-            let failure = Failure::new(Step::Cgroup, message).errno(libc::EBUSY);
-            let failure = failure.path(path.to_string_lossy());
-            Refusal::Busy(failure.advice(
-                "a fixed group is for one program at a time; below a base, each has its own",
-            ))
-        };
-    let path_is = path.display();
-    if sys::try_lock(dir).unwrap_or(true) {
-        // Or it was removed before it was locked, and the name means another one by now.
-        return match is_at(dir, path) {
-            Ok(true) => Ok(()),
-            _ => Err(busy(format!("{path_is} is being removed"))),
-        };
+fn busy(path: &Path, message: String) -> Refusal {
+    let failure = Failure::new(Step::Cgroup, message).errno(libc::EBUSY);
+    let failure = failure.path(path.to_string_lossy());
+    let advice = "a fixed group is for one program at a time; below a base, each has its own";
+    Refusal::Busy(failure.advice(advice))
+}
+
+/// Takes the lock on the group of this path, which is open as `dir`, until that is closed. `since` is
+/// when the first attempt was made.
+pub(super) fn lock(dir: BorrowedFd<'_>, path: &Path, since: Instant) -> Result<(), Refusal> {
+    if !sys::try_lock(dir, false).unwrap_or(true) {
+        return judge(dir, path, since);
     }
-    // Everybody who may look at a directory may lock it, so ask who that is.
-    match holder(dir) {
-        Some((_, user)) if user != 0 && user != nix::unistd::geteuid().as_raw() => Ok(()),
-        Some((pid, _)) => Err(busy(format!("{path_is} is in use by process {pid}"))),
-        // It may have let go by now.
-        None => Err(busy(format!("{path_is} is in use"))),
+    // Or it was removed before it was locked, and the name means another one by now.
+    match is_at(dir, path) {
+        Ok(true) => Ok(()),
+        _ => Err(busy(path, format!("{} is being removed", path.display()))),
     }
+}
+
+/// Keeps others from taking a group above this one as theirs, until what is returned is closed. Those
+/// that this process is in do not matter: whoever looks after them ends this process, too.
+pub(super) fn lock_above(
+    hierarchy: &Hierarchy,
+    request: &Request,
+    since: Instant,
+) -> Result<Vec<OwnedFd>, Refusal> {
+    let mut locks = vec![];
+    let mut names = request.components();
+    names.pop();
+    let groups = (1..=names.len()).map(|count| names[..count].join("/"));
+    for group in groups.filter(|group| !hierarchy.holds_us(group)) {
+        let path = hierarchy.directory(&group);
+        let dir = match open_dir(&path) {
+            Ok(dir) => dir,
+            // Nor can it be locked.
+            Err(error) if is_denied(&error) => continue,
+            Err(error) if is_gone(&error) => {
+                return Err(busy(&path, format!("{} is being removed", path.display())));
+            }
+            Err(error) => return Err(failed("open", &path, &error).into()),
+        };
+        if !sys::try_lock(dir.as_fd(), true).unwrap_or(true) {
+            judge(dir.as_fd(), &path, since)?;
+        }
+        locks.push(dir);
+    }
+    Ok(locks)
 }
 
 fn is_at(dir: BorrowedFd<'_>, path: &Path) -> io::Result<bool> {
@@ -64,24 +107,140 @@ fn is_at(dir: BorrowedFd<'_>, path: &Path) -> io::Result<bool> {
     Ok((open.st_dev, open.st_ino) == (named.dev(), named.ino()))
 }
 
-/// The process that has the lock, and its user.
-fn holder(dir: BorrowedFd<'_>) -> Option<(i32, u32)> {
-    let pid = holder_in(&fs::read_to_string("/proc/locks").ok()?, &fstat(dir).ok()?)?;
-    // The owner of its folder in /proc may be root, for reasons of its own.
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    Some((pid, users.split_whitespace().nth(1)?.parse().ok()?))
+/// Whether the lock that somebody else has counts.
+fn judge(dir: BorrowedFd<'_>, path: &Path, since: Instant) -> Result<(), Refusal> {
+    let name = path.display();
+    let message = match holder(dir) {
+        Holder::Other => return Ok(()),
+        Holder::Dead if since.elapsed() >= LETTING_GO => return Ok(()),
+        Holder::Unseen if since.elapsed() >= UNSEEN && is_empty(dir) => return Ok(()),
+        Holder::Dead | Holder::Unseen => format!("{name} is in use"),
+        Holder::Muontrap(pid, Place::Here) => format!("{name} is in use by process {pid}"),
+        Holder::Muontrap(pid, Place::Below) => {
+            format!("{name} holds a group that is in use by process {pid}")
+        }
+    };
+    Err(busy(path, message))
+}
+
+fn is_empty(dir: BorrowedFd<'_>) -> bool {
+    tree::members(dir).is_ok_and(|members| members.count() == 0)
+}
+
+/// Which group a lock is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Below,
+    Here,
+}
+
+/// Who has a lock, by how much it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Holder {
+    /// Another user.
+    Other,
+    /// A process that is gone, and left it to one that cannot be found.
+    Dead,
+    /// Somebody in another pid namespace, or hidden in `/proc`. Or nobody any more.
+    Unseen,
+    /// This process, which may be one.
+    Muontrap(i32, Place),
+}
+
+fn holder(dir: BorrowedFd<'_>) -> Holder {
+    let (Ok(locks), Ok(file)) = (fs::read_to_string("/proc/locks"), fstat(dir)) else {
+        return Holder::Unseen;
+    };
+    let holders = holders_in(&locks, &file);
+    let holders = holders.into_iter();
+    let seen = holders
+        .map(|(pid, place)| classify(pid, place, &file))
+        .max();
+    seen.unwrap_or(Holder::Unseen)
 }
 
 /// `proc_locks(5)`: a number, kind, mode, access, process, and the file as device and inode.
-fn holder_in(locks: &str, file: &FileStat) -> Option<i32> {
+fn holders_in(locks: &str, file: &FileStat) -> Vec<(i32, Place)> {
     let (major, minor) = (major(file.st_dev), minor(file.st_dev));
     let file = format!("{major:02x}:{minor:02x}:{}", file.st_ino);
-    locks.lines().find_map(|line| {
+    let holders = locks.lines().filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        match words[..] {
-            [_, "FLOCK", _, _, pid, place, ..] if place == file => pid.parse().ok(),
-            _ => None,
-        }
-    })
+        let [_, "FLOCK", _, access, pid, place, ..] = words[..] else {
+            return None;
+        };
+        let kind = if access == "READ" {
+            Place::Below
+        } else {
+            Place::Here
+        };
+        (place == file).then_some((pid.parse().ok()?, kind))
+    });
+    holders.collect()
+}
+
+/// The owner of a process's folder in /proc may be root, for reasons of its own. So the real user id is
+/// asked for, which a setuid program does not change.
+fn classify(pid: i32, place: Place, file: &FileStat) -> Holder {
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
+        let is_dead = kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH);
+        return if is_dead {
+            Holder::Dead
+        } else {
+            Holder::Unseen
+        };
+    };
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let user = users.and_then(|users| users.split_whitespace().next()?.parse::<u32>().ok());
+    match user {
+        Some(user) if user != 0 && user != geteuid().as_raw() => Holder::Other,
+        // Another process has the pid of the one that is gone.
+        Some(_) if has_open(pid, file) == Some(false) => Holder::Dead,
+        Some(_) => Holder::Muontrap(pid, place),
+        None => Holder::Dead,
+    }
+}
+
+/// Whether a process has this file open; nothing when it may not be asked.
+fn has_open(pid: i32, file: &FileStat) -> Option<bool> {
+    let mut open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+    Some(open.any(|entry| {
+        let found = fs::metadata(entry.path());
+        found.is_ok_and(|found| (found.dev(), found.ino()) == (file.st_dev, file.st_ino))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_who_have_a_lock_are_found() {
+        let file = fstat(std::io::stdin()).expect("fstat");
+        let place = format!(
+            "{:02x}:{:02x}:{}",
+            major(file.st_dev),
+            minor(file.st_dev),
+            file.st_ino
+        );
+        let locks = format!(
+            "1: POSIX  ADVISORY  WRITE 5 {place} 0 EOF\n2: FLOCK  ADVISORY  READ 6 {place} 0 EOF\n\
+             2: -> FLOCK  ADVISORY  WRITE 7 {place} 0 EOF\n3: FLOCK  ADVISORY  WRITE 8 00:01:2 0 EOF\n\
+             4: FLOCK  ADVISORY  WRITE 9 {place} 0 EOF\n"
+        );
+        let expected = [(6, Place::Below), (9, Place::Here)];
+        assert_eq!(holders_in(&locks, &file), expected);
+    }
+
+    #[test]
+    fn a_process_that_holds_a_lock_counts_most() {
+        let order = [
+            Holder::Other,
+            Holder::Dead,
+            Holder::Unseen,
+            Holder::Muontrap(9, Place::Below),
+        ];
+        assert!(order.is_sorted());
+        let file = fstat(std::io::stdin()).expect("fstat");
+        assert_eq!(classify(i32::MAX, Place::Here, &file), Holder::Dead);
+    }
 }

@@ -6,7 +6,8 @@
 
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use super::test_support::*;
 use super::*;
@@ -33,7 +34,7 @@ fn many_at_once_have_it_one_by_one() {
         let mut cgroup = its_turn(&request(&name, &settings));
         for (_, path) in cgroup.directories() {
             let dir = fs::open_dir(&path).expect("open");
-            let again = lock::lock(dir.as_fd(), &path);
+            let again = lock::lock(dir.as_fd(), &path, Instant::now());
             assert!(matches!(again, Err(Refusal::Busy(_))), "{again:?}");
         }
         let mut child = spawn(&cgroup, "exit 7");
@@ -65,29 +66,93 @@ fn one_that_stays_is_named() {
     child.wait().expect("wait");
 }
 
+/// A group that is there, and its directory in one hierarchy.
+fn prepared(request: &Request) -> PathBuf {
+    let cgroup = Cgroup::create(&host(), request).expect("a group");
+    cgroup.directories().remove(0).1
+}
+
+/// Runs a script that has a lock on the directory of a group and says so with a line.
+fn with_lock(directory: &Path, around: &[&str], script: &str) -> Child {
+    let mut child = Command::new(around[0])
+        .args(&around[1..])
+        .args(["sh", "-c", script, "sh"])
+        .arg(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child");
+    let stdout = child.stdout.as_mut().expect("stdout");
+    stdout.read_exact(&mut [0]).expect("the lock");
+    child
+}
+
+const LOCK: &str = "exec 9<$1 && flock 9 && echo";
+const AS_NOBODY: [&str; 6] = [
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--",
+    "env",
+];
+
 #[test]
 #[ignore = "needs cgroups"]
 fn a_lock_of_another_user_is_nothing() {
     let request = request(&unique(), &[("pids.max", "50")]);
-    let first = Cgroup::create(&host(), &request).expect("a group");
-    let (_, directory) = first.directories().remove(0);
-    drop(first);
-    let mut other = Command::new("setpriv")
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-        .arg("flock")
-        .arg(&directory)
-        .args(["sh", "-c", "echo; exec sleep 1000"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("setpriv");
-    let mut stdout = other.stdout.take().expect("stdout");
-    stdout.read_exact(&mut [0]).expect("the lock");
+    let script = format!("{LOCK} && read line");
+    let mut other = with_lock(&prepared(&request), &AS_NOBODY, &script);
     let mut second = Cgroup::create(&host(), &request).expect("a group");
     finish(&mut second);
-    // The lock is that of the program, too, to which flock(1) leaves its descriptor.
-    let program = format!("/proc/{0}/task/{0}/children", other.id());
-    let program = std::fs::read_to_string(program).expect("children");
-    let program = program.trim().parse().expect("one child");
-    crate::sys::kill(program, libc::SIGKILL).expect("kill");
+    drop(other.stdin.take());
     other.wait().expect("wait");
+}
+
+// The lock is that of the dead one in /proc/locks, and its child has it.
+#[test]
+#[ignore = "needs cgroups and root"]
+fn a_lock_of_a_process_that_is_dead_is_nothing() {
+    for around in [&AS_NOBODY[..], &["env"]] {
+        let request = request(&unique(), &[("pids.max", "50")]);
+        let script = "exec 9<$1; python3 -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' && echo; read line";
+        let mut heir = with_lock(&prepared(&request), around, script);
+        let mut cgroup = Cgroup::create(&host(), &request).expect("a group");
+        finish(&mut cgroup);
+        drop(heir.stdin.take());
+        heir.wait().expect("wait");
+    }
+}
+
+#[test]
+#[ignore = "needs cgroups"]
+fn groups_above_and_below_one_that_is_in_use_are_in_use() {
+    let name = unique();
+    let settings = [("pids.max", "50")];
+    let outer = request(&name, &settings);
+    let inner = request(&format!("{name}/a/b"), &settings);
+    for (first, second) in [(&outer, &inner), (&inner, &outer)] {
+        let mut used = Cgroup::create(&host(), first).expect("a group");
+        let mut child = spawn(&used, "exec sleep 1000");
+        until("it is there", || count(&used) == 1);
+        let failure = Cgroup::create(&host(), second).expect_err("it is in use");
+        assert_eq!(failure.errno, libc::EBUSY, "{failure}");
+        let expected = format!("in use by process {}", std::process::id());
+        assert!(failure.message.ends_with(&expected), "{failure}");
+        let report = clean(&host(), second, Duration::from_millis(1)).expect("nothing is done");
+        assert_eq!(
+            (report.in_use.is_some(), report.killed),
+            (report.existed, 0)
+        );
+        assert_eq!(count(&used), 1);
+        finish(&mut used);
+        child.wait().expect("wait");
+    }
+    // Side by side, they do not matter to each other.
+    let mut sides = ["a", "b"].map(|side| {
+        let request = request(&format!("{name}/{side}"), &settings);
+        Cgroup::create(&host(), &request).expect("a group")
+    });
+    sides.iter_mut().for_each(finish);
+    finish(&mut Cgroup::create(&host(), &outer).expect("a group"));
 }

@@ -103,14 +103,14 @@ impl Cgroup {
         let unified = host
             .unified()
             .filter(|unified| suffices(host, unified, request));
-        let deadline = Instant::now() + OTHERS;
+        let since = Instant::now();
         loop {
             let created = match unified {
-                Some(unified) => v2::create(unified, request, wait).map(Self::V2),
-                None => v1::create(host, request, wait).map(Self::V1),
+                Some(unified) => v2::create(unified, request, wait, since).map(Self::V2),
+                None => v1::create(host, request, wait, since).map(Self::V1),
             };
             match created {
-                Err(Refusal::Busy(failure)) if Instant::now() < deadline => {
+                Err(Refusal::Busy(failure)) if since.elapsed() < OTHERS => {
                     wait.pause(TICK)
                         .map_err(|error| failure.caused_by(&error))?;
                 }
@@ -180,6 +180,22 @@ impl Cgroup {
     /// Call again a few milliseconds later, or after SIGCHLD, until it is [`KillStep::Empty`].
     pub fn kill_step(&mut self) -> io::Result<KillStep> {
         self.held_mut().kill_step()
+    }
+
+    /// Lets the processes go on that were frozen in the group or in its sub-groups.
+    pub fn thaw(&self) -> io::Result<()> {
+        let groups = &self.held().groups;
+        groups
+            .iter()
+            .filter(|group| {
+                group.hierarchy.version == Version::V2 || group.hierarchy.has("freezer")
+            })
+            .try_for_each(group::Group::thaw)
+    }
+
+    /// Why nobody in it can even die: on v1, a group above keeps it frozen.
+    pub fn held_frozen(&self) -> Option<Failure> {
+        self.held().held_frozen()
     }
 
     /// How many processes [`Self::kill_step`] has killed so far.

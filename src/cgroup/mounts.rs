@@ -68,6 +68,11 @@ impl Hierarchy {
         }
     }
 
+    /// v1: whether this is the hierarchy of a controller.
+    pub fn has(&self, controller: &str) -> bool {
+        self.controllers.iter().any(|name| name == controller)
+    }
+
     /// The directory of this process's own group, when it is below the mount point.
     pub fn own_directory(&self) -> Option<PathBuf> {
         relative_to(&self.own_path, &self.mount_root).map(|group| self.directory(group))

@@ -6,6 +6,7 @@
 //! the processes together where none of those can.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::advice;
 use super::group::{Group, Trail};
@@ -18,17 +19,22 @@ use crate::error::{Failure, Step};
 use crate::wait::Wait;
 
 /// Makes the groups, or takes over those that are there, with their limits set.
-pub(super) fn create(host: &Host, request: &Request, wait: &dyn Wait) -> Result<Held, Refusal> {
+pub(super) fn create(
+    host: &Host,
+    request: &Request,
+    wait: &dyn Wait,
+    since: Instant,
+) -> Result<Held, Refusal> {
     let (wanted, spare) = hierarchies(host, request)?;
     // What was made is undone while the groups are still ours: in this order.
     let mut groups = vec![];
     let mut trail = Trail::default();
     for hierarchy in wanted {
-        groups.push(Group::make(hierarchy, request, &mut trail)?);
+        groups.push(Group::make(hierarchy, request, &mut trail, since)?);
     }
     let mut refusal = None;
     for hierarchy in spare {
-        match contain(hierarchy, request) {
+        match contain(hierarchy, request, since) {
             Ok((group, made)) => {
                 groups.push(group);
                 trail.join(made);
@@ -90,13 +96,17 @@ pub(super) fn hierarchies<'a>(
 }
 
 fn has_freezer(hierarchy: &Hierarchy) -> bool {
-    hierarchy.controllers.iter().any(|name| name == "freezer")
+    hierarchy.has("freezer")
 }
 
 /// One group more, to hold the processes together. Where that is refused, the next may do.
-fn contain(hierarchy: &Hierarchy, request: &Request) -> Result<(Group, Trail), Refusal> {
+fn contain(
+    hierarchy: &Hierarchy,
+    request: &Request,
+    since: Instant,
+) -> Result<(Group, Trail), Refusal> {
     let mut trail = Trail::default();
-    let mut group = Group::make(hierarchy, request, &mut trail)?;
+    let mut group = Group::make(hierarchy, request, &mut trail, since)?;
     // Some let us make groups and not enter them.
     group.open_entry()?;
     group.check_entry()?;
@@ -199,6 +209,7 @@ mod tests {
                 ..Request::default()
             },
             &crate::wait::Undisturbed,
+            Instant::now(),
         );
         let Err(Refusal::Failed(error)) = error else {
             panic!("there is nothing")

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::advice;
 use super::fs::{read, write};
@@ -25,13 +26,14 @@ pub(super) fn create(
     unified: &Hierarchy,
     request: &Request,
     wait: &dyn Wait,
+    since: Instant,
 ) -> Result<Held, Refusal> {
     let needed = needed(request, Version::V2)?;
     if !needed.is_empty() {
         check_offered(unified, &needed)?;
     }
     let mut trail = Trail::default();
-    let group = Group::make(unified, request, &mut trail)?;
+    let group = Group::make(unified, request, &mut trail, since)?;
     let mut held = Held::new(Version::V2, vec![group]);
     let prepared = prepare(&mut held, request, &needed, wait);
     // While the group is still ours.
@@ -216,8 +218,9 @@ mod tests {
             settings: vec![("memory.limit_in_bytes".into(), "1M".into())],
             ..Request::default()
         };
-        let Err(Refusal::Failed(error)) = create(&unified, &request, &crate::wait::Undisturbed)
-        else {
+        let now = Instant::now();
+        let created = create(&unified, &request, &crate::wait::Undisturbed, now);
+        let Err(Refusal::Failed(error)) = created else {
             panic!("there is no memory")
         };
         assert!(

@@ -26,9 +26,10 @@ line; a value of several lines follows its name, each line with two spaces in fr
 Exit status: 0, or 125 with a message on stderr.";
 
 /// The flags and arguments of all of them.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "group",
     "framed",
+    "unless-in-use",
     "controller",
     "set",
     "timeout",
@@ -119,7 +120,11 @@ impl Cgroup {
             Self::Clean => command
                 .arg(controllers("Controllers that it was made with"))
                 .arg(sets("Settings that it was made with"))
-                .arg(option("timeout", "ms", "How long to try [default: 5000]")),
+                .arg(option("timeout", "ms", "How long to try [default: 5000]"))
+                .arg(switch(
+                    "unless-in-use",
+                    "Succeed without cleaning when another muontrap looks after it",
+                )),
             Self::Get => command
                 .arg(option("controller", "name", "Where v1 has the file").short('c'))
                 .arg(variables()),
@@ -174,8 +179,11 @@ fn clean(host: &Host, flags: &Flags) -> Result<Answer, Failure> {
     };
     let request = cgroup_request(flags)?.unwrap_or_default();
     let report = cgroup::clean(host, &request, timeout)?;
-    if !report.removed {
-        return Err(not_cleaned(&request.group, &report));
+    match &report.in_use {
+        Some(_) if flags.has("unless-in-use") => return Ok(vec![]),
+        Some(failure) => return Err(failure.clone()),
+        None if report.removed => {}
+        None => return Err(not_cleaned(&request.group, &report)),
     }
     Ok(vec![("killed".into(), report.killed.to_string())])
 }

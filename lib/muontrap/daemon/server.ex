@@ -143,6 +143,9 @@ defmodule MuonTrap.Daemon.Server do
     State.ended(state, report)
   end
 
+  defp take({:frame, {:failed, failed}}, state),
+    do: State.ended(state, Port.given_up(state.session, failed))
+
   defp take({:frame, _unexpected}, state), do: take({:lost, nil}, state)
   defp take({:lost, status}, state), do: State.ended(state, Port.lost(state.session, status))
 
@@ -206,6 +209,8 @@ defmodule MuonTrap.Daemon.Server do
     :ok -> go_on(state)
   end
 
+  # The program could not be stopped.
+  defp go_on(%{todo: {:end, _lines, %Error{step: :cgroup} = error}}), do: exit(error)
   defp go_on(%{todo: {:end, _lines, _how}}), do: :ok
 
   defp go_on(%{todo: {:log, _lines, bytes}} = state) do
