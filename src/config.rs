@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(config.delay_to_sigkill, Duration::from_millis(500));
         assert_eq!(config.stop_signal, 15);
         assert!(!config.leave_orphans);
-        assert_eq!(config.transport, Transport::Plain);
+        assert!(!config.transport.is_acknowledged());
     }
 
     #[test]

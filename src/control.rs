@@ -53,7 +53,7 @@ impl Control {
     /// of file says that an owner went away. `/dev/null` would say so at once.
     pub fn new(transport: Transport) -> Result<Self, Failure> {
         let (number, framed) = match transport {
-            Transport::Plain | Transport::Raw => (libc::STDIN_FILENO, false),
+            Transport::Plain | Transport::Terminal | Transport::Raw => (libc::STDIN_FILENO, false),
             Transport::Framed { input, .. } => (input, true),
         };
         let fd = usable(number)?;

@@ -13,6 +13,7 @@ use crate::outbox::Outbox;
 use crate::protocol;
 use crate::signals::Signals;
 use crate::stdio;
+use crate::terminal::Terminal;
 use crate::transport::Transport;
 use crate::{session, setup, sys};
 
@@ -32,12 +33,12 @@ pub fn main(flags: &Flags, transport: Result<Transport, Failure>) -> u8 {
     // Before there is a program that could get hold of the owner's pipes.
     sys::become_undumpable();
     let result = transport.and_then(|transport| Ok((transport, prepare(transport)?)));
-    let (transport, (mut control, mut outbox, signals)) = match result {
+    let (transport, (mut control, mut outbox, terminal, signals)) = match result {
         Ok(ready) => ready,
         Err(failure) => return print(&failure),
     };
     let started = Config::new(flags, transport).and_then(|config| {
-        let running = setup::start(&config, &mut control, &outbox, &signals)?;
+        let running = setup::start(&config, &mut control, &outbox, terminal, &signals)?;
         Ok((config, running))
     });
     match started {
@@ -53,12 +54,15 @@ pub fn main(flags: &Flags, transport: Result<Transport, Failure>) -> u8 {
 }
 
 /// In this order: nothing may be opened before it is known which descriptors were there.
-fn prepare(transport: Transport) -> Result<(Control, Outbox, Signals), Failure> {
+fn prepare(transport: Transport) -> Result<(Control, Outbox, Option<Terminal>, Signals), Failure> {
     let (control, outbox) = (Control::new(transport)?, stdio::outbox(transport)?);
-    let signals = Signals::install(transport.is_acknowledged());
+    // An owner who acknowledges output has no terminal to share: it is no shell.
+    let acknowledged = transport.is_acknowledged();
+    let terminal = if acknowledged { None } else { Terminal::open() };
+    let signals = Signals::install(acknowledged, terminal.is_some());
     let signals = signals
         .map_err(|error| Failure::new(Step::Spawn, "cannot catch signals").caused_by(&error))?;
-    Ok((control, outbox, signals))
+    Ok((control, outbox, terminal, signals))
 }
 
 fn print(failure: &Failure) -> u8 {

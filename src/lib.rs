@@ -53,6 +53,7 @@ pub mod signals;
 pub mod spawn;
 pub mod stdio;
 pub mod sys;
+pub mod terminal;
 pub mod transport;
 pub mod wait;
 pub mod window;

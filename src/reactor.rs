@@ -98,6 +98,14 @@ impl Reactor {
         self.watch(source, fd, Interest::WRITABLE)
     }
 
+    /// Watches whether the other end of a source is closed, which somebody else reads.
+    pub fn watch_end(&self, source: Source, fd: &impl AsRawFd) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        return self.watch(source, fd, Interest::PRIORITY);
+        #[cfg(not(target_os = "linux"))]
+        return self.watch(source, fd, Interest::READABLE);
+    }
+
     fn watch(&self, source: Source, fd: &impl AsRawFd, interest: Interest) -> io::Result<()> {
         let fd = fd.as_raw_fd();
         let token = Token(source as usize);

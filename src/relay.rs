@@ -56,11 +56,11 @@ pub enum Thoroughness {
 }
 
 impl Relay {
-    /// Nothing captured yet, and a window of `size` bytes.
-    pub fn new(size: u32) -> Self {
+    /// Nothing captured yet.
+    pub fn new(window: Window) -> Self {
         Self {
             streams: Vec::new(),
-            window: Window::new(size),
+            window,
             discard: false,
             emptied: None,
         }

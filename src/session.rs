@@ -11,6 +11,7 @@
 //! ```
 
 mod incoming;
+mod job_control;
 
 use crate::config::Config;
 use crate::containment::Containment;
@@ -22,13 +23,14 @@ use crate::forced_end;
 use crate::input::Input;
 use crate::outbox::Outbox;
 use crate::process::sweep::Progress;
-use crate::protocol::{self, OutputStream, Report};
+use crate::protocol::{self, Ending, OutputStream, Report};
 use crate::reactor::{Reactor, Source};
 use crate::reap::{self, Death};
 use crate::relay::{Relay, Thoroughness};
 use crate::setup::Running;
 use crate::signals::Signals;
 use crate::sys;
+use crate::terminal::Terminal;
 use crate::transport::Transport;
 use std::io;
 use std::time::{Duration, Instant};
@@ -93,6 +95,9 @@ struct Session<'a> {
     stopped: bool,
     needed_sigkill: bool,
     violated: bool,
+    terminal: Option<Terminal>,
+    /// How a key of the terminal ended the program.
+    interrupted_by: Option<Ending>,
     /// When an owner without frames acknowledged output, or might have begun to.
     last_ack: Instant,
 }
@@ -121,6 +126,8 @@ impl<'a> Session<'a> {
             stopped: false,
             needed_sigkill: false,
             violated: false,
+            terminal: running.terminal,
+            interrupted_by: None,
             last_ack: running.since,
         }
     }
@@ -200,7 +207,7 @@ impl<'a> Session<'a> {
         let nobody = self.control.is_closed() || self.outbox.is_closed();
         match (self.state, self.config.transport) {
             (State::Dismissed, _) => self.outbox.is_empty() || nobody,
-            (State::Done, Transport::Plain) => true,
+            (State::Done, Transport::Plain | Transport::Terminal) => true,
             (State::Done, Transport::Framed { .. }) => nobody,
             (State::Done, Transport::Raw) => {
                 nobody || self.outbox.is_empty() && self.ack_time().is_none()
@@ -235,10 +242,11 @@ impl<'a> Session<'a> {
             }
             self.stop()?;
         }
-        if self.signals.take_child() {
+        let child_changed = self.signals.take_child();
+        if child_changed {
             self.collect_dead()?;
         }
-        Ok(())
+        self.control_job(child_changed)
     }
 
     fn collect_dead(&mut self) -> io::Result<()> {
@@ -364,10 +372,11 @@ impl<'a> Session<'a> {
         self.start_sweep();
         self.containment.sweep();
         self.containment.complaints.clear();
+        self.end_job();
         self.state = State::Done;
         match self.config.transport {
             Transport::Framed { .. } => self.outbox.send(&protocol::failed(&failure)),
-            Transport::Plain | Transport::Raw => diagnostics::say(&failure),
+            Transport::Plain | Transport::Terminal | Transport::Raw => diagnostics::say(&failure),
         }
     }
 
@@ -381,6 +390,7 @@ impl<'a> Session<'a> {
     }
 
     fn begin_sweep(&mut self) -> io::Result<()> {
+        self.end_job();
         if self.spares_orphans() {
             emergency::forget();
             return self.begin_drain();
@@ -407,9 +417,13 @@ impl<'a> Session<'a> {
         if matches!(self.state, State::Running | State::Stopping { .. }) && !spares {
             self.start_sweep();
         }
+        let mut terminal = self.terminal.take();
         // Descriptors may be what there is a lack of.
         drop((self.relay, self.input, self.reactor));
         forced_end::finish(&mut self.containment, self.state == State::Sweeping);
+        if let Some(terminal) = &mut terminal {
+            terminal.take_back();
+        }
         complain(&mut self.containment);
     }
 
@@ -424,6 +438,9 @@ impl<'a> Session<'a> {
     fn finish(&mut self) {
         self.state = State::Done;
         self.last_ack = Instant::now();
+        // Now the groups of all that the program started are empty, too.
+        self.end_job();
+        self.pass_interrupt_on();
         emergency::rehearse("done");
         if let Some((death, wall)) = &self.death {
             let report = self.report(death, *wall);

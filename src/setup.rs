@@ -22,7 +22,10 @@ use crate::signals::Signals;
 use crate::spawn::{self, Plan};
 use crate::stdio;
 use crate::sys;
+use crate::terminal::Terminal;
+use crate::transport::Transport;
 use crate::wait::{Wait, WhileWanted};
+use crate::window::Window;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -39,6 +42,8 @@ pub struct Running {
     pub input: Input,
     /// Its captured output.
     pub relay: Relay,
+    /// The terminal that it may be lent.
+    pub terminal: Option<Terminal>,
     /// Readiness of all of these.
     pub reactor: Reactor,
     /// Its cgroup.
@@ -52,12 +57,13 @@ pub fn start(
     config: &Config,
     control: &mut Control,
     outbox: &Outbox,
+    terminal: Option<Terminal>,
     signals: &Signals,
 ) -> Result<Running, Failure> {
     sys::cloexec_from_3();
     let commands = control.fd();
     let wait = WhileWanted::new(control, outbox, signals);
-    start_while(config, commands, outbox, signals, &wait).map_err(|failure| {
+    start_while(config, commands, outbox, terminal, signals, &wait).map_err(|failure| {
         if wait.is_canceled() {
             let message = "muontrap was told to stop before the program was started";
             Failure::new(Step::Stopped, message)
@@ -71,6 +77,7 @@ fn start_while(
     config: &Config,
     commands: BorrowedFd<'static>,
     outbox: &Outbox,
+    terminal: Option<Terminal>,
     signals: &Signals,
     wait: &dyn Wait,
 ) -> Result<Running, Failure> {
@@ -97,9 +104,10 @@ fn start_while(
         identity: &identity,
         path: &path,
         cgroup: cgroup.as_ref(),
+        terminal,
         signals,
         wait,
-        relay: Relay::new(config.window),
+        relay: Relay::new(window(config)),
     };
     // Before the exec, since the program may be well under way by the time its start is known here.
     let since = Instant::now();
@@ -107,18 +115,25 @@ fn start_while(
         Ok((pid, input, reactor)) => {
             emergency::note_start(pid);
             sweep.expect_group(pid);
+            if let Some(terminal) = &mut attempt.terminal {
+                terminal.note_start(pid);
+            }
             emergency::rehearse("started");
             Ok(Running {
                 pid,
                 since,
                 input,
                 relay: attempt.relay,
+                terminal: attempt.terminal,
                 reactor,
                 cgroup,
                 sweep,
             })
         }
         Err(failure) => {
+            if let Some(terminal) = &mut attempt.terminal {
+                terminal.take_back();
+            }
             if let Some(cgroup) = cgroup {
                 cgroup.discard();
             }
@@ -135,6 +150,7 @@ struct Attempt<'a> {
     identity: &'a Identity,
     path: &'a CStr,
     cgroup: Option<&'a Cgroup>,
+    terminal: Option<Terminal>,
     signals: &'a Signals,
     wait: &'a dyn Wait,
     relay: Relay,
@@ -147,10 +163,17 @@ impl Attempt<'_> {
         let (stdin, input) = stdio::stdin(config.transport, user)?;
         let (stdout, stderr) = stdio::outputs(config, user, &mut self.relay)?;
         // Last but for the program itself: once that runs, nothing here may fail.
-        let reactor = reactor(self.commands, self.outbox, self.signals, &self.relay)
-            .map_err(|error| failed("watch descriptors", &error))?;
+        let reactor = reactor(
+            config.transport,
+            self.commands,
+            self.outbox,
+            self.signals,
+            &self.relay,
+        )
+        .map_err(|error| failed("watch descriptors", &error))?;
         let environment = environment::decoded();
         let pid = spawn::spawn(&Plan {
+            terminal: self.terminal.as_mut().and_then(Terminal::lend_at_start),
             path: self.path,
             argv: &config.argv,
             environment: environment.as_deref(),
@@ -165,11 +188,19 @@ impl Attempt<'_> {
     }
 }
 
+fn window(config: &Config) -> Window {
+    match config.transport {
+        Transport::Raw => Window::held_back_by_nothing(config.window),
+        _ => Window::new(config.window),
+    }
+}
+
 pub(crate) fn failed(what: &str, error: &io::Error) -> Failure {
     Failure::new(Step::Spawn, format!("cannot {what}")).caused_by(error)
 }
 
 fn reactor(
+    transport: Transport,
     commands: BorrowedFd<'static>,
     outbox: &Outbox,
     signals: &Signals,
@@ -177,7 +208,11 @@ fn reactor(
 ) -> io::Result<Reactor> {
     let reactor = Reactor::new()?;
     reactor.watch_read(Source::Signal, signals)?;
-    reactor.watch_read(Source::ControlIn, &commands)?;
+    if transport == Transport::Terminal {
+        reactor.watch_end(Source::ControlIn, &commands)?;
+    } else {
+        reactor.watch_read(Source::ControlIn, &commands)?;
+    }
     if let Some(fd) = outbox.fd() {
         match reactor.watch_write(Source::ControlOut, &fd) {
             // A file, which takes everything and is never closed: epoll_ctl(2).

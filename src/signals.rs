@@ -8,7 +8,7 @@
 //! A fault of muontrap's own still ends it: the kernel does not let those be blocked.
 
 use crate::sys::{self, CpuLimit, SignalMask};
-use libc::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGXCPU, c_int};
+use libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXCPU, c_int};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -24,17 +24,23 @@ enum Meaning {
     Stop,
     /// The limit on CPU time is close, where it could not be lifted (`RLIMIT_CPU`).
     CpuTime,
-    /// Job control. Without frames they keep their default action; an owner that speaks frames has no use
-    /// for a stopped helper.
-    JobControl,
+    /// Stop the program for a while, and muontrap after it, if there is a terminal. Without one it keeps its
+    /// default action, unless there is an owner who acknowledges output, who has no use for a stopped helper.
+    Suspend,
+    /// Let the program go on, if there is a terminal.
+    Resume,
 }
 
 /// Every signal that means something; those in no row are blocked.
-const TABLE: [(Meaning, &[c_int]); 4] = [
+///
+/// So are SIGTTIN and SIGTTOU: muontrap does not read from the terminal, and may change its modes and write to
+/// it from the background.
+const TABLE: [(Meaning, &[c_int]); 5] = [
     (Meaning::Child, &[SIGCHLD]),
     (Meaning::Stop, &[SIGTERM, SIGINT, SIGQUIT, SIGHUP]),
     (Meaning::CpuTime, &[SIGXCPU]),
-    (Meaning::JobControl, &[SIGTSTP, SIGTTIN, SIGTTOU]),
+    (Meaning::Suspend, &[SIGTSTP]),
+    (Meaning::Resume, &[SIGCONT]),
 ];
 
 fn of(wanted: impl Fn(Meaning) -> bool) -> impl Iterator<Item = c_int> {
@@ -49,12 +55,15 @@ pub struct Signals {
     stop: Arc<AtomicBool>,
     cpu_time: Arc<AtomicBool>,
     cpu_limit: Option<CpuLimit>,
+    suspend: Arc<AtomicBool>,
+    resume: Arc<AtomicBool>,
     reader: File,
 }
 
 impl Signals {
-    /// Installs the handlers, blocks what means nothing, and lifts the limit on CPU time.
-    pub fn install(acknowledged: bool) -> io::Result<Self> {
+    /// Installs the handlers, blocks what means nothing, and lifts the limit on CPU time. `has_terminal`: whether
+    /// there is job control to do.
+    pub fn install(acknowledged: bool, has_terminal: bool) -> io::Result<Self> {
         let cpu_limit = CpuLimit::lift();
         let has_cpu_limit = cpu_limit.is_some_and(|limit| limit.left.is_some());
         let (reader, writer) = sys::pipe()?;
@@ -68,22 +77,28 @@ impl Signals {
             }
             io::Result::Ok(flag)
         };
+        let catch_if = |wanted, meaning| {
+            if wanted {
+                catch(meaning)
+            } else {
+                Ok(Arc::default())
+            }
+        };
         let signals = Self {
             child: catch(Meaning::Child)?,
             stop: catch(Meaning::Stop)?,
-            cpu_time: if has_cpu_limit {
-                catch(Meaning::CpuTime)?
-            } else {
-                Arc::default()
-            },
+            cpu_time: catch_if(has_cpu_limit, Meaning::CpuTime)?,
             cpu_limit,
+            suspend: catch_if(has_terminal, Meaning::Suspend)?,
+            resume: catch_if(has_terminal, Meaning::Resume)?,
             reader: File::from(reader),
         };
         // Whoever started this process may have blocked others, and not these.
         SignalMask::all_but(of(|meaning| match meaning {
             Meaning::Child | Meaning::Stop => true,
             Meaning::CpuTime => has_cpu_limit,
-            Meaning::JobControl => !acknowledged,
+            Meaning::Suspend => has_terminal || !acknowledged,
+            Meaning::Resume => has_terminal,
         }))
         .set()?;
         Ok(signals)
@@ -104,6 +119,16 @@ impl Signals {
     /// Whether muontrap was told to stop since the last call.
     pub fn take_stop(&self) -> bool {
         self.stop.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the program is to be stopped for a while, by the terminal, say.
+    pub fn take_suspend(&self) -> bool {
+        self.suspend.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether muontrap was continued since the last call.
+    pub fn take_resume(&self) -> bool {
+        self.resume.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the kernel has told since the last call that the CPU time is nearly used up. Anybody may send

@@ -44,6 +44,8 @@ pub enum Stdio {
 /// Everything the child needs, ready before the fork.
 #[derive(Debug)]
 pub struct Plan<'a> {
+    /// The terminal of which its process group becomes the foreground group.
+    pub terminal: Option<RawFd>,
     /// The path to execute.
     pub path: &'a CStr,
     /// `argv`, `argv[0]` included.
@@ -142,6 +144,7 @@ pub fn spawn(plan: &Plan<'_>) -> Result<i32, Failure> {
         cgroup_procs: &cgroup_procs,
         stdio: plan.stdio.each_ref().map(source),
         parent: nix::unistd::getpid().as_raw(),
+        terminal: plan.terminal.unwrap_or(-1),
     };
     let failed = |error: io::Error| {
         Failure::new(Step::Spawn, "cannot create a process")
@@ -271,6 +274,8 @@ struct Child<'a> {
     cgroup_procs: &'a [BorrowedFd<'a>],
     stdio: [Option<RawFd>; 3],
     parent: i32,
+    /// -1: none.
+    terminal: RawFd,
 }
 
 impl Child<'_> {

@@ -25,7 +25,7 @@ use std::os::unix::fs::OpenOptionsExt;
 /// Where frames or raw output go.
 pub fn outbox(transport: Transport) -> Result<Outbox, Failure> {
     let (output, outbox) = match transport {
-        Transport::Plain => return Ok(Outbox::nowhere()),
+        Transport::Plain | Transport::Terminal => return Ok(Outbox::nowhere()),
         Transport::Raw => (libc::STDOUT_FILENO, raw_stdout().map(Outbox::raw)),
         Transport::Framed { output, .. } => {
             let fd = sys::borrow_fd(output);
@@ -65,7 +65,7 @@ fn raw_stdout() -> io::Result<BorrowedFd<'static>> {
 }
 
 /// The program's stdin is a pipe of its own, never the owner's: it must not eat commands. It is
-/// muontrap's own only where the owner talks over other descriptors than 0 to 2.
+/// muontrap's own only where that is a terminal, or the owner talks over other descriptors than 0 to 2.
 pub fn stdin(transport: Transport, user: Option<u32>) -> Result<(Stdio, Input), Failure> {
     if transport.spares_stdio() {
         return Ok((Stdio::Inherit, Input::new(None)));
@@ -103,24 +103,24 @@ pub fn outputs(
     } = config.capture;
     let null =
         || spawn::dev_null().map_err(|error| failed("open /dev/null", &error).path("/dev/null"));
-    let plain = config.transport == Transport::Plain;
-    Ok(match (plain, stderr_only, stdout) {
+    let acknowledged = config.transport.is_acknowledged();
+    Ok(match (acknowledged, stderr_only, stdout) {
         // What would be sent to the owner goes to muontrap's own stdout. The order matters: stderr
         // is a copy of that, while stdout goes elsewhere.
-        (true, true, _) => {
+        (false, true, _) => {
             let own = sys::duplicate(libc::STDOUT_FILENO)
                 .map_err(|error| failed("duplicate stdout", &error))?;
             (Stdio::Fd(null()?), Stdio::Fd(own))
         }
-        (false, true, _) => {
+        (true, true, _) => {
             let stderr = captured(OutputStream::Stderr, user, relay)?;
             (Stdio::Fd(null()?), Stdio::Fd(stderr))
         }
-        (false, false, true) => {
+        (true, false, true) => {
             let stdout = captured(OutputStream::Stdout, user, relay)?;
             (Stdio::Fd(stdout), merged(stderr))
         }
-        (true, false, _) => (Stdio::Inherit, merged(stderr)),
+        (false, false, _) => (Stdio::Inherit, merged(stderr)),
         _ if config.transport.spares_stdio() => (Stdio::Inherit, merged(stderr)),
         _ => (Stdio::Fd(null()?), merged(stderr)),
     })

@@ -8,10 +8,12 @@
 #![allow(unsafe_code)]
 
 mod cpu_limit;
+mod job_control;
 mod mask;
 mod process;
 
 pub use cpu_limit::CpuLimit;
+pub use job_control::{stop_own_group, stopped_by};
 pub use mask::SignalMask;
 pub use process::*;
 

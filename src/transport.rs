@@ -28,6 +28,8 @@ const PORT_STARTER: &str = "erl_child_setup";
 pub enum Transport {
     /// A shell or the like: stdin is for the program, and its end stops it; output passes through.
     Plain,
+    /// Somebody at a terminal, which the program has as its stdin, too. Its end stops the program.
+    Terminal,
     /// An owner that speaks as to MuonTrap 1.x: raw output on stdout, acknowledgements on stdin.
     Raw,
     /// An owner that speaks the framed protocol over these descriptors.
@@ -40,10 +42,13 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// By `--framed` and `--fds`, and without those by who the owner is.
+    /// By `--framed` and `--fds`, and without those by who the owner is. Nobody types acknowledgements, so that
+    /// output to somebody at a terminal passes through.
     pub fn choose(flags: &Flags) -> Result<Self, Failure> {
         if flags.has("framed") {
             framed(flags)
+        } else if isatty(io::stdin()).unwrap_or(false) {
+            Ok(Self::Terminal)
         } else if is_raw(flags) {
             Ok(Self::Raw)
         } else {
@@ -53,12 +58,16 @@ impl Transport {
 
     /// Whether captured output goes to an owner that acknowledges it.
     pub fn is_acknowledged(self) -> bool {
-        self != Self::Plain
+        !matches!(self, Self::Plain | Self::Terminal)
     }
 
-    /// Whether the program has muontrap's own stdin and stdout, as the owner uses others.
+    /// Whether the program has muontrap's own stdin, and stdout if that is not captured.
     pub fn spares_stdio(self) -> bool {
-        matches!(self, Self::Framed { input, output } if input > 2 && output > 2)
+        match self {
+            Self::Terminal => true,
+            Self::Plain | Self::Raw => false,
+            Self::Framed { input, output } => input > 2 && output > 2,
+        }
     }
 }
 
@@ -85,10 +94,8 @@ fn framed(flags: &Flags) -> Result<Transport, Failure> {
     }
 }
 
-/// Nobody types acknowledgements, so that at a terminal the output passes through.
 fn is_raw(flags: &Flags) -> bool {
-    let capturing = CAPTURING.iter().any(|flag| flags.has(flag));
-    !isatty(io::stdin()).unwrap_or(false) && (capturing || is_port())
+    CAPTURING.iter().any(|flag| flags.has(flag)) || is_port()
 }
 
 /// Whether a port of the BEAM started this process. A shell that it started does not count.

@@ -23,6 +23,8 @@ pub struct Window {
     in_flight: u32,
     /// Payload bytes of a full frame.
     frame: u32,
+    /// Credit below which nothing is sent.
+    least: u32,
 }
 
 impl Window {
@@ -32,6 +34,15 @@ impl Window {
             size,
             in_flight: 0,
             frame: size.min(MAX_FRAME),
+            least: size.div_ceil(4),
+        }
+    }
+
+    /// A window for an owner that may wait for all that the window holds before it acknowledges any of it.
+    pub fn held_back_by_nothing(size: u32) -> Self {
+        Self {
+            least: 1,
+            ..Self::new(size)
         }
     }
 
@@ -42,7 +53,7 @@ impl Window {
     /// owner still has frames to handle.
     pub fn grant(&self, waiting: usize) -> u32 {
         let free = self.size - self.in_flight;
-        if free < self.size.div_ceil(4) {
+        if free < self.least {
             return 0;
         }
         let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
@@ -115,6 +126,15 @@ mod tests {
         assert_eq!(window.grant(1000), 0);
         window.acked(1).unwrap();
         assert_eq!(window.grant(1000), 25);
+    }
+
+    #[test]
+    fn unless_it_must_not() {
+        let mut window = Window::held_back_by_nothing(100);
+        window.sent(99);
+        assert_eq!(window.grant(1000), 1);
+        window.sent(1);
+        assert_eq!(window.grant(1000), 0);
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub fn ask(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io::R
     ];
     let (answer, writer) = sys::pipe()?;
     let plan = Plan {
+        terminal: None,
         path: getent,
         argv: &argv,
         environment: Some(&[]),

@@ -27,10 +27,15 @@ const LOOKS_FOR_ACK: u32 = 50;
 const PLAIN_INPUT_LIMIT: usize = 64 * 1024;
 
 impl Session<'_> {
-    /// Without frames there is nothing to say but bytes, and those wait until the program reads.
+    /// Without an owner there is nothing but bytes for the program, and those wait until it reads. From a
+    /// terminal it reads itself.
     pub(super) fn reads_commands(&self) -> bool {
         !self.control.is_closed()
-            && (self.is_acknowledged() || self.input.pending() < PLAIN_INPUT_LIMIT)
+            && match self.config.transport {
+                Transport::Terminal => false,
+                Transport::Plain => self.input.pending() < PLAIN_INPUT_LIMIT,
+                Transport::Raw | Transport::Framed { .. } => true,
+            }
     }
 
     pub(super) fn take_commands(&mut self) -> io::Result<()> {

@@ -109,6 +109,11 @@ unsafe fn set_up_and_exec(
             libc::setrlimit(libc::RLIMIT_CPU, child.cpu_limit);
         }
         check(libc::setpgid(0, 0), Stage::Group)?;
+        if child.terminal >= 0 {
+            // All signals are blocked, so that SIGTTOU does not stop this. A program that does not get the
+            // terminal now gets it when it asks.
+            libc::tcsetpgrp(child.terminal, libc::getpid());
+        }
         for procs in child.cgroup_procs {
             // "0" means the writer: cgroups(7).
             let written = libc::write(procs.as_raw_fd(), b"0".as_ptr().cast(), 1);

@@ -21,6 +21,7 @@ mod harness;
 mod identity;
 mod inheritance;
 mod input;
+mod job_control;
 mod many;
 mod odd_programs;
 mod orphans;

@@ -6,6 +6,7 @@
 
 use crate::harness::{Outcome, Owner, Setup, plain};
 use crate::processes::eventually;
+use std::time::{Duration, Instant};
 
 fn raw(flags: &[&str]) -> Setup {
     plain(&["--capture-output"]).flags(flags)
@@ -94,10 +95,14 @@ fn acknowledgements_do_not_reach_the_program() {
 #[test]
 fn the_last_acknowledgement_finds_a_reader() {
     for _ in 0..50 {
+        let begun = Instant::now();
         let mut owner = raw(&[]).sh("echo bye; exit 7").start();
         read_until(&mut owner, "bye\n");
-        // Nobody to read it would be an error here.
-        ack(&mut owner, 4);
+        // A machine that is busy with others makes this owner a late one, who is not waited for.
+        if begun.elapsed() < Duration::from_millis(150) {
+            // Nobody to read it would be an error here.
+            ack(&mut owner, 4);
+        }
         eventually("the helper exits", || owner.has_exited());
         assert_eq!(owner.end().status.code(), Some(7));
     }
@@ -113,6 +118,21 @@ fn an_owner_may_acknowledge_too_much_or_nothing() {
     read_until(&mut owner, "ready");
     owner.send(&[255; 100]);
     assert_eq!(owner.end().status.code(), Some(128 + 15));
+}
+
+#[test]
+fn an_owner_that_acknowledges_nothing_gets_all_that_the_window_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let go_on = directory.path().join("go on");
+    let script = "printf %090d 1; until test -e \"$GO_ON\"; do :; done; printf 234567890; exit 3";
+    let flags = ["--stdio-window", "100"];
+    let mut owner = raw(&flags).sh(script).env("GO_ON", &go_on).start();
+    read_until(&mut owner, "01");
+    std::fs::write(&go_on, "").unwrap();
+    // Little of the window is left, and no more of it is going to be.
+    read_until(&mut owner, "01234567890");
+    eventually("the helper exits", || owner.has_exited());
+    assert_eq!(owner.end().status.code(), Some(3));
 }
 
 #[test]

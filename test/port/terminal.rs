@@ -16,17 +16,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Stdio};
 
 /// Somebody in front of a terminal in which the helper runs.
-struct Terminal {
-    screen: File,
+pub struct Terminal {
+    pub screen: File,
     /// Keeps the terminal alive until the helper has it.
     _other_end: File,
+    /// What is on it and was not looked for yet.
     text: String,
     helper: Child,
-    mark: Mark,
+    pub mark: Mark,
 }
 
 impl Terminal {
-    fn start(setup: Setup) -> Self {
+    pub fn start(setup: Setup) -> Self {
         // Both ends close-on-exec: a helper that holds the other end would never see it closed.
         let screen = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
         grantpt(&screen).unwrap();
@@ -50,7 +51,7 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn read_until(&mut self, text: &str) {
+    pub fn read_until(&mut self, text: &str) {
         while !self.text.contains(text) {
             let mut fds = [PollFd::new(self.screen.as_fd(), PollFlags::POLLIN)];
             let patience = PollTimeout::try_from(PATIENCE).unwrap();
@@ -65,14 +66,31 @@ impl Terminal {
             self.text
                 .push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
+        let end = self.text.find(text).unwrap() + text.len();
+        self.text.drain(..end);
     }
 
-    fn press(&mut self, keys: &[u8]) {
+    /// What is there at the end.
+    pub fn rest(&mut self) -> String {
+        let mut buffer = [0; 4096];
+        let mut fds = [PollFd::new(self.screen.as_fd(), PollFlags::POLLIN)];
+        while poll(&mut fds, PollTimeout::ZERO).unwrap() > 0 {
+            let count = (&self.screen).read(&mut buffer).unwrap_or(0);
+            if count == 0 {
+                break;
+            }
+            let text = String::from_utf8_lossy(&buffer[..count]);
+            self.text.push_str(&text);
+        }
+        std::mem::take(&mut self.text)
+    }
+
+    pub fn press(&mut self, keys: &[u8]) {
         self.screen.write_all(keys).unwrap();
     }
 
     #[track_caller]
-    fn assert_ends_with(mut self, expected: i32) {
+    pub fn assert_ends_with(mut self, expected: i32) {
         let mut status = None;
         eventually("the helper exits", || {
             status = self.helper.try_wait().unwrap();
@@ -97,24 +115,29 @@ fn program() -> Setup {
 }
 
 #[test]
-fn keys_that_interrupt_stop_the_program() {
-    let (interrupt, quit) = (b"\x03", b"\x1c");
-    for key in [interrupt, quit] {
-        let mut terminal = Terminal::start(program());
+fn keys_that_interrupt_reach_the_program() {
+    for (key, name, number) in [(b"\x03", "INT", 2), (b"\x1c", "QUIT", 3)] {
+        let trap =
+            format!("trap 'echo bye; exit 3' {name}; echo ready; while :; do sleep 0.01; done");
+        let mut terminal = Terminal::start(plain(&[]).sh(&trap));
         terminal.read_until("ready");
         terminal.press(key);
         terminal.read_until("bye");
         terminal.assert_ends_with(3);
+        let mut terminal = Terminal::start(plain(&[]).sh("echo ready; exec sleep 1000"));
+        terminal.read_until("ready");
+        terminal.press(key);
+        terminal.assert_ends_with(128 + number);
     }
 }
 
 #[test]
-fn the_key_that_ends_input_stops_the_program() {
-    let mut terminal = Terminal::start(program());
+fn the_key_that_ends_input_ends_the_programs_input() {
+    let mut terminal = Terminal::start(plain(&[]).sh("echo ready; cat; exit 6"));
     terminal.read_until("ready");
-    terminal.press(b"\x04");
-    terminal.read_until("bye");
-    terminal.assert_ends_with(3);
+    terminal.press(b"line\n\x04");
+    terminal.read_until("line\r\nline");
+    terminal.assert_ends_with(6);
 }
 
 #[test]

@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The program and the terminal that it shares with muontrap.
+
+use super::{Session, State};
+use crate::diagnostics;
+use crate::protocol::Ending;
+use crate::sys;
+use crate::terminal::Stopped;
+use std::io;
+
+/// The signals of keys that end a program.
+const KEYS: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
+
+impl Session<'_> {
+    /// Passes on what the terminal, or a shell, does to muontrap, and to muontrap what it does to the program.
+    pub(super) fn control_job(&mut self, child_changed: bool) -> io::Result<()> {
+        if self.terminal.is_none() || self.state != State::Running || self.death.is_some() {
+            return Ok(());
+        }
+        if self.signals.take_suspend() {
+            self.signal_group(libc::SIGTSTP);
+        }
+        if self.signals.take_resume() {
+            self.resume();
+        }
+        let stopped_by = child_changed.then(|| sys::stopped_by(self.pid)).flatten();
+        stopped_by.map_or(Ok(()), |signal| self.program_stopped(signal))
+    }
+
+    fn program_stopped(&mut self, signal: i32) -> io::Result<()> {
+        let Some(terminal) = &mut self.terminal else {
+            return Ok(());
+        };
+        let signals = &self.signals;
+        match terminal.program_stopped(signal, || signals.take_resume()) {
+            Stopped::Stays => Ok(()),
+            Stopped::GoesOn | Stopped::WasContinued => {
+                self.resume();
+                Ok(())
+            }
+            Stopped::Stuck => {
+                diagnostics::say("the program needs the terminal, which others have; stopping it");
+                self.stop()
+            }
+        }
+    }
+
+    fn resume(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.lend_again();
+        }
+        self.signal_group(libc::SIGCONT);
+    }
+
+    fn signal_group(&self, signal: i32) {
+        // A program that has put itself into another group is not there any more.
+        let _ = sys::kill(-self.pid, signal);
+    }
+
+    /// Takes the terminal back from a program that is dead, and notes the key that ended it.
+    pub(super) fn end_job(&mut self) {
+        let Some(terminal) = &mut self.terminal else {
+            return;
+        };
+        if let Some((death, _)) = &self.death {
+            let by_key =
+                matches!(death.ending, Ending::Signaled(signal) if KEYS.contains(&signal.into()));
+            if by_key && terminal.is_lent() && !self.stopped {
+                self.interrupted_by = Some(death.ending);
+            }
+        }
+        terminal.take_back();
+    }
+
+    /// What was typed was meant for all that the shell started, such as a script around muontrap, and only the
+    /// program got it.
+    pub(super) fn pass_interrupt_on(&self) {
+        if let Some(Ending::Signaled(signal)) = self.interrupted_by {
+            let _ = sys::kill(0, signal.into());
+        }
+    }
+}
