@@ -70,6 +70,12 @@ defmodule MuonTrap.DaemonTest do
       GenServer.stop(daemon)
     end
 
+    test "registers no name that is nil" do
+      daemon = start!("exec sleep 1000", name: nil)
+      assert Process.info(daemon, :registered_name) == []
+      GenServer.stop(daemon)
+    end
+
     for {kind, name} <- [
           atom: :muontrap_daemon_test,
           global: {:global, :muontrap_daemon_test},
@@ -132,6 +138,9 @@ defmodule MuonTrap.DaemonTest do
       script = "echo out; echo err >&2"
       assert lines(script, stderr_to_stdout: true) == {["out", "err"], :normal}
       assert lines(script, capture_stderr_only: true) == {["err"], :normal}
+
+      both = [capture_stderr_only: true, stderr_to_stdout: true]
+      assert lines(script, both) == {["err"], :normal}
     end
 
     test "go to a function of a module" do
@@ -206,6 +215,18 @@ defmodule MuonTrap.DaemonTest do
       assert_receive {:line, "e"}, 5000
       assert %{stdout_byte_count: 0, stderr_byte_count: 2} = Daemon.statistics(daemon)
       GenServer.stop(daemon)
+    end
+
+    test "counts stderr alone, without logging it" do
+      for opts <- [[], [stderr_to_stdout: true]] do
+        script = "echo out; echo err >&2; exec sleep 1000"
+        daemon = start!(script, [capture_stderr_only: true] ++ opts)
+        wait_until(fn -> Daemon.statistics(daemon).stderr_byte_count == 4 end)
+        assert %{stdout_byte_count: 0, output_byte_count: 4} = Daemon.statistics(daemon)
+        stdout = "/proc/#{Daemon.program_os_pid(daemon)}/fd/1"
+        assert File.read_link!(stdout) == "/dev/null"
+        GenServer.stop(daemon)
+      end
     end
 
     test "has nothing to count when the output is not read" do
