@@ -54,6 +54,28 @@ defmodule MuonTrap.TwoDeathsTest do
     end
   end
 
+  test "nothing is left when a helper is killed whose owner is stuck in a function", context do
+    test = self()
+
+    logger_fun = fn _line ->
+      send(test, :stuck)
+      receive(do: (:never -> :ok))
+    end
+
+    file = Path.join(context.tmp_dir, "pid")
+    marker = marker()
+    opts = [env: [{"MARKER", marker}], logger_fun: logger_fun]
+    on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
+    script = "sleep 1000 & echo $$ >#{file}; echo line; wait"
+    {:ok, daemon} = Daemon.start_link("sh", ["-c", script], opts)
+    assert_receive :stuck, 10_000
+    kill(parent(await_pid(file)), "KILL")
+    wait_until(fn -> marked(marker) == [] end)
+    assert Process.alive?(daemon)
+    Process.unlink(daemon)
+    Process.exit(daemon, :kill)
+  end
+
   # The owner, the program's pid, and the mark of its processes.
   defp start(kind, directory) do
     marker = marker()

@@ -11,8 +11,7 @@ defmodule MuonTrap.Guard do
   #   * The owner dies: the guard takes the port over, has the program stopped, waits until all of it
   #     is gone, and ends.
   #   * The owner dismisses the guard, since all is over, and closes the port: the guard ends.
-  #   * The helper dies: the guard waits for the owner to say that all is cleaned up, and does it when
-  #     the owner dies before that.
+  #   * The helper dies: the guard cleans up, since the owner may be busy, and tells the owner.
   #   * The guard dies: the port closes, which has the helper stop everything, and the owner, who
   #     monitors the port, is told.
   #
@@ -27,7 +26,7 @@ defmodule MuonTrap.Guard do
 
   require Logger
 
-  alias MuonTrap.{Cgroups, Frame, OsProcess, Port, Predecessors}
+  alias MuonTrap.{Cgroups, Frame, Port, Predecessors}
   alias MuonTrap.Options.Env
 
   # EXITED may have gone to the owner just before it died. It does not come twice, so after this long
@@ -101,6 +100,23 @@ defmodule MuonTrap.Guard do
     end
   end
 
+  @doc """
+  Waits until what a dead helper has left behind is gone, once the caller has closed the port, and returns
+  what to say about it, if anything. That ends the guard. `:error` when there is no guard any more.
+  """
+  @spec cleaned(pid() | nil) :: {:ok, String.t() | nil} | :error
+  def cleaned(nil), do: :error
+
+  def cleaned(guard) do
+    ref = :erlang.monitor(:process, guard, alias: :reply_demonitor)
+    send(guard, {:cleaned, ref})
+
+    receive do
+      {^ref, advice} -> {:ok, advice}
+      {:DOWN, ^ref, :process, ^guard, _reason} -> :error
+    end
+  end
+
   @doc "Ends the guard, once the caller has closed the port, too: nothing is left of the program."
   @spec dismiss(pid()) :: :ok
   def dismiss(guard) do
@@ -131,7 +147,7 @@ defmodule MuonTrap.Guard do
         helper: request.helper,
         helper_pid: Port.os_pid(port),
         group: request.group,
-        program: nil
+        program_pid: nil
       }
 
       await_first(state, owner, ref, request.relay?)
@@ -174,7 +190,7 @@ defmodule MuonTrap.Guard do
 
   defp note_program(state, {:data, data}) do
     case Frame.decode(data) do
-      {:started, pid, _cgroups} -> %{state | program: pid}
+      {:started, pid, _cgroups} -> %{state | program_pid: pid}
       _other -> state
     end
   end
@@ -235,33 +251,42 @@ defmodule MuonTrap.Guard do
     end
   end
 
-  # The helper died, and the owner sees to what it leaves behind, unless it dies before that is done.
-  # Until then a successor must not come.
+  # The helper died. What it leaves behind goes right away: later, their pids may be those of others. Until
+  # then a successor must not come.
   defp port_closed(%{monitor: monitor} = state) do
+    advice = Port.clean_up(state)
+
     receive do
-      :dismissed -> :ok
-      {:DOWN, ^monitor, :process, _owner, _reason} -> clean_up(state)
+      {:cleaned, ref} ->
+        send(ref, {ref, advice})
+        :ok
+
+      :dismissed ->
+        :ok
+
+      {:DOWN, ^monitor, :process, _owner, _reason} ->
+        log(advice, state)
     end
   end
 
-  # What the helper would have done, once it is gone.
-  defp clean_up(state) do
-    helper_gone? = OsProcess.await_gone([state.helper_pid], state.patience)
-    log_failure(Cgroups.clean(state.group, state.helper), state.group)
-    if helper_gone?, do: OsProcess.kill_left(state.helper_pid, state.program, state.patience)
-    :ok
-  end
+  # What the helper would have done. The owner, who would be told when it fails, is dead.
+  defp clean_up(state), do: state |> Port.clean_up() |> log(state)
 
-  # The owner, who would be told, is dead. The next program in this group tries again.
-  defp log_failure(:ok, _group), do: :ok
+  # The next program in this group tries again.
+  defp log(nil, _state), do: :ok
+  defp log(advice, state), do: Logger.error("muontrap was killed: #{about(state)}#{advice}")
 
-  defp log_failure({:error, error}, group) do
-    Logger.error("cannot remove the cgroup #{inspect(group.path)}: #{Exception.message(error)}")
-  end
+  defp about(%{program_pid: nil}), do: ""
+  defp about(state), do: "of the program with pid #{state.program_pid}, "
 
   # The port's end is not looked at before all else that came from it was handed out.
   defp relay(%{port: port, monitor: monitor} = state) do
     receive do
+      {:cleaned, _ref} = question ->
+        # The owner has closed the port.
+        send(self(), question)
+        port_closed(state)
+
       {:next, ref, timeout} ->
         receive do
           {^port, _message} = message -> answer(state, ref, message)

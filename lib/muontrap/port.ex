@@ -294,33 +294,36 @@ defmodule MuonTrap.Port do
   @spec lost(t(), non_neg_integer() | nil) :: Error.t()
   def lost(session, exit_status) do
     close_quietly(session)
-    advice = clean_up(session)
-    # Only now: until here the guard would do it, if this process died.
-    dismiss_guard(session)
+
+    advice =
+      case Guard.cleaned(session.guard) do
+        {:ok, advice} -> advice
+        # It was killed.
+        :error -> clean_up(session)
+      end
+
     %{Helper.lost_error(session, exit_status) | advice: advice}
   end
 
-  # A helper without a port may be at it, too. Then it needs no help, but does not mind any.
-  defp clean_up(%{group: nil} = session) do
-    %{helper_pid: helper, program_pid: program, patience: patience} = session
-
-    if OsProcess.await_gone([helper], patience) and
-         OsProcess.kill_left(helper, program, patience),
-       do: nil,
-       else: "it may still be running"
-  end
-
-  defp clean_up(session) do
-    _gone? = OsProcess.await_gone([session.helper_pid], session.patience)
+  @doc """
+  Waits until a helper is gone, or is done with its program if it lives but has no port, kills what it has left
+  behind, and removes its cgroup. Returns what to say when that does not work. Takes a session, or what the
+  guard knows of it.
+  """
+  @spec clean_up(t() | map()) :: String.t() | nil
+  def clean_up(session) do
+    helper_gone? = OsProcess.await_gone([session.helper_pid], session.patience)
     cleaned = Cgroups.clean(session.group, session.helper)
-
-    advice = clean_up(%{session | group: nil})
+    gone? = helper_gone? and kill_left(session)
 
     case cleaned do
-      :ok -> advice
+      :ok -> if not gone?, do: "it may still be running"
       {:error, error} -> "its cgroup could not be removed: " <> Exception.message(error)
     end
   end
+
+  defp kill_left(%{helper_pid: helper, program_pid: program, patience: patience}),
+    do: OsProcess.kill_left(helper, program, patience)
 
   @doc "The pid of the helper behind a port, or `nil`."
   @spec os_pid(port()) :: pos_integer() | nil

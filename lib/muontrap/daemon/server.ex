@@ -109,12 +109,10 @@ defmodule MuonTrap.Daemon.Server do
   def handle_info({:EXIT, waiter, reason}, %{waiter: waiter} = state) when is_pid(waiter) do
     state = %{state | waiter: nil}
 
-    with :normal <- reason,
-         {:ok, state} <- start_program(state) do
-      {:noreply, state, {:continue, :early}}
-    else
+    case reason == :normal and start_program(state) do
+      {:ok, state} -> {:noreply, state, {:continue, :early}}
       {:error, reason} -> {:stop, reason, state}
-      reason -> {:stop, reason, state}
+      false -> {:stop, reason, state}
     end
   end
 
@@ -203,11 +201,14 @@ defmodule MuonTrap.Daemon.Server do
     log(state, lines)
   catch
     kind, reason ->
-      if session, do: Port.abandon(session)
+      abandon(session)
       :erlang.raise(kind, reason, __STACKTRACE__)
   else
     :ok -> go_on(state)
   end
+
+  defp abandon(nil), do: :ok
+  defp abandon(session), do: Port.abandon(session)
 
   # The program could not be stopped.
   defp go_on(%{todo: {:end, _lines, %Error{step: :cgroup} = error}}), do: exit(error)
