@@ -40,6 +40,8 @@ pub struct Containment {
     /// Processes that are left to die when that is thawed.
     undead: usize,
     report: CgroupReport,
+    /// Whether it was said that the cgroup cannot be emptied.
+    has_complained: bool,
     /// What could not be done, for people to read; the session passes it on.
     pub complaints: Vec<String>,
 }
@@ -56,6 +58,7 @@ impl Containment {
             frozen: None,
             undead: 0,
             report: CgroupReport::default(),
+            has_complained: false,
             complaints: Vec::new(),
         }
     }
@@ -141,8 +144,11 @@ impl Containment {
             }
             Ok(_) => Progress::Gone,
             Err(error) => {
-                self.complaints
-                    .push(format!("cannot empty the cgroup: {error}"));
+                // It is tried again with each step, and may go well yet.
+                if !std::mem::replace(&mut self.has_complained, true) {
+                    self.complaints
+                        .push(format!("cannot empty the cgroup: {error}"));
+                }
                 Progress::Gone
             }
         }

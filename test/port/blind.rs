@@ -27,6 +27,22 @@ fn a_program_that_takes_all_descriptors_from_its_helper() {
     assert_swept(outcome);
 }
 
+#[test]
+#[ignore = "needs cgroups and prlimit"]
+fn a_program_in_a_group_that_takes_all_descriptors_from_its_helper() {
+    let group = format!("muontrap-test-blind-{}", std::process::id());
+    let script = format!("prlimit --pid $PPID --nofile=3 || exit 9; {LEAVES}");
+    let mut owner = captured(&["--group", &group])
+        .sh(&script)
+        .start_until("ready");
+    owner.mark.wait_for(2 + 5);
+    owner.send(&frames::input_eof());
+    let outcome = owner.finish();
+    assert_eq!((outcome.code(), outcome.report().survivors), (3, 0));
+    let complaints = outcome.errors.matches("cannot empty the cgroup").count();
+    assert_eq!(complaints, 1, "{}", outcome.errors);
+}
+
 #[track_caller]
 fn assert_swept(mut owner: Owner) {
     // The helper, the program and five that it leaves.
