@@ -86,6 +86,8 @@ defmodule MuonTrap.DaemonFailureTest do
              else: (_not_yet -> nil)
       end)
 
+    # While it executes `sleep`, it has no environment.
+    wait_until(fn -> name(program) == "sleep" and program in marked(started.marker) end)
     assert marked(started.marker) == [program]
     Supervisor.stop(started.supervisor)
 
