@@ -6,7 +6,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use muontrap::cli;
-use muontrap::descendants::{Process, descendants_of, parse_stat};
+use muontrap::process::proc_table::parse_stat;
 use muontrap::protocol::{self, Decoder, OutputStream};
 use muontrap::window::Window;
 use std::ffi::OsString;
@@ -83,18 +83,6 @@ fn processes(c: &mut Criterion) {
     let line = "42 (a program) S 7 42 42 0 -1 4194560 100 0 0 0 0 0 0 0 20 0 1 0 12345 2000000 200";
     c.bench_function("a line of the process table", |b| {
         b.iter(|| parse_stat(black_box(line)))
-    });
-    let table: Vec<Process> = (2..1002)
-        .map(|pid| Process {
-            pid,
-            ppid: pid / 2,
-            state: b'S',
-            threads: 1,
-            started: 1,
-        })
-        .collect();
-    c.bench_function("descendants among 1,000 processes", |b| {
-        b.iter(|| descendants_of(black_box(5), &[], &table));
     });
 }
 

@@ -122,8 +122,9 @@ defmodule MuonTrap.Test.Kinds do
 
     case kind do
       %{name: "fork bomb"} ->
-        {limit, user} = bomb_limit()
-        {"prlimit", ["--nproc=#{limit}", "sh", "-c", script, marker], opts ++ user}
+        {prefix, user} = bomb_limit()
+        [command | args] = prefix ++ ["sh", "-c", script, marker]
+        {command, args, opts ++ user}
 
       # With so small a window, nothing that is on its way makes room for a page in the pipe.
       %{held: true} ->
@@ -134,16 +135,23 @@ defmodule MuonTrap.Test.Kinds do
     end
   end
 
-  # The limit does not bind root, so it takes a user of its own: then it counts these processes only.
-  # Without root, it counts all that this user runs.
+  # What sets the limit for these processes only. It does not bind root, who takes another user of its
+  # own for it. Others take a user namespace of its own, or where there can be none, add all that this user
+  # runs.
   defp bomb_limit do
-    if OS.root?() do
-      {@bomb,
-       [uid: 1_000_000 + System.unique_integer([:positive]) + String.to_integer(System.pid())]}
-    else
-      {uid, 0} = System.cmd("id", ["-u"])
-      tasks = Path.wildcard("/proc/[0-9]*/task/*/status")
-      {@bomb + Enum.count(tasks, &(real_uid(&1) == String.trim(uid))), []}
+    cond do
+      OS.root?() ->
+        uid = 1_000_000 + System.unique_integer([:positive]) + String.to_integer(System.pid())
+        {["prlimit", "--nproc=#{@bomb}"], [uid: uid]}
+
+      match?({_, 0}, System.cmd("unshare", ["--user", "true"], stderr_to_stdout: true)) ->
+        {["unshare", "--user", "prlimit", "--nproc=#{@bomb}"], []}
+
+      true ->
+        {uid, 0} = System.cmd("id", ["-u"])
+        tasks = Path.wildcard("/proc/[0-9]*/task/*/status")
+        mine = Enum.count(tasks, &(real_uid(&1) == String.trim(uid)))
+        {["prlimit", "--nproc=#{@bomb + mine}"], []}
     end
   end
 
