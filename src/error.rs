@@ -8,6 +8,7 @@
 //! step failed, on what, with which errno, and what to do about it. It travels to the BEAM in a
 //! FAILED frame, or to stderr when muontrap is used from a shell.
 
+use nix::errno::Errno;
 use std::fmt;
 use std::io;
 
@@ -130,7 +131,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.message)?;
         if self.errno != 0 {
-            write!(f, ": {}", io::Error::from_raw_os_error(self.errno))?;
+            // The same words with every C library: those of errno(3).
+            let text = Errno::from_raw(self.errno).desc();
+            write!(f, ": {text} (os error {})", self.errno)?;
         }
         if !self.advice.is_empty() {
             write!(f, " ({})", self.advice)?;

@@ -222,6 +222,13 @@ fn explain(plan: &Plan<'_>, mishap: Mishap) -> Failure {
                 .cgroup
                 .map_or_else(unknown, |cgroup| cgroup.entry_failure(detail.into(), errno));
         }
+        Stage::Exec if plan.cgroup.is_some() && lacks_memory(plan, errno) => {
+            let program = plan.path.to_string_lossy();
+            let message = format!("there is too little memory in the cgroup to execute {program}");
+            Failure::new(Step::Cgroup, message)
+                .path(program)
+                .advice("raise the limit on memory: most programs take a mebibyte or more")
+        }
         Stage::Exec => {
             return program::cannot_execute(
                 Path::new(OsStr::from_bytes(plan.path.to_bytes())),
@@ -260,6 +267,18 @@ fn explain(plan: &Plan<'_>, mishap: Mishap) -> Failure {
         }
     };
     failure.errno(errno)
+}
+
+/// Whether an exec failed for want of memory. The kernel also says so by `E2BIG`, of arguments and an
+/// environment that are no longer than the 32 pages that it always takes (execve(2)).
+fn lacks_memory(plan: &Plan<'_>, errno: i32) -> bool {
+    const ALWAYS_FITS: usize = 128 * 1024;
+    let pointer = size_of::<usize>();
+    let arguments = plan.argv.iter().map(|word| word.as_bytes().len());
+    let variables = std::env::vars_os().map(|(name, value)| name.len() + value.len() + 1);
+    let sizes = arguments.chain(variables).map(|size| size + 1 + pointer);
+    let are_short = sizes.sum::<usize>() < ALWAYS_FITS;
+    errno == libc::ENOMEM || errno == libc::E2BIG && are_short
 }
 
 /// Plain pointers and numbers, all that the child may touch.

@@ -162,6 +162,21 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
   end
 
+  describe "groups below that of the program" do
+    @describetag needs(cgroups: ["pids"])
+
+    test "are counted in the statistics" do
+      with_group(fn group ->
+        daemon = start!(group, cgroup_controllers: ["pids"])
+        assert %{"nr_descendants" => 0} = Daemon.statistics(daemon).cgroup["cgroup.stat"]
+        for directory <- directories(group), do: File.mkdir!(Path.join(directory, "below"))
+        assert %{"nr_descendants" => 1} = Daemon.statistics(daemon).cgroup["cgroup.stat"]
+        GenServer.stop(daemon)
+        assert directories(group) == []
+      end)
+    end
+  end
+
   describe "a frozen" do
     @describetag needs(cgroups: [])
 

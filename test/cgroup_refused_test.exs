@@ -156,6 +156,66 @@ defmodule MuonTrap.CgroupRefusedTest do
     assert refused("muontrap-test-refused", folder, []).errno in errno
   end
 
+  describe "wrong on every host" do
+    defp refused_option(opts) do
+      error = assert_raise ArgumentError, fn -> MuonTrap.cmd("true", [], opts) end
+      [{key, value} | _more] = opts
+      assert error.message =~ inspect(key)
+      assert error.message =~ inspect(value)
+      refute error.message =~ "--"
+      error.message
+    end
+
+    test "are paths with slashes too many, control characters or names that are too long" do
+      long = String.duplicate("x", 256)
+      paths = ["a//b", "a/", "//a", "a\tb", "a\n", "sys/fs/cgroup/x", long]
+
+      for key <- [:cgroup_path, :cgroup_base], path <- paths, do: refused_option([{key, path}])
+
+      for path <- ["/a", "a/b", "a.b/c-d_e", "...", "é"],
+          do: MuonTrap.Options.validate(:cmd, "true", [], cgroup_path: path)
+    end
+
+    test "are settings that are none, or set twice" do
+      for {sets, why} <- [
+            {[{"memory", "memory", 1}], ~s("memory" is not the name of a setting)},
+            {[{"memory", ".max", 1}], ~s(".max" is not)},
+            {[{"memory", "memory..max", 1}], ~s("memory..max" is not)},
+            {[{"memory", "memory/max", 1}], ~s("memory/max" is not)},
+            {[{"pids", "cgroup.procs", 1}], ~s("cgroup.procs" is not for others)},
+            {[{"pids", "pids.max", 1}, {"pids", "pids.max", 2}], "set more than once"},
+            {[{"pids", "pids.max", "1\n2"}], "{controller, setting, value}"}
+          ] do
+        assert refused_option(cgroup_sets: sets, cgroup_path: "x") =~ why
+      end
+
+      devices = [{"io", "io.max", "8:0 rbps=1"}, {"io", "io.max", "8:16 rbps=1"}]
+      MuonTrap.Options.validate(:cmd, "true", [], cgroup_path: "x", cgroup_sets: devices)
+    end
+  end
+
+  describe "too little memory" do
+    @describetag needs(cgroups: ["memory"])
+
+    test "for the program to be executed is named as such" do
+      with_group(["memory"], fn group ->
+        for limit <- [4096, 8192, 16_384] do
+          opts = [cgroup_path: group, cgroup: %{memory_max: limit}]
+
+          try do
+            # Or by the kernel, which kills it during the exec.
+            result = MuonTrap.run("true", [], opts)
+            assert {result.exit_status, result.oom_killed} == {137, true}
+          rescue
+            error in Error ->
+              assert error.step == :cgroup
+              assert error.message =~ "too little memory in the cgroup to execute /"
+          end
+        end
+      end)
+    end
+  end
+
   test "paths that are none", %{tmp_dir: folder} do
     for path <- ["../../x", "/sys/fs/cgroup/x", "", "a/../b", ".", "a\0b"] do
       assert_raise ArgumentError, ~r/:cgroup_path/, fn ->

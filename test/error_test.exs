@@ -87,4 +87,20 @@ defmodule MuonTrap.ErrorTest do
     interpreter = %Error{step: :exec, message: "", exit_status: 126, errno: :enoent}
     assert Error.reason(interpreter) == interpreter
   end
+
+  test "an errno reads as in errno(3)" do
+    for {name, text} <- [
+          eperm: "operation not permitted (eperm)",
+          enoent: "no such file or directory (enoent)",
+          ebusy: "device or resource busy (ebusy)",
+          e2big: "argument list too long (e2big)",
+          eopnotsupp: "operation not supported (eopnotsupp)"
+        ] do
+      assert MuonTrap.Errno.text(name) == text
+    end
+
+    for number <- 1..133, is_atom(MuonTrap.Errno.name(number)) do
+      assert MuonTrap.Errno.text(MuonTrap.Errno.name(number)) =~ ~r/^[a-z].+ \(e[a-z0-9]+\)$/
+    end
+  end
 end

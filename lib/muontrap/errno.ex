@@ -82,14 +82,60 @@ defmodule MuonTrap.Errno do
     end
   end
 
+  # As in errno(3), in small letters. Those of `:file.format_error/1` are others, such as "not owner".
+  @texts %{
+    e2big: "argument list too long",
+    eacces: "permission denied",
+    eagain: "resource temporarily unavailable",
+    ebadf: "bad file descriptor",
+    ebusy: "device or resource busy",
+    echild: "no child processes",
+    edeadlk: "resource deadlock avoided",
+    edom: "numerical argument out of domain",
+    edquot: "disk quota exceeded",
+    eexist: "file exists",
+    efault: "bad address",
+    efbig: "file too large",
+    eintr: "interrupted system call",
+    einval: "invalid argument",
+    eio: "input/output error",
+    eisdir: "is a directory",
+    eloop: "too many levels of symbolic links",
+    emfile: "too many open files",
+    emlink: "too many links",
+    enametoolong: "file name too long",
+    enfile: "too many open files in system",
+    enodev: "no such device",
+    enoent: "no such file or directory",
+    enoexec: "exec format error",
+    enomem: "cannot allocate memory",
+    enospc: "no space left on device",
+    enosys: "function not implemented",
+    enotdir: "not a directory",
+    enotempty: "directory not empty",
+    enotty: "inappropriate ioctl for device",
+    enxio: "no such device or address",
+    eopnotsupp: "operation not supported",
+    eperm: "operation not permitted",
+    epipe: "broken pipe",
+    erange: "numerical result out of range",
+    erofs: "read-only file system",
+    espipe: "illegal seek",
+    esrch: "no such process",
+    estale: "stale file handle",
+    etimedout: "connection timed out",
+    etxtbsy: "text file busy",
+    exdev: "invalid cross-device link"
+  }
+
   @doc "The sentence that belongs to an errno, without a full stop."
   @spec text(atom() | pos_integer()) :: String.t()
   def text(number) when is_integer(number), do: "errno #{number}"
 
   def text(name) do
-    case :file.format_error(name) do
-      ~c"unknown POSIX error" ++ _ -> Atom.to_string(name)
-      text -> "#{text} (#{name})"
+    case @texts do
+      %{^name => text} -> "#{text} (#{name})"
+      _others -> Atom.to_string(name)
     end
   end
 end

@@ -243,6 +243,11 @@ fn suffices(host: &Host, unified: &Hierarchy, request: &Request) -> bool {
     if host.legacy().next().is_none() {
         return true;
     }
+    // v2 always has what these are for, but here it is v1 that has them by name.
+    let mut controllers = request.controllers.iter();
+    if controllers.any(|name| host.legacy_with(name).is_some()) {
+        return false;
+    }
     settings::needed(request, Version::V2).is_ok_and(|needed| {
         let offered = if needed.is_empty() {
             vec![]

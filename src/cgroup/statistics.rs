@@ -19,6 +19,7 @@ pub(super) fn on_v1(view: &View, name: &str) -> Option<io::Result<String>> {
         "memory.events" => Some(memory_events(view)),
         "memory.swap.current" => Some(swap_current(view)),
         "cgroup.events" if view.unified().is_none() => Some(cgroup_events(view)),
+        "cgroup.stat" if view.unified().is_none() => Some(cgroup_stat(view)),
         _ => None,
     }
 }
@@ -119,6 +120,15 @@ fn cgroup_events(view: &View) -> io::Result<String> {
     let frozen = view.read_v1(None, "freezer.state");
     let frozen = usize::from(frozen.is_ok_and(|state| state == "FROZEN"));
     Ok(format!("populated {populated}\nfrozen {frozen}"))
+}
+
+/// Of v1, only those that live are to be seen.
+fn cgroup_stat(view: &View) -> io::Result<String> {
+    let mut below = 0;
+    for group in &view.groups {
+        below = below.max(tree::sum(group.dir(), |_| 1)? - 1);
+    }
+    Ok(format!("nr_descendants {below}"))
 }
 
 fn some(lines: &[String]) -> io::Result<String> {

@@ -37,8 +37,9 @@ const SETTINGS: [&str; 14] = [
 ];
 
 /// What there is to know about a group, by the names on v2.
-const STATISTICS: [&str; 16] = [
+const STATISTICS: [&str; 17] = [
     "cgroup.events",
+    "cgroup.stat",
     "cpu.pressure",
     "cpu.stat",
     "io.pressure",

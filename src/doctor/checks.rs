@@ -148,7 +148,7 @@ fn user_switch(facts: &Facts) -> Check {
             Setting::Container => "docker run --user 0 IMAGE",
             Setting::Systemd => "[Service]\nUser=root",
             Setting::Nerves => "remove --uid and --gid from erlinit.config",
-            Setting::Plain => "sudo -E mix run --no-halt",
+            Setting::Plain => "sudo -E COMMAND",
         };
         return Check::new(name, Status::Warn, found).mend([Mend::new(place, text)]);
     }

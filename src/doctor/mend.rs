@@ -193,11 +193,11 @@ impl Case<'_> {
                 format!("[Service]\n{user}Delegate=yes\nDelegateSubgroup=main"),
             ),
             Mend::new(
-                "a shell: start what uses MuonTrap by this, here iex; `muontrap doctor` in its place tells \
+                "a shell: start what uses MuonTrap in place of COMMAND; `muontrap doctor` in its place tells \
                  the cgroup_base",
                 format!(
                     "systemd-run --user --scope -p Delegate=yes sh -c 'g={point}$(sed -n s/^0:://p \
-                     /proc/self/cgroup) && mkdir $g/main && echo $$ > $g/main/cgroup.procs && exec iex -S mix'"
+                     /proc/self/cgroup) && mkdir $g/main && echo $$ > $g/main/cgroup.procs && exec COMMAND'"
                 ),
             ),
         ];

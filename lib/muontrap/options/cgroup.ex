@@ -12,19 +12,34 @@ defmodule MuonTrap.Options.Cgroup do
 
   @type setting :: {name :: String.t(), value :: String.t()}
 
+  @typep invalid :: :error | {:error, String.t()}
+
+  @longest_path 2048
+  @longest_name 255
+
   @doc "A path below a cgroup hierarchy's mount point."
-  @spec parse_path(term()) :: {:ok, String.t()} | :error
+  @spec parse_path(term()) :: {:ok, String.t()} | invalid()
+  def parse_path("/"), do: {:ok, "/"}
+
   def parse_path(path) do
-    if text?(path) and path != "" and not mounted?(path) and
-         not Enum.any?(String.split(path, "/"), &(&1 in [".", ".."])) do
-      {:ok, path}
-    else
-      :error
-    end
+    if text?(path) and path != "" and not mounted?(path),
+      do: check_names(path, path |> String.replace_prefix("/", "") |> String.split("/")),
+      else: :error
   end
 
   # Paths are within the hierarchy: one that has the mount point in front is a mistake.
-  defp mounted?(path), do: Enum.take(Path.split(path), 4) == ["/", "sys", "fs", "cgroup"]
+  defp mounted?(path), do: Path.split("/" <> path) |> Enum.take(4) == ["/", "sys", "fs", "cgroup"]
+
+  defp check_names(path, names) do
+    cond do
+      Enum.any?(names, &(&1 in [".", ".."])) -> :error
+      "" in names -> {:error, "there must be one slash between two names, and none at the end"}
+      path =~ ~r/[\x00-\x1F\x7F]/ -> {:error, "it has a control character in it"}
+      Enum.any?(names, &(byte_size(&1) > @longest_name)) -> {:error, "a name is over 255 bytes"}
+      byte_size(path) > @longest_path -> {:error, "it is over 2048 bytes"}
+      true -> {:ok, path}
+    end
+  end
 
   @doc "A list of controller names such as `\"memory\"`."
   @spec parse_controllers(term()) :: {:ok, [String.t()]} | :error
@@ -41,24 +56,50 @@ defmodule MuonTrap.Options.Cgroup do
   @doc """
   A list of `{controller, setting, value}`, as the controllers and the settings that it names.
   """
-  @spec parse_sets(term()) :: {:ok, [String.t()], [setting()]} | :error
+  @spec parse_sets(term()) :: {:ok, [String.t()], [setting()]} | invalid()
   def parse_sets(sets) when is_list(sets) do
-    if Enum.all?(sets, &set?/1) do
+    with true <- Enum.all?(sets, &set?/1),
+         names = for({_controller, name, _value} <- sets, do: name),
+         :ok <- each(names, &check_name/1),
+         :ok <- each(names -- Enum.uniq(names), &check_repeated/1) do
       controllers = for {controller, _name, _value} <- sets, uniq: true, do: controller
       {:ok, controllers, for({_controller, name, value} <- sets, do: {name, to_string(value)})}
     else
-      :error
+      false -> :error
+      {:error, _why} = error -> error
     end
   end
 
   def parse_sets(_other), do: :error
 
   defp set?({controller, name, value}) do
-    controller?(controller) and text?(name) and name =~ ~r/\A[A-Za-z][A-Za-z0-9_.-]*\z/ and
-      (is_integer(value) or (text?(value) and value != ""))
+    controller?(controller) and text?(name) and
+      (is_integer(value) or (text?(value) and value != "" and not String.contains?(value, "\n")))
   end
 
   defp set?(_other), do: false
+
+  defp each(names, check), do: Enum.find_value(names, :ok, &with(:ok <- check.(&1), do: nil))
+
+  # What they say is which processes are in the group, or whether any can be.
+  @not_settings ~w(cgroup.procs cgroup.threads cgroup.kill cgroup.type cgroup.subtree_control)
+
+  defp check_name(name) do
+    cond do
+      name in @not_settings -> {:error, "#{inspect(name)} is not for others to write"}
+      name =~ ~r/\A[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\z/ -> :ok
+      true -> {:error, "#{inspect(name)} is not the name of a setting such as \"memory.max\""}
+    end
+  end
+
+  # Those of devices take one at a time.
+  @by_device ~w(io. blkio. devices. rdma. misc. dmem. net_prio.)
+
+  defp check_repeated(name) do
+    if String.starts_with?(name, @by_device),
+      do: :ok,
+      else: {:error, "#{inspect(name)} is set more than once"}
+  end
 
   @doc "A map of limits, as settings of cgroup v2."
   @spec parse_limits(term()) :: {:ok, [setting()]} | {:error, key :: term()} | :error
