@@ -11,6 +11,7 @@
 use nix::errno::Errno;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 /// Exit status when muontrap itself could not do its part, as with `timeout(1)` and `env(1)`.
 pub const EXIT_SETUP: u8 = 125;
@@ -72,7 +73,7 @@ pub struct Failure {
     /// The errno, or 0 where no system call failed.
     pub errno: i32,
     /// The file, directory, program or name that it is about; empty when there is none.
-    pub path: String,
+    pub path: PathBuf,
     /// What failed, as a sentence without a full stop, errno text not included.
     pub message: String,
     /// What the reader can do about it, as a sentence without a full stop; may be empty.
@@ -86,7 +87,7 @@ impl Failure {
             step,
             exit_status: EXIT_SETUP,
             errno: 0,
-            path: String::new(),
+            path: PathBuf::new(),
             message: message.into(),
             advice: String::new(),
         }
@@ -107,7 +108,7 @@ impl Failure {
 
     /// Sets what the failure is about.
     #[must_use]
-    pub fn path(mut self, path: impl Into<String>) -> Self {
+    pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
         self.path = path.into();
         self
     }

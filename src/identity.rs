@@ -210,7 +210,7 @@ fn own_group(user: &User) -> Result<u32, Failure> {
                 user.name
             ),
         )
-        .path(user.name.to_string_lossy())
+        .path(&user.name)
         .advice("name another group with --gid")),
         gid => Ok(gid),
     }
@@ -230,7 +230,7 @@ fn own_groups(accounts: &Accounts<'_>, user: &User, gid: u32) -> Result<Vec<u32>
     }
     if groups.contains(&0) {
         let message = format!("{name:?} is in root's group, which is never switched to");
-        let failure = Failure::new(Step::Groups, message).path(name.to_string_lossy());
+        let failure = Failure::new(Step::Groups, message).path(name);
         return Err(failure.advice("name the groups to use with --groups"));
     }
     Ok(groups)

@@ -38,10 +38,10 @@ fn search_path(name: &OsStr) -> Result<PathBuf, Failure> {
             found_unusable.get_or_insert(candidate);
         }
     }
-    let name = name.to_string_lossy();
+    let shown = name.to_string_lossy();
     Err(match found_unusable {
         Some(path) => cannot_execute(&path, libc::EACCES),
-        None => Failure::new(Step::Exec, format!("no program {name:?} in PATH"))
+        None => Failure::new(Step::Exec, format!("no program {shown:?} in PATH"))
             .exit_status(EXIT_NOT_FOUND)
             .errno(libc::ENOENT)
             .path(name),
@@ -55,7 +55,7 @@ pub fn cannot_execute(path: &Path, errno: i32) -> Failure {
         Failure::new(Step::Exec, message)
             .errno(errno)
             .exit_status(EXIT_NOT_EXECUTABLE)
-            .path(path.to_string_lossy())
+            .path(path)
     };
     match errno {
         libc::ENOENT | libc::ENOTDIR if !path.exists() => {

@@ -6,6 +6,7 @@
 
 use crate::error::Failure;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 
 /// The longest frame, in bytes, that the helper accepts; tag included, length excluded.
 pub const MAX_FRAME: usize = 1 << 20;
@@ -275,7 +276,7 @@ pub fn failed(failure: &Failure) -> Vec<u8> {
     let mut payload = vec![failure.exit_status];
     payload.extend_from_slice(&unsigned(failure.errno).to_be_bytes());
     push_text(&mut payload, failure.step.name());
-    push_text(&mut payload, &failure.path);
+    push_bytes(&mut payload, failure.path.as_os_str().as_bytes());
     push_text(&mut payload, &failure.message);
     push_text(&mut payload, &failure.advice);
     frame(FAILED, &payload)
@@ -314,12 +315,17 @@ fn push_long(payload: &mut Vec<u8>, text: &str) {
 
 /// Appends a `str`: texts over 65,535 bytes are cut, at a character's edge.
 fn push_text(payload: &mut Vec<u8>, text: &str) {
-    let mut length = u16::try_from(text.len()).unwrap_or(u16::MAX);
-    while !text.is_char_boundary(length.into()) {
+    let mut length = text.len().min(u16::MAX.into());
+    while !text.is_char_boundary(length) {
         length -= 1;
     }
+    push_bytes(payload, &text.as_bytes()[..length]);
+}
+
+fn push_bytes(payload: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     payload.extend_from_slice(&length.to_be_bytes());
-    payload.extend_from_slice(&text.as_bytes()[..length.into()]);
+    payload.extend_from_slice(&bytes[..length.into()]);
 }
 
 #[cfg(test)]

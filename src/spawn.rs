@@ -149,7 +149,7 @@ pub fn spawn(plan: &Plan<'_>) -> Result<i32, Failure> {
     let failed = |error: io::Error| {
         Failure::new(Step::Spawn, "cannot create a process")
             .caused_by(&error)
-            .path(plan.path.to_string_lossy())
+            .path(OsStr::from_bytes(plan.path.to_bytes()))
     };
     let (pid, report) = fork(&child).map_err(failed)?;
     match await_exec(&child, report, plan.wait) {
@@ -254,14 +254,17 @@ fn explain(plan: &Plan<'_>, mishap: Mishap) -> Failure {
         .path(id(plan.identity.uid))
         .advice(only_root),
         Stage::Cd => {
-            let directory = plan.cd.unwrap_or_default().to_string_lossy();
+            let directory = OsStr::from_bytes(plan.cd.unwrap_or_default().to_bytes());
             let who = plan
                 .identity
                 .uid
                 .map_or_else(String::new, |uid| format!(" as user {uid}"));
             Failure::new(
                 Step::Cd,
-                format!("cannot change to the directory {directory:?}{who}"),
+                format!(
+                    "cannot change to the directory {:?}{who}",
+                    directory.to_string_lossy()
+                ),
             )
             .path(directory)
         }

@@ -51,6 +51,9 @@ defmodule MuonTrap.NativeNamesTest do
         assert cmd.("tool", [], []) == {"found\n", 0}
         assert cmd.(Path.join(directory, "tool"), [], []) == {"found\n", 0}
         assert cmd.("sh", ["-c", "cat tool"], cd: directory) == {"#!/bin/sh\necho found\n", 0}
+        missing = Path.join(directory, "missing")
+        error = catch_error(cmd.("true", [], cd: missing))
+        assert %MuonTrap.Error{step: :cd, errno: :enoent, path: ^missing} = error
         assert cmd.("printf", ["%s", name], []) == {name, 0}
         assert cmd.("sh", print, env: [{"V", name}]) == {name, 0}
         assert cmd.("sh", ["-c", ~S(printf %s "$NAME")], env: [{"V", ""}]) == {name, 0}

@@ -26,7 +26,7 @@ defmodule MuonTrap.Error do
   `:enoent` or `:eacces`, as with `System.cmd/3`.
   """
 
-  alias MuonTrap.Errno
+  alias MuonTrap.{Errno, Text}
 
   @typedoc """
   What failed:
@@ -108,11 +108,13 @@ defmodule MuonTrap.Error do
     end)
   end
 
-  # A message may name the path already.
+  # A message may name the path already, with U+FFFD for what is not UTF-8.
   defp about(nil, _message), do: []
 
   defp about(path, message) do
-    if String.contains?(message, path), do: [], else: [" ", inspect(path)]
+    if String.contains?(message, [path, "\uFFFD"]),
+      do: [],
+      else: [" \"", Text.printable(path), "\""]
   end
 
   defp cause(nil), do: []

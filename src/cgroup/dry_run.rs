@@ -167,7 +167,7 @@ fn check_entry(hierarchy: &Hierarchy, request: &Request) -> Result<(), Failure> 
         );
         Failure::new(Step::Cgroup, message)
             .caused_by(&error)
-            .path(file.to_string_lossy())
+            .path(&file)
             .advice(advice::enter(hierarchy, &leaf, &error))
     })
 }
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(labels, ["memory", "freezer"]);
         assert_eq!(outlook.holder.as_ref(), host.legacy_with("freezer"));
         let failure = dry_run(&host, &request("b/x", &["cpu"])).expect_err("no cpu");
-        assert_eq!(failure.path, "cpu");
+        assert_eq!(failure.path, Path::new("cpu"));
         fs::remove_dir(root.path().join("freezer")).expect("rmdir");
         let outlook = dry_run(&host, &request("b/x", &["memory"])).expect("still");
         assert_eq!(outlook.holder, None);

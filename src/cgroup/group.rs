@@ -128,7 +128,7 @@ impl Group {
         let message = format!("a program in {group} cannot {what}: {path} above it is frozen");
         Failure::new(Step::Cgroup, message)
             .errno(libc::EBUSY)
-            .path(frozen.to_string_lossy())
+            .path(frozen)
             .advice(advice::thaw(self.hierarchy.version, frozen))
     }
 
@@ -232,7 +232,7 @@ impl Group {
         }
         Failure::new(Step::Cgroup, message)
             .caused_by(error)
-            .path(path.to_string_lossy())
+            .path(&path)
             .advice(advice::setting(file, error))
     }
 
@@ -280,7 +280,7 @@ impl Group {
             format!("the program cannot enter its cgroup by {}", path.display()),
         )
         .errno(errno)
-        .path(path.to_string_lossy())
+        .path(&path)
         .advice(advice::enter(&self.hierarchy, &self.path, &error))
     }
 
@@ -319,7 +319,7 @@ fn remove_directory(path: &Path) -> io::Result<bool> {
 pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::new(Step::Cgroup, format!("failed to {what} {}", path.display()))
         .caused_by(error)
-        .path(path.to_string_lossy())
+        .path(path)
 }
 
 /// Makes what is missing on the way to the group: whether the group itself was there.

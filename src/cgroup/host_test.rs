@@ -120,7 +120,7 @@ fn a_refused_value_names_file_value_and_errno_and_leaves_nothing() {
         );
         let about = failure.message.contains(value) || failure.message.contains(name);
         assert!(about || failure.message.contains("nonsense"), "{failure}");
-        assert!(!failure.path.is_empty());
+        assert!(!failure.path.as_os_str().is_empty());
         for hierarchy in host().hierarchies {
             assert!(!hierarchy.directory(&base).exists(), "{failure}");
         }
@@ -264,7 +264,7 @@ fn only_the_group_itself_is_ours_to_enter() {
         let flags = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD).expect("flags");
         assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
         let failure = cgroup.entry_failure(index, libc::EACCES);
-        assert!(failure.path.ends_with("/cgroup.procs"), "{failure}");
+        assert!(failure.path.ends_with("cgroup.procs"), "{failure}");
         assert_eq!(failure.errno, libc::EACCES);
     }
     finish(&mut cgroup);
@@ -287,7 +287,7 @@ fn cpus_and_memory_nodes() {
         matches!(failure.errno, libc::EINVAL | libc::ERANGE),
         "{failure}"
     );
-    assert!(failure.path.ends_with("/cpuset.cpus"), "{failure}");
+    assert!(failure.path.ends_with("cpuset.cpus"), "{failure}");
     if std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1) {
         let first_only = request(&base, &[("cpuset.cpus", "0")]);
         apply(&host(), &first_only).expect("applied");

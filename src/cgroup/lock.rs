@@ -54,7 +54,7 @@ impl From<Failure> for Refusal {
 
 fn busy(path: &Path, message: String) -> Refusal {
     let failure = Failure::new(Step::Cgroup, message).errno(libc::EBUSY);
-    let failure = failure.path(path.to_string_lossy());
+    let failure = failure.path(path);
     let advice = "a fixed group is for one program at a time; below a base, each has its own";
     Refusal::Busy(failure.advice(advice))
 }

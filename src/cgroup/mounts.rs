@@ -163,7 +163,7 @@ fn read_proc(path: &Path) -> Result<String, Failure> {
         Err(error) => Err(
             Failure::new(Step::Cgroup, format!("failed to read {}", path.display()))
                 .caused_by(&error)
-                .path(path.to_string_lossy()),
+                .path(path),
         ),
     }
 }

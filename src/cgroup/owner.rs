@@ -44,7 +44,7 @@ pub(super) fn refuse_own(group: &Group, request: &str, members: &Members) -> Res
     let message = format!("refusing to use {}: it holds {what}", group.path.display());
     Err(Failure::new(Step::Cgroup, message)
         .errno(libc::EBUSY)
-        .path(group.path.to_string_lossy())
+        .path(&group.path)
         .advice("choose a group of its own for the program, such as a new one beside it"))
 }
 

@@ -197,7 +197,7 @@ fn a_group_that_passes_controllers_on_holds_no_process() {
     assert!(
         failure
             .path
-            .ends_with(&format!("{base}/cgroup.subtree_control")),
+            .ends_with(format!("{base}/cgroup.subtree_control")),
         "{failure}"
     );
     assert!(failure.advice.contains("/main"), "{failure}");

@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(v2, ["cpu", "io"]);
         let error = needed(&request(&["net_cls"], &[]), Version::V2).expect_err("none");
         assert_eq!(
-            (error.path.as_str(), error.errno),
+            (error.path.to_str().unwrap_or_default(), error.errno),
             ("net_cls", libc::ENOENT)
         );
         let error = needed(&request(&[], &["devices.allow"]), Version::V2).expect_err("none");

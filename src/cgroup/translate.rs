@@ -124,9 +124,7 @@ impl Translation<'_> {
             "failed to write {setting} {value:?} to {}, where it would have to be translated: {why}",
             path.display()
         );
-        Failure::new(Step::Cgroup, message)
-            .errno(errno)
-            .path(path.to_string_lossy())
+        Failure::new(Step::Cgroup, message).errno(errno).path(&path)
     }
 
     fn not_a_number(&self, setting: &str, value: &str, file: &str) -> Failure {

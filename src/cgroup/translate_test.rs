@@ -240,7 +240,7 @@ fn a_value_that_must_be_calculated_is_refused_as_the_kernel_would() {
         let error = refused(&[(name, value)], version);
         assert_eq!(
             (error.errno, error.path),
-            (errno, format!("/cg/x/{file}")),
+            (errno, format!("/cg/x/{file}").into()),
             "{name} {value}"
         );
         assert!(

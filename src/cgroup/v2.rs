@@ -64,7 +64,7 @@ pub(super) fn check_offered(unified: &Hierarchy, needed: &BTreeSet<String>) -> R
     let message = format!("there is no controller {missing:?} in {}", list.display());
     Err(Failure::new(Step::Cgroup, message)
         .errno(libc::ENOENT)
-        .path(list.to_string_lossy())
+        .path(&list)
         .advice(advice::boot(missing, &unified.mount_point)))
 }
 
@@ -110,7 +110,7 @@ pub(super) fn not_enabled(controller: &str, above: &Path, error: &io::Error) -> 
     let message = format!("{message}: the controller {controller:?} cannot be passed on");
     Failure::new(Step::Cgroup, message)
         .caused_by(error)
-        .path(file.to_string_lossy())
+        .path(&file)
         .advice(advice::enable(controller, above, error))
 }
 
@@ -135,7 +135,7 @@ pub(super) fn check_cpuset(group: &Group, write: &Write) -> Result<(), Failure> 
     );
     Err(Failure::new(Step::Cgroup, message)
         .errno(libc::EINVAL)
-        .path(group.path.join(&write.file).to_string_lossy())
+        .path(group.path.join(&write.file))
         .advice(format!(
             "`cat {}` shows what there is",
             group.path.with_file_name(&file).display()
@@ -229,7 +229,7 @@ mod tests {
                 .starts_with("there is no controller \"memory\" in "),
             "{error}"
         );
-        assert!(error.path.ends_with("/cgroup.controllers"));
+        assert!(error.path.ends_with("cgroup.controllers"));
         assert!(!root.path().join("x").exists());
     }
 }

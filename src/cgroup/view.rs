@@ -164,7 +164,7 @@ impl View {
             );
             return Failure::new(Step::Cgroup, message)
                 .errno(libc::ENOENT)
-                .path(place.join(name).to_string_lossy())
+                .path(place.join(name))
                 .advice("its controller must be asked for when the program is started");
         };
         failed("read", &group.path.join(name), error)
@@ -268,7 +268,7 @@ fn no_group(hierarchy: &Hierarchy, request: &Request) -> Failure {
         format!("there is no cgroup {:?}", request.group),
     )
     .errno(libc::ENOENT)
-    .path(path.to_string_lossy())
+    .path(&path)
 }
 
 /// A file of the group itself, not of one below or above.
