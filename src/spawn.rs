@@ -226,7 +226,7 @@ fn explain(plan: &Plan<'_>, mishap: Mishap) -> Failure {
             let program = plan.path.to_string_lossy();
             let message = format!("there is too little memory in the cgroup to execute {program}");
             Failure::new(Step::Cgroup, message)
-                .path(program)
+                .path(OsStr::from_bytes(plan.path.to_bytes()))
                 .advice("raise the limit on memory: most programs take a mebibyte or more")
         }
         Stage::Exec => {
