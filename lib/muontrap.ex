@@ -63,8 +63,8 @@ defmodule MuonTrap do
 
   Stopping and flow control:
 
-    * `:timeout` - after this many milliseconds from the call the program is stopped, and the exit
-      status is `:timeout`. The output up to its end is there. By default `:infinity`. A `Collectable`
+    * `:timeout` - after this many milliseconds from the call the program is stopped, or not even started,
+      and the exit status is `:timeout`. The output up to its end is there. By default `:infinity`. A `Collectable`
       runs in the calling process: one that takes longer for a chunk holds up the stop by that, and
       the program waits meanwhile, once its window is full
 

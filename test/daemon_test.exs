@@ -55,6 +55,14 @@ defmodule MuonTrap.DaemonTest do
       assert Supervisor.child_spec({Daemon, ["a", []]}, id: :b).id == :b
     end
 
+    test "has a shutdown time that supervisors take" do
+      for delay <- [4_294_962_295, 4_294_962_296, 4_294_967_295] do
+        spec = {Daemon, ["sleep", ["1000"], [delay_to_sigkill: delay]]}
+        {:ok, supervisor} = Supervisor.start_link([spec], strategy: :one_for_one)
+        assert Supervisor.stop(supervisor) == :ok
+      end
+    end
+
     test "does not mind options that start_link/3 will refuse" do
       assert Daemon.child_spec(["sleep", ["1"], [delay_to_sigkill: :no]]).shutdown == 5500
     end

@@ -124,6 +124,9 @@ defmodule MuonTrap.Daemon do
   # what is in the pipes.
   @shutdown_margin_ms 5_000
 
+  # What `receive` takes, and so a supervisor.
+  @longest_shutdown_ms 0xFFFFFFFF
+
   @typedoc "The name of a file of a cgroup, in the words of v1 or v2, such as `\"memory.max\"`."
   @type variable :: String.t()
 
@@ -143,7 +146,7 @@ defmodule MuonTrap.Daemon do
   The values of `:env` are hidden in it, so that no supervisor logs them.
 
   The id is `MuonTrap.Daemon`. The shutdown time is `:delay_to_sigkill` (500 ms by default) and 5
-  seconds for killing what is left and logging the last output.
+  seconds for killing what is left and logging the last output, but no more than 4294967295.
 
   ## Examples
 
@@ -169,7 +172,7 @@ defmodule MuonTrap.Daemon do
       start: {__MODULE__, :start_link, [command, args, Options.hide_env(opts)]},
       type: :worker,
       restart: :permanent,
-      shutdown: delay_to_sigkill(opts) + @shutdown_margin_ms
+      shutdown: min(delay_to_sigkill(opts) + @shutdown_margin_ms, @longest_shutdown_ms)
     }
   end
 

@@ -41,10 +41,21 @@ defmodule MuonTrap.Error do
     * `:spawn` - making the pipes or the process
     * `:exec` - executing the program: its interpreter is missing, it is for another machine, it is
       empty, or it is a text file without `#!`
+    * `:stopped` - nothing: somebody sent SIGTERM, say, to the helper before the program was started
     * `:helper` - the helper, `muontrap`, is missing, could not be started, or died
   """
   @type step ::
-          :options | :stdio | :uid | :gid | :groups | :cgroup | :cd | :spawn | :exec | :helper
+          :options
+          | :stdio
+          | :uid
+          | :gid
+          | :groups
+          | :cgroup
+          | :cd
+          | :spawn
+          | :exec
+          | :stopped
+          | :helper
 
   @type t :: %__MODULE__{
           step: step(),
@@ -59,7 +70,7 @@ defmodule MuonTrap.Error do
   defexception [:step, :path, :errno, :message, :advice, :exit_status]
 
   @steps Map.new(
-           ~w(options stdio uid gid groups cgroup cd spawn exec)a,
+           ~w(options stdio uid gid groups cgroup cd spawn exec stopped)a,
            &{Atom.to_string(&1), &1}
          )
 

@@ -26,13 +26,16 @@ defmodule MuonTrap.Guard do
 
   require Logger
 
-  alias MuonTrap.{Cgroups, Frame, Port, Predecessors}
+  alias MuonTrap.{Cgroups, Frame, OsProcess, Port, Predecessors}
   alias MuonTrap.Options.Env
 
   # EXITED may have gone to the owner just before it died. It does not come twice, so after this long
   # without it the guard closes the port, which is as good as STOP and DISCARD and lets a helper that
   # is done go at once, and waits for the helper's process instead.
   @exited_wait_ms 100
+
+  # What the helper has to end a set-up that takes too long, before it is killed.
+  @set_up_end_ms 5_000
 
   @type request :: %{
           helper: binary(),
@@ -41,7 +44,8 @@ defmodule MuonTrap.Guard do
           patience: non_neg_integer(),
           key: Predecessors.key() | nil,
           group: Cgroups.t() | nil,
-          relay?: boolean()
+          relay?: boolean(),
+          deadline: integer() | :infinity
         }
 
   @doc """
@@ -150,7 +154,7 @@ defmodule MuonTrap.Guard do
         program_pid: nil
       }
 
-      await_first(state, owner, ref, request.relay?)
+      await_first(state, owner, ref, request.relay?, request.deadline)
     else
       {:error, reason} ->
         send(ref, {ref, {:error, reason}})
@@ -159,7 +163,7 @@ defmodule MuonTrap.Guard do
   end
 
   # STARTED must not be lost with an owner who dies just then.
-  defp await_first(%{port: port, monitor: monitor} = state, owner, ref, relay?) do
+  defp await_first(%{port: port, monitor: monitor} = state, owner, ref, relay?, deadline) do
     receive do
       {^port, content} = first ->
         start_session(note_program(state, content), owner, ref, relay?, [first])
@@ -172,8 +176,25 @@ defmodule MuonTrap.Guard do
       {:DOWN, ^monitor, :process, ^owner, _reason} ->
         take_over(state)
         leave(state.entry)
+    after
+      remaining(deadline) -> give_up(state, owner, ref, relay?, deadline)
     end
   end
+
+  # The helper ends its set-up at once, unless it is stuck in the kernel.
+  defp give_up(state, owner, ref, relay?, {:stopped, _deadline}) do
+    _killed? = OsProcess.kill_left(state.helper_pid, nil, state.patience)
+    await_first(state, owner, ref, relay?, :infinity)
+  end
+
+  defp give_up(state, owner, ref, relay?, _deadline) do
+    Port.stop(state.port)
+    await_first(state, owner, ref, relay?, {:stopped, now() + @set_up_end_ms})
+  end
+
+  defp remaining(:infinity), do: :infinity
+  defp remaining({:stopped, deadline}), do: remaining(deadline)
+  defp remaining(deadline), do: max(deadline - now(), 0)
 
   defp start_session(state, _owner, ref, true, first) do
     send(ref, {ref, {:ok, state.port, state.helper_pid, first}})

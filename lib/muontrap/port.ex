@@ -24,6 +24,9 @@ defmodule MuonTrap.Port do
   # something is stuck in the kernel, and waiting would not help.
   @patience_ms 5_000
 
+  # What `receive` takes.
+  @longest_ms 0xFFFFFFFF
+
   # With this many messages in the mailbox, asking the guard for each message of the port is cheaper
   # than looking for it there.
   @crowded 500
@@ -67,11 +70,12 @@ defmodule MuonTrap.Port do
 
   @doc """
   Starts the helper and waits until it has started the program. Returns what FAILED says, decoded,
-  or an error of step `:helper`, if it did not.
+  or an error of step `:helper`, if it did not; `:timeout` when the program was not started by `deadline`
+  (`System.monotonic_time(:millisecond)`), and is not going to be.
   """
-  @spec start(MuonTrap.Options.t(), Predecessors.key() | nil) ::
-          {:ok, t()} | {:error, Error.t()}
-  def start(options, guard_key \\ nil) do
+  @spec start(MuonTrap.Options.t(), Predecessors.key() | nil, integer() | :infinity) ::
+          {:ok, t()} | {:error, Error.t()} | :timeout
+  def start(options, guard_key \\ nil, deadline \\ :infinity) do
     with {:ok, helper} <- Helper.find() do
       options = Cgroups.choose(options)
 
@@ -79,15 +83,16 @@ defmodule MuonTrap.Port do
         helper: helper,
         port_options: port_options(options),
         env: options.env,
-        patience: options.delay_to_sigkill + @patience_ms,
+        patience: min(options.delay_to_sigkill + @patience_ms, @longest_ms),
         key: guard_key,
+        deadline: deadline,
         group: Cgroups.new(options),
         relay?: guard_key == nil and crowded?()
       }
 
       case Guard.open(request) do
         {:ok, guard, port, helper_pid, early} ->
-          request |> new(guard, port, helper_pid, early) |> await_started()
+          request |> new(guard, port, helper_pid, early) |> await_started(deadline)
 
         {:error, reason} ->
           {:error, Helper.start_error(helper, reason)}
@@ -114,9 +119,31 @@ defmodule MuonTrap.Port do
     }
   end
 
-  defp await_started(session) do
+  # The guard has waited for the first message, and stopped the helper at the deadline.
+  defp await_started(session, deadline) do
     {event, session} = next(session)
 
+    case event do
+      {:frame, {:failed, %{step: "stopped"}}} when deadline != :infinity ->
+        if over?(deadline), do: end_unstarted(session), else: started(session, event)
+
+      {:lost, status} when deadline != :infinity ->
+        error = lost(session, status)
+        if over?(deadline) and error.advice == nil, do: :timeout, else: {:error, error}
+
+      event ->
+        started(session, event)
+    end
+  end
+
+  defp end_unstarted(session) do
+    close(session)
+    :timeout
+  end
+
+  defp over?(deadline), do: System.monotonic_time(:millisecond) >= deadline
+
+  defp started(session, event) do
     case event do
       {:frame, {:started, pid, cgroups}} ->
         {:ok, %{session | program_pid: pid, cgroups: cgroups}}

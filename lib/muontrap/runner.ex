@@ -23,11 +23,11 @@ defmodule MuonTrap.Runner do
   @doc "Runs the program. The reason of an error is what to raise."
   @spec run(Options.t()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   def run(options) do
-    MuonTrap.Application.ensure_started()
     deadline = deadline(options.timeout)
+    MuonTrap.Application.ensure_started()
     {initial, fun} = Collector.into(options.into, options.lines)
 
-    case Port.start(options) do
+    case Port.start(options, nil, deadline) do
       {:ok, session} ->
         lines = options.lines && LineBuffer.new(:infinity)
 
@@ -38,6 +38,9 @@ defmodule MuonTrap.Runner do
 
       {:error, error} ->
         fail(fun, initial, error)
+
+      :timeout ->
+        {:ok, %Result{exit_status: :timeout, output: fun.(initial, :done)}}
     end
   end
 

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.SetUpTest do
+  # Not async: where the helper is, is a setting of the whole BEAM.
+  use ExUnit.Case
+
+  import MuonTrap.Test.{Cgroup, Needs, OS}
+
+  alias MuonTrap.{Daemon, Error, Result}
+
+  @moduletag :tmp_dir
+
+  # A group that a daemon uses.
+  defp with_busy_group(fun) do
+    with_group(fn group ->
+      {:ok, daemon} = Daemon.start_link("sleep", ["1000"], cgroup_path: group)
+      fun.(group)
+      GenServer.stop(daemon)
+    end)
+  end
+
+  describe ":timeout before the program is started" do
+    @tag needs(cgroups: [])
+    test "while another program has the cgroup" do
+      with_busy_group(fn group ->
+        opts = [cgroup_path: group, timeout: 100]
+        assert MuonTrap.cmd("echo", ["hi"], opts) == {"", :timeout}
+        assert MuonTrap.cmd("echo", ["hi"], [into: [], lines: 80] ++ opts) == {[], :timeout}
+        assert %Result{exit_status: :timeout, signal: nil} = MuonTrap.run("echo", ["hi"], opts)
+        assert mailbox() == []
+      end)
+    end
+
+    @tag needs(cgroups: [])
+    test "while another program has the cgroup, for a caller with a long mailbox" do
+      for _ <- 1..600, do: send(self(), :unrelated)
+
+      with_busy_group(fn group ->
+        assert MuonTrap.cmd("true", [], cgroup_path: group, timeout: 100) == {"", :timeout}
+        assert Enum.uniq(mailbox()) == [:unrelated]
+      end)
+    end
+
+    test "with a helper that does not answer", %{tmp_dir: directory} do
+      marker = marker()
+      pid = Path.join(directory, "pid")
+      script = "#!/bin/sh\n: #{marker}\necho $$ >#{pid}\nwhile :; do sleep 1000; done\n"
+      Application.put_env(:muontrap, :helper, script(directory, "muontrap", script))
+      on_exit(fn -> Application.delete_env(:muontrap, :helper) end)
+
+      assert MuonTrap.cmd("true", [], timeout: 100, delay_to_sigkill: 0) == {"", :timeout}
+      refute alive?(await_pid(pid))
+      assert mailbox() == []
+    end
+
+    test "does not hide another error" do
+      assert_raise ErlangError, fn -> MuonTrap.cmd("/no/such", [], timeout: 60_000) end
+    end
+
+    test "may be over at once" do
+      assert {_, :timeout} = MuonTrap.cmd("sleep", ["1000"], timeout: 1)
+    end
+  end
+
+  describe "before the program is started" do
+    @tag needs(cgroups: [])
+    test "a signal to the helper is an error that says so" do
+      with_busy_group(fn group ->
+        marker = marker()
+        opts = [cgroup_path: group, env: [{"MARKER", marker}]]
+        task = Task.async(fn -> catch_error(MuonTrap.cmd("true", [], opts)) end)
+        [helper] = wait_until(fn -> with [] <- waiting(marker), do: nil end)
+        kill(helper, "TERM")
+        assert %Error{step: :stopped} = error = Task.await(task)
+        assert Exception.message(error) =~ "told to stop before the program was started"
+      end)
+    end
+  end
+
+  # Helpers that catch signals already.
+  defp waiting(marker) do
+    for pid <- helpers(marker),
+        {:ok, status} <- [File.read("/proc/#{pid}/status")],
+        [_, caught] = Regex.run(~r/^SigCgt:\s*(\w+)/m, status),
+        String.to_integer(caught, 16) != 0,
+        do: pid
+  end
+end
