@@ -74,6 +74,12 @@ defmodule Mix.Tasks.Muontrap.DoctorTest do
     assert report =~ ~r/^info  user +54321 \(54321\)/m
   end
 
+  test "a misspelt controller is named as such, and needs no other kernel" do
+    assert {output, 1} = doctor(["--need", "memroy"])
+    assert output =~ ~s("memroy" is no controller of cgroups: did you mean "memory"?)
+    refute output =~ "CONFIG_"
+  end
+
   test "options that make no sense are an error of their own" do
     errors =
       capture_io(:stderr, fn ->

@@ -28,6 +28,7 @@ mod advice;
 mod answer;
 mod block;
 mod clean;
+mod controllers;
 mod convert;
 mod dry_run;
 mod fs;
@@ -53,6 +54,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use clean::{CleanReport, apply, clean};
+pub use controllers::is_controller;
 pub use dry_run::{Outlook, deepest_existing, dry_run, is_writable};
 pub use held::Held;
 pub use kill::KillStep;

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::advice;
+use super::controllers::{is_controller, misspelt};
 use super::group::{Group, Trail};
 use super::held::Held;
 use super::lock::Refusal;
@@ -117,6 +118,9 @@ fn contain(
 }
 
 fn missing(name: &str, needed: &BTreeSet<String>) -> Failure {
+    if !is_controller(name) {
+        return misspelt(name);
+    }
     let others: Vec<&str> = needed
         .iter()
         .map(String::as_str)

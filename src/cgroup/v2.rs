@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::advice;
+use super::controllers::{is_controller, misspelt};
 use super::fs::{read, write};
 use super::group::{Group, Trail, failed};
 use super::held::Held;
@@ -60,6 +61,9 @@ pub(super) fn check_offered(unified: &Hierarchy, needed: &BTreeSet<String>) -> R
     let Some(missing) = needed.iter().find(|name| !offered.contains(name)) else {
         return Ok(());
     };
+    if !is_controller(missing) {
+        return Err(misspelt(missing));
+    }
     let list = unified.mount_point.join("cgroup.controllers");
     let message = format!("there is no controller {missing:?} in {}", list.display());
     Err(Failure::new(Step::Cgroup, message)

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::facts::{Facts, Setting};
 use super::json::Json;
 use super::kernel::{boot, kernel_options, mount_v1, nerves_v1, v1_name, v2_name};
-use crate::cgroup::{Hierarchy, Host};
+use crate::cgroup::{Hierarchy, Host, is_controller};
 use crate::error::Failure;
 
 /// `CAP_SYS_ADMIN`, which mounting takes.
@@ -346,7 +346,8 @@ impl Case<'_> {
         let unified_only = self.host.legacy().next().is_none();
         let listed = self.facts.controller(v1_name(name));
         match listed {
-            _ if name.is_empty() => vec![],
+            // No kernel has it.
+            _ if !is_controller(name) => vec![],
             Some(listed) if !listed.enabled => vec![boot(self.facts.setting, v1_name(name))],
             Some(listed) if listed.on_v1 || !unified_only => {
                 vec![match self.facts.setting {
