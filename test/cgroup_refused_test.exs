@@ -290,6 +290,14 @@ defmodule MuonTrap.CgroupRefusedTest do
       assert text =~ "Permission denied"
       # And what can be done about it.
       assert text =~ "chown"
+
+      if version("pids") == :v1 and version("memory") == :v1 do
+        sets = ["--set=pids.max=9", "--set=memory.max=33554432"]
+        assert {text, 125} = helper_as_nobody(folder, sets ++ args)
+        assert text =~ "no permission for memory, pids: "
+        assert text =~ ~r"/muontrap doctor --need memory,pids --base #{group}`"
+      end
+
       refute File.exists?(file)
 
       for command <- ["cgroup-clean", "cgroup-set", "cgroup-get", "cgroup-stat"] do

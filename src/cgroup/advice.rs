@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::mounts::{Hierarchy, Version};
+use super::request::Request;
 
 /// A group could not be made or opened.
 pub(super) fn mkdir(hierarchy: &Hierarchy, group: &Path, error: &io::Error) -> String {
@@ -163,4 +164,17 @@ pub(super) fn thaw(version: Version, frozen: &Path) -> String {
         Version::V1 => format!("`echo THAWED > {path}/freezer.state` lets it go on"),
         Version::V2 => format!("`echo 0 > {path}/cgroup.freeze` lets it go on"),
     }
+}
+
+/// What says all that is needed for these controllers, by the path of this program.
+pub(super) fn doctor(controllers: &[String], request: &Request) -> String {
+    let helper = std::env::current_exe().unwrap_or_else(|_| "muontrap".into());
+    let base = request.group.rsplit_once('/').map(|(base, _)| base);
+    let base = base.filter(|base| !base.is_empty());
+    format!(
+        "`{} doctor --need {} --base {}` has the commands for all of them",
+        helper.display(),
+        controllers.join(","),
+        base.unwrap_or(&request.group)
+    )
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::advice;
 use super::controllers::{is_controller, misspelt};
+use super::dry_run::{deepest_existing, is_writable};
 use super::group::{Group, Trail};
 use super::held::Held;
 use super::lock::Refusal;
@@ -30,8 +31,9 @@ pub(super) fn create(
     // What was made is undone while the groups are still ours: in this order.
     let mut groups = vec![];
     let mut trail = Trail::default();
-    for hierarchy in wanted {
-        groups.push(Group::make(hierarchy, request, &mut trail, since)?);
+    for hierarchy in &wanted {
+        let group = Group::make(hierarchy, request, &mut trail, since);
+        groups.push(group.map_err(|refusal| name_all_denied(refusal, &wanted, request))?);
     }
     let mut refusal = None;
     for hierarchy in spare {
@@ -98,6 +100,32 @@ pub(super) fn hierarchies<'a>(
 
 fn has_freezer(hierarchy: &Hierarchy) -> bool {
     hierarchy.has("freezer")
+}
+
+/// All controllers that are out of reach at once, not only the first.
+fn name_all_denied(refusal: Refusal, wanted: &[&Hierarchy], request: &Request) -> Refusal {
+    let Refusal::Failed(failure) = refusal else {
+        return refusal;
+    };
+    if !matches!(failure.errno, libc::EACCES | libc::EPERM) {
+        return Refusal::Failed(failure);
+    }
+    let denied =
+        |hierarchy: &&&Hierarchy| !is_writable(&deepest_existing(hierarchy, &request.group));
+    let denied = wanted.iter().filter(denied);
+    let names: Vec<String> = denied
+        .map(|hierarchy| hierarchy.controllers.join(","))
+        .collect();
+    let doctor = advice::doctor(&names, request);
+    Refusal::Failed(Failure {
+        message: format!(
+            "no permission for {}: {}",
+            names.join(", "),
+            failure.message
+        ),
+        advice: format!("{}; {doctor}", failure.advice),
+        ..failure
+    })
 }
 
 /// One group more, to hold the processes together. Where that is refused, the next may do.
