@@ -170,6 +170,7 @@ fn statistics_of_v1_are_in_the_words_and_units_of_v2() {
     let statistics = folders.view().statistics();
     let expected = [
         ("cgroup.events", "populated 1\nfrozen 1"),
+        ("cgroup.stat", "nr_descendants 0"),
         (
             "cpu.stat",
             "usage_usec 7\nuser_usec 4\nsystem_usec 3\nnr_periods 4\nnr_throttled 5\nthrottled_usec 6",
