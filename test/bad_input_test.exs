@@ -126,6 +126,8 @@ defmodule MuonTrap.BadInputTest do
       closed = Path.join(directory, "closed")
       File.mkdir!(closed)
       File.chmod!(closed, if(root?(), do: 0o700, else: 0))
+      # The next run has to remove it.
+      on_exit(fn -> File.chmod!(closed, 0o700) end)
       opts = [cd: closed] ++ if(root?(), do: [uid: 12_345], else: [])
 
       for error <- refused(context, "sh", ["-c", @leave_file, ran], opts) do

@@ -66,7 +66,7 @@ defmodule MuonTrap.TwoDeathsTest do
     marker = marker()
     opts = [env: [{"MARKER", marker}], logger_fun: logger_fun]
     on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
-    script = "sleep 1000 & echo $$ >#{file}; echo line; wait"
+    script = "sleep 1000 & echo $$ >'#{file}'; echo line; wait"
     {:ok, daemon} = Daemon.start_link("sh", ["-c", script], opts)
     assert_receive :stuck, 10_000
     kill(parent(await_pid(file)), "KILL")
