@@ -49,7 +49,7 @@ defmodule Bench.Budget do
   defp ceiling(_static, :syscalls), do: 170
   defp ceiling(_linkage, :syscalls_per_mb), do: 235
   defp ceiling("dynamic, glibc", :instructions), do: 345_000
-  defp ceiling("static, glibc", :instructions), do: 75_000
+  defp ceiling("static, glibc", :instructions), do: 82_000
   defp ceiling("static, musl", :instructions), do: 36_000
   defp ceiling("dynamic, glibc", :size), do: 1_250_000
   defp ceiling("static, glibc", :size), do: 2_200_000

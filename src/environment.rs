@@ -8,6 +8,7 @@
 //! they come encoded: `MUONTRAP_ENV_` and the hexadecimal name, with `=` and the hexadecimal value,
 //! or `-` to remove the variable. The arguments would show in `ps`; the environment does not.
 
+use crate::sys;
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -16,6 +17,10 @@ const PREFIX: &[u8] = b"MUONTRAP_ENV_";
 
 /// The program's environment, as `NAME=value`; `None` when it is muontrap's own.
 pub fn decoded() -> Option<Vec<CString>> {
+    // Copying the variables takes as long as all the rest of a set-up, and hardly ever has to be done.
+    if !sys::has_variable_with(PREFIX) {
+        return None;
+    }
     decode(std::env::vars_os())
 }
 

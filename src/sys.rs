@@ -304,3 +304,21 @@ pub fn on_signal(signal: c_int, flag: Arc<AtomicBool>, wake: Arc<OwnedFd>) -> io
     // SAFETY: a store and a write are async-signal-safe: signal-safety(7).
     unsafe { signal_hook::low_level::register(signal, action) }.map(drop)
 }
+
+/// Whether a variable of the environment begins with `prefix`. Copies nothing.
+pub fn has_variable_with(prefix: &[u8]) -> bool {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    // SAFETY: environ(7) ends with a null pointer, its entries are null-terminated, and nothing here changes it.
+    unsafe {
+        let mut entry = environ;
+        while !entry.is_null() && !(*entry).is_null() {
+            if CStr::from_ptr(*entry).to_bytes().starts_with(prefix) {
+                return true;
+            }
+            entry = entry.add(1);
+        }
+    }
+    false
+}
