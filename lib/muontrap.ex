@@ -49,7 +49,8 @@ defmodule MuonTrap do
     * `:cd` - the directory to run the program in
 
     * `:env` - an enumerable of pairs of strings, to be added to the environment of the BEAM. `nil` as
-      the value removes a variable, and `""` sets an empty one, which `System.cmd/3` leaves out. The values show in no log, exception or state of a process
+      the value removes a variable, and `""` sets an empty one, which `System.cmd/3` leaves out. The values
+      show in no log, exception or state of a process
 
     * `:arg0` - the program's name for itself, its argument 0
 

@@ -14,7 +14,7 @@ The program gets everything that follows its name, with or without `--` in front
 `muontrap cgroup-get`, `cgroup-set`, `cgroup-stat` and `cgroup-clean` look after a cgroup, and
 `muontrap doctor` looks at this host: each has its own `--help`.
 Closing muontrap's stdin, or SIGTERM, SIGINT, SIGQUIT or SIGHUP, stops the program. At a terminal
-the program has that for itself, and Ctrl-C and Ctrl-Z reach it.
+the program runs in the foreground, and Ctrl-C and Ctrl-Z reach it.
 
 Exit status: the program's, 128 + n when signal n ended it, 125 when muontrap could not set up,
 126 when the program cannot be executed, 127 when there is no such program.";

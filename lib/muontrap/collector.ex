@@ -12,7 +12,6 @@ defmodule MuonTrap.Collector do
   # long as it has room, and makes room for as much again when it has not: "Constructing and Matching
   # Binaries" in the Efficiency Guide of OTP. A chunk is garbage right away, and its memory serves the
   # next one.
-
   #
   # A text device refuses a chunk that ends inside a UTF-8 character, and chunks end anywhere. So the
   # beginning of a character waits for the rest of it. What is not UTF-8 goes to the device as it is,
