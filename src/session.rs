@@ -10,6 +10,7 @@
 //!    └──────(it died)─────────────────┴─► Sweeping ─► Draining ─► Done
 //! ```
 
+mod ending;
 mod incoming;
 mod job_control;
 
@@ -19,11 +20,10 @@ use crate::control::Control;
 use crate::diagnostics;
 use crate::emergency;
 use crate::error::EXIT_SETUP;
-use crate::forced_end;
 use crate::input::Input;
 use crate::outbox::Outbox;
 use crate::process::sweep::Progress;
-use crate::protocol::{self, Ending, OutputStream, Report};
+use crate::protocol::{self, Ending};
 use crate::reactor::{Reactor, Source};
 use crate::reap::{self, Death};
 use crate::relay::{Relay, Thoroughness};
@@ -32,6 +32,7 @@ use crate::signals::Signals;
 use crate::sys;
 use crate::terminal::Terminal;
 use crate::transport::Transport;
+use ending::complain;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -363,23 +364,6 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// A program in a group that is frozen from above dies when that is thawed, and not before. All in it
-    /// are sent SIGKILL now, and the owner is told.
-    fn leave_frozen(&mut self) {
-        let Some(failure) = self.containment.held_frozen() else {
-            return;
-        };
-        self.start_sweep();
-        self.containment.sweep();
-        self.containment.complaints.clear();
-        self.end_job();
-        self.state = State::Done;
-        match self.config.transport {
-            Transport::Framed { .. } => self.outbox.send(&protocol::failed(&failure)),
-            Transport::Plain | Transport::Terminal | Transport::Raw => diagnostics::say(&failure),
-        }
-    }
-
     fn is_overdue(&self) -> bool {
         match self.state {
             State::Stopping {
@@ -387,92 +371,5 @@ impl<'a> Session<'a> {
             } => Instant::now() >= deadline,
             _ => false,
         }
-    }
-
-    fn begin_sweep(&mut self) -> io::Result<()> {
-        self.end_job();
-        if self.spares_orphans() {
-            emergency::forget();
-            return self.begin_drain();
-        }
-        self.start_sweep();
-        Ok(())
-    }
-
-    /// Whether what the program left behind may stay, as it exited by itself.
-    fn spares_orphans(&self) -> bool {
-        self.config.leave_orphans && self.state == State::Running && self.death.is_some()
-    }
-
-    fn start_sweep(&mut self) {
-        self.containment.begin_sweep();
-        self.state = State::Sweeping;
-        emergency::rehearse("sweeping");
-    }
-
-    /// The loop failed, of all things. What is left to do takes no loop.
-    fn give_up(mut self) {
-        let spares = self.spares_orphans();
-        self.signal(libc::SIGKILL);
-        if matches!(self.state, State::Running | State::Stopping { .. }) && !spares {
-            self.start_sweep();
-        }
-        let mut terminal = self.terminal.take();
-        // Descriptors may be what there is a lack of.
-        drop((self.relay, self.input, self.reactor));
-        forced_end::finish(&mut self.containment, self.state == State::Sweeping);
-        if let Some(terminal) = &mut terminal {
-            terminal.take_back();
-        }
-        complain(&mut self.containment);
-    }
-
-    /// Now everything is in the pipes that is ever going to be; a survivor, or somebody who was
-    /// handed a pipe, may hold it open and write to it for ever, so the bytes are counted.
-    fn begin_drain(&mut self) -> io::Result<()> {
-        self.state = State::Draining;
-        emergency::rehearse("draining");
-        self.relay.seal(&mut self.reactor.ready)
-    }
-
-    fn finish(&mut self) {
-        self.state = State::Done;
-        self.last_ack = Instant::now();
-        // Now the groups of all that the program started are empty, too.
-        self.end_job();
-        self.pass_interrupt_on();
-        emergency::rehearse("done");
-        if let Some((death, wall)) = &self.death {
-            let report = self.report(death, *wall);
-            self.outbox.send(&protocol::exited(&report));
-        }
-    }
-
-    fn report(&self, death: &Death, wall: Duration) -> Report {
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let cgroup = self.containment.report();
-        Report {
-            ending: death.ending,
-            core_dumped: death.core_dumped,
-            oom_killed: cgroup.oom_kills > 0,
-            stopped: self.stopped,
-            needed_sigkill: self.needed_sigkill,
-            cgroup_left: cgroup.left,
-            user_us: death.waited.user_us,
-            system_us: death.waited.system_us,
-            peak_rss: death.waited.peak_rss,
-            wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
-            stdout_bytes: self.relay.bytes(OutputStream::Stdout),
-            stderr_bytes: self.relay.bytes(OutputStream::Stderr),
-            swept: count(self.containment.killed()),
-            survivors: count(self.containment.survivors()),
-            cgroup_peak: cgroup.peak,
-        }
-    }
-}
-
-fn complain(containment: &mut Containment) {
-    for complaint in containment.complaints.drain(..) {
-        diagnostics::say(complaint);
     }
 }
