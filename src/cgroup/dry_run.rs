@@ -88,9 +88,7 @@ fn on_v1(host: &Host, request: &Request) -> Result<Outlook, Failure> {
         .into_iter()
         .cloned()
         .chain(outlook.holder)
-        .find(|hierarchy| {
-            hierarchy.version == Version::V2 || hierarchy.controllers.iter().any(|c| c == "freezer")
-        });
+        .find(|hierarchy| hierarchy.version == Version::V2 || hierarchy.has("freezer"));
     if outlook.directories.is_empty() {
         return Err(refusal.unwrap_or_else(v1::no_hierarchy));
     }

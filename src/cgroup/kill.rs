@@ -50,13 +50,7 @@ pub(super) enum Method {
 impl Method {
     /// What the groups offer.
     pub fn of(groups: &[Group]) -> Self {
-        let freezer = |group: &Group| {
-            group
-                .hierarchy
-                .controllers
-                .iter()
-                .any(|name| name == "freezer")
-        };
+        let freezer = |group: &Group| group.hierarchy.has("freezer");
         // A task that the v1 freezer holds does not even die by cgroup.kill: so the freezer first.
         if let Some(index) = groups.iter().position(freezer) {
             return Self::Freezer(index);

@@ -31,6 +31,7 @@ mod clean;
 mod controllers;
 mod convert;
 mod dry_run;
+mod freeze;
 mod fs;
 mod group;
 mod held;

@@ -150,8 +150,7 @@ impl Host {
 
     /// The v1 hierarchy that has `controller`.
     pub fn legacy_with(&self, controller: &str) -> Option<&Hierarchy> {
-        self.legacy()
-            .find(|hierarchy| hierarchy.controllers.iter().any(|name| name == controller))
+        self.legacy().find(|hierarchy| hierarchy.has(controller))
     }
 }
 

@@ -10,6 +10,7 @@ use super::fs::read;
 use super::group::Group;
 use super::tree::Members;
 use crate::error::{Failure, Step};
+use crate::process::proc_table::parse_stat;
 
 /// This process and its ancestors, up to the first that cannot be seen.
 pub(super) fn protected() -> Vec<i32> {
@@ -20,15 +21,9 @@ pub(super) fn protected() -> Vec<i32> {
     while parent > 0 && !line.contains(&parent) {
         line.push(parent);
         let stat = read(Path::new(&format!("/proc/{parent}/stat"))).unwrap_or_default();
-        parent = parent_in(&stat).unwrap_or(0);
+        parent = parse_stat(&stat).map_or(0, |process| process.ppid);
     }
     line
-}
-
-/// The fourth field of `/proc/<pid>/stat`, after a name in parentheses that may hold anything.
-fn parent_in(stat: &str) -> Option<i32> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Refuses a group that we or those above us are in, or in a sub-group of.
@@ -59,12 +54,5 @@ mod tests {
         if nix::unistd::getppid().as_raw() != 0 {
             assert_eq!(line[1], nix::unistd::getppid().as_raw());
         }
-    }
-
-    #[test]
-    fn names_with_parentheses() {
-        assert_eq!(parent_in("12 (a) b) (c) S 7 12 12 0"), Some(7));
-        assert_eq!(parent_in("12 (sh) S 1 12"), Some(1));
-        assert_eq!(parent_in(""), None);
     }
 }
