@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 
 use super::group::{Group, failed};
 use super::held::Held;
-use super::lock::Refusal;
+use super::lock::{DEAD_HOLDER_TIMEOUT, Refusal};
 use super::mounts::{Hierarchy, Host, Version};
 use super::request::Request;
 use super::{suffices, v1};
 use crate::error::Failure;
 use crate::wait::Undisturbed;
 
-/// A child that a helper has forked and that has not executed its program yet may have the helper's lock
-/// for a moment when that is dead.
-const LETTING_GO: Duration = Duration::from_secs(1);
+/// Between two attempts to lock.
 const TICK: Duration = Duration::from_millis(2);
+/// Long enough for one attempt after a dead holder's lock has ceased to count.
+const LOCK_TIMEOUT: Duration = DEAD_HOLDER_TIMEOUT.saturating_add(Duration::from_millis(10));
 
 /// What [`clean`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanRepo
     };
     held.refuse_own(request)?;
     for group in &mut held.groups {
-        match lock_within(group, request, time.min(LETTING_GO)) {
+        match lock_within(group, request, time.min(LOCK_TIMEOUT)) {
             Ok(()) => {}
             Err(Refusal::Busy(failure)) => return Ok(in_use(failure)),
             Err(Refusal::Failed(failure)) => return Err(failure),

@@ -31,11 +31,11 @@ use super::tree;
 use crate::error::{Failure, Step};
 use crate::sys;
 
-/// A child that a muontrap has forked and that has not executed its program yet has its locks, too, for
-/// a moment after its death.
-const LETTING_GO: Duration = Duration::from_secs(1);
-/// So long a lock of which nobody can be seen to hold it counts also for a group without processes.
-const UNSEEN: Duration = Duration::from_secs(4);
+/// A child that has not executed its program yet shares the locks of the muontrap that forked it, and so holds
+/// them for a moment after that one's death. Later, the lock of a dead process does not count.
+pub(super) const DEAD_HOLDER_TIMEOUT: Duration = Duration::from_secs(1);
+/// A lock whose holder cannot be seen counts for this long, even when the group has no processes.
+const UNSEEN_HOLDER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Why a group cannot be had.
 #[derive(Debug)]
@@ -63,9 +63,9 @@ fn busy(path: &Path, message: String) -> Refusal {
 /// when the first attempt was made.
 pub(super) fn lock(dir: BorrowedFd<'_>, path: &Path, since: Instant) -> Result<(), Refusal> {
     if !sys::try_lock(dir, false).unwrap_or(true) {
-        return judge(dir, path, since);
+        judge(dir, path, since)?;
     }
-    // Or it was removed before it was locked, and the name means another one by now.
+    // It may have been removed before that, and the name mean another one by now.
     match is_at(dir, path) {
         Ok(true) => Ok(()),
         _ => Err(busy(path, format!("{} is being removed", path.display()))),
@@ -112,8 +112,10 @@ fn judge(dir: BorrowedFd<'_>, path: &Path, since: Instant) -> Result<(), Refusal
     let name = path.display();
     let message = match holder(dir) {
         Holder::Other => return Ok(()),
-        Holder::Dead if since.elapsed() >= LETTING_GO => return Ok(()),
-        Holder::Unseen if since.elapsed() >= UNSEEN && is_empty(dir) => return Ok(()),
+        Holder::Dead if since.elapsed() >= DEAD_HOLDER_TIMEOUT => return Ok(()),
+        Holder::Unseen if since.elapsed() >= UNSEEN_HOLDER_TIMEOUT && is_empty(dir) => {
+            return Ok(());
+        }
         Holder::Dead | Holder::Unseen => format!("{name} is in use"),
         Holder::Muontrap(pid, Place::Here) => format!("{name} is in use by process {pid}"),
         Holder::Muontrap(pid, Place::Below) => {

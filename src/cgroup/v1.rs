@@ -81,7 +81,7 @@ pub(super) fn hierarchies<'a>(
         }
     }
     // Also when it is mounted together with one that is needed.
-    if wanted.iter().any(|hierarchy| has_freezer(hierarchy)) {
+    if wanted.iter().any(|hierarchy| hierarchy.has("freezer")) {
         return Ok((wanted, vec![]));
     }
     let mut spare: Vec<&Hierarchy> = host.unified().into_iter().collect();
@@ -92,14 +92,10 @@ pub(super) fn hierarchies<'a>(
             .partition(|hierarchy| hierarchy.controllers[0].starts_with("name="));
         let others = others
             .into_iter()
-            .filter(|hierarchy| !has_freezer(hierarchy));
+            .filter(|hierarchy| !hierarchy.has("freezer"));
         spare.extend(named.into_iter().chain(others));
     }
     Ok((wanted, spare))
-}
-
-fn has_freezer(hierarchy: &Hierarchy) -> bool {
-    hierarchy.has("freezer")
 }
 
 /// All controllers that are out of reach at once, not only the first.
@@ -137,11 +133,9 @@ fn contain(
     let mut trail = Trail::default();
     let mut group = Group::make(hierarchy, request, &mut trail, since)?;
     // Some let us make groups and not enter them.
-    group.open_entry()?;
-    group.check_entry()?;
-    let held = Held::new(hierarchy.version, vec![group]);
-    held.refuse_own(request)?;
-    let group = held.groups.into_iter().next().ok_or_else(no_hierarchy)?;
+    let entered = group.open_entry().and_then(|()| group.check_entry());
+    // While the group is still ours.
+    entered.inspect_err(|_| trail.undo())?;
     Ok((group, trail))
 }
 
