@@ -84,7 +84,7 @@ fn start_while(
     let mut sweep = Sweep::prepare()
         .map_err(|error| failed("tell the program's processes from others", &error))?;
     emergency::prepare(sweep.strangers().clone());
-    // First, since it may run a program for it, which is gone by then.
+    // Before becoming a subreaper: this may run getent, whose descendants are not the program's.
     let identity = config.identity.resolve(wait)?;
     identity.uid.map_or(Ok(()), may_stop)?;
     sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;

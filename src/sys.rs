@@ -3,8 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! The system calls that have no safe wrapper elsewhere. But for `spawn/in_child.rs` and the entry in
-//! `main.rs`, all of the program's `unsafe` is here and in the
-//! modules below.
+//! `main.rs`, all of the program's `unsafe` is here and in the modules below.
 #![allow(unsafe_code)]
 
 mod cpu_limit;

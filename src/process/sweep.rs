@@ -11,7 +11,7 @@
 //! nobody else.
 
 use super::children::{Children, Look, OfOthers};
-use super::proc_table::{Entry, Process, is_gone};
+use super::proc_table::{Entry, Process};
 use crate::reap;
 use crate::sys;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -273,11 +273,9 @@ impl Sweep {
             family.settled = false;
         }
         family.alive.push(process);
-        match lookup.find(&entry, pid, process.threads) {
-            Ok(children) => queue.extend(children),
-            Err(error) if is_gone(&error) => {}
-            // They become children of this process when it is killed.
-            Err(_) => {}
+        // Where they cannot be read, they become children of this process when it is killed.
+        if let Ok(children) = lookup.find(&entry, pid, process.threads) {
+            queue.extend(children);
         }
     }
 

@@ -60,11 +60,9 @@ impl CpuLimit {
             left: (left != libc::RLIM_INFINITY).then(|| left.into()),
         })
     }
-}
 
-impl CpuLimit {
-    /// Whether the kernel has sent SIGXCPU, as anybody may. It raises the soft limit by a second then, and
-    /// goes by clock ticks, which may be ahead of the time that a clock tells.
+    /// Whether a SIGXCPU came from the kernel, and not from another process. The kernel raises the soft limit by a
+    /// second then, and counts clock ticks, which may be ahead of the time that a clock tells.
     #[allow(clippy::useless_conversion)] // the type differs between systems
     pub fn is_exceeded(&self) -> bool {
         let raised = |left| get().is_ok_and(|limit| u64::from(limit.rlim_cur) > left);
