@@ -272,8 +272,8 @@ defmodule MuonTrap.Daemon do
   number is an integer: `"memory.current"`, `"memory.peak"`, `"memory.swap.current"` (bytes),
   `"pids.current"`, `"pids.peak"`. A file of keys is a map: `"cpu.stat"` with `"usage_usec"` and others
   (microseconds), `"memory.stat"` (on v1 with the keys of v1), `"memory.events"` with `"oom_kill"`,
-  `"pids.events"`, `"cgroup.events"`. A file of keys for each device, or each kind of pressure, is a
-  map of maps: `"io.stat"`, `"cpu.pressure"`, `"memory.pressure"`, `"io.pressure"`. There are only those
+  `"pids.events"`, `"cgroup.events"`, `"cgroup.stat"`. A file of keys for each device, or each kind of
+  pressure, is a map of maps: `"io.stat"`, `"cpu.pressure"`, `"memory.pressure"`, `"io.pressure"`. There are only those
   whose controller the cgroup has, and whose kernel knows them. See [docs/cgroups.md](cgroups.html).
   """
   @spec statistics(GenServer.server()) :: statistics()
