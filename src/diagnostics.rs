@@ -2,10 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What muontrap says to people: on stderr, at once or not at all.
+//! Messages on stderr: written at once or not at all.
 //!
-//! Nothing that is only said may hold up or end what has to be done. stderr may be a pipe that nobody
-//! reads, a terminal that was stopped, or a full disk, so nothing here waits, fails or panics.
+//! A message must not delay or prevent the end of a program. stderr may be a pipe that nobody reads, a
+//! terminal that was stopped, or a full disk, so nothing here waits, fails or panics.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
@@ -15,12 +15,12 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-/// Says this after muontrap's name.
+/// Writes a line that begins with `muontrap: `.
 pub fn say(message: impl Display) {
     say_as_it_is(format!("muontrap: {message}\n"));
 }
 
-/// Says lines that are complete.
+/// Writes complete lines.
 pub fn say_as_it_is(text: String) {
     // Of a pipe, poll(2) tells that it has room for this much: pipe(7).
     let mut bytes = text.into_bytes();

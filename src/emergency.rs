@@ -2,10 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The end of a muontrap that panics: a mistake in it, but no reason to leave anything running.
+//! The panic hook: kills and sweeps before it aborts.
 //!
-//! Nothing that the session holds can be relied on or even borrowed then, so what has to be known is kept
-//! here.
+//! A panic is a bug in muontrap, but must not leave a program running. The state of the session cannot be
+//! relied on or even borrowed then, so what the hook needs is kept here.
 
 use crate::cgroup::Place;
 use crate::containment::Containment;
@@ -14,7 +14,7 @@ use crate::{diagnostics, forced_end, sys};
 use std::panic::PanicHookInfo;
 use std::sync::Mutex;
 
-/// A group that nobody can be in: process ids are smaller.
+/// No process group has this id: pids are smaller.
 const NO_GROUP: i32 = i32::MAX;
 
 /// What to kill and to remove.
@@ -37,12 +37,12 @@ fn change(change: impl FnOnce(&mut Option<Record>)) {
     }
 }
 
-/// From now on, a panic is said in the way of all that is said, and then the end.
+/// Installs the panic hook.
 pub fn install() {
     std::panic::set_hook(Box::new(end));
 }
 
-/// From now on, a panic takes all children along but these.
+/// From now on, a panic kills all children but these.
 pub fn prepare(strangers: Strangers) {
     change(|record| {
         *record = Some(Record {
@@ -82,13 +82,13 @@ pub fn note_death() {
     });
 }
 
-/// What is left may stay.
+/// What is left may stay: a panic kills nothing any more.
 pub fn forget() {
     change(|record| *record = None);
 }
 
 fn end(panic: &PanicHookInfo<'_>) {
-    // Taken: should this panic, too, then it is over.
+    // Taken, so that a panic in here does not try again.
     let record = RECORD.try_lock().ok().and_then(|mut record| record.take());
     if let Some(record) = record {
         kill(record);
@@ -99,7 +99,7 @@ fn end(panic: &PanicHookInfo<'_>) {
 }
 
 fn kill(record: Record) {
-    // The quickest first. It may be dead, or another user's.
+    // The program first. It may be dead, or another user's.
     if let Some(program) = record.program {
         let _ = sys::kill(program, libc::SIGKILL);
         let _ = sys::kill(-program, libc::SIGKILL);

@@ -41,7 +41,7 @@ pub enum Step {
     Spawn,
     /// Executing the program.
     Exec,
-    /// None of them: there was no wish for the program any more.
+    /// None of them: muontrap was told to stop before the program was started.
     Stopped,
 }
 

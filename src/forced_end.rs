@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The end of a session whose event loop has failed: by plain waiting, and not for ever.
+//! The end of a session without an event loop: polls with a deadline.
 
 use crate::containment::Containment;
 use crate::process::sweep::Progress;
@@ -10,14 +10,14 @@ use crate::reap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What is not gone by then does not go.
-const TIME: Duration = Duration::from_secs(5);
-/// Between two looks.
+/// Give up waiting after this long.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Polling interval.
 const TICK: Duration = Duration::from_millis(2);
 
 /// Kills what a sweep that was begun has to kill, and removes the cgroup.
 pub fn finish(containment: &mut Containment, is_sweeping: bool) {
-    let deadline = Instant::now() + TIME;
+    let deadline = Instant::now() + TIMEOUT;
     let mut wait_for = |step: fn(&mut Containment) -> Progress| {
         while step(containment) == Progress::Waiting {
             if Instant::now() >= deadline {

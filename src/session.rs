@@ -36,14 +36,13 @@ use ending::complain;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Nothing says when a cgroup can be removed.
+/// There is no event for when a cgroup can be removed, so poll.
 const REMOVAL_INTERVAL: Duration = Duration::from_millis(5);
-/// SIGKILL ends a program at once, unless something holds it in the kernel: this is how often that is
-/// looked for.
+/// SIGKILL ends a program at once, unless it is in an uninterruptible wait: how often to check for that.
 const KILL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// An owner without frames acknowledges the last output, too. It must not find that nobody reads any more,
-/// as it would then get EPIPE in place of the exit status. One that never does is not waited for any longer.
+/// An owner without frames acknowledges the last output, too. If muontrap had exited by then, the owner would get
+/// EPIPE in place of the exit status. It is not waited for longer than this.
 const LAST_ACK_TIME: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +56,7 @@ enum State {
     Draining,
     /// All is delivered; the cgroup has to go.
     Removing,
-    /// The owner has to go.
+    /// Waiting for the owner to close.
     Done,
     /// Told to stop by a signal when done: the owner may stay.
     Dismissed,
@@ -140,7 +139,7 @@ impl<'a> Session<'a> {
     fn run(&mut self) -> io::Result<u8> {
         let directories = self.containment.directories();
         self.outbox.send(&protocol::started(self.pid, &directories));
-        // Whatever came before the handlers and the poll were in place makes no edge.
+        // Events that arrived before the handlers and epoll were registered produce no edge, so poll once.
         self.reactor.ready.set(Source::ControlIn);
         self.collect_dead()?;
         // Commands that came while the program was started.

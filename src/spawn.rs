@@ -23,7 +23,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// An exec may take any time, on a network for one. Between two looks.
+/// Polling interval for the exec, which may take any time, on a network file system for one.
 const EXEC_TIME: Duration = Duration::from_secs(60);
 /// How long a child that was killed gets to die, unless its group is frozen.
 const DEATH_TIME: Duration = Duration::from_secs(1);

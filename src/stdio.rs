@@ -54,7 +54,7 @@ fn raw_stdout() -> io::Result<BorrowedFd<'static>> {
             .custom_flags(libc::O_NONBLOCK)
             .open("/proc/self/fd/1");
         if let Ok(own) = opened {
-            // Nobody closes it: it is needed up to the end.
+            // Never closed: it is needed until muontrap exits.
             return sys::borrow_fd(own.into_raw_fd());
         }
     }

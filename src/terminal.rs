@@ -21,13 +21,13 @@ use std::os::unix::fs::OpenOptionsExt;
 /// What to do now that a signal has stopped the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
-    /// It got what it was stopped for, so that it can go on.
+    /// It has the terminal now, so that it can go on.
     GoesOn,
-    /// muontrap was stopped as well, and somebody had both go on.
+    /// muontrap was stopped as well, and SIGCONT came.
     WasContinued,
     /// It is stopped for want of a terminal, and there is no shell that could give it one.
     Stuck,
-    /// Somebody stopped it by hand.
+    /// It was stopped by SIGSTOP, not by the terminal.
     Stays,
 }
 
@@ -65,9 +65,8 @@ impl Terminal {
 
     /// Lends the terminal from the start, and tells which descriptor the child has to use for that.
     ///
-    /// Only where nobody else is in front of it: what stands in a pipeline with muontrap is in the same
-    /// process group, and may read keys itself, as less(1) does. There, the program gets the terminal when
-    /// it asks for it.
+    /// Not in a pipeline: the other processes of a pipeline are in muontrap's process group, and may read keys
+    /// themselves, as less(1) does. There, the program gets the terminal when it asks for it.
     pub fn lend_at_start(&mut self) -> Option<RawFd> {
         let alone = isatty(io::stdin()).unwrap_or(false) && isatty(io::stdout()).unwrap_or(false);
         if !alone || self.holder() != Some(self.own) {
@@ -123,7 +122,7 @@ impl Terminal {
         let _ = tcsetpgrp(&self.tty, self.own);
         self.program_modes = tcgetattr(&self.tty).ok();
         if let Some(modes) = &self.modes {
-            // Not after the output: that may be held up for as long as somebody likes.
+            // Not TCSADRAIN: output may be stopped (Ctrl-S) for any time.
             let _ = tcsetattr(&self.tty, SetArg::TCSANOW, modes);
         }
         self.is_lent = false;
@@ -142,7 +141,7 @@ impl Terminal {
         }
         self.take_back();
         was_continued();
-        // As nothing but the terminal would: nobody is stopped who has no shell to continue him.
+        // By a signal of the terminal, not SIGSTOP: the kernel does not stop a group that no shell could continue.
         sys::stop_own_group(if wants_terminal {
             signal
         } else {

@@ -42,8 +42,8 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// By `--framed` and `--fds`, and without those by who the owner is. Nobody types acknowledgements, so that
-    /// output to somebody at a terminal passes through.
+    /// By `--framed` and `--fds`, and without those by what stdin is and which process is the parent. Nobody types
+    /// acknowledgements, so at a terminal output passes through.
     pub fn choose(flags: &Flags) -> Result<Self, Failure> {
         if flags.has("framed") {
             framed(flags)

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Waiting before there is an event loop, which ends early when nobody wants the program any more.
+//! Waiting before there is an event loop. It ends early when the program is to be stopped.
 
 use crate::control::Control;
 use crate::outbox::Outbox;
@@ -22,7 +22,7 @@ pub trait Wait: Debug {
     ///
     /// # Errors
     ///
-    /// `ECANCELED` when what is waited for is not wanted any more.
+    /// `ECANCELED` when the program is to be stopped.
     fn readable(&self, fd: Option<BorrowedFd<'_>>, time: Duration) -> io::Result<bool>;
 
     /// Waits for `time`, or shorter.
@@ -35,7 +35,7 @@ pub trait Wait: Debug {
     }
 }
 
-/// Waits where nothing can come in between.
+/// Waits that nothing ends early.
 #[derive(Clone, Copy, Debug)]
 pub struct Undisturbed;
 
@@ -50,7 +50,7 @@ impl Wait for Undisturbed {
     }
 }
 
-/// Waits until the owner goes or says that the program is to be stopped, or a signal does.
+/// Waits that end when the owner is gone, or when a STOP frame or a signal stops the program.
 #[derive(Debug)]
 pub struct WhileWanted<'a> {
     control: RefCell<&'a mut Control>,
@@ -70,7 +70,7 @@ impl<'a> WhileWanted<'a> {
         }
     }
 
-    /// Whether a wait ended because nobody wants the program any more.
+    /// Whether a wait ended with `ECANCELED`.
     pub fn is_canceled(&self) -> bool {
         self.canceled.get()
     }

@@ -14,13 +14,13 @@ defmodule MuonTrap.ExecError do
 
   @type reason :: :enoent | :eacces
 
-  @doc "Raises the error of a program that is not there, or cannot be executed."
+  @doc "Raises the error of a program that does not exist or cannot be executed."
   @spec raise(reason(), command :: binary(), Options.context()) :: no_return()
   def raise(reason, command, context) do
     explanation = explain(reason, command, context)
 
-    # Elixir's `rescue` does not look at error_info. Nobody who wrote a whole command line expects a bare
-    # reason.
+    # Elixir's `rescue` does not look at error_info, and a bare :enoent does not say what is wrong with a whole
+    # command line.
     if reason == :enoent and command_line(command) != nil,
       do: Kernel.raise(ErlangError, original: reason, reason: ": " <> explanation)
 

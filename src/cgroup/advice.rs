@@ -166,7 +166,7 @@ pub(super) fn thaw(version: Version, frozen: &Path) -> String {
     }
 }
 
-/// What says all that is needed for these controllers, by the path of this program.
+/// The command line of the doctor for these controllers, with the path of this program.
 pub(super) fn doctor(controllers: &[String], request: &Request) -> String {
     let helper = std::env::current_exe().unwrap_or_else(|_| "muontrap".into());
     let base = request.group.rsplit_once('/').map(|(base, _)| base);

@@ -35,7 +35,7 @@ pub fn is_controller(name: &str) -> bool {
     NAMES.contains(&name) || name.starts_with("name=")
 }
 
-/// That there is no such controller, with the one that was meant.
+/// The error for an unknown name, with the nearest known one.
 pub(super) fn misspelt(name: &str) -> Failure {
     let nearest = NAMES
         .into_iter()

@@ -2,8 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Who looks after a group: one muontrap at a time, which holds an exclusive lock on the directory and
-//! shared ones on those above it.
+//! Locks: one muontrap at a time owns a group. It holds an exclusive lock on the group's directory and
+//! shared locks on the directories above it.
 //!
 //! Another one that is still ending an earlier program of this name would kill the next program with
 //! it, or remove the group under its feet; and one that looks after a group above would kill what is
@@ -37,12 +37,12 @@ pub(super) const DEAD_HOLDER_TIMEOUT: Duration = Duration::from_secs(1);
 /// A lock whose holder cannot be seen counts for this long, even when the group has no processes.
 const UNSEEN_HOLDER_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Why a group cannot be had.
+/// Why a group cannot be locked.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// Not yet: somebody else has it.
+    /// Another process holds the lock.
     Busy(Failure),
-    /// Not at all.
+    /// A permanent error.
     Failed(Failure),
 }
 
@@ -72,8 +72,8 @@ pub(super) fn lock(dir: BorrowedFd<'_>, path: &Path, since: Instant) -> Result<(
     }
 }
 
-/// Keeps others from taking a group above this one as theirs, until what is returned is closed. Those
-/// that this process is in do not matter: whoever looks after them ends this process, too.
+/// Locks the groups above this one, shared, until what is returned is closed, so that no other muontrap takes
+/// one of them. Groups that this process is in are left out: whoever owns them ends this process, too.
 pub(super) fn lock_above(
     hierarchy: &Hierarchy,
     request: &Request,
@@ -107,7 +107,7 @@ fn is_at(dir: BorrowedFd<'_>, path: &Path) -> io::Result<bool> {
     Ok((open.st_dev, open.st_ino) == (named.dev(), named.ino()))
 }
 
-/// Whether the lock that somebody else has counts.
+/// Fails if the lock that another process holds counts.
 fn judge(dir: BorrowedFd<'_>, path: &Path, since: Instant) -> Result<(), Refusal> {
     let name = path.display();
     let message = match holder(dir) {
@@ -143,7 +143,7 @@ enum Holder {
     Other,
     /// A process that is gone, and left it to one that cannot be found.
     Dead,
-    /// Somebody in another pid namespace, or hidden in `/proc`. Or nobody any more.
+    /// A process in another pid namespace, or hidden in `/proc`, or one that is gone.
     Unseen,
     /// This process, which may be one.
     Muontrap(i32, Place),

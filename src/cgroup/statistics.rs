@@ -122,7 +122,7 @@ fn cgroup_events(view: &View) -> io::Result<String> {
     Ok(format!("populated {populated}\nfrozen {frozen}"))
 }
 
-/// Of v1, only those that live are to be seen.
+/// v1 does not count dying groups.
 fn cgroup_stat(view: &View) -> io::Result<String> {
     let mut below = 0;
     for group in &view.groups {

@@ -2,10 +2,11 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The children of this process, found by whatever means is left.
+//! The children of this process.
 //!
-//! A program may take the means away: of its own user's processes, it can lower the limits. So what is
-//! needed is opened before the program starts, and reading it again takes no descriptor.
+//! A program can lower the limits of its own user's processes (prlimit(2)), so that this one can open
+//! nothing more. So what is needed is opened before the program starts, and reading it again takes no
+//! descriptor.
 
 use super::proc_table::{Entry, parse_children, parse_stat, read_all};
 use crate::sys;
@@ -44,7 +45,7 @@ pub struct Children {
     proc: Option<File>,
     /// The next pid to try.
     next_try: i32,
-    /// Those that were found by trying.
+    /// The children that were found by trying pids.
     tried: BTreeSet<i32>,
 }
 
@@ -62,7 +63,7 @@ impl Children {
         }
     }
 
-    /// Where to begin trying pids: at one that was given lately.
+    /// Begins trying pids at this one, which was assigned recently.
     pub fn expect_near(&mut self, pid: i32) {
         self.next_try = pid;
     }
@@ -72,7 +73,7 @@ impl Children {
     pub fn own(&mut self) -> Look {
         let listed = self.listed().or_else(|_| children_among_all());
         let pids = match listed {
-            // Those that are hidden by `hidepid` are missing, and there must be some.
+            // An empty list with children left: `hidepid` hides them.
             Ok(pids) if !pids.is_empty() || !matches!(sys::has_children(), Ok(true)) => pids,
             _ => return self.tried(),
         };

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Processes: what `/proc` says of them, who descends from this one, and how all of those end.
+//! Processes: reading `/proc`, finding the descendants of this process, killing them.
 
 pub mod children;
 pub mod pace;

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! How often to look again while something takes its time.
+//! Polling intervals that grow while nothing changes.
 
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What `/proc` says of one process.
+//! One process as `/proc/<pid>` describes it.
 
 use crate::sys;
 use nix::fcntl::{OFlag, openat};
@@ -28,7 +28,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// What names it for good.
+    /// The pid and start time, which no later process shares.
     pub fn name(&self) -> (i32, u64) {
         (self.pid, self.started)
     }
@@ -83,7 +83,7 @@ impl Entry {
         })
     }
 
-    /// What its `stat` says now.
+    /// Reads its `stat`.
     pub fn stat(&self) -> io::Result<Process> {
         let line = self.read("stat")?;
         parse_stat(&line).ok_or_else(|| io::ErrorKind::InvalidData.into())

@@ -7,8 +7,8 @@
 //! Without a cgroup, what holds the program's descendants together is that orphans come back to
 //! their subreaper, so that each of them stays a descendant of this process whatever it does with
 //! sessions and process groups. Each of those descendants is a child of this process, or has an
-//! ancestor that is one. So all are gone when there is no child left, which the kernel knows, and
-//! nobody else.
+//! ancestor that is one. So all are gone when there is no child left: only `ECHILD` from the kernel
+//! proves that.
 
 use super::children::{Children, Look, OfOthers};
 use super::proc_table::{Entry, Process};
@@ -31,24 +31,24 @@ pub enum Progress {
 /// traced, say) must not keep the others alive.
 const MAX_STOP_ROUNDS: u32 = 20;
 
-/// With children left, but nobody to be found who could be killed, the sweep ends after this long.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the sweep goes on while there are children but no process is found that could be killed.
+const NOT_FOUND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A pid and when its process started: [`Process::name`].
 type Name = (i32, u64);
 
-/// Who is left, as one round of stopping found them.
+/// The processes that are left, as one round of stopping found them.
 #[derive(Debug, Default)]
 struct Family {
     /// Children of this process, dead or alive.
     children: BTreeSet<i32>,
-    /// Those of them that are alive for all one knows, and cannot be looked at.
+    /// Children whose `/proc/<pid>` cannot be read. They may be alive.
     unseen: Vec<i32>,
-    /// All that are alive, each behind the one that it was found by.
+    /// Every live process, each after its parent.
     alive: Vec<Process>,
-    /// Whether nobody was new, and all stand still.
+    /// Whether no new process was found, and all are stopped.
     settled: bool,
-    /// Whether there are no other children.
+    /// Whether `children` is known to be complete.
     complete: bool,
 }
 
@@ -56,7 +56,7 @@ struct Family {
 #[derive(Clone, Debug, Default)]
 pub struct Strangers {
     names: BTreeSet<Name>,
-    /// Those that are children of this process and were not waited for.
+    /// The children of this process among them that were not waited for.
     children: BTreeSet<i32>,
 }
 
@@ -107,8 +107,8 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Opens what is needed to find processes, and notes which children this process has already: one
-    /// that becomes muontrap by exec may have some. They are none of its business.
+    /// Opens what is needed to find processes, and notes which children this process has already: a process
+    /// that becomes muontrap by exec may have some, which are left alone.
     pub fn prepare() -> io::Result<Self> {
         let mut sweep = Self::sparing(Strangers::default());
         if sys::has_children()? {
@@ -134,7 +134,7 @@ impl Sweep {
         }
     }
 
-    /// Whom it leaves alone.
+    /// The processes that it leaves alone.
     pub fn strangers(&self) -> &Strangers {
         &self.strangers
     }
@@ -169,7 +169,7 @@ impl Sweep {
         self.lost
     }
 
-    /// Whether the last step found somebody to kill, or has more to look at.
+    /// Whether the last step killed a process, or has more pids to try.
     pub fn has_news(&self) -> bool {
         self.has_news
     }
@@ -220,7 +220,7 @@ impl Sweep {
         family.children = pids.into_iter().filter(|pid| !strange(pid)).collect();
         for &pid in &family.children {
             if self.stopped_unseen.insert(pid) {
-                // Nobody else has the pid of a child. A refusal shows when it is to be killed.
+                // The pid of a child is not reused. EPERM shows when it is to be killed.
                 let _ = sys::kill(pid, libc::SIGSTOP);
                 family.settled = false;
             }
@@ -327,15 +327,15 @@ impl Sweep {
         if !has_targets && !has_children && family.complete {
             return Progress::Gone;
         }
-        // Those who were killed may take their time. Children without anybody to kill are dead ones whom
-        // another process traces, or not to be found.
+        // Processes that were killed may take a while to die. Children that are not among the targets are
+        // zombies that another process traces, or were not found.
         if has_targets {
             self.stuck_since = None;
             return Progress::Waiting;
         }
         self.has_news |= !family.complete;
         let since = *self.stuck_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < PATIENCE {
+        if since.elapsed() < NOT_FOUND_TIMEOUT {
             return Progress::Waiting;
         }
         self.lost = usize::from(!family.complete && self.refused.is_empty());

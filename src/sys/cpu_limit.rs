@@ -25,8 +25,8 @@ impl std::fmt::Debug for CpuLimit {
 impl CpuLimit {
     /// Lifts the limit of this process as far as it may: `None` where there is none.
     ///
-    /// The hard limit is only root's to lift. At that the kernel kills without a warning, so ask for one a
-    /// second earlier.
+    /// Only root may lift the hard limit. At the hard limit the kernel kills without a warning, so the soft limit
+    /// becomes one second less, which gives SIGXCPU first.
     pub fn lift() -> Option<Self> {
         let original = get().ok()?;
         if original.rlim_cur == libc::RLIM_INFINITY {

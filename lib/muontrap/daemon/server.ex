@@ -162,7 +162,7 @@ defmodule MuonTrap.Daemon.Server do
     end
   end
 
-  # A GenServer takes what a callback throws for what it returns.
+  # A GenServer takes a value that a callback throws as the value that it returns.
   defp call(function) do
     function.()
   catch
@@ -234,7 +234,7 @@ defmodule MuonTrap.Daemon.Server do
   defp format(:log, _events), do: []
   defp format(_key, value), do: value
 
-  # The bytes of a frame help nobody.
+  # Output may hold secrets, and is of no use in a report.
   defp without_data({port, {:data, data}}) when is_port(port),
     do: {port, {:data, "#{byte_size(data)} bytes"}}
 

@@ -7,7 +7,7 @@ defmodule MuonTrap.Options.Nearest do
 
   # The name that was meant, for messages about one that does not exist.
 
-  # Of 1. Below, two names have little in common.
+  # The smallest Jaro distance (0 to 1) of two names that count as similar.
   @similar 0.8
 
   @doc "The known names that are most like `name`, or all of them when none is."
