@@ -45,8 +45,7 @@ defmodule MuonTrap.ClosedPortTest do
 
   defp close_port(owner, helper) do
     [guard] = guards(owner)
-    [port] = for port <- Port.list(), Port.info(port, :os_pid) == {:os_pid, helper}, do: port
-    Port.close(port)
+    helper |> port_of() |> Port.close()
     assert_receive {:ended, %Error{step: :helper}}, 10_000
     # The owner lives on, so that it is not its end that ends the guard.
     wait_until(fn -> not Process.alive?(guard) end)

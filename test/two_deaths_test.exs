@@ -92,9 +92,4 @@ defmodule MuonTrap.TwoDeathsTest do
     Process.unlink(daemon)
     daemon
   end
-
-  defp port_of(os_pid) do
-    [port] = for port <- Port.list(), Port.info(port, :os_pid) == {:os_pid, os_pid}, do: port
-    port
-  end
 end

@@ -5,7 +5,7 @@
 //! Sweeps by a helper that is kept from seeing whom it has to kill.
 
 use crate::frames;
-use crate::harness::{Owner, captured, helper_path};
+use crate::harness::{Outcome, Owner, captured, helper_path};
 use crate::processes::{Mark, eventually, status_field};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -49,14 +49,16 @@ fn assert_swept(mut owner: Owner) {
     owner.mark.wait_for(2 + 5);
     owner.send(&frames::input_eof());
     let outcome = owner.finish();
+    assert_ended(&outcome, 0);
+    assert_eq!(outcome.report().swept, 5, "{}", outcome.errors);
+}
+
+/// The program exited with 3, and so many processes that it started are alive.
+#[track_caller]
+fn assert_ended(outcome: &Outcome, survivors: u32) {
     let report = outcome.report();
-    assert_eq!(
-        (report.code, report.survivors),
-        (3, 0),
-        "{}",
-        outcome.errors
-    );
-    assert_eq!(report.swept, 5, "{}", outcome.errors);
+    let ended = (report.code, report.survivors);
+    assert_eq!(ended, (3, survivors), "{}", outcome.errors);
 }
 
 /// A tracer that makes system calls of the helper fail from now on.
@@ -158,14 +160,7 @@ fn hidden_processes_of_its_own_user_are_killed() {
         let directory = tempfile::tempdir().unwrap();
         let script = "\"$SLEEP\" 1000 & (setsid \"$SLEEP\" 1000 &); exit 3";
         let owner = with_hidden_processes(hidepid, directory.path(), script);
-        let outcome = owner.finish();
-        let report = outcome.report();
-        assert_eq!(
-            (report.code, report.survivors),
-            (3, 0),
-            "{}",
-            outcome.errors
-        );
+        assert_ended(&owner.finish(), 0);
     }
 }
 
@@ -180,13 +175,7 @@ fn hidden_processes_of_another_user_are_survivors() {
         owner.send(&frames::input_eof());
         owner.read_to_last();
         let (outcome, mark) = owner.end_with_survivors();
-        let report = outcome.report();
-        assert_eq!(
-            (report.code, report.survivors),
-            (3, 1),
-            "{}",
-            outcome.errors
-        );
+        assert_ended(&outcome, 1);
         assert_eq!(mark.alive().len(), 1);
     }
 }

@@ -6,8 +6,7 @@
 //! the same.
 
 use crate::frames;
-use crate::harness::{Owner, Setup, captured, framed, helper_path, plain};
-use crate::processes::eventually;
+use crate::harness::{Setup, captured, framed, helper_path, plain};
 use crate::sweeping::leaving_one_that_becomes_root;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::termios::{FlowArg, tcflow};
@@ -77,17 +76,11 @@ fn all() -> [Broken; 6] {
     ]
 }
 
-#[track_caller]
-fn status(mut owner: Owner) -> i32 {
-    eventually("the helper exits", || owner.has_exited());
-    owner.end().status.code().unwrap()
-}
-
 #[test]
 fn a_program_that_is_not_there() {
     for Broken { kind, fd, .. } in all() {
         let owner = plain(&[]).program(&["no-such-program"]).errors(fd).start();
-        assert_eq!(status(owner), 127, "{kind}");
+        assert_eq!(owner.exit_status(), 127, "{kind}");
     }
 }
 
@@ -98,7 +91,7 @@ fn mistakes_on_the_command_line() {
         for flags in [&["--bogus"][..], &["--uid", "no-such-user"], &["-k", &long]] {
             let fd = fd.try_clone().unwrap();
             let owner = plain(flags).program(&["true"]).errors(fd).start();
-            assert_eq!(status(owner), 125, "{kind}");
+            assert_eq!(owner.exit_status(), 125, "{kind}");
         }
     }
 }
@@ -108,7 +101,7 @@ fn a_stdin_that_cannot_be_closed() {
     for Broken { kind, fd, .. } in all() {
         let shell = ["sh", "-c", "exec \"$@\" </dev/null", "sh"];
         let setup = plain(&[]).program(&["true"]).via(&shell);
-        assert_eq!(status(setup.errors(fd).start()), 125, "{kind}");
+        assert_eq!(setup.errors(fd).start().exit_status(), 125, "{kind}");
     }
 }
 
@@ -168,7 +161,7 @@ fn a_protocol_error_stops_the_program() {
     for Broken { kind, fd, .. } in all() {
         let mut owner = stubborn(&["-k", "100"]).errors(fd).start_until("ready");
         owner.send(&frames::frame(0x77, b""));
-        assert_eq!(status(owner), 125, "{kind}");
+        assert_eq!(owner.exit_status(), 125, "{kind}");
     }
 }
 

@@ -21,19 +21,13 @@ const STOP_SIGNALS: [Signal; 4] = [
     Signal::SIGHUP,
 ];
 
-#[track_caller]
-fn ends(mut owner: Owner) -> i32 {
-    eventually("the helper exits", || owner.has_exited());
-    owner.end().status.code().unwrap()
-}
-
 #[test]
 fn a_signal_ends_it_after_a_failure() {
     for signal in STOP_SIGNALS {
         let mut owner = framed(&[]).program(&["/no/such"]).start();
         owner.read_to_last();
         owner.signal_helper(signal);
-        assert_eq!(ends(owner), 127, "{signal}");
+        assert_eq!(owner.exit_status(), 127, "{signal}");
     }
 }
 
@@ -43,7 +37,7 @@ fn a_signal_ends_it_after_the_end() {
         let mut owner = captured(&[]).sh("exit 3").start();
         owner.read_to_last();
         owner.signal_helper(signal);
-        assert_eq!(ends(owner), 3, "{signal}");
+        assert_eq!(owner.exit_status(), 3, "{signal}");
     }
 }
 
@@ -52,7 +46,7 @@ fn it_stops_reading_after_a_failure() {
     let mut owner = framed(&[]).program(&["/no/such"]).start();
     owner.read_to_last();
     owner.output = None;
-    assert_eq!(ends(owner), 127);
+    assert_eq!(owner.exit_status(), 127);
 }
 
 #[test]
@@ -91,7 +85,7 @@ fn each_way(setup: impl Fn() -> Setup, waits: impl Fn(&Owner) -> bool) {
     let mut owner = setup().start();
     eventually("it waits", || waits(&owner));
     owner.output = None;
-    assert_eq!(ends(owner), 125);
+    assert_eq!(owner.exit_status(), 125);
 }
 
 fn catches_sigterm(pid: i32) -> bool {

@@ -306,6 +306,13 @@ impl Owner {
         (outcome, self.mark.clone())
     }
 
+    /// Waits until the helper exits although its stdin is open, and returns its exit status.
+    #[track_caller]
+    pub fn exit_status(mut self) -> i32 {
+        eventually("the helper exits", || self.has_exited());
+        self.end().status.code().unwrap()
+    }
+
     /// Whether the helper has exited.
     pub fn has_exited(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

@@ -51,6 +51,13 @@ defmodule MuonTrap.Test.OS do
     end
   end
 
+  @doc "The port whose process has this pid."
+  @spec port_of(pos_integer()) :: port()
+  def port_of(pid) do
+    [port] = for port <- Port.list(), Port.info(port, :os_pid) == {:os_pid, pid}, do: port
+    port
+  end
+
   @doc "Whether a process is there and is not a zombie."
   @spec alive?(pos_integer()) :: boolean()
   def alive?(pid), do: state(pid) not in [nil, "Z", "X"]
