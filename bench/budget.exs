@@ -105,7 +105,7 @@ defmodule Bench.Budget do
   defp traced(helper, folder, options, fun) do
     log = Path.join(folder, "strace")
     wrapper = Path.join(folder, "muontrap")
-    words = Enum.join(["strace", "-o", log | options] ++ [helper], " ")
+    words = Enum.join(["strace", "-o", log | options] ++ ["'#{helper}'"], " ")
     File.write!(wrapper, "#!/bin/sh\nexec #{words} \"$@\"\n")
     File.chmod!(wrapper, 0o755)
     Application.put_env(:muontrap, :helper, wrapper)

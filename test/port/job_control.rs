@@ -15,7 +15,7 @@ use std::path::Path;
 fn shell() -> Terminal {
     let bash = plain(&["--norc", "--noprofile", "-i"]).helper(Path::new("/bin/bash"), None);
     let bash = bash.env("HELPER", helper_path()).env("PS1", "next: ");
-    let mut terminal = Terminal::start(bash.env("HISTFILE", "/dev/null"));
+    let mut terminal = Terminal::start(bash.env("HISTFILE", "/dev/null").env("TERM", "xterm"));
     terminal.read_until("next: ");
     terminal
 }
