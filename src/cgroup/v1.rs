@@ -112,6 +112,10 @@ fn name_all_denied(refusal: Refusal, wanted: &[&Hierarchy], request: &Request) -
     let names: Vec<String> = denied
         .map(|hierarchy| hierarchy.controllers.join(","))
         .collect();
+    // Something else than the permissions of the directories refused it, such as a security module.
+    if names.is_empty() {
+        return Refusal::Failed(failure);
+    }
     let doctor = advice::doctor(&names, request);
     Refusal::Failed(Failure {
         message: format!(
@@ -213,6 +217,23 @@ mod tests {
             spare,
             ["", "freezer", "name=systemd", "memory", "cpu,cpuacct"]
         );
+    }
+
+    #[test]
+    fn a_refusal_without_a_directory_that_is_out_of_reach_stays_as_it_is() {
+        let root = tempfile::tempdir().expect("a folder");
+        let mount = root.path().display();
+        let host = Host::from_parts(
+            &format!("35 31 0:32 / {mount} rw - cgroup cgroup rw,memory\n"),
+            "4:memory:/\n",
+        );
+        let wanted: Vec<&Hierarchy> = host.legacy().collect();
+        let failure = Failure::new(Step::Cgroup, "failed to create x").errno(libc::EPERM);
+        let refusal = name_all_denied(Refusal::Failed(failure), &wanted, &Request::default());
+        let Refusal::Failed(failure) = refusal else {
+            panic!("it is not busy")
+        };
+        assert_eq!(failure.message, "failed to create x");
     }
 
     #[test]
