@@ -253,6 +253,16 @@ defmodule MuonTrap.OptionsTest do
       assert refused(:cgroup_path, "/") =~ "root group"
     end
 
+    test "paths and values have to be UTF-8" do
+      for {key, value} <- [
+            cgroup_path: <<"a", 0xFF>>,
+            cgroup_base: <<0xFF, "/a">>,
+            cgroup_sets: [{"memory", "memory.max", <<"1", 0xFF>>}],
+            cgroup: %{cpuset_cpus: <<0xFF>>}
+          ],
+          do: refuses(key, [value])
+    end
+
     test "a path and a base exclude each other" do
       message = "cannot specify both a :cgroup_path and a :cgroup_base"
 

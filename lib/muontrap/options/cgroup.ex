@@ -8,7 +8,7 @@ defmodule MuonTrap.Options.Cgroup do
   # The cgroup options. The helper finds the hierarchies, and translates settings to the version
   # that this host has; here they only get their form.
 
-  import MuonTrap.Options.Text, only: [text?: 1]
+  import MuonTrap.Options.Text, only: [text?: 1, utf8?: 1]
 
   @type setting :: {name :: String.t(), value :: String.t()}
 
@@ -32,6 +32,7 @@ defmodule MuonTrap.Options.Cgroup do
 
   defp check_names(path, names) do
     cond do
+      not String.valid?(path) -> {:error, "it is not valid UTF-8"}
       Enum.any?(names, &(&1 in [".", ".."])) -> :error
       "" in names -> {:error, "there must be one slash between two names, and none at the end"}
       path =~ ~r/[\x00-\x1F\x7F]/ -> {:error, "it has a control character in it"}
@@ -74,7 +75,7 @@ defmodule MuonTrap.Options.Cgroup do
 
   defp set?({controller, name, value}) do
     controller?(controller) and text?(name) and
-      (is_integer(value) or (text?(value) and value != "" and not String.contains?(value, "\n")))
+      (is_integer(value) or (utf8?(value) and value != "" and not String.contains?(value, "\n")))
   end
 
   defp set?(_other), do: false
@@ -188,5 +189,5 @@ defmodule MuonTrap.Options.Cgroup do
   defp boolean(value) when value in [0, 1], do: {:ok, Integer.to_string(value)}
   defp boolean(_other), do: :error
 
-  defp text(value), do: if(text?(value) and value != "", do: {:ok, value}, else: :error)
+  defp text(value), do: if(utf8?(value) and value != "", do: {:ok, value}, else: :error)
 end
