@@ -89,13 +89,7 @@ fn start_while(
     identity.uid.map_or(Ok(()), may_stop)?;
     sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
     let path = program::find(&config.program)?;
-    let cgroup = match &config.cgroup {
-        Some(request) => Some(Cgroup::create_while(&Host::detect()?, request, wait)?),
-        None => None,
-    };
-    if let Some(cgroup) = &cgroup {
-        emergency::note_cgroup(cgroup.place());
-    }
+    let cgroup = create_cgroup(config, wait)?;
     emergency::rehearse("setup");
     let mut attempt = Attempt {
         config,
@@ -115,9 +109,6 @@ fn start_while(
         Ok((pid, input, reactor)) => {
             emergency::note_start(pid);
             sweep.expect_group(pid);
-            if let Some(terminal) = &mut attempt.terminal {
-                terminal.note_start(pid);
-            }
             emergency::rehearse("started");
             Ok(Running {
                 pid,
@@ -131,9 +122,6 @@ fn start_while(
             })
         }
         Err(failure) => {
-            if let Some(terminal) = &mut attempt.terminal {
-                terminal.take_back();
-            }
             if let Some(cgroup) = cgroup {
                 cgroup.discard();
             }
@@ -142,7 +130,16 @@ fn start_while(
     }
 }
 
-/// What is ready when only the program is missing.
+fn create_cgroup(config: &Config, wait: &dyn Wait) -> Result<Option<Cgroup>, Failure> {
+    let Some(request) = &config.cgroup else {
+        return Ok(None);
+    };
+    let cgroup = Cgroup::create_while(&Host::detect()?, request, wait)?;
+    emergency::note_cgroup(cgroup.place());
+    Ok(Some(cgroup))
+}
+
+/// Everything that is prepared before the fork.
 struct Attempt<'a> {
     config: &'a Config,
     commands: BorrowedFd<'static>,
@@ -172,7 +169,7 @@ impl Attempt<'_> {
         )
         .map_err(|error| failed("watch descriptors", &error))?;
         let environment = environment::decoded();
-        let pid = spawn::spawn(&Plan {
+        let spawned = spawn::spawn(&Plan {
             terminal: self.terminal.as_mut().and_then(Terminal::lend_at_start),
             path: self.path,
             argv: &config.argv,
@@ -183,8 +180,14 @@ impl Attempt<'_> {
             cpu_limit: self.signals.cpu_limit(),
             cgroup: self.cgroup,
             stdio: [stdin, stdout, stderr],
-        })?;
-        Ok((pid, input, reactor))
+        });
+        if let Some(terminal) = &mut self.terminal {
+            match spawned {
+                Ok(pid) => terminal.note_start(pid),
+                Err(_) => terminal.take_back(),
+            }
+        }
+        Ok((spawned?, input, reactor))
     }
 }
 

@@ -222,19 +222,7 @@ fn explain(plan: &Plan<'_>, mishap: Mishap) -> Failure {
                 .cgroup
                 .map_or_else(unknown, |cgroup| cgroup.entry_failure(detail.into(), errno));
         }
-        Stage::Exec if plan.cgroup.is_some() && lacks_memory(plan, errno) => {
-            let program = plan.path.to_string_lossy();
-            let message = format!("there is too little memory in the cgroup to execute {program}");
-            Failure::new(Step::Cgroup, message)
-                .path(OsStr::from_bytes(plan.path.to_bytes()))
-                .advice("raise the limit on memory: most programs take a mebibyte or more")
-        }
-        Stage::Exec => {
-            return program::cannot_execute(
-                Path::new(OsStr::from_bytes(plan.path.to_bytes())),
-                errno,
-            );
-        }
+        Stage::Exec => return not_executed(plan, errno),
         Stage::Group => Failure::new(Step::Spawn, "cannot make a process group"),
         Stage::Guard => Failure::new(Step::Spawn, "cannot tie the program to its helper"),
         Stage::Redirect => Failure::new(Step::Spawn, "cannot redirect the program's stdio"),
@@ -270,6 +258,19 @@ fn explain(plan: &Plan<'_>, mishap: Mishap) -> Failure {
         }
     };
     failure.errno(errno)
+}
+
+fn not_executed(plan: &Plan<'_>, errno: i32) -> Failure {
+    let path = Path::new(OsStr::from_bytes(plan.path.to_bytes()));
+    if plan.cgroup.is_none() || !lacks_memory(plan, errno) {
+        return program::cannot_execute(path, errno);
+    }
+    let program = path.display();
+    let message = format!("there is too little memory in the cgroup to execute {program}");
+    Failure::new(Step::Cgroup, message)
+        .errno(errno)
+        .path(path)
+        .advice("raise the limit on memory: most programs take a mebibyte or more")
 }
 
 /// Whether an exec failed for want of memory. The kernel also says so by `E2BIG`, of arguments and an
