@@ -49,7 +49,7 @@ pub struct Relay {
 /// How thoroughly to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thoroughness {
-    /// A short read means that the pipe is empty for now; epoll(7) tells when there is more.
+    /// A short read means that the pipe may be empty for now; epoll(7) tells when there is more.
     UntilShort,
     /// Nobody writes any more, so only end of file or `EAGAIN` proves that nothing is left.
     UntilEmpty,
@@ -239,7 +239,9 @@ impl Stream {
             Ok(count) => {
                 self.bytes += count as u64;
                 self.left = self.left.map(|left| left.saturating_sub(count as u64));
-                if count < limit && thoroughness == Thoroughness::UntilShort {
+                let is_short = count < limit && thoroughness == Thoroughness::UntilShort;
+                // With O_DIRECT, a read takes one write and no more: pipe(2).
+                if is_short && sys::bytes_waiting(fd)? == 0 {
                     ready.clear(self.source);
                 }
             }

@@ -231,3 +231,22 @@ fn a_program_that_closes_its_stdout_early_lives_on() {
     owner.send(&frames::input_eof());
     assert_eq!(owner.finish().code(), 4);
 }
+
+#[test]
+fn writes_that_are_read_one_by_one_do_not_wait_for_more() {
+    // What was written with O_DIRECT comes one write for each read, however much room there is: pipe(2).
+    let mut owner = captured(&["--stdio-window", "2"])
+        .sh("printf 'a\\nb\\nc\\n' | dd bs=2 oflag=direct 2>/dev/null; exec sleep 1000")
+        .start();
+    owner.acks = false;
+    owner.read_until("a\n");
+    eventually("all is written", || {
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", owner.program));
+        name.is_ok_and(|name| name == "sleep\n")
+    });
+    owner.acks = true;
+    owner.ack_all();
+    owner.read_until("c\n");
+    owner.send(&frames::stop());
+    assert_eq!(owner.finish().text(), "a\nb\nc\n");
+}
