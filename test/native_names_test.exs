@@ -66,6 +66,13 @@ defmodule MuonTrap.NativeNamesTest do
         script = ~S(tr '\0' '\n' </proc/$$/cmdline | head -n 1)
         assert {arg0, 0} = cmd.("sh", ["-c", script], arg0: name)
         assert arg0 == name <> "\n"
+
+        # What is not UTF-8 cannot be told from Latin-1.
+        if String.valid?(name) do
+          error = catch_error(cmd.("missing", [], []))
+          explain = [error, "missing", :cmd]
+          assert SecondBeam.call(second, MuonTrap.ExecError, :explain, explain) =~ directory
+        end
       end
     end
   end

@@ -40,7 +40,9 @@ defmodule MuonTrap.ExecError do
     do: "there is no program #{show(command)}" <> advice(command, context)
 
   def explain(:enoent, command, context) do
-    "there is no program #{show(command)} in PATH, which is #{show(System.get_env("PATH", ""))}" <>
+    path = hd(Native.getenv(~c"PATH") || [""])
+
+    "there is no program #{show(command)} in PATH, which is #{show(path)}" <>
       advice(command, context)
   end
 
