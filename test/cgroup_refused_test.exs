@@ -291,7 +291,7 @@ defmodule MuonTrap.CgroupRefusedTest do
       # And what can be done about it.
       assert text =~ "chown"
 
-      if version("pids") == :v1 and version("memory") == :v1 do
+      if version("pids") == version("memory") do
         sets = ["--set=pids.max=9", "--set=memory.max=33554432"]
         assert {text, 125} = helper_as_nobody(folder, sets ++ args)
         assert text =~ "no permission for memory, pids: "

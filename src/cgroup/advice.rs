@@ -166,15 +166,23 @@ pub(super) fn thaw(version: Version, frozen: &Path) -> String {
     }
 }
 
-/// The command line of the doctor for these controllers, with the path of this program.
+/// The command that says all that is needed for these controllers.
 pub(super) fn doctor(controllers: &[String], request: &Request) -> String {
-    let helper = std::env::current_exe().unwrap_or_else(|_| "muontrap".into());
     let base = request.group.rsplit_once('/').map(|(base, _)| base);
     let base = base.filter(|base| !base.is_empty());
+    let base = base.unwrap_or(&request.group);
+    let need = match controllers {
+        [] => String::new(),
+        names => format!(" --need {}", names.join(",")),
+    };
     format!(
-        "`{} doctor --need {} --base {}` has the commands for all of them",
-        helper.display(),
-        controllers.join(","),
-        base.unwrap_or(&request.group)
+        "`{}{need} --base {base}` has the commands for all that is missing",
+        doctor_command()
     )
+}
+
+/// The doctor, by the path of this program: there may be no Mix here.
+pub fn doctor_command() -> String {
+    let helper = std::env::current_exe().unwrap_or_else(|_| "muontrap".into());
+    format!("{} doctor", helper.display())
 }

@@ -39,6 +39,7 @@ mod kill;
 mod lock;
 mod mounts;
 mod owner;
+mod permission;
 mod place;
 mod request;
 mod settings;
@@ -54,6 +55,7 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+pub use advice::doctor_command;
 pub use clean::{CleanReport, apply, clean};
 pub use controllers::is_controller;
 pub use dry_run::{Outlook, deepest_existing, dry_run, is_writable};
@@ -160,12 +162,12 @@ impl Cgroup {
             .map_or_else(unknown, |group| group.entry_failure(errno))
     }
 
-    /// v2: the directory, for `CLONE_INTO_CGROUP`
+    /// v2 alone: the directory, for `CLONE_INTO_CGROUP`
     /// ([clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html)).
     pub fn directory_fd(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            Self::V1(_) => None,
-            Self::V2(held) => held.groups.first().map(group::Group::dir),
+        match self.held().groups.as_slice() {
+            [group] if group.hierarchy.version == Version::V2 => Some(group.dir()),
+            _ => None,
         }
     }
 
@@ -245,6 +247,10 @@ impl Cgroup {
 fn suffices(host: &Host, unified: &Hierarchy, request: &Request) -> bool {
     if host.legacy().next().is_none() {
         return true;
+    }
+    // What is only to be held together is held by v1 where v2 is out of reach.
+    if request.controllers.is_empty() && request.settings.is_empty() {
+        return false;
     }
     // v2 always has what these are for, but here it is v1 that has them by name.
     let mut controllers = request.controllers.iter();

@@ -15,6 +15,7 @@ use super::group::{Group, Trail};
 use super::held::Held;
 use super::lock::Refusal;
 use super::mounts::{Hierarchy, Host, Version};
+use super::permission;
 use super::request::Request;
 use super::settings::needed;
 use crate::error::{Failure, Step};
@@ -33,7 +34,8 @@ pub(super) fn create(
     let mut trail = Trail::default();
     for hierarchy in &wanted {
         let group = Group::make(hierarchy, request, &mut trail, since);
-        groups.push(group.map_err(|refusal| name_all_denied(refusal, &wanted, request))?);
+        let named = |refusal| permission::name_all(refusal, request, || denied(&wanted, request));
+        groups.push(group.map_err(named)?);
     }
     let mut refusal = None;
     for hierarchy in spare {
@@ -48,7 +50,8 @@ pub(super) fn create(
         }
     }
     if groups.is_empty() {
-        return Err(refusal.unwrap_or_else(no_hierarchy).into());
+        let refusal = refusal.unwrap_or_else(no_hierarchy);
+        return Err(permission::name_all(refusal.into(), request, Vec::new));
     }
     let mut held = Held::new(Version::V1, groups);
     let prepared = prepare(&mut held, request, wait);
@@ -98,34 +101,14 @@ pub(super) fn hierarchies<'a>(
     Ok((wanted, spare))
 }
 
-/// All controllers that are out of reach at once, not only the first.
-fn name_all_denied(refusal: Refusal, wanted: &[&Hierarchy], request: &Request) -> Refusal {
-    let Refusal::Failed(failure) = refusal else {
-        return refusal;
-    };
-    if !matches!(failure.errno, libc::EACCES | libc::EPERM) {
-        return Refusal::Failed(failure);
-    }
+/// The controllers whose hierarchies are out of reach.
+fn denied(wanted: &[&Hierarchy], request: &Request) -> Vec<String> {
     let denied =
         |hierarchy: &&&Hierarchy| !is_writable(&deepest_existing(hierarchy, &request.group));
     let denied = wanted.iter().filter(denied);
-    let names: Vec<String> = denied
+    denied
         .map(|hierarchy| hierarchy.controllers.join(","))
-        .collect();
-    // Something else than the permissions of the directories refused it, such as a security module.
-    if names.is_empty() {
-        return Refusal::Failed(failure);
-    }
-    let doctor = advice::doctor(&names, request);
-    Refusal::Failed(Failure {
-        message: format!(
-            "no permission for {}: {}",
-            names.join(", "),
-            failure.message
-        ),
-        advice: format!("{}; {doctor}", failure.advice),
-        ..failure
-    })
+        .collect()
 }
 
 /// One group more, to hold the processes together. Where that is refused, the next may do.
@@ -229,7 +212,9 @@ mod tests {
         );
         let wanted: Vec<&Hierarchy> = host.legacy().collect();
         let failure = Failure::new(Step::Cgroup, "failed to create x").errno(libc::EPERM);
-        let refusal = name_all_denied(Refusal::Failed(failure), &wanted, &Request::default());
+        let request = Request::default();
+        let denied = || denied(&wanted, &request);
+        let refusal = permission::name_all(Refusal::Failed(failure), &request, denied);
         let Refusal::Failed(failure) = refusal else {
             panic!("it is not busy")
         };

@@ -16,6 +16,7 @@ use super::group::{Group, Trail, failed};
 use super::held::Held;
 use super::lock::Refusal;
 use super::mounts::{Hierarchy, Version};
+use super::permission;
 use super::request::Request;
 use super::settings::needed;
 use super::translate::Write;
@@ -33,8 +34,10 @@ pub(super) fn create(
     if !needed.is_empty() {
         check_offered(unified, &needed)?;
     }
+    let named =
+        |refusal| permission::name_all(refusal, request, || needed.iter().cloned().collect());
     let mut trail = Trail::default();
-    let group = Group::make(unified, request, &mut trail, since)?;
+    let group = Group::make(unified, request, &mut trail, since).map_err(named)?;
     let mut held = Held::new(Version::V2, vec![group]);
     let prepared = prepare(&mut held, request, &needed, wait);
     // While the group is still ours.
@@ -48,12 +51,18 @@ fn prepare(
     request: &Request,
     needed: &BTreeSet<String>,
     wait: &dyn Wait,
-) -> Result<(), Failure> {
-    held.groups[0].check_entry()?;
+) -> Result<(), Refusal> {
+    let named = |failure: Failure, controllers: Vec<String>| {
+        permission::name_all(failure.into(), request, || controllers)
+    };
+    let entry = held.groups[0].check_entry();
+    entry.map_err(|failure| named(failure, needed.iter().cloned().collect()))?;
     held.take_over(request, wait)?;
-    enable(&held.groups[0], request, needed)?;
+    let missing = missing(&held.groups[0], needed)?;
+    let enabled = enable(&held.groups[0], request, &missing);
+    enabled.map_err(|failure| named(failure, missing))?;
     held.furnish(request)?;
-    held.open_entries()
+    Ok(held.open_entries()?)
 }
 
 pub(super) fn check_offered(unified: &Hierarchy, needed: &BTreeSet<String>) -> Result<(), Failure> {
@@ -72,13 +81,18 @@ pub(super) fn check_offered(unified: &Hierarchy, needed: &BTreeSet<String>) -> R
         .advice(advice::boot(missing, &unified.mount_point)))
 }
 
-/// Passes the controllers on, from the top down, where they are not already.
-fn enable(group: &Group, request: &Request, needed: &BTreeSet<String>) -> Result<(), Failure> {
+/// The controllers that the group does not have yet.
+fn missing(group: &Group, needed: &BTreeSet<String>) -> Result<Vec<String>, Failure> {
     if needed.is_empty() {
-        return Ok(());
+        return Ok(vec![]);
     }
     let has = words(&group.path.join("cgroup.controllers"))?;
-    let missing: Vec<&String> = needed.iter().filter(|name| !has.contains(name)).collect();
+    let missing = needed.iter().filter(|name| !has.contains(name));
+    Ok(missing.cloned().collect())
+}
+
+/// Passes controllers on, from the top down, where they are not already.
+fn enable(group: &Group, request: &Request, missing: &[String]) -> Result<(), Failure> {
     if missing.is_empty() {
         return Ok(());
     }

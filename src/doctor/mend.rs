@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::facts::{Facts, Setting};
 use super::json::Json;
 use super::kernel::{boot, kernel_options, mount_v1, nerves_v1, v1_name, v2_name};
-use crate::cgroup::{Hierarchy, Host, is_controller};
+use crate::cgroup::{Hierarchy, Host, doctor_command, is_controller};
 use crate::error::Failure;
 
 /// `CAP_SYS_ADMIN`, which mounting takes.
@@ -64,7 +64,7 @@ impl Case<'_> {
     pub fn mends(&self, failure: &Failure) -> Vec<Mend> {
         match failure.errno {
             libc::EROFS => self.read_only(),
-            libc::EACCES | libc::EPERM => self.delegate(),
+            libc::EACCES | libc::EPERM => self.delegate(failure),
             libc::EBUSY => self.no_internal_processes(failure),
             libc::ENOENT if self.host.hierarchies.is_empty() => self.mount_something(),
             libc::ENOENT => self.missing_controller(&self.missing_name(failure)),
@@ -168,10 +168,13 @@ impl Case<'_> {
     }
 
     /// The group belongs to somebody else.
-    fn delegate(&self) -> Vec<Mend> {
-        let v1 = self.host.legacy().next().is_some();
+    fn delegate(&self, failure: &Failure) -> Vec<Mend> {
+        let hybrid = self.host.legacy().next().is_some();
+        let on_v2 = Path::new(&failure.path).starts_with(self.unified_point());
         match self.facts.setting {
-            _ if v1 => vec![self.chown_v1()],
+            // Its controllers are not on v1. Where it is wanted for none, the freezer of v1 does as well.
+            _ if hybrid && on_v2 && !self.pluses().is_empty() => vec![self.chown_v2()],
+            _ if hybrid => vec![self.chown_v1()],
             Setting::Container if self.is_read_only() => self.container(),
             Setting::Container if self.below_another() => vec![self.entrypoint()],
             Setting::Systemd => self.systemd(),
@@ -193,8 +196,11 @@ impl Case<'_> {
                 format!("[Service]\n{user}Delegate=yes\nDelegateSubgroup=main"),
             ),
             Mend::new(
-                "a shell: start what uses MuonTrap in place of COMMAND; `muontrap doctor` in its place tells \
-                 the cgroup_base",
+                format!(
+                    "a shell: start what uses MuonTrap in place of COMMAND; `{}` in its place tells the \
+                     cgroup_base",
+                    doctor_command()
+                ),
                 format!(
                     "systemd-run --user --scope -p Delegate=yes sh -c 'g={point}$(sed -n s/^0:://p \
                      /proc/self/cgroup) && mkdir $g/main && echo $$ > $g/main/cgroup.procs && exec COMMAND'"
