@@ -67,6 +67,38 @@ defmodule MuonTrap.ErrorTest do
     assert Error.from_failed(%{@failed | advice: advice}).advice == advice
   end
 
+  # What a BEAM with these applications in its code path says.
+  defp advice(applications) do
+    code = """
+    failed = %{step: "cgroup", path: "", errno: 0, message: "no", exit_status: 125,
+      advice: "first; `/opt/my app/muontrap doctor --need memory --base b` has the commands"}
+    IO.puts(MuonTrap.Error.from_failed(failed).advice)
+    IO.puts(MuonTrap.Helper.start_error("/no/muontrap", :enoent).advice)
+    """
+
+    paths = Enum.flat_map(applications, &["-pa", Application.app_dir(&1, "ebin")])
+
+    eval =
+      "{ok, _} = application:ensure_all_started(elixir), " <>
+        "'Elixir.Code':eval_string(list_to_binary(os:getenv(\"CODE\"))), halt()."
+
+    args = ["-noshell" | paths] ++ ["-eval", eval]
+    {text, 0} = System.cmd("erl", args, env: [{"CODE", code}])
+    String.split(text, "\n", trim: true)
+  end
+
+  test "advice speaks of Mix where there is one" do
+    assert [doctor, build] = advice([:elixir, :muontrap, :mix])
+    assert doctor == "first; `mix muontrap.doctor --need memory --base b` has the commands"
+    assert build =~ ~r/^mix compile builds it; MUONTRAP_HELPER or /
+  end
+
+  test "advice does not speak of Mix where there is none, as in a release" do
+    assert [doctor, build] = advice([:elixir, :muontrap])
+    assert doctor =~ "`/opt/my app/muontrap doctor --need memory --base b` has"
+    assert build =~ ~r/^MUONTRAP_HELPER or /
+  end
+
   test "a rare errno is a number" do
     assert Error.from_failed(%{@failed | errno: 4095}).errno == 4095
     assert Exception.message(Error.from_failed(%{@failed | errno: 4095})) =~ ": errno 4095"

@@ -26,7 +26,7 @@ defmodule MuonTrap.Error do
   `:enoent` or `:eacces`, as with `System.cmd/3`.
   """
 
-  alias MuonTrap.{Errno, Text}
+  alias MuonTrap.{Errno, Helper, Text}
 
   @typedoc """
   What failed:
@@ -93,7 +93,7 @@ defmodule MuonTrap.Error do
       path: presence(failed.path),
       errno: Errno.name(failed.errno),
       message: in_words_of_options(failed.message),
-      advice: failed.advice |> in_words_of_options() |> presence(),
+      advice: failed.advice |> in_words_of_options() |> with_mix() |> presence(),
       exit_status: failed.exit_status
     }
   end
@@ -117,6 +117,13 @@ defmodule MuonTrap.Error do
     Regex.replace(@flag, text, fn _flag, name ->
       @options[name] || ":" <> String.replace(name, "-", "_")
     end)
+  end
+
+  # The helper names its own doctor, by its path.
+  @doctor ~r/`[^`]*muontrap doctor(?=[ `])/
+
+  defp with_mix(advice) do
+    if Helper.mix?(), do: Regex.replace(@doctor, advice, "`mix muontrap.doctor"), else: advice
   end
 
   # A message may name the path already, with U+FFFD for what is not UTF-8.

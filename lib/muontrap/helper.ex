@@ -131,10 +131,14 @@ defmodule MuonTrap.Helper do
       errno: :enoent,
       message: "the helper program muontrap is missing",
       advice:
-        "mix compile builds it; MUONTRAP_HELPER or config :muontrap, helper: \"/path\" " <>
-          "say where a ready-built one is"
+        if(mix?(), do: "mix compile builds it; ", else: "") <>
+          "MUONTRAP_HELPER or config :muontrap, helper: \"/path\" say where a ready-built one is"
     }
   end
+
+  @doc "Whether there is a Mix to give advice about. A release has none."
+  @spec mix?() :: boolean()
+  def mix?, do: Code.ensure_loaded?(Mix)
 
   @doc "What to say about the helper of a session that ended without saying how its program did."
   @spec lost_error(MuonTrap.Port.t(), non_neg_integer() | nil) :: Error.t()
