@@ -30,6 +30,7 @@ mod block;
 mod clean;
 mod controllers;
 mod convert;
+mod directories;
 mod dry_run;
 mod freeze;
 mod fs;

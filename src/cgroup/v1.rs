@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use super::advice;
 use super::controllers::{is_controller, misspelt};
+use super::directories::Trail;
 use super::dry_run::{deepest_existing, is_writable};
-use super::group::{Group, Trail};
+use super::group::Group;
 use super::held::Held;
 use super::lock::Refusal;
 use super::mounts::{Hierarchy, Host, Version};

@@ -11,8 +11,9 @@ use std::time::Instant;
 
 use super::advice;
 use super::controllers::{is_controller, misspelt};
+use super::directories::Trail;
 use super::fs::{read, write};
-use super::group::{Group, Trail, failed};
+use super::group::{Group, failed};
 use super::held::Held;
 use super::lock::Refusal;
 use super::mounts::{Hierarchy, Version};
