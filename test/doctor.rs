@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+#[path = "port/executable.rs"]
+mod executable;
+
 const HELPER: &str = env!("CARGO_BIN_EXE_muontrap");
 const AS_NOBODY: &str = "setpriv --reuid 65534 --regid 65534 --clear-groups";
 
@@ -40,10 +43,9 @@ fn doctor(words: &[&str]) -> Outcome {
 fn script(text: &str) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
     let everybody = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(folder.path(), everybody.clone()).expect("permissions");
+    fs::set_permissions(folder.path(), everybody).expect("permissions");
     let copy = folder.path().join("muontrap");
-    fs::copy(HELPER, &copy).expect("copy");
-    fs::set_permissions(&copy, everybody).expect("permissions");
+    executable::copy(HELPER, &copy, 0o755);
     let doctor = format!("{} doctor", copy.display());
     let mut command = Command::new("sh");
     command.args(["-c", &format!("exec 2>&1\n{text}")]);
@@ -148,8 +150,7 @@ fn the_command_line() {
 fn a_program_of_this_name_can_still_be_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = folder.path().join("doctor");
-    fs::write(&program, "#!/bin/sh\nexit 7\n").expect("write");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("permissions");
+    executable::write(&program, "#!/bin/sh\nexit 7\n", 0o755);
     let mut command = Command::new(HELPER);
     command.args(["--", "doctor"]).env("PATH", folder.path());
     let mut child = command.stdin(Stdio::piped()).spawn().expect("spawn");

@@ -4,6 +4,7 @@
 
 //! Sweeps by a helper that is kept from seeing whom it has to kill.
 
+use crate::executable;
 use crate::frames;
 use crate::harness::{Outcome, Owner, captured, helper_path};
 use crate::processes::{Mark, eventually, status_field};
@@ -131,14 +132,12 @@ fn no_look_at_processes_succeeds_at_all() {
 fn with_hidden_processes(hidepid: &str, directory: &Path, script: &str) -> Owner {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
     let helper = directory.join("muontrap");
-    fs::copy(helper_path(), &helper).unwrap();
+    executable::copy(helper_path(), &helper, 0o755);
     // One that may not be read is not dumpable, and so hidden from its own user.
     let unreadable = directory.join("sleep");
-    fs::copy("/bin/sleep", &unreadable).unwrap();
-    fs::set_permissions(&unreadable, fs::Permissions::from_mode(0o711)).unwrap();
+    executable::copy("/bin/sleep", &unreadable, 0o711);
     let root = directory.join("root");
-    fs::copy(crate::odd_programs::path(), &root).unwrap();
-    fs::set_permissions(&root, fs::Permissions::from_mode(0o4755)).unwrap();
+    executable::copy(crate::odd_programs::path(), &root, 0o4755);
     let mount = format!(
         "mount -t proc -o hidepid={hidepid} proc /proc || exit 99
         exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\""

@@ -4,13 +4,14 @@
 
 //! Finding and executing the program: no shell is ever asked, and every refusal has its errno.
 
+use crate::executable;
 use crate::frames::Failed;
 use crate::harness::{Setup, captured, plain};
 use crate::processes::eventually;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -35,8 +36,7 @@ impl Directory {
     fn file(&self, name: &str, content: impl AsRef<[u8]>, mode: u32) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, content).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        executable::write(&path, content, mode);
         path
     }
 }

@@ -5,12 +5,12 @@
 //! A helper that waits, and whose owner does not want it any more: while the program is not started yet, and
 //! when all is over.
 
+use crate::executable;
 use crate::frames::{self, Frame};
 use crate::harness::{Outcome, Owner, Setup, captured, framed};
 use crate::processes::{Mark, eventually, state, status_field};
 use nix::sys::signal::Signal;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -138,8 +138,7 @@ impl Silent {
         let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = directory.path().join(name);
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            executable::write(&path, text, 0o755);
         };
         write(
             "getent",

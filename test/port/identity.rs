@@ -6,6 +6,7 @@
 //!
 //! The switch itself takes root to be tested. That it is refused to others is tested with any user.
 
+use crate::executable;
 use crate::harness::{Outcome, Setup, captured, helper_path};
 use crate::processes::field;
 use nix::unistd::{Gid, Uid};
@@ -189,8 +190,7 @@ fn the_program_has_to_be_allowed_where_it_is() {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
     let script = directory.path().join("script");
-    fs::write(&script, "#!/bin/sh\n").unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    executable::write(&script, "#!/bin/sh\n", 0o755);
     let cd = directory.path().to_str().unwrap();
     let outcome = status(&["--uid", "12345", "--cd", cd]).run();
     assert_eq!(outcome.failure().step, "cd");
@@ -229,7 +229,7 @@ impl Unprivileged {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let helper = directory.path().join("muontrap");
-        fs::copy(helper_path(), &helper).unwrap();
+        executable::copy(helper_path(), &helper, 0o755);
         let user = if is_root() {
             NOBODY
         } else {

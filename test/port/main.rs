@@ -13,6 +13,7 @@ mod blind;
 mod containment;
 mod diagnostics;
 mod exec;
+mod executable;
 mod failing_loop;
 mod flow;
 mod frames;

@@ -4,6 +4,7 @@
 
 //! Whom the sweep takes, and whom it does not.
 
+use crate::executable;
 use crate::frames;
 use crate::harness::{Setup, captured, framed, helper_path, pid_of, plain};
 use crate::processes::{Mark, eventually, is_alive, status_field};
@@ -154,9 +155,8 @@ pub fn leaving_one_that_becomes_root() -> (TempDir, Setup) {
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let helper = directory.path().join("muontrap");
     let root = directory.path().join("root");
-    fs::copy(helper_path(), &helper).unwrap();
-    fs::copy(crate::odd_programs::path(), &root).unwrap();
-    fs::set_permissions(&root, fs::Permissions::from_mode(0o4755)).unwrap();
+    executable::copy(helper_path(), &helper, 0o755);
+    executable::copy(crate::odd_programs::path(), &root, 0o4755);
     let setup = captured(&[])
         .sh("\"$ROOT\" & sleep 1000 & read x; exit 3")
         .env("ROOT", &root)
