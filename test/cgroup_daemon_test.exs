@@ -250,7 +250,7 @@ defmodule MuonTrap.CgroupDaemonTest do
 
           test = self()
           into = %MuonTrap.Test.Callback{fun: fn _ -> send(test, freeze(group, true)) end}
-          opts = [cgroup_path: group <> "/y", timeout: 500, into: into] ++ opts
+          opts = [cgroup_path: group <> "/y", timeout: 3000, into: into] ++ opts
 
           error =
             assert_raise Error, fn ->
