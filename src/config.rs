@@ -9,35 +9,75 @@ use crate::error::{Failure, Step};
 use crate::flags::Flags;
 use crate::identity::Request;
 use crate::transport::Transport;
+use crate::wire::notice::Notices;
 use nix::sys::signal::Signal;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::str::FromStr;
 use std::time::Duration;
 
-const DEFAULT_DELAY: Duration = Duration::from_millis(500);
-const DEFAULT_WINDOW: u32 = 10_240;
+pub(crate) const DEFAULT_DELAY: Duration = Duration::from_millis(500);
+pub(crate) const DEFAULT_WINDOW: u32 = 10_240;
 const MAX_SIGNAL: i32 = 64;
 
-/// What happens to the program's output streams.
+/// Where the program's stdin comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capture {
-    /// `--capture-output`
-    pub stdout: bool,
-    /// `--capture-stderr`: stderr goes where stdout goes.
-    pub stderr: bool,
-    /// `--capture-stderr-only`
-    pub stderr_only: bool,
+pub enum Stdin {
+    /// A pipe that the session writes to.
+    Pipe,
+    /// `/dev/null`.
+    Null,
+    /// muontrap's own.
+    Inherit,
+}
+
+/// Where one of the program's output streams goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A pipe that the session reads and sends to the owner.
+    Capture,
+    /// `/dev/null`.
+    Null,
+    /// muontrap's own of this number.
+    Inherit,
+    /// stderr only: wherever the program's stdout goes.
+    Stdout,
+    /// stderr only: muontrap's own stdout.
+    OwnStdout,
+}
+
+/// The program's standard streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
+pub struct Streams {
+    pub stdin: Stdin,
+    pub stdout: Output,
+    pub stderr: Output,
+}
+
+/// How the program's file is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// As a shell does: a name with a slash is a path, any other is looked for in muontrap's `PATH`.
+    Shell,
+    /// As `System.cmd/3` does: all but absolute paths are looked for in this `PATH`.
+    Path(Option<OsString>),
 }
 
 /// Validated settings.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Config {
     /// The program, as given.
     pub program: OsString,
     /// Its arguments, `argv[0]` included.
     pub argv: Vec<CString>,
-    /// Its working directory, when it is not muontrap's own.
+    /// How it is found.
+    pub lookup: Lookup,
+    /// Its environment (`NAME=value`), when it is not muontrap's own.
+    pub environment: Option<Vec<CString>>,
+    /// The owner's working directory, when it is not muontrap's own. `cd` is relative to it.
+    pub directory: Option<CString>,
+    /// The program's working directory, when it is not the owner's.
     pub cd: Option<CString>,
     /// The user and groups asked for.
     pub identity: Request,
@@ -51,10 +91,14 @@ pub struct Config {
     pub stop_signal: i32,
     /// Leave what the program leaves behind.
     pub leave_orphans: bool,
-    /// Which output is captured.
-    pub capture: Capture,
+    /// Its standard streams.
+    pub streams: Streams,
     /// Where the owner is.
     pub transport: Transport,
+    /// Whom to tell of the group and of orphans that stay.
+    pub notices: Notices,
+    /// Whether the owner speaks protocol 1, which has no START.
+    pub is_protocol_1: bool,
 }
 
 impl Config {
@@ -78,14 +122,56 @@ impl Config {
             delay_to_sigkill: delay(flags)?,
             stop_signal: stop_signal(flags)?,
             leave_orphans: leave_orphans(flags)?,
-            capture: Capture {
-                stdout: flags.has("capture-output"),
-                stderr: flags.has("capture-stderr"),
-                stderr_only: flags.has("capture-stderr-only"),
-            },
+            streams: streams(flags, transport),
             transport,
             program,
+            lookup: Lookup::Shell,
+            environment: None,
+            directory: None,
+            notices: Notices::default(),
+            is_protocol_1: true,
         })
+    }
+
+    /// Drops what is not needed any more once the program runs.
+    pub fn forget_program(&mut self) {
+        self.program = OsString::new();
+        self.argv = Vec::new();
+        self.environment = None;
+    }
+}
+
+fn streams(flags: &Flags, transport: Transport) -> Streams {
+    let merged = if flags.has("capture-stderr") {
+        Output::Stdout
+    } else {
+        Output::Inherit
+    };
+    let is_plain = !transport.is_acknowledged();
+    let (stdout, stderr) = if flags.has("capture-stderr-only") {
+        // Without frames, what would be sent to the owner goes to muontrap's own stdout.
+        let captured = if is_plain {
+            Output::OwnStdout
+        } else {
+            Output::Capture
+        };
+        (Output::Null, captured)
+    } else if flags.has("capture-output") && !is_plain {
+        (Output::Capture, merged)
+    } else if is_plain || transport.spares_stdio() {
+        (Output::Inherit, merged)
+    } else {
+        (Output::Null, merged)
+    };
+    let stdin = if transport.spares_stdio() {
+        Stdin::Inherit
+    } else {
+        Stdin::Pipe
+    };
+    Streams {
+        stdin,
+        stdout,
+        stderr,
     }
 }
 
@@ -161,20 +247,21 @@ fn stop_signal(flags: &Flags) -> Result<i32, Failure> {
     let Some(given) = text(flags, "stop-signal")? else {
         return Ok(Signal::SIGTERM as i32);
     };
-    if let Some(known @ 1..=MAX_SIGNAL) = number(&given) {
-        return Ok(known);
+    signal_number(&given).ok_or_else(|| refused("stop-signal", &given, A_SIGNAL))
+}
+
+/// What `stop_signal` takes.
+pub(crate) const A_SIGNAL: &str = "a name such as SIGINT or a number from 1 to 64";
+
+/// The number of a signal, which is given by name, with or without `SIG`, or by number.
+pub(crate) fn signal_number(given: &str) -> Option<i32> {
+    if let Some(known @ 1..=MAX_SIGNAL) = number(given) {
+        return Some(known);
     }
     let upper = given.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    Signal::from_str(&format!("SIG{name}"))
-        .map(|signal| signal as i32)
-        .map_err(|_| {
-            refused(
-                "stop-signal",
-                &given,
-                "a name such as SIGINT or a number from 1 to 64",
-            )
-        })
+    let signal = Signal::from_str(&format!("SIG{name}"));
+    signal.map(|signal| signal as i32).ok()
 }
 
 fn leave_orphans(flags: &Flags) -> Result<bool, Failure> {
@@ -214,14 +301,20 @@ fn new_cgroup(flags: &Flags) -> Result<Option<cgroup::Request>, Failure> {
         return Ok(None);
     };
     request.refuse_empty()?;
-    if let Some((name, value)) = request.settings.iter().find(|setting| freezes(setting)) {
-        return Err(refused(
-            "set",
-            &format!("{name}={value}"),
-            "nothing that freezes the program before it has started",
-        ));
+    if let Some(setting) = freezing(&request) {
+        return Err(refused("set", &setting, NO_FREEZING));
     }
     Ok(Some(request))
+}
+
+/// What a setting of a new group must be.
+pub(crate) const NO_FREEZING: &str = "nothing that freezes the program before it has started";
+
+/// The setting that would freeze a program which has not started yet.
+pub(crate) fn freezing(request: &cgroup::Request) -> Option<String> {
+    let mut settings = request.settings.iter();
+    let (name, value) = settings.find(|setting| freezes(setting))?;
+    Some(format!("{name}={value}"))
 }
 
 fn freezes((name, value): &(String, String)) -> bool {

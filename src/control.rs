@@ -25,6 +25,7 @@ const BUFFER: usize = 4 * 1024;
 #[derive(Debug)]
 pub struct Control {
     fd: BorrowedFd<'static>,
+    kind: SFlag,
     framed: bool,
     eof: bool,
     looked: bool,
@@ -56,7 +57,7 @@ impl Control {
             Transport::Plain | Transport::Terminal | Transport::Raw => (libc::STDIN_FILENO, false),
             Transport::Framed { input, .. } => (input, true),
         };
-        let fd = usable(number)?;
+        let (fd, kind) = usable(number)?;
         // Without frames this may be a terminal that other processes share, and that is blocking
         // for them: such a descriptor is asked before each read instead.
         if framed {
@@ -64,6 +65,7 @@ impl Control {
         }
         Ok(Self {
             fd,
+            kind,
             framed,
             eof: false,
             looked: false,
@@ -75,6 +77,11 @@ impl Control {
     /// Where commands come from.
     pub fn fd(&self) -> BorrowedFd<'static> {
         self.fd
+    }
+
+    /// Whether it is a socket, of which one end closes for both directions.
+    pub fn is_socket(&self) -> bool {
+        self.kind == SFlag::S_IFSOCK
     }
 
     /// Whether the owner is gone.
@@ -140,35 +147,47 @@ impl Control {
     /// Waits until the owner closes its end, or a signal says to stop, when nothing else is left to do but
     /// to get the last frame through to it.
     pub fn wait_for_close(&mut self, outbox: &mut Outbox, signals: &Signals) {
-        while !self.eof && !outbox.is_closed() && !signals.take_stop() {
-            outbox.flush();
-            let mut fds = vec![
-                PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.fd, PollFlags::POLLIN),
-            ];
-            // Without room to wait for, it may still lose its reader.
-            fds.extend(outbox.fd().map(|fd| {
+        while self.wait(outbox, Some(signals)) && self.receive().is_ok() {
+            self.decoder = Decoder::default();
+        }
+    }
+
+    /// Writes what waits in the outbox, and waits until there is something to read, or room to write
+    /// more. `false` when the owner is gone, when a signal says to stop, and on errors.
+    pub fn wait(&mut self, outbox: &mut Outbox, signals: Option<&Signals>) -> bool {
+        outbox.flush();
+        let is_stopped = signals.is_some_and(Signals::take_stop);
+        if self.eof || outbox.is_closed() || is_stopped {
+            return false;
+        }
+        // Without room to wait for, it may still lose its reader.
+        let mut fds: Vec<_> = outbox
+            .fd()
+            .into_iter()
+            .map(|fd| {
                 let room = if outbox.is_empty() {
                     PollFlags::empty()
                 } else {
                     PollFlags::POLLOUT
                 };
                 PollFd::new(fd, room)
-            }));
-            let waited = poll(&mut fds, PollTimeout::NONE);
-            let error = |fd: &PollFd<'_>| {
-                let events = fd.revents();
-                events.is_some_and(|events| events.contains(PollFlags::POLLERR))
-            };
-            if fds.get(2).is_some_and(error) {
-                outbox.close();
-            }
-            signals.drain();
-            if waited.is_err_and(|errno| errno != Errno::EINTR) || self.receive().is_err() {
-                return;
-            }
-            self.decoder = Decoder::default();
+            })
+            .collect();
+        let written = fds.len();
+        fds.push(PollFd::new(self.fd, PollFlags::POLLIN));
+        fds.extend(signals.map(|signals| PollFd::new(signals.as_fd(), PollFlags::POLLIN)));
+        let waited = poll(&mut fds, PollTimeout::NONE);
+        let error = |fd: &PollFd<'_>| {
+            let events = fd.revents();
+            events.is_some_and(|events| events.contains(PollFlags::POLLERR))
+        };
+        if fds[..written].iter().any(error) {
+            outbox.close();
         }
+        if let Some(signals) = signals {
+            signals.drain();
+        }
+        waited.is_ok() || waited == Err(Errno::EINTR)
     }
 }
 
@@ -201,14 +220,14 @@ fn unusable(fd: RawFd) -> Failure {
     .advice("muontrap runs the program until its stdin is closed, so it needs one that can be closed, such as a pipe")
 }
 
-fn usable(number: RawFd) -> Result<BorrowedFd<'static>, Failure> {
+fn usable(number: RawFd) -> Result<(BorrowedFd<'static>, SFlag), Failure> {
     let failed = |error: &io::Error| unusable(number).caused_by(error);
     let fd = sys::borrow_fd(number).map_err(|error| failed(&error))?;
     let mode = fstat(fd).map_err(|errno| failed(&errno.into()))?.st_mode;
     let kind = SFlag::from_bits_truncate(mode) & SFlag::S_IFMT;
     let terminal = kind == SFlag::S_IFCHR && isatty(fd).unwrap_or(false);
     if terminal || kind == SFlag::S_IFIFO || kind == SFlag::S_IFSOCK {
-        Ok(fd)
+        Ok((fd, kind))
     } else {
         Err(unusable(number))
     }

@@ -10,12 +10,18 @@ use crate::diagnostics;
 use crate::error::{EXIT_SETUP, Failure, Step};
 use crate::flags::Flags;
 use crate::outbox::Outbox;
-use crate::protocol;
+use crate::session::opening::{self, Invitation};
 use crate::signals::Signals;
-use crate::stdio;
+use crate::sys::{self, Title};
 use crate::terminal::Terminal;
 use crate::transport::Transport;
-use crate::{session, setup, sys};
+use crate::{protocol, session, setup, stdio};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// More than there is room for.
+const LONGEST_TITLE: usize = 4096;
 
 /// Says what is wrong with the command line, or prints the help that it asked for.
 pub fn usage_error(error: &clap::Error) -> u8 {
@@ -28,33 +34,120 @@ pub fn usage_error(error: &clap::Error) -> u8 {
     0
 }
 
-/// Runs a whole session and returns the exit status of muontrap.
-pub fn main(flags: &Flags, transport: Result<Transport, Failure>) -> u8 {
-    // Before there is a program that could get hold of the owner's pipes.
-    sys::become_undumpable();
-    let result = transport.and_then(|transport| Ok((transport, prepare(transport)?)));
-    let (transport, (mut control, mut outbox, terminal, signals)) = match result {
-        Ok(ready) => ready,
-        Err(failure) => return print(&failure),
-    };
-    let started = Config::new(flags, transport).and_then(|config| {
-        let running = setup::start(&config, &mut control, &outbox, terminal, &signals)?;
-        Ok((config, running))
-    });
-    match started {
-        Ok((config, running)) => match session::run(&config, control, outbox, signals, running) {
-            Ok(status) => status,
-            Err(error) => {
-                diagnostics::say(format_args!("the event loop failed: {error}"));
-                EXIT_SETUP
+/// What the command line says when it says nothing about a program, for an owner does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `--framed`, and `--fds`: one session.
+    Framed(Transport),
+    /// `--fork-server`: sessions for all who connect.
+    ForkServer,
+}
+
+impl Mode {
+    /// That of a command line, of which the first word is muontrap's own name.
+    pub fn find(words: &[OsString]) -> Option<Self> {
+        let mut flags = Flags::default();
+        match words.get(1..)? {
+            [word] if word == "--fork-server" => return Some(Self::ForkServer),
+            [word] if word == "--framed" => {}
+            [word, fds] if word == "--framed" => {
+                let fds = fds.to_str()?.strip_prefix("--fds=")?;
+                flags.push("fds", fds.into());
             }
-        },
-        Err(failure) => report(transport, &mut control, &mut outbox, &signals, &failure),
+            _ => return None,
+        }
+        flags.push("framed", OsString::new());
+        Transport::choose(&flags).ok().map(Self::Framed)
     }
 }
 
+/// Runs a whole session for a command line and returns the exit status of muontrap.
+pub fn main(flags: &Flags, transport: Result<Transport, Failure>) -> u8 {
+    let result = transport.and_then(|transport| Ok((transport, prepare(transport)?)));
+    let (transport, mut owner) = match result {
+        Ok(ready) => ready,
+        Err(failure) => return print(&failure),
+    };
+    match Config::new(flags, transport) {
+        Ok(config) => run(config, owner),
+        Err(failure) => report(transport, &mut owner, &failure),
+    }
+}
+
+/// Runs a whole session for an owner that sends START, and returns the exit status of muontrap. With a
+/// `title`, ps(1) shows which program it is about.
+pub fn session(transport: Transport, invitation: Invitation, title: Option<Title>) -> u8 {
+    let mut owner = match prepare(transport) {
+        Ok(owner) => owner,
+        Err(failure) => return print(&failure),
+    };
+    let Owner {
+        control,
+        outbox,
+        signals,
+        ..
+    } = &mut owner;
+    match opening::open(control, outbox, signals, transport, &invitation) {
+        Ok(Some(mut config)) => {
+            if let Some(title) = title {
+                title.set(&title_of(&config));
+            }
+            config.notices = invitation.notices;
+            run(*config, owner)
+        }
+        Ok(None) => EXIT_SETUP,
+        Err(failure) => report(transport, &mut owner, &failure),
+    }
+}
+
+fn run(mut config: Config, mut owner: Owner) -> u8 {
+    let terminal = owner.terminal.take();
+    let (control, outbox, signals) = (&mut owner.control, &owner.outbox, &owner.signals);
+    let started = setup::start(&config, control, outbox, terminal, signals);
+    let running = match started {
+        Ok(running) => running,
+        Err(failure) => return report(config.transport, &mut owner, &failure),
+    };
+    config.forget_program();
+    let Owner {
+        control,
+        outbox,
+        signals,
+        ..
+    } = owner;
+    session::run(&config, control, outbox, signals, running).unwrap_or_else(|error| {
+        diagnostics::say(format_args!("the event loop failed: {error}"));
+        EXIT_SETUP
+    })
+}
+
+/// `muontrap: sleep 1000`
+fn title_of(config: &Config) -> Vec<u8> {
+    let name = Path::new(&config.program).file_name().unwrap_or_default();
+    let mut title = b"muontrap: ".to_vec();
+    title.extend_from_slice(name.as_bytes());
+    for argument in config.argv.iter().skip(1) {
+        title.push(b' ');
+        title.extend_from_slice(argument.as_bytes());
+        if title.len() > LONGEST_TITLE {
+            break;
+        }
+    }
+    title
+}
+
+/// The way to and from an owner.
+struct Owner {
+    control: Control,
+    outbox: Outbox,
+    terminal: Option<Terminal>,
+    signals: Signals,
+}
+
 /// In this order: nothing may be opened before it is known which descriptors were there.
-fn prepare(transport: Transport) -> Result<(Control, Outbox, Option<Terminal>, Signals), Failure> {
+fn prepare(transport: Transport) -> Result<Owner, Failure> {
+    // Before there is a program that could get hold of the owner's pipes.
+    sys::become_undumpable();
     let (control, outbox) = (Control::new(transport)?, stdio::outbox(transport)?);
     // An owner who acknowledges output has no terminal to share: it is no shell.
     let acknowledged = transport.is_acknowledged();
@@ -62,7 +155,12 @@ fn prepare(transport: Transport) -> Result<(Control, Outbox, Option<Terminal>, S
     let signals = Signals::install(acknowledged, terminal.is_some());
     let signals = signals
         .map_err(|error| Failure::new(Step::Spawn, "cannot catch signals").caused_by(&error))?;
-    Ok((control, outbox, terminal, signals))
+    Ok(Owner {
+        control,
+        outbox,
+        terminal,
+        signals,
+    })
 }
 
 fn print(failure: &Failure) -> u8 {
@@ -71,17 +169,13 @@ fn print(failure: &Failure) -> u8 {
 }
 
 /// Tells the owner that the program never ran.
-fn report(
-    transport: Transport,
-    control: &mut Control,
-    outbox: &mut Outbox,
-    signals: &Signals,
-    failure: &Failure,
-) -> u8 {
+fn report(transport: Transport, owner: &mut Owner, failure: &Failure) -> u8 {
     if !matches!(transport, Transport::Framed { .. }) {
         return print(failure);
     }
-    outbox.send(&protocol::failed(failure));
-    control.wait_for_close(outbox, signals);
+    owner.outbox.send(&protocol::failed(failure));
+    owner
+        .control
+        .wait_for_close(&mut owner.outbox, &owner.signals);
     failure.exit_status
 }

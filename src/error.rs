@@ -23,6 +23,10 @@ pub const EXIT_NOT_FOUND: u8 = 127;
 /// The step of the set-up that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// The owner speaks another protocol.
+    Version,
+    /// The owner sent what the protocol does not allow.
+    Protocol,
     /// A flag has a value that cannot be used.
     Options,
     /// The control descriptors (stdin and stdout) are not usable.
@@ -49,6 +53,8 @@ impl Step {
     /// The name used in FAILED frames; the Elixir side makes an atom of it.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Version => "version",
+            Self::Protocol => "protocol",
             Self::Options => "options",
             Self::Stdio => "stdio",
             Self::Uid => "uid",

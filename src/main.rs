@@ -9,8 +9,11 @@
 #![no_main]
 
 use muontrap::commands::cgroup::Cgroup;
+use muontrap::entry::Mode;
+use muontrap::session::opening::Invitation;
+use muontrap::sys::Title;
 use muontrap::transport::Transport;
-use muontrap::{cli, doctor, emergency, entry, sys};
+use muontrap::{cli, doctor, emergency, entry, forkserver, sys};
 use std::ffi::{OsString, c_char, c_int};
 use std::io::Write as _;
 
@@ -26,11 +29,18 @@ extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
     sys::prepare_process();
     emergency::install();
     // SAFETY: they are those that the C library passed.
-    let words = unsafe { sys::command_line(count, words) };
-    run(words).into()
+    let (words, title) = unsafe { (sys::command_line(count, words), Title::of(count, words)) };
+    run(words, title).into()
 }
 
-fn run(words: Vec<OsString>) -> u8 {
+fn run(words: Vec<OsString>, title: Title) -> u8 {
+    match Mode::find(&words) {
+        Some(Mode::Framed(transport)) => {
+            return entry::session(transport, Invitation::default(), None);
+        }
+        Some(Mode::ForkServer) => return forkserver::main(title),
+        None => {}
+    }
     let first = words.get(1).and_then(|word| word.to_str());
     let status = if let Some(command) = first.and_then(Cgroup::find) {
         command.main(words.into_iter().skip(1))

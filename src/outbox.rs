@@ -18,6 +18,7 @@ pub struct Outbox {
     rest: Vec<u8>,
     written: usize,
     closed: bool,
+    watched: bool,
 }
 
 impl Outbox {
@@ -38,6 +39,7 @@ impl Outbox {
             rest: Vec::new(),
             written: 0,
             closed: false,
+            watched: false,
         }
     }
 
@@ -49,11 +51,21 @@ impl Outbox {
             rest: Vec::new(),
             written: 0,
             closed: true,
+            watched: false,
         }
     }
 
     /// The descriptor that frames go to.
     pub fn fd(&self) -> Option<BorrowedFd<'static>> {
+        self.fd
+    }
+
+    /// The descriptor, the first time that it has to be watched for room.
+    pub fn wants_watch(&mut self) -> Option<BorrowedFd<'static>> {
+        if self.is_empty() || self.watched {
+            return None;
+        }
+        self.watched = true;
         self.fd
     }
 

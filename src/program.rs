@@ -4,6 +4,7 @@
 
 //! The file to execute: finding it, and saying why it could not be executed.
 
+use crate::config::Lookup;
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Failure, Step};
 use nix::unistd::{AccessFlags, access};
 use std::ffi::{CString, OsStr, OsString};
@@ -12,40 +13,61 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// Finds the file to execute. A name without a slash is looked for in PATH; any other is taken as
-/// it is, relative to muontrap's own working directory, not the program's.
-pub fn find(name: &OsStr) -> Result<CString, Failure> {
-    let path = if name.as_bytes().contains(&b'/') {
-        std::path::absolute(Path::new(name)).map_err(|error| {
-            Failure::new(Step::Exec, "cannot find the current directory").caused_by(&error)
-        })?
-    } else {
-        search_path(name)?
+/// Finds the file to execute. Relative paths are relative to muontrap's own working directory, not the
+/// program's.
+pub fn find(name: &OsStr, lookup: &Lookup) -> Result<CString, Failure> {
+    let path = match lookup {
+        Lookup::Shell if name.as_bytes().contains(&b'/') => absolute(Path::new(name))?,
+        Lookup::Shell => {
+            let default = || OsString::from("/bin:/usr/bin");
+            let path = std::env::var_os("PATH").unwrap_or_else(default);
+            search(name, &path).map_err(|unusable| match unusable {
+                Some(path) => cannot_execute(&path, libc::EACCES),
+                None => not_found(name, None),
+            })?
+        }
+        Lookup::Path(_) if name.as_bytes().starts_with(b"/") => PathBuf::from(name),
+        Lookup::Path(path) => {
+            let path = path.as_deref().unwrap_or_default();
+            search(name, path).map_err(|unusable| not_found(name, unusable.as_deref()))?
+        }
     };
     CString::new(path.into_os_string().into_vec())
         .map_err(|_| Failure::new(Step::Exec, "the program's name has a null byte in it"))
 }
 
-fn search_path(name: &OsStr) -> Result<PathBuf, Failure> {
-    let directories = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
-    let mut found_unusable = None;
-    for directory in std::env::split_paths(&directories) {
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| {
+        Failure::new(Step::Exec, "cannot find the current directory").caused_by(&error)
+    })
+}
+
+/// The first file of this name in the directories of `path` that can be executed; an error is the
+/// first that cannot. An empty entry means the working directory.
+fn search(name: &OsStr, path: &OsStr) -> Result<PathBuf, Option<PathBuf>> {
+    let mut unusable = None;
+    for directory in std::env::split_paths(path) {
         let candidate = std::path::absolute(directory.join(name)).unwrap_or_default();
         if !name.is_empty() && candidate.is_file() {
             if access(&candidate, AccessFlags::X_OK).is_ok() {
                 return Ok(candidate);
             }
-            found_unusable.get_or_insert(candidate);
+            unusable.get_or_insert(candidate);
         }
     }
+    Err(unusable)
+}
+
+fn not_found(name: &OsStr, unusable: Option<&Path>) -> Failure {
     let shown = name.to_string_lossy();
-    Err(match found_unusable {
-        Some(path) => cannot_execute(&path, libc::EACCES),
-        None => Failure::new(Step::Exec, format!("no program {shown:?} in PATH"))
-            .exit_status(EXIT_NOT_FOUND)
-            .errno(libc::ENOENT)
-            .path(name),
-    })
+    let mut message = format!("no program {shown:?} in PATH");
+    if let Some(path) = unusable {
+        message = format!("{message} ({} is not executable)", path.display());
+    }
+    Failure::new(Step::Exec, message)
+        .exit_status(EXIT_NOT_FOUND)
+        .errno(libc::ENOENT)
+        .path(name)
 }
 
 /// Why execve(2) failed with `errno`.
@@ -98,16 +120,32 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_for_in_path() {
-        let path = find(OsStr::new("sh")).unwrap();
+        let path = find(OsStr::new("sh"), &Lookup::Shell).unwrap();
         assert!(path.to_str().unwrap().ends_with("/sh"));
-        let failure = find(OsStr::new("no-such-program")).unwrap_err();
+        let failure = find(OsStr::new("no-such-program"), &Lookup::Shell).unwrap_err();
         assert_eq!(failure.exit_status, EXIT_NOT_FOUND);
-        assert!(find(OsStr::new("")).is_err());
+        assert!(find(OsStr::new(""), &Lookup::Shell).is_err());
     }
 
     #[test]
     fn a_path_is_made_absolute_but_not_looked_at() {
-        let path = find(OsStr::new("./no/such")).unwrap();
+        let path = find(OsStr::new("./no/such"), &Lookup::Shell).unwrap();
         assert!(path.to_str().unwrap().starts_with('/'));
+    }
+
+    #[test]
+    fn with_a_path_given_only_absolute_names_are_taken_as_they_are() {
+        let in_path = |name: &str, path: &str| {
+            find(OsStr::new(name), &Lookup::Path(Some(path.into()))).map(CString::into_string)
+        };
+        assert_eq!(in_path("/no/such", ""), Ok(Ok("/no/such".into())));
+        assert_eq!(
+            in_path("bin/sh", "/nowhere:/usr"),
+            Ok(Ok("/usr/bin/sh".into()))
+        );
+        assert_eq!(in_path("sh", "/nowhere").unwrap_err().errno, libc::ENOENT);
+        let unusable = in_path("passwd", "/etc").unwrap_err();
+        assert_eq!(unusable.errno, libc::ENOENT);
+        assert!(unusable.message.contains("/etc/passwd"), "{unusable}");
     }
 }

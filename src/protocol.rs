@@ -5,11 +5,19 @@
 //! The bytes of the framed protocol: `docs/protocol.md`. No other file of the helper knows them.
 
 use crate::error::Failure;
+use crate::wire::cgroup::Action;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
+/// The number of the protocol.
+pub const PROTOCOL: u16 = 2;
+
 /// The longest frame, in bytes, that the helper accepts; tag included, length excluded.
 pub const MAX_FRAME: usize = 1 << 20;
+
+/// The same until START: more than the arguments and the environment of a program may have, which is
+/// 6 MiB at the most (execve(2)).
+pub const MAX_START: usize = 8 << 20;
 
 /// INPUT bytes that may be unacknowledged at any time.
 pub const INPUT_WINDOW: usize = 1 << 20;
@@ -23,6 +31,13 @@ const STOP: u8 = 0x03;
 const INPUT: u8 = 0x04;
 const INPUT_EOF: u8 = 0x05;
 const DISCARD: u8 = 0x06;
+const HELLO: u8 = 0x07;
+const START: u8 = 0x08;
+const CGROUP_GET: u8 = 0x09;
+const CGROUP_SET: u8 = 0x0a;
+const CGROUP_STATISTICS: u8 = 0x0b;
+const CGROUP_CONFIG: u8 = 0x0c;
+const CGROUP_CLEAN: u8 = 0x0d;
 const STARTED: u8 = 0x81;
 const STDOUT: u8 = 0x82;
 const STDERR: u8 = 0x83;
@@ -30,6 +45,8 @@ const INPUT_ACK: u8 = 0x84;
 const EXITED: u8 = 0x85;
 const FAILED: u8 = 0x86;
 const ANSWER: u8 = 0x87;
+const REFUSED: u8 = 0x88;
+const ENVIRONMENT_WANTED: u8 = 0x89;
 
 const MAX_SIGNAL: u8 = 64;
 
@@ -48,13 +65,31 @@ pub enum Command<'a> {
     InputEof,
     /// Throw away all further output.
     Discard,
+    /// The owner's protocol and what it has to show.
+    Hello {
+        /// The number of its protocol.
+        protocol: u16,
+        /// The token.
+        token: &'a [u8],
+    },
+    /// Run a program, with these fields.
+    Start(&'a [u8]),
+    /// Do something to a cgroup.
+    Cgroup {
+        /// What to do.
+        action: Action,
+        /// The number that the owner gave to it.
+        request: u32,
+        /// About which, and how.
+        fields: &'a [u8],
+    },
 }
 
 /// The owner sent what the protocol does not allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// A frame of this many bytes.
-    FrameTooLong(usize),
+    /// A frame of this many bytes, and the limit.
+    FrameTooLong(usize, usize),
     /// A frame without a tag.
     EmptyFrame,
     /// A tag nobody knows.
@@ -67,13 +102,15 @@ pub enum Violation {
     InputOverrun,
     /// INPUT after `INPUT_EOF`.
     InputAfterEof,
+    /// A frame that may not come now.
+    Unexpected(u8),
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FrameTooLong(bytes) => {
-                write!(f, "a frame of {bytes} bytes; the limit is {MAX_FRAME}")
+            Self::FrameTooLong(bytes, limit) => {
+                write!(f, "a frame of {bytes} bytes; the limit is {limit}")
             }
             Self::EmptyFrame => write!(f, "a frame without a tag"),
             Self::UnknownTag(tag) => write!(f, "a frame with the unknown tag {tag:#04x}"),
@@ -87,18 +124,43 @@ impl fmt::Display for Violation {
                 write!(f, "more than {INPUT_WINDOW} bytes of unacknowledged input")
             }
             Self::InputAfterEof => write!(f, "input after the end of input"),
+            Self::Unexpected(tag) => write!(f, "a frame {tag:#04x}, which may not come now"),
         }
     }
 }
 
-/// Takes bytes as they come and gives whole commands.
-#[derive(Debug, Default)]
+/// Takes bytes as they come and gives whole frames.
+#[derive(Debug)]
 pub struct Decoder {
     buffer: Vec<u8>,
     start: usize,
+    limit: usize,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::limited(MAX_FRAME)
+    }
 }
 
 impl Decoder {
+    /// For frames of at most this many bytes.
+    pub fn limited(limit: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            limit,
+        }
+    }
+
+    /// From here on, frames have at most this many bytes. Gives back memory that larger ones needed.
+    pub fn limit(&mut self, limit: usize) {
+        self.buffer.drain(..self.start);
+        self.buffer.shrink_to_fit();
+        self.start = 0;
+        self.limit = limit;
+    }
+
     /// Adds bytes that were read.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.start == self.buffer.len() {
@@ -132,20 +194,25 @@ impl Decoder {
 
     /// The next whole command, or `None` until more bytes were pushed.
     pub fn next_command(&mut self) -> Result<Option<Command<'_>>, Violation> {
+        self.next_frame()?.map(parse).transpose()
+    }
+
+    /// The next whole frame, its tag first, or `None` until more bytes were pushed.
+    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, Violation> {
         let rest = &self.buffer[self.start..];
         let Some((header, rest)) = rest.split_first_chunk::<4>() else {
             return Ok(None);
         };
         let length = u32::from_be_bytes(*header) as usize;
-        if length > MAX_FRAME {
-            return Err(Violation::FrameTooLong(length));
+        if length > self.limit {
+            return Err(Violation::FrameTooLong(length, self.limit));
         }
         if rest.len() < length {
             return Ok(None);
         }
         let from = self.start + header.len();
         self.start = from + length;
-        parse(&self.buffer[from..self.start]).map(Some)
+        Ok(Some(&self.buffer[from..self.start]))
     }
 }
 
@@ -158,8 +225,55 @@ fn parse(frame: &[u8]) -> Result<Command<'_>, Violation> {
         (INPUT, bytes) => Ok(Command::Input(bytes)),
         (INPUT_EOF, []) => Ok(Command::InputEof),
         (DISCARD, []) => Ok(Command::Discard),
-        (ACK | SIGNAL | STOP | INPUT_EOF | DISCARD, _) => Err(Violation::BadPayload(tag)),
-        _ => Err(Violation::UnknownTag(tag)),
+        (HELLO, [a, b, token @ ..]) => Ok(Command::Hello {
+            protocol: u16::from_be_bytes([*a, *b]),
+            token,
+        }),
+        (START, fields) => Ok(Command::Start(fields)),
+        (ACK | SIGNAL | STOP | INPUT_EOF | DISCARD | HELLO, _) => Err(Violation::BadPayload(tag)),
+        _ => parse_cgroup(tag, payload),
+    }
+}
+
+fn parse_cgroup(tag: u8, payload: &[u8]) -> Result<Command<'_>, Violation> {
+    let action = match tag {
+        CGROUP_GET => Action::Get,
+        CGROUP_SET => Action::Set,
+        CGROUP_STATISTICS => Action::Statistics,
+        CGROUP_CONFIG => Action::Config,
+        CGROUP_CLEAN => Action::Clean,
+        _ => return Err(Violation::UnknownTag(tag)),
+    };
+    let (request, fields) = payload
+        .split_first_chunk()
+        .ok_or(Violation::BadPayload(tag))?;
+    Ok(Command::Cgroup {
+        action,
+        request: u32::from_be_bytes(*request),
+        fields,
+    })
+}
+
+impl Command<'_> {
+    /// The violation that this is where it may not come.
+    pub fn out_of_place(self) -> Violation {
+        Violation::Unexpected(match self {
+            Self::Ack(_) => ACK,
+            Self::Signal(_) => SIGNAL,
+            Self::Stop => STOP,
+            Self::Input(_) => INPUT,
+            Self::InputEof => INPUT_EOF,
+            Self::Discard => DISCARD,
+            Self::Hello { .. } => HELLO,
+            Self::Start(_) => START,
+            Self::Cgroup { action, .. } => match action {
+                Action::Get => CGROUP_GET,
+                Action::Set => CGROUP_SET,
+                Action::Statistics => CGROUP_STATISTICS,
+                Action::Config => CGROUP_CONFIG,
+                Action::Clean => CGROUP_CLEAN,
+            },
+        })
     }
 }
 
@@ -256,10 +370,30 @@ pub fn exited(report: &Report) -> Vec<u8> {
     frame(EXITED, &payload)
 }
 
-/// A STARTED frame; `directories` are pairs of controllers and path.
-pub fn started(pid: i32, directories: &[(String, String)]) -> Vec<u8> {
-    let mut payload = unsigned(pid).to_be_bytes().to_vec();
-    for (controllers, path) in directories {
+/// What STARTED says.
+#[derive(Clone, Copy, Debug)]
+pub struct Started<'a> {
+    /// The session's own pid.
+    pub session: i32,
+    /// The program's.
+    pub program: i32,
+    /// When the program started, in clock ticks since boot; 0 if that is not known.
+    pub start_time: u64,
+    /// Pairs of controllers and path.
+    pub directories: &'a [(String, String)],
+}
+
+/// A STARTED frame. Protocol 1 has the program's pid and the directories only.
+pub fn started(started: &Started<'_>, is_protocol_1: bool) -> Vec<u8> {
+    let mut payload = Vec::new();
+    if !is_protocol_1 {
+        payload.extend_from_slice(&unsigned(started.session).to_be_bytes());
+    }
+    payload.extend_from_slice(&unsigned(started.program).to_be_bytes());
+    if !is_protocol_1 {
+        payload.extend_from_slice(&started.start_time.to_be_bytes());
+    }
+    for (controllers, path) in started.directories {
         push_text(&mut payload, controllers);
         push_text(&mut payload, path);
     }
@@ -273,31 +407,61 @@ pub fn input_ack(bytes: u32) -> Vec<u8> {
 
 /// A FAILED frame.
 pub fn failed(failure: &Failure) -> Vec<u8> {
-    let mut payload = vec![failure.exit_status];
-    payload.extend_from_slice(&unsigned(failure.errno).to_be_bytes());
-    push_text(&mut payload, failure.step.name());
-    push_bytes(&mut payload, failure.path.as_os_str().as_bytes());
-    push_text(&mut payload, &failure.message);
-    push_text(&mut payload, &failure.advice);
+    let mut payload = Vec::new();
+    push_failure(&mut payload, failure);
     frame(FAILED, &payload)
+}
+
+fn push_failure(payload: &mut Vec<u8>, failure: &Failure) {
+    payload.push(failure.exit_status);
+    payload.extend_from_slice(&unsigned(failure.errno).to_be_bytes());
+    push_text(payload, failure.step.name());
+    push_bytes(payload, failure.path.as_os_str().as_bytes());
+    push_text(payload, &failure.message);
+    push_text(payload, &failure.advice);
 }
 
 /// What a sub-command found out, by name.
 pub fn answer(values: &[(String, String)]) -> Vec<u8> {
     let mut payload = Vec::new();
-    for (name, value) in values {
-        push_text(&mut payload, name);
-        push_long(&mut payload, value);
-    }
+    push_values(&mut payload, values);
     frame(ANSWER, &payload)
 }
 
+/// What became of the CGROUP frame with this number: ANSWER or REFUSED.
+pub fn reply(request: u32, result: &Result<Vec<(String, String)>, Failure>) -> Vec<u8> {
+    let mut payload = request.to_be_bytes().to_vec();
+    match result {
+        Ok(values) => {
+            push_values(&mut payload, values);
+            frame(ANSWER, &payload)
+        }
+        Err(failure) => {
+            push_failure(&mut payload, failure);
+            frame(REFUSED, &payload)
+        }
+    }
+}
+
+fn push_values(payload: &mut Vec<u8>, values: &[(String, String)]) {
+    for (name, value) in values {
+        push_text(payload, name);
+        push_long(payload, value);
+    }
+}
+
+/// An `ENVIRONMENT_WANTED` frame.
+pub fn environment_wanted() -> Vec<u8> {
+    frame(ENVIRONMENT_WANTED, &[])
+}
+
 /// Pids and errnos are never negative.
-fn unsigned(number: i32) -> u32 {
+pub fn unsigned(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }
 
-fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
+/// A whole frame. Its payload has less than 4 GiB.
+pub fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len() + 1).unwrap_or(u32::MAX);
     let mut bytes = Vec::with_capacity(4 + payload.len() + 1);
     bytes.extend_from_slice(&length.to_be_bytes());
@@ -314,7 +478,7 @@ fn push_long(payload: &mut Vec<u8>, text: &str) {
 }
 
 /// Appends a `str`: texts over 65,535 bytes are cut, at a character's edge.
-fn push_text(payload: &mut Vec<u8>, text: &str) {
+pub fn push_text(payload: &mut Vec<u8>, text: &str) {
     let mut length = text.len().min(u16::MAX.into());
     while !text.is_char_boundary(length) {
         length -= 1;
@@ -322,7 +486,8 @@ fn push_text(payload: &mut Vec<u8>, text: &str) {
     push_bytes(payload, &text.as_bytes()[..length]);
 }
 
-fn push_bytes(payload: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends a `str` of any bytes.
+pub fn push_bytes(payload: &mut Vec<u8>, bytes: &[u8]) {
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     payload.extend_from_slice(&length.to_be_bytes());
     payload.extend_from_slice(&bytes[..length.into()]);
@@ -386,11 +551,11 @@ mod tests {
             (bytes_of(STOP, &[0]), Violation::BadPayload(STOP)),
             (
                 vec![0, 16, 0, 1, ACK],
-                Violation::FrameTooLong(MAX_FRAME + 1),
+                Violation::FrameTooLong(MAX_FRAME + 1, MAX_FRAME),
             ),
             (
                 vec![0xff, 0xff, 0xff, 0xff],
-                Violation::FrameTooLong(u32::MAX as usize),
+                Violation::FrameTooLong(u32::MAX as usize, MAX_FRAME),
             ),
         ];
         for (bytes, violation) in cases {

@@ -13,6 +13,7 @@
 mod ending;
 mod incoming;
 mod job_control;
+pub mod opening;
 
 use crate::config::Config;
 use crate::containment::Containment;
@@ -23,7 +24,7 @@ use crate::error::EXIT_SETUP;
 use crate::input::Input;
 use crate::outbox::Outbox;
 use crate::process::sweep::Progress;
-use crate::protocol::{self, Ending};
+use crate::protocol::{self, Ending, Started};
 use crate::reactor::{Reactor, Source};
 use crate::reap::{self, Death};
 use crate::relay::{Relay, Thoroughness};
@@ -89,6 +90,7 @@ struct Session<'a> {
     input: Input,
     relay: Relay,
     pid: i32,
+    start_time: u64,
     since: Instant,
     containment: Containment,
     death: Option<(Death, Duration)>,
@@ -120,6 +122,7 @@ impl<'a> Session<'a> {
             input: running.input,
             relay: running.relay,
             pid: running.pid,
+            start_time: running.start_time,
             since: running.since,
             containment: Containment::new(running.cgroup, running.sweep),
             death: None,
@@ -138,7 +141,15 @@ impl<'a> Session<'a> {
 
     fn run(&mut self) -> io::Result<u8> {
         let directories = self.containment.directories();
-        self.outbox.send(&protocol::started(self.pid, &directories));
+        let started = Started {
+            session: nix::unistd::getpid().as_raw(),
+            program: self.pid,
+            start_time: self.start_time,
+            directories: &directories,
+        };
+        let is_protocol_1 = self.config.is_protocol_1;
+        self.outbox
+            .send(&protocol::started(&started, is_protocol_1));
         // Events that arrived before the handlers and epoll were registered produce no edge, so poll once.
         self.reactor.ready.set(Source::ControlIn);
         self.collect_dead()?;
@@ -199,6 +210,12 @@ impl<'a> Session<'a> {
     fn watch_the_blocked(&mut self) -> io::Result<()> {
         if let Some(fd) = self.input.wants_watch() {
             self.reactor.watch_write(Source::Stdin, fd)?;
+        }
+        // A socket has room again each time that the owner reads, which is of no interest while all was
+        // written.
+        let blocked = self.control.is_socket().then(|| self.outbox.wants_watch());
+        if let Some(fd) = blocked.flatten() {
+            self.reactor.watch_write(Source::ControlOut, &fd)?;
         }
         Ok(())
     }

@@ -14,8 +14,10 @@ use crate::identity::Identity;
 use crate::input::Input;
 use crate::outbox::Outbox;
 use crate::process::permission::may_stop;
+use crate::process::proc_table::Entry;
 use crate::process::sweep::Sweep;
 use crate::program;
+use crate::protocol::OutputStream;
 use crate::reactor::{Reactor, Source};
 use crate::relay::Relay;
 use crate::signals::Signals;
@@ -26,9 +28,10 @@ use crate::terminal::Terminal;
 use crate::transport::Transport;
 use crate::wait::{Wait, WhileWanted};
 use crate::window::Window;
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
 /// A program that runs, and all that is needed to look after it.
@@ -36,6 +39,8 @@ use std::time::Instant;
 pub struct Running {
     /// Its pid, which is its process group too.
     pub pid: i32,
+    /// When its process started, in clock ticks since boot; 0 if that is not known.
+    pub start_time: u64,
     /// When it was exec'ed.
     pub since: Instant,
     /// Its stdin.
@@ -61,9 +66,10 @@ pub fn start(
     signals: &Signals,
 ) -> Result<Running, Failure> {
     sys::cloexec_from_3();
-    let commands = control.fd();
+    let (commands, is_socket) = (control.fd(), control.is_socket());
     let wait = WhileWanted::new(control, outbox, signals);
-    start_while(config, commands, outbox, terminal, signals, &wait).map_err(|failure| {
+    let from = (commands, is_socket);
+    start_while(config, from, outbox, terminal, signals, &wait).map_err(|failure| {
         if wait.is_canceled() {
             let message = "muontrap was told to stop before the program was started";
             Failure::new(Step::Stopped, message)
@@ -75,7 +81,7 @@ pub fn start(
 
 fn start_while(
     config: &Config,
-    commands: BorrowedFd<'static>,
+    (commands, is_socket): (BorrowedFd<'static>, bool),
     outbox: &Outbox,
     terminal: Option<Terminal>,
     signals: &Signals,
@@ -84,16 +90,18 @@ fn start_while(
     let mut sweep = Sweep::prepare()
         .map_err(|error| failed("tell the program's processes from others", &error))?;
     emergency::prepare(sweep.strangers().clone());
+    enter_directory(config)?;
     // Before becoming a subreaper: this may run getent, whose descendants are not the program's.
     let identity = config.identity.resolve(wait)?;
     identity.uid.map_or(Ok(()), may_stop)?;
     sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
-    let path = program::find(&config.program)?;
+    let path = program::find(&config.program, &config.lookup)?;
     let cgroup = create_cgroup(config, wait)?;
     emergency::rehearse("setup");
     let mut attempt = Attempt {
         config,
         commands,
+        is_socket,
         outbox,
         identity: &identity,
         path: &path,
@@ -112,6 +120,7 @@ fn start_while(
             emergency::rehearse("started");
             Ok(Running {
                 pid,
+                start_time: start_time(config, pid),
                 since,
                 input,
                 relay: attempt.relay,
@@ -134,6 +143,8 @@ fn create_cgroup(config: &Config, wait: &dyn Wait) -> Result<Option<Cgroup>, Fai
     let Some(request) = &config.cgroup else {
         return Ok(None);
     };
+    let told = config.notices.group(request);
+    told.map_err(|error| failed("reach the fork server", &error))?;
     let cgroup = Cgroup::create_while(&Host::detect()?, request, wait)?;
     emergency::note_cgroup(cgroup.place());
     Ok(Some(cgroup))
@@ -143,6 +154,7 @@ fn create_cgroup(config: &Config, wait: &dyn Wait) -> Result<Option<Cgroup>, Fai
 struct Attempt<'a> {
     config: &'a Config,
     commands: BorrowedFd<'static>,
+    is_socket: bool,
     outbox: &'a Outbox,
     identity: &'a Identity,
     path: &'a CStr,
@@ -157,23 +169,22 @@ impl Attempt<'_> {
     fn launch(&mut self) -> Result<(i32, Input, Reactor), Failure> {
         let config = self.config;
         let user = self.identity.uid;
-        let (stdin, input) = stdio::stdin(config.transport, user)?;
-        let (stdout, stderr) = stdio::outputs(config, user, &mut self.relay)?;
+        let streams = config.streams;
+        let (stdin, input) = stdio::stdin(streams.stdin, user)?;
+        let relay = &mut self.relay;
+        let stdout = stdio::output(OutputStream::Stdout, streams.stdout, user, relay)?;
+        let stderr = stdio::output(OutputStream::Stderr, streams.stderr, user, relay)?;
         // Last but for the program itself: once that runs, nothing here may fail.
-        let reactor = reactor(
-            config.transport,
-            self.commands,
-            self.outbox,
-            self.signals,
-            &self.relay,
-        )
-        .map_err(|error| failed("watch descriptors", &error))?;
-        let environment = environment::decoded();
+        let reactor = self
+            .reactor()
+            .map_err(|error| failed("watch descriptors", &error))?;
+        let decoded = config.is_protocol_1.then(environment::decoded).flatten();
+        let environment = config.environment.as_deref().or(decoded.as_deref());
         let spawned = spawn::spawn(&Plan {
             terminal: self.terminal.as_mut().and_then(Terminal::lend_at_start),
             path: self.path,
             argv: &config.argv,
-            environment: environment.as_deref(),
+            environment,
             cd: config.cd.as_deref(),
             identity: self.identity,
             wait: self.wait,
@@ -189,6 +200,52 @@ impl Attempt<'_> {
         }
         Ok((spawned?, input, reactor))
     }
+
+    fn reactor(&self) -> io::Result<Reactor> {
+        let reactor = Reactor::new()?;
+        reactor.watch_read(Source::Signal, self.signals)?;
+        if self.config.transport == Transport::Terminal {
+            reactor.watch_end(Source::ControlIn, &self.commands)?;
+        } else {
+            reactor.watch_read(Source::ControlIn, &self.commands)?;
+        }
+        if let Some(fd) = self.outbox.fd().filter(|_| !self.is_socket) {
+            match reactor.watch_write(Source::ControlOut, &fd) {
+                // A file, which takes everything and is never closed: epoll_ctl(2).
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                result => result?,
+            }
+        }
+        for (source, fd) in self.relay.sources() {
+            reactor.watch_read(source, fd)?;
+        }
+        Ok(reactor)
+    }
+}
+
+/// For who is told: protocol 1 has no place for it.
+fn start_time(config: &Config, pid: i32) -> u64 {
+    if config.is_protocol_1 {
+        return 0;
+    }
+    let process = Entry::open(pid).and_then(|entry| entry.stat());
+    process.map_or(0, |process| process.started)
+}
+
+/// Here and not in the child, so that names are looked up from there.
+fn enter_directory(config: &Config) -> Result<(), Failure> {
+    let Some(directory) = config.directory.as_deref() else {
+        return Ok(());
+    };
+    nix::unistd::chdir(directory).map_err(|errno| {
+        let path = directory.to_string_lossy();
+        Failure::new(
+            Step::Cd,
+            format!("cannot change to the working directory {path:?} of the caller"),
+        )
+        .errno(errno as i32)
+        .path(OsStr::from_bytes(directory.to_bytes()))
+    })
 }
 
 fn window(config: &Config) -> Window {
@@ -200,31 +257,4 @@ fn window(config: &Config) -> Window {
 
 pub(crate) fn failed(what: &str, error: &io::Error) -> Failure {
     Failure::new(Step::Spawn, format!("cannot {what}")).caused_by(error)
-}
-
-fn reactor(
-    transport: Transport,
-    commands: BorrowedFd<'static>,
-    outbox: &Outbox,
-    signals: &Signals,
-    relay: &Relay,
-) -> io::Result<Reactor> {
-    let reactor = Reactor::new()?;
-    reactor.watch_read(Source::Signal, signals)?;
-    if transport == Transport::Terminal {
-        reactor.watch_end(Source::ControlIn, &commands)?;
-    } else {
-        reactor.watch_read(Source::ControlIn, &commands)?;
-    }
-    if let Some(fd) = outbox.fd() {
-        match reactor.watch_write(Source::ControlOut, &fd) {
-            // A file, which takes everything and is never closed: epoll_ctl(2).
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            result => result?,
-        }
-    }
-    for (source, fd) in relay.sources() {
-        reactor.watch_read(source, fd)?;
-    }
-    Ok(reactor)
 }

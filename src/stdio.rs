@@ -4,7 +4,7 @@
 
 //! Where the program's standard descriptors lead, and the way to the owner.
 
-use crate::config::{Capture, Config};
+use crate::config::{Output, Stdin};
 use crate::error::{Failure, Step};
 use crate::input::Input;
 use crate::outbox::Outbox;
@@ -64,11 +64,12 @@ fn raw_stdout() -> io::Result<BorrowedFd<'static>> {
     Ok(fd)
 }
 
-/// The program's stdin is a pipe of its own, never the owner's: it must not eat commands. It is
-/// muontrap's own only where that is a terminal, or the owner talks over other descriptors than 0 to 2.
-pub fn stdin(transport: Transport, user: Option<u32>) -> Result<(Stdio, Input), Failure> {
-    if transport.spares_stdio() {
-        return Ok((Stdio::Inherit, Input::new(None)));
+/// The program's stdin. A pipe is its own, never the owner's: it must not eat commands.
+pub fn stdin(stdin: Stdin, user: Option<u32>) -> Result<(Stdio, Input), Failure> {
+    match stdin {
+        Stdin::Inherit => return Ok((Stdio::Inherit, Input::new(None))),
+        Stdin::Null => return Ok((Stdio::Fd(dev_null()?), Input::new(None))),
+        Stdin::Pipe => {}
     }
     let (reader, writer) = pipe_of(user, |(_, writer)| writer)?;
     Ok((Stdio::Fd(reader), Input::new(Some(writer))))
@@ -90,48 +91,27 @@ fn pipe_of(
     Ok(pipe)
 }
 
-/// The program's stdout and stderr.
-pub fn outputs(
-    config: &Config,
+/// The program's stdout or stderr.
+pub fn output(
+    kind: OutputStream,
+    output: Output,
     user: Option<u32>,
     relay: &mut Relay,
-) -> Result<(Stdio, Stdio), Failure> {
-    let Capture {
-        stdout,
-        stderr,
-        stderr_only,
-    } = config.capture;
-    let null =
-        || spawn::dev_null().map_err(|error| failed("open /dev/null", &error).path("/dev/null"));
-    let acknowledged = config.transport.is_acknowledged();
-    Ok(match (acknowledged, stderr_only, stdout) {
-        // What would be sent to the owner goes to muontrap's own stdout. The order matters: stderr
-        // is a copy of that, while stdout goes elsewhere.
-        (false, true, _) => {
-            let own = sys::duplicate(libc::STDOUT_FILENO)
-                .map_err(|error| failed("duplicate stdout", &error))?;
-            (Stdio::Fd(null()?), Stdio::Fd(own))
+) -> Result<Stdio, Failure> {
+    Ok(match output {
+        Output::Capture => Stdio::Fd(captured(kind, user, relay)?),
+        Output::Null => Stdio::Fd(dev_null()?),
+        Output::Inherit => Stdio::Inherit,
+        Output::Stdout => Stdio::Stdout,
+        Output::OwnStdout => {
+            let own = sys::duplicate(libc::STDOUT_FILENO);
+            Stdio::Fd(own.map_err(|error| failed("duplicate stdout", &error))?)
         }
-        (true, true, _) => {
-            let stderr = captured(OutputStream::Stderr, user, relay)?;
-            (Stdio::Fd(null()?), Stdio::Fd(stderr))
-        }
-        (true, false, true) => {
-            let stdout = captured(OutputStream::Stdout, user, relay)?;
-            (Stdio::Fd(stdout), merged(stderr))
-        }
-        (false, false, _) => (Stdio::Inherit, merged(stderr)),
-        _ if config.transport.spares_stdio() => (Stdio::Inherit, merged(stderr)),
-        _ => (Stdio::Fd(null()?), merged(stderr)),
     })
 }
 
-fn merged(stderr_to_stdout: bool) -> Stdio {
-    if stderr_to_stdout {
-        Stdio::Stdout
-    } else {
-        Stdio::Inherit
-    }
+fn dev_null() -> Result<OwnedFd, Failure> {
+    spawn::dev_null().map_err(|error| failed("open /dev/null", &error).path("/dev/null"))
 }
 
 fn captured(kind: OutputStream, user: Option<u32>, relay: &mut Relay) -> Result<OwnedFd, Failure> {

@@ -10,11 +10,13 @@ mod cpu_limit;
 mod job_control;
 mod mask;
 mod process;
+mod title;
 
 pub use cpu_limit::CpuLimit;
 pub use job_control::{stop_own_group, stopped_by};
 pub use mask::SignalMask;
 pub use process::*;
+pub use title::Title;
 
 use nix::errno::Errno;
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
@@ -105,6 +107,74 @@ fn peak_rss_bytes(maxrss: libc::c_long) -> u64 {
         1024
     };
     u64::try_from(maxrss).unwrap_or(0) * unit
+}
+
+/// A child that changed its state.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed {
+    /// Its pid.
+    pub pid: i32,
+    /// The status word of wait(2).
+    pub status: c_int,
+}
+
+/// Waits for any child that died or was stopped, without blocking; `None` when there is none.
+///
+/// Fails with `ECHILD` when there are no children at all.
+pub fn wait_any_change() -> io::Result<Option<Changed>> {
+    let mut status = 0;
+    let options = libc::WNOHANG | libc::WUNTRACED;
+    // SAFETY: the pointer is to a live, writable integer.
+    let pid = check(unsafe { libc::waitpid(-1, &raw mut status, options) })?;
+    Ok((pid != 0).then_some(Changed { pid, status }))
+}
+
+/// Gives SIGCHLD its default disposition: whoever started this process may have had it ignored, and
+/// then nobody would hear of dead children.
+pub fn reset_sigchld() {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
+/// Makes a copy of this process: `None` in the copy, its pid in the original.
+///
+/// This process has one thread, so that the copy may do whatever it could do itself.
+pub fn fork() -> io::Result<Option<i32>> {
+    // SAFETY: there is no other thread, which could hold a lock that the copy needs.
+    let pid = check(unsafe { libc::fork() })?;
+    Ok((pid != 0).then_some(pid))
+}
+
+/// The pid and the user of the process that connected this socket: `SO_PEERCRED`, unix(7).
+#[cfg(target_os = "linux")]
+pub fn peer_of(socket: BorrowedFd<'_>) -> io::Result<(i32, u32)> {
+    let mut peer = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut size = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or(0);
+    // SAFETY: both pointers are to live, writable values, and `size` is that of the first.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut size,
+        )
+    })?;
+    Ok((peer.pid, peer.uid))
+}
+
+/// A descriptor that becomes readable when this process dies: `pidfd_open(2)`.
+#[cfg(target_os = "linux")]
+pub fn open_pid(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes no pointers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = check(c_int::try_from(fd).unwrap_or(-1))?;
+    // SAFETY: it was just opened, and nobody else has it.
+    Ok(unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) })
 }
 
 /// Makes orphans among the descendants children of this process: `PR_SET_CHILD_SUBREAPER(2const)`.
@@ -285,7 +355,7 @@ pub fn pause(time: Duration) {
 }
 
 /// Bytes that can be read from a pipe right now.
-pub fn bytes_waiting(fd: &OwnedFd) -> io::Result<u64> {
+pub fn bytes_waiting(fd: &impl AsRawFd) -> io::Result<u64> {
     let mut count: c_int = 0;
     // SAFETY: FIONREAD writes one int: ioctl_tty(2), pipe(7).
     check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut count) })?;

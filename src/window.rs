@@ -33,7 +33,8 @@ impl Window {
         Self {
             size,
             in_flight: 0,
-            frame: size.min(MAX_FRAME),
+            // Two to a window: while the owner handles one, the next is on its way.
+            frame: size.div_ceil(2).min(MAX_FRAME),
             least: size.div_ceil(4),
         }
     }
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn more_is_wanted_for_a_full_frame_only() {
         let mut window = Window::new(100);
-        assert!(window.wants(0) && window.wants(99) && !window.wants(100));
+        assert!(window.wants(0) && window.wants(49) && !window.wants(50));
         window.sent(75);
         assert!(window.wants(24) && !window.wants(25));
         window.sent(1);

@@ -10,14 +10,13 @@ use crate::cli::{list, option, switch};
 use crate::config::{cgroup_request, number, refused, text, utf8};
 use crate::error::{EXIT_SETUP, Failure, Step};
 use crate::flags::Flags;
+use crate::wire::cgroup::{Action, Asked, DEFAULT_TIMEOUT};
 use crate::{diagnostics, entry, protocol};
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, Command};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::time::Duration;
-
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const AFTER_HELP: &str = "\
 Names of settings are from cgroup v1 or v2, whichever this host has. Prints one name and its value a
@@ -37,7 +36,7 @@ const NAMES: [&str; 7] = [
 ];
 
 /// What was found out, by name. Names have no white space.
-type Answer = Vec<(String, String)>;
+pub type Answer = Vec<(String, String)>;
 
 /// One of the sub-commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,18 +135,45 @@ impl Cgroup {
     }
 
     fn run(self, flags: &Flags) -> Result<Answer, Failure> {
-        let host = Host::detect()?;
-        let group = text(flags, "group")?.unwrap_or_default();
-        match self {
-            Self::Clean => clean(&host, flags),
-            Self::Get => get(&View::open(&host, &group)?, flags),
-            Self::Set => {
-                let request = cgroup_request(flags)?.unwrap_or_default();
-                View::open(&host, &group)?.set(request.settings)?;
-                Ok(vec![])
-            }
-            Self::Stat => Ok(View::open(&host, &group)?.statistics()),
+        let controllers = flags.all("controller").map(|name| utf8("controller", name));
+        let files = flags.all("variable").map(|name| utf8("variable", name));
+        let files: Vec<String> = files.collect::<Result<_, _>>()?;
+        let mut group = cgroup_request(flags)?.unwrap_or_default();
+        group.controllers = controllers.collect::<Result<_, _>>()?;
+        perform(&Asked {
+            action: match self {
+                Self::Clean => Action::Clean,
+                Self::Get if files.is_empty() => Action::Config,
+                Self::Get => Action::Get,
+                Self::Set => Action::Set,
+                Self::Stat => Action::Statistics,
+            },
+            group,
+            files,
+            timeout: timeout(flags)?,
+            unless_in_use: flags.has("unless-in-use"),
+        })
+    }
+}
+
+/// Does what was asked for.
+pub fn perform(asked: &Asked) -> Result<Answer, Failure> {
+    let host = Host::detect()?;
+    let view = || View::open(&host, &asked.group.group);
+    match asked.action {
+        Action::Get => {
+            let view = view()?;
+            let controller = asked.group.controllers.last().map(String::as_str);
+            let read = |name: &String| Ok((name.clone(), view.get(controller, name)?));
+            asked.files.iter().map(read).collect()
         }
+        Action::Set => {
+            view()?.set(asked.group.settings.clone())?;
+            Ok(vec![])
+        }
+        Action::Statistics => Ok(view()?.statistics()),
+        Action::Config => Ok(view()?.settings()),
+        Action::Clean => clean(&host, asked),
     }
 }
 
@@ -168,22 +194,21 @@ fn variables() -> Arg {
         .action(ArgAction::Append)
 }
 
-fn clean(host: &Host, flags: &Flags) -> Result<Answer, Failure> {
-    let timeout = match text(flags, "timeout")? {
-        None => DEFAULT_TIMEOUT,
-        Some(given) => {
-            let ms = number::<u32>(&given);
-            let ms = ms.ok_or_else(|| refused("timeout", &given, "milliseconds"))?;
-            Duration::from_millis(ms.into())
-        }
+fn timeout(flags: &Flags) -> Result<Duration, Failure> {
+    let Some(given) = text(flags, "timeout")? else {
+        return Ok(DEFAULT_TIMEOUT);
     };
-    let request = cgroup_request(flags)?.unwrap_or_default();
-    let report = cgroup::clean(host, &request, timeout)?;
-    match &report.in_use {
-        Some(_) if flags.has("unless-in-use") => return Ok(vec![]),
-        Some(failure) => return Err(failure.clone()),
+    let ms = number::<u32>(&given).ok_or_else(|| refused("timeout", &given, "milliseconds"))?;
+    Ok(Duration::from_millis(ms.into()))
+}
+
+fn clean(host: &Host, asked: &Asked) -> Result<Answer, Failure> {
+    let report = cgroup::clean(host, &asked.group, asked.timeout)?;
+    match report.in_use {
+        Some(_) if asked.unless_in_use => return Ok(vec![]),
+        Some(failure) => return Err(failure),
         None if report.removed => {}
-        None => return Err(not_cleaned(&request.group, &report)),
+        None => return Err(not_cleaned(&asked.group.group, &report)),
     }
     Ok(vec![("killed".into(), report.killed.to_string())])
 }
@@ -199,21 +224,6 @@ fn not_cleaned(group: &str, report: &CleanReport) -> Failure {
     )
     .errno(libc::EBUSY)
     .path(group)
-}
-
-fn get(view: &View, flags: &Flags) -> Result<Answer, Failure> {
-    let controller = text(flags, "controller")?;
-    if !flags.has("variable") {
-        return Ok(view.settings());
-    }
-    flags
-        .all("variable")
-        .map(|name| {
-            let name = utf8("variable", name)?;
-            let value = view.get(controller.as_deref(), &name)?;
-            Ok((name, value))
-        })
-        .collect()
 }
 
 fn print(result: &Result<Answer, Failure>) -> io::Result<()> {

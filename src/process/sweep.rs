@@ -174,8 +174,22 @@ impl Sweep {
         self.has_news
     }
 
+    /// Leaves these children alone, in place of those that it left alone before, and what is below them.
+    pub fn spare(&mut self, children: BTreeSet<i32>) {
+        self.strangers.children = children;
+    }
+
     /// One step.
     pub fn step(&mut self) -> Progress {
+        self.step_with(Self::reap)
+    }
+
+    /// One step, for who waits for children by itself and tells of each by [`Self::forget`].
+    pub fn step_without_reaping(&mut self) -> Progress {
+        self.step_with(|_| ())
+    }
+
+    fn step_with(&mut self, reap: fn(&mut Self)) -> Progress {
         self.has_news = false;
         if !cfg!(target_os = "linux") {
             // There are no subreapers elsewhere: what the group does not hold is lost already.
@@ -183,7 +197,7 @@ impl Sweep {
         }
         let mut family = Family::default();
         for _ in 0..MAX_STOP_ROUNDS {
-            self.reap();
+            reap(self);
             if matches!(sys::has_children(), Ok(false)) {
                 self.refused.clear();
                 return Progress::Gone;

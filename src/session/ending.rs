@@ -9,6 +9,7 @@ use crate::containment::Containment;
 use crate::diagnostics;
 use crate::emergency;
 use crate::forced_end;
+use crate::process::children::Children;
 use crate::protocol::{self, OutputStream, Report};
 use crate::reap::Death;
 use crate::transport::Transport;
@@ -37,10 +38,21 @@ impl Session<'_> {
         self.end_job();
         if self.spares_orphans() {
             emergency::forget();
+            self.tell_of_orphans();
             return self.begin_drain();
         }
         self.start_sweep();
         Ok(())
+    }
+
+    /// Otherwise the fork server, whose children they become, might take them for those of a session that
+    /// was killed.
+    fn tell_of_orphans(&self) {
+        if self.config.notices.are_read() {
+            let orphans = Children::open().own().pids;
+            // Without a fork server they are nobody's.
+            let _ = self.config.notices.left(orphans);
+        }
     }
 
     /// Whether what the program left behind may stay, as it exited by itself.

@@ -4,7 +4,7 @@
 
 //! What the owner says, and that it went away.
 
-use super::Session;
+use super::{Session, opening};
 use crate::control::Received;
 use crate::diagnostics;
 use crate::emergency;
@@ -128,6 +128,18 @@ impl Session<'_> {
                             self.relay.discard();
                             Ok(())
                         }
+                        Command::Cgroup {
+                            action,
+                            request,
+                            fields,
+                        } => {
+                            let own = self.config.cgroup.as_ref();
+                            let own = own.map(|request| request.group.as_str());
+                            let reply = opening::reply(action, request, fields, own);
+                            self.outbox.send(&reply);
+                            Ok(())
+                        }
+                        Command::Hello { .. } | Command::Start(_) => Err(command.out_of_place()),
                     }
                 }
                 Err(violation) => Err(violation),

@@ -1,0 +1,145 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The socket that clients connect to.
+
+use super::counts::Counts;
+use crate::sys;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+
+/// The only peer that is let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its pid.
+    pub pid: i32,
+    /// Its user.
+    pub uid: u32,
+}
+
+/// A socket in the abstract namespace.
+#[derive(Debug)]
+pub struct Listener {
+    socket: UnixListener,
+    name: Vec<u8>,
+    peer: Peer,
+}
+
+/// A connection of the client.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its socket.
+    pub stream: UnixStream,
+    /// Its number; 0 if it has none.
+    pub number: u64,
+}
+
+impl Listener {
+    /// Listens at an address that nobody can guess.
+    pub fn bind(peer: Peer) -> io::Result<Self> {
+        let mut random = [0; 16];
+        File::open("/dev/urandom")?.read_exact(&mut random)?;
+        let mut name = "muontrap-".to_owned();
+        for byte in random {
+            let _ = write!(name, "{byte:02x}");
+        }
+        let name = name.into_bytes();
+        let address = SocketAddr::from_abstract_name(&name)?;
+        let socket = UnixListener::bind_addr(&address)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, name, peer })
+    }
+
+    /// Its address, as unix(7) has it: a null byte and the name.
+    pub fn address(&self) -> Vec<u8> {
+        [&[0][..], &self.name].concat()
+    }
+
+    /// The next connection of the client, if there is one. All others are closed and counted.
+    pub fn accept(&self, counts: &mut Counts) -> io::Result<Option<Connection>> {
+        loop {
+            let (stream, address) = match self.socket.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                // It went away before it was accepted.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let (pid, uid) = sys::peer_of(stream.as_fd())?;
+            if uid != self.peer.uid {
+                counts.refused_uid += 1;
+            } else if pid != self.peer.pid {
+                counts.refused_pid += 1;
+            } else {
+                counts.accepted += 1;
+                let number = address
+                    .as_abstract_name()
+                    .and_then(|name| self.number(name));
+                let number = number.unwrap_or(0);
+                return Ok(Some(Connection { stream, number }));
+            }
+        }
+    }
+
+    /// The number in the name of a client's socket: this socket's name, a dot, 16 digits.
+    fn number(&self, name: &[u8]) -> Option<u64> {
+        let digits = name.strip_prefix(&self.name[..])?.strip_prefix(b".")?;
+        let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+        if digits.len() != 16 || !digits.iter().all(is_digit) {
+            return None;
+        }
+        u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listener(pid: i32) -> Listener {
+        let uid = nix::unistd::geteuid().as_raw();
+        Listener::bind(Peer { pid, uid }).unwrap()
+    }
+
+    #[test]
+    fn a_connection_has_the_number_in_its_name() {
+        let listener = listener(nix::unistd::getpid().as_raw());
+        let digits = |text: &str| listener.number(&[&listener.name[..], text.as_bytes()].concat());
+        assert_eq!(digits(".00000000000000ff"), Some(255));
+        for other in [
+            ".ff",
+            "00000000000000ff",
+            ".00000000000000FF",
+            ".+0000000000000ff",
+            "",
+        ] {
+            assert_eq!(digits(other), None, "{other}");
+        }
+        assert_eq!(listener.number(b"muontrap-.00000000000000ff"), None);
+    }
+
+    #[test]
+    fn only_the_client_is_let_in() {
+        let mut counts = Counts::default();
+        for (pid, accepted) in [(nix::unistd::getpid().as_raw(), true), (1, false)] {
+            let listener = listener(pid);
+            let address = SocketAddr::from_abstract_name(&listener.name).unwrap();
+            let _client = UnixStream::connect_addr(&address).unwrap();
+            let connection = listener.accept(&mut counts).unwrap();
+            assert_eq!(connection.map(|it| it.number), accepted.then_some(0));
+        }
+        assert_eq!((counts.accepted, counts.refused_pid), (1, 1));
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The fork server: accepts connections of its client, makes a session of each, and cleans up after
+//! sessions that were killed.
+//!
+//! It has one thread, never waits for anybody, and holds nothing of a session but a few numbers.
+
+mod control;
+mod counts;
+mod listener;
+mod server;
+mod sessions;
+
+use crate::cgroup::{self, Host, Request};
+use crate::diagnostics;
+use crate::entry;
+use crate::error::EXIT_SETUP;
+use crate::session::opening::Invitation;
+use crate::sys::{self, SignalMask, Title};
+use crate::transport::Transport;
+use nix::unistd::{Pid, setpgid};
+use server::Server;
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// Where the frames of the control stream come from.
+const INPUT: RawFd = 3;
+/// Where they go.
+const OUTPUT: RawFd = 4;
+
+const CONTROL: Transport = Transport::Framed {
+    input: INPUT,
+    output: OUTPUT,
+};
+
+/// How long to try to remove the group of a session that was killed.
+const CLEAN_TIME: Duration = Duration::from_secs(10);
+
+/// What this process is, once the fork server is done with it.
+#[derive(Debug)]
+enum Role {
+    /// The fork server, whose client and last session are gone.
+    Over,
+    /// A session.
+    Session(UnixStream, Invitation),
+    /// One who removes the group of a lost session.
+    Cleaner(Request),
+}
+
+/// Runs a fork server, and all that becomes of its copies. Returns the exit status.
+pub fn main(title: Title) -> u8 {
+    // Before there is a program that could get hold of what is in its memory.
+    sys::become_undumpable();
+    let server = match Server::start() {
+        Ok(Some(server)) => server,
+        Ok(None) => return EXIT_SETUP,
+        Err(failure) => {
+            diagnostics::say(failure);
+            return EXIT_SETUP;
+        }
+    };
+    title.set(b"muontrap: fork server");
+    let role = server.serve();
+    // All other descriptors of the fork server are closed by now.
+    let _ = nix::unistd::close(INPUT);
+    let _ = nix::unistd::close(OUTPUT);
+    match role {
+        Ok(Role::Over) => 0,
+        Ok(Role::Session(stream, invitation)) => session(stream, invitation, title),
+        Ok(Role::Cleaner(group)) => clean(&group),
+        Err(error) => {
+            diagnostics::say(format_args!("the fork server failed: {error}"));
+            EXIT_SETUP
+        }
+    }
+}
+
+fn session(stream: UnixStream, invitation: Invitation, title: Title) -> u8 {
+    // A signal to the group of the fork server is not meant for its sessions.
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    // Until START they have their default actions.
+    let _ = SignalMask::all_but(1..=64).set();
+    let stream = OwnedFd::from(stream);
+    let Ok(output) = stream.try_clone() else {
+        return EXIT_SETUP;
+    };
+    let transport = Transport::Framed {
+        input: stream.into_raw_fd(),
+        output: output.into_raw_fd(),
+    };
+    entry::session(transport, invitation, Some(title))
+}
+
+fn clean(group: &Request) -> u8 {
+    let cleaned = Host::detect().and_then(|host| cgroup::clean(&host, group, CLEAN_TIME));
+    match cleaned {
+        // Another session has it by now, and emptied it first.
+        Ok(report) if report.removed || report.in_use.is_some() => 0,
+        Ok(_) => EXIT_SETUP,
+        Err(failure) => {
+            diagnostics::say(failure);
+            EXIT_SETUP
+        }
+    }
+}

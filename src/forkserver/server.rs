@@ -1,0 +1,409 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The loop of the fork server.
+
+use super::control::{self, Command, Config, Ended, Watch, failed};
+use super::counts::Counts;
+use super::listener::{Connection, Listener, Peer};
+use super::sessions::{Death, Sessions};
+use super::{CONTROL, Role};
+use crate::control::{Control, Received};
+use crate::error::Failure;
+use crate::outbox::Outbox;
+use crate::protocol::{self, Decoder, MAX_START};
+use crate::session::opening::{Invitation, violated};
+use crate::stdio;
+use crate::sys::{self, SignalMask};
+use crate::wire::environment::Given;
+use crate::wire::notice::{self, Notices};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+/// Between two steps of a sweep that no death ends, and before what failed is tried again.
+const INTERVAL: Duration = Duration::from_millis(5);
+
+/// Connections to accept in a row, before looking at anything else.
+const ACCEPTS_IN_A_ROW: u32 = 64;
+
+/// A session of an earlier fork server.
+#[derive(Debug)]
+struct Foreign {
+    ended: Ended,
+    fd: OwnedFd,
+}
+
+/// What tells this process of its children.
+#[derive(Debug)]
+struct Ears {
+    /// SIGCHLD, which is blocked.
+    signals: SignalFd,
+    notices: UnixDatagram,
+}
+
+/// The fork server.
+#[derive(Debug)]
+pub struct Server {
+    control: Control,
+    outbox: Outbox,
+    token: Vec<u8>,
+    /// Until the client is gone.
+    listener: Option<Listener>,
+    ears: Ears,
+    /// The end of the notices that sessions have.
+    notices: UnixDatagram,
+    environment: Option<Given>,
+    sessions: Sessions,
+    foreign: Vec<Foreign>,
+    /// Asked for, and not looked at yet.
+    watches: Vec<Watch>,
+    counts: Counts,
+    /// Something could not be had. It is tried again soon.
+    is_short: bool,
+}
+
+impl Server {
+    /// Waits for CONFIG, and says READY. `None`: the client went away, or was told why not.
+    pub fn start() -> Result<Option<Self>, Failure> {
+        sys::cloexec_from_3();
+        let mut control = Control::new(CONTROL)?;
+        let mut outbox = stdio::outbox(CONTROL)?;
+        control.decoder = Decoder::limited(MAX_START);
+        let started = match first(&mut control, &mut outbox) {
+            Ok(Some(config)) => prepare(&config).map(|prepared| (config, prepared)),
+            Ok(None) => return Ok(None),
+            Err(failure) => Err(failure),
+        };
+        match started {
+            Ok((config, (listener, ears, notices))) => {
+                outbox.send(&control::ready(&listener.address()));
+                Ok(Some(Self {
+                    control,
+                    outbox,
+                    token: config.token,
+                    listener: Some(listener),
+                    ears,
+                    notices,
+                    environment: None,
+                    sessions: Sessions::default(),
+                    foreign: Vec::new(),
+                    watches: Vec::new(),
+                    counts: Counts::default(),
+                    is_short: false,
+                }))
+            }
+            Err(failure) => {
+                outbox.send(&protocol::failed(&failure));
+                while control.wait(&mut outbox, None) && control.receive().is_ok() {}
+                Ok(None)
+            }
+        }
+    }
+
+    /// Serves until there is nothing to do any more, or until this is a copy with another role.
+    pub fn serve(mut self) -> io::Result<Role> {
+        loop {
+            self.is_short = false;
+            self.take_control();
+            if let Some(role) = self.accept() {
+                return Ok(role);
+            }
+            self.reap()?;
+            if let Some(role) = self.clean_up() {
+                return Ok(role);
+            }
+            self.tell();
+            if self.listener.is_none() && self.sessions.are_gone() {
+                return Ok(Role::Over);
+            }
+            self.wait()?;
+        }
+    }
+
+    // The client
+
+    fn take_control(&mut self) {
+        while !self.control.is_closed() {
+            let command = match self.control.decoder.next_frame() {
+                Ok(Some(frame)) => control::parse(frame),
+                Ok(None) => match self.control.receive() {
+                    Ok(Received::Framed) => continue,
+                    Ok(Received::Nothing) => return,
+                    _ => return self.client_left(),
+                },
+                Err(violation) => Err(violated(&violation)),
+            };
+            match command {
+                Ok(Command::Watch(watch)) => self.watches.push(watch),
+                Ok(Command::Environment(given)) => self.environment = Some(given),
+                Ok(Command::Count) => {
+                    let sessions = self.sessions.count();
+                    self.outbox.send(&control::counts(&self.counts, sessions));
+                }
+                Ok(Command::Config(_)) => {
+                    self.fail(&control::out_of_place());
+                }
+                Err(failure) => self.fail(&failure),
+            }
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        self.outbox.send(&protocol::failed(failure));
+        self.client_left();
+    }
+
+    /// Its connections are closed as well, so that its sessions come to their ends by themselves.
+    fn client_left(&mut self) {
+        self.control.close();
+        self.listener = None;
+    }
+
+    /// Tells the client what it asked for.
+    fn tell(&mut self) {
+        for ended in self.sessions.take_ended() {
+            self.outbox.send(&control::session_ended(&ended));
+        }
+        let outbox = &mut self.outbox;
+        self.foreign.retain(|foreign| {
+            let mut fds = [PollFd::new(foreign.fd.as_fd(), PollFlags::POLLIN)];
+            let is_alive = matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0) | Err(Errno::EINTR));
+            if !is_alive {
+                outbox.send(&control::session_ended(&foreign.ended));
+            }
+            is_alive
+        });
+        self.outbox.flush();
+    }
+
+    // Connections
+
+    fn accept(&mut self) -> Option<Role> {
+        for _ in 0..ACCEPTS_IN_A_ROW {
+            let accepted = match &self.listener {
+                Some(listener) => listener.accept(&mut self.counts),
+                None => Ok(None),
+            };
+            match accepted {
+                Ok(Some(connection)) => match sys::fork() {
+                    Ok(Some(pid)) => self.sessions.add(pid, connection.number),
+                    Ok(None) => return Some(self.become_session(connection)),
+                    Err(error) => refuse(&connection, &error),
+                },
+                // All who connected before the client asked are known by now.
+                Ok(None) => {
+                    self.watch();
+                    return None;
+                }
+                Err(_) => {
+                    self.is_short = true;
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    fn become_session(&mut self, connection: Connection) -> Role {
+        let notices = self.notices.try_clone().map(Notices::to);
+        let invitation = Invitation {
+            token: std::mem::take(&mut self.token),
+            environment: self.environment.take(),
+            notices: notices.unwrap_or_default(),
+        };
+        Role::Session(connection.stream, invitation)
+    }
+
+    fn watch(&mut self) {
+        for watch in std::mem::take(&mut self.watches) {
+            if self.sessions.watch(&watch) {
+                continue;
+            }
+            let ended = Ended {
+                connection: watch.connection,
+                pid: watch.pid,
+                how: 2,
+                code: 0,
+                swept: 0,
+                survivors: 0,
+            };
+            match other_muontrap(watch.pid) {
+                Some(fd) => self.foreign.push(Foreign { ended, fd }),
+                None => self.outbox.send(&control::session_ended(&ended)),
+            }
+        }
+    }
+
+    // Sessions
+
+    fn reap(&mut self) -> io::Result<()> {
+        while let Ok(Some(_)) = self.ears.signals.read_signal() {}
+        let mut deaths = Vec::new();
+        loop {
+            match sys::wait_any_change() {
+                Ok(Some(changed)) => match Death::of(changed) {
+                    Some(death) => deaths.push(death),
+                    None => {
+                        if self.sessions.stopped(changed.pid, self.listener.is_none()) {
+                            self.counts.continued += 1;
+                        }
+                    }
+                },
+                Ok(None) => break,
+                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // What the dead have said, they said before.
+        while let Some(notice) = notice::receive(&self.ears.notices) {
+            self.sessions.note(notice);
+        }
+        let mut has_orphans = false;
+        for death in deaths {
+            has_orphans |= self.sessions.is_spared(death.pid);
+            if self.sessions.died(death) {
+                self.counts.lost += 1;
+            }
+        }
+        if has_orphans && !self.sessions.are_sweeping() {
+            self.sessions.spare_all();
+        }
+        Ok(())
+    }
+
+    /// Goes on with what lost sessions left, as far as possible without waiting.
+    fn clean_up(&mut self) -> Option<Role> {
+        while let Some((index, group)) = self.sessions.next_group() {
+            match sys::fork() {
+                Ok(Some(pid)) => self.sessions.set_cleaner(index, pid),
+                Ok(None) => return Some(Role::Cleaner(group)),
+                Err(_) => {
+                    self.sessions.put_group_back(index, group);
+                    self.is_short = true;
+                    break;
+                }
+            }
+        }
+        self.counts.swept += self.sessions.sweep() as u64;
+        self.sessions.settle();
+        None
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        let expiry = self.sessions.expire();
+        let mut timeout = expiry.map(|time| time.saturating_duration_since(Instant::now()));
+        if self.is_short || self.sessions.are_sweeping() {
+            timeout = Some(timeout.map_or(INTERVAL, |timeout| timeout.min(INTERVAL)));
+        }
+        let timeout = timeout.map_or(PollTimeout::NONE, |timeout| {
+            // Rounded up, so as not to wake too early and do nothing.
+            let timeout = timeout + Duration::from_millis(1);
+            PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)
+        });
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = vec![
+            readable(self.ears.signals.as_fd()),
+            readable(self.ears.notices.as_fd()),
+        ];
+        if !self.control.is_closed() {
+            fds.push(readable(self.control.fd()));
+        }
+        if let Some(fd) = self.outbox.fd().filter(|_| !self.outbox.is_empty()) {
+            fds.push(PollFd::new(fd, PollFlags::POLLOUT));
+        }
+        if let Some(listener) = self.listener.as_ref().filter(|_| !self.is_short) {
+            fds.push(readable(listener.as_fd()));
+        }
+        fds.extend(
+            self.foreign
+                .iter()
+                .map(|foreign| readable(foreign.fd.as_fd())),
+        );
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+/// Waits for CONFIG, which comes first.
+fn first(control: &mut Control, outbox: &mut Outbox) -> Result<Option<Config>, Failure> {
+    loop {
+        match control.decoder.next_frame() {
+            Ok(Some(frame)) => match control::parse(frame)? {
+                Command::Config(config) => return Ok(Some(config)),
+                _ => return Err(control::out_of_place()),
+            },
+            Ok(None) => {}
+            Err(violation) => return Err(violated(&violation)),
+        }
+        let may_go_on = match control.receive() {
+            Ok(Received::Nothing) => control.wait(outbox, None),
+            Ok(Received::Framed) => true,
+            _ => false,
+        };
+        if !may_go_on {
+            return Ok(None);
+        }
+    }
+}
+
+fn prepare(config: &Config) -> Result<(Listener, Ears, UnixDatagram), Failure> {
+    if let Some(pid) = config.predecessor {
+        wake(pid);
+    }
+    // So as not to hold on to a file system that somebody wants to unmount.
+    let _ = std::env::set_current_dir("/");
+    sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
+    let listener = Listener::bind(Peer {
+        pid: config.client,
+        uid: nix::unistd::geteuid().as_raw(),
+    });
+    let listener = listener.map_err(|error| failed("make a socket", &error))?;
+    let ears = ears().map_err(|error| failed("watch its sessions", &error))?;
+    Ok((listener, ears.0, ears.1))
+}
+
+fn ears() -> io::Result<(Ears, UnixDatagram)> {
+    sys::reset_sigchld();
+    SignalMask::all_but([]).set()?;
+    let child = SigSet::from(Signal::SIGCHLD);
+    let signals = SignalFd::with_flags(&child, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+    let (reader, writer) = UnixDatagram::pair()?;
+    reader.set_nonblocking(true)?;
+    let notices = reader;
+    Ok((Ears { signals, notices }, writer))
+}
+
+/// Continues a fork server that was stopped: it then sees that its client has left it.
+fn wake(predecessor: i32) {
+    if other_muontrap(predecessor).is_some() {
+        let _ = sys::kill(predecessor, libc::SIGCONT);
+    }
+}
+
+/// A process that is a muontrap, too, for as long as it lives.
+fn other_muontrap(pid: i32) -> Option<OwnedFd> {
+    if pid <= 0 {
+        return None;
+    }
+    let fd = sys::open_pid(pid).ok()?;
+    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    name.starts_with(b"muontrap").then_some(fd)
+}
+
+/// Says why there is no session. What does not fit into an empty socket is lost.
+fn refuse(connection: &Connection, error: &io::Error) {
+    let failure = failed("make a session", error);
+    let mut stream = &connection.stream;
+    let _ = stream.set_nonblocking(true);
+    let _ = stream.write_all(&protocol::failed(&failure));
+}

@@ -1,0 +1,304 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The sessions of a fork server, from the fork until nothing is left of them.
+
+use super::control::{Ended, Watch};
+use crate::cgroup::Request;
+use crate::process::children::Children;
+use crate::process::sweep::{Progress, Strangers, Sweep};
+use crate::sys::{self, Changed};
+use crate::wire::notice::Notice;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// A session that is stopped this often, when its owner is gone, is not going to get anywhere.
+const MAX_STOPS: u32 = 50;
+
+/// Lost sessions to remember.
+const MAX_RECENT: usize = 32;
+
+/// A session that runs.
+#[derive(Debug)]
+struct Session {
+    pid: i32,
+    connection: u64,
+    watched: bool,
+    deadline: Option<Instant>,
+    stops: u32,
+    group: Option<Request>,
+}
+
+/// A session that was killed, and may have left something.
+#[derive(Debug)]
+struct Lost {
+    ended: Ended,
+    watched: bool,
+    is_swept: bool,
+    group: Option<Request>,
+    /// The process that removes its group.
+    cleaner: Option<i32>,
+}
+
+/// How a process ended: wait(2).
+#[derive(Clone, Copy, Debug)]
+pub struct Death {
+    /// Its pid.
+    pub pid: i32,
+    /// 0: it exited, 1: a signal ended it.
+    pub how: u8,
+    /// Exit status or signal.
+    pub code: u8,
+}
+
+impl Death {
+    /// `None` for a process that was only stopped.
+    pub fn of(changed: Changed) -> Option<Self> {
+        let status = changed.status;
+        let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+        let (how, code) = if libc::WIFSTOPPED(status) {
+            return None;
+        } else if libc::WIFSIGNALED(status) {
+            (1, byte(libc::WTERMSIG(status)))
+        } else {
+            (0, byte(libc::WEXITSTATUS(status)))
+        };
+        let pid = changed.pid;
+        Some(Self { pid, how, code })
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    running: Vec<Session>,
+    lost: Vec<Lost>,
+    /// Processes that sessions left behind on purpose.
+    spared: Vec<i32>,
+    sweep: Option<Sweep>,
+    /// Those to tell of.
+    ended: Vec<Ended>,
+    /// Lost sessions whose end was not told, for those who ask later why.
+    recent: VecDeque<Ended>,
+}
+
+impl Sessions {
+    /// Adds one that was just forked.
+    pub fn add(&mut self, pid: i32, connection: u64) {
+        self.running.push(Session {
+            pid,
+            connection,
+            watched: false,
+            deadline: None,
+            stops: 0,
+            group: None,
+        });
+    }
+
+    /// How many run.
+    pub fn count(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether none runs and nothing is left of any.
+    pub fn are_gone(&self) -> bool {
+        self.running.is_empty() && self.lost.is_empty()
+    }
+
+    /// Those of whose end the client wants to know, since the last call.
+    pub fn take_ended(&mut self) -> Vec<Ended> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// What a session said.
+    pub fn note(&mut self, notice: Notice) {
+        match notice {
+            Notice::Group(pid, group) => {
+                let mut running = self.running.iter_mut();
+                if let Some(session) = running.find(|session| session.pid == pid) {
+                    session.group = Some(group);
+                }
+            }
+            Notice::Left(pids) => self.spared.extend(pids),
+        }
+    }
+
+    /// Whether a session left this process behind on purpose.
+    pub fn is_spared(&self, pid: i32) -> bool {
+        self.spared.contains(&pid)
+    }
+
+    /// Spares all children that are nobody else's: while nothing is swept, they come from a process that
+    /// was spared and is dead.
+    pub fn spare_all(&mut self) {
+        let running: Vec<i32> = self.running.iter().map(|session| session.pid).collect();
+        for pid in Children::open().own().pids {
+            if !running.contains(&pid) && !self.spared.contains(&pid) {
+                self.spared.push(pid);
+            }
+        }
+    }
+
+    /// A session whose end is of interest. `false`: there is none, here.
+    pub fn watch(&mut self, watch: &Watch) -> bool {
+        let is_it = |connection: u64, pid: i32| match watch.connection {
+            0 => pid == watch.pid,
+            number => connection == number,
+        };
+        let lost = self
+            .lost
+            .iter_mut()
+            .find(|lost| is_it(lost.ended.connection, lost.ended.pid));
+        if let Some(lost) = lost {
+            lost.watched = true;
+            return true;
+        }
+        let mut recent = self.recent.iter();
+        if let Some(index) = recent.position(|ended| is_it(ended.connection, ended.pid)) {
+            self.ended.extend(self.recent.remove(index));
+            return true;
+        }
+        let mut running = self.running.iter_mut();
+        let session = running.find(|session| is_it(session.connection, session.pid));
+        let Some(session) = session else { return false };
+        session.watched = true;
+        if watch.limit_ms > 0 {
+            let limit = Duration::from_millis(watch.limit_ms.into());
+            session.deadline = Instant::now().checked_add(limit);
+        }
+        true
+    }
+
+    /// Continues a session that was stopped; kills it if it does not go on and its owner `is_gone`.
+    /// Tells whether it is one.
+    pub fn stopped(&mut self, pid: i32, is_gone: bool) -> bool {
+        let mut running = self.running.iter_mut();
+        let Some(session) = running.find(|session| session.pid == pid) else {
+            return false;
+        };
+        session.stops += 1;
+        let signal = if is_gone && session.stops > MAX_STOPS {
+            libc::SIGKILL
+        } else {
+            libc::SIGCONT
+        };
+        // It is not collected yet, so that its pid is its own.
+        let _ = sys::kill(pid, signal);
+        true
+    }
+
+    /// A child that died, after all notices were taken. Tells whether it was a session that was killed.
+    pub fn died(&mut self, death: Death) -> bool {
+        self.spared.retain(|&pid| pid != death.pid);
+        if let Some(sweep) = &mut self.sweep {
+            sweep.forget(death.pid);
+        }
+        for lost in &mut self.lost {
+            if lost.cleaner == Some(death.pid) {
+                lost.cleaner = None;
+            }
+        }
+        let mut running = self.running.iter();
+        let Some(index) = running.position(|session| session.pid == death.pid) else {
+            return false;
+        };
+        let session = self.running.swap_remove(index);
+        let ended = Ended {
+            connection: session.connection,
+            pid: session.pid,
+            how: death.how,
+            code: death.code,
+            swept: 0,
+            survivors: 0,
+        };
+        if death.how == 0 {
+            if session.watched {
+                self.ended.push(ended);
+            }
+            return false;
+        }
+        self.lost.push(Lost {
+            ended,
+            watched: session.watched,
+            is_swept: false,
+            group: session.group,
+            cleaner: None,
+        });
+        true
+    }
+
+    /// The place of a lost session whose group nobody removes yet, and the group.
+    pub fn next_group(&mut self) -> Option<(usize, Request)> {
+        let mut lost = self.lost.iter_mut().enumerate();
+        lost.find_map(|(index, lost)| Some((index, lost.group.take()?)))
+    }
+
+    /// There is no process to remove it, for now.
+    pub fn put_group_back(&mut self, index: usize, group: Request) {
+        self.lost[index].group = Some(group);
+    }
+
+    /// This process removes the group of the lost session at this place.
+    pub fn set_cleaner(&mut self, index: usize, pid: i32) {
+        self.lost[index].cleaner = Some(pid);
+    }
+
+    /// Whether something is left to sweep.
+    pub fn are_sweeping(&self) -> bool {
+        self.lost.iter().any(|lost| !lost.is_swept)
+    }
+
+    /// One step of killing what lost sessions left: all descendants of this process that belong to no
+    /// session. Returns how many were killed, when it is done.
+    pub fn sweep(&mut self) -> usize {
+        if !self.are_sweeping() {
+            return 0;
+        }
+        let running = self.running.iter().map(|session| session.pid);
+        let cleaners = self.lost.iter().filter_map(|lost| lost.cleaner);
+        let others = running.chain(cleaners).chain(self.spared.iter().copied());
+        let others = others.collect();
+        let new = || Sweep::sparing(Strangers::default());
+        let sweep = self.sweep.get_or_insert_with(new);
+        sweep.spare(others);
+        if sweep.step_without_reaping() == Progress::Waiting {
+            return 0;
+        }
+        let (killed, survivors) = (sweep.killed(), sweep.refused().len() + sweep.lost());
+        self.sweep = None;
+        for lost in self.lost.iter_mut().filter(|lost| !lost.is_swept) {
+            lost.is_swept = true;
+            lost.ended.swept = killed;
+            lost.ended.survivors = survivors;
+        }
+        killed
+    }
+
+    /// Forgets lost sessions of which nothing is left.
+    pub fn settle(&mut self) {
+        let (told, recent) = (&mut self.ended, &mut self.recent);
+        self.lost.retain(|lost| {
+            let is_over = lost.is_swept && lost.group.is_none() && lost.cleaner.is_none();
+            if is_over && lost.watched {
+                told.push(lost.ended);
+            } else if is_over {
+                recent.truncate(MAX_RECENT - 1);
+                recent.push_front(lost.ended);
+            }
+            !is_over
+        });
+    }
+
+    /// Kills sessions that had time enough, and tells when the next one will have had it.
+    pub fn expire(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        for session in &mut self.running {
+            if session.deadline.is_some_and(|deadline| deadline <= now) {
+                session.deadline = None;
+                let _ = sys::kill(session.pid, libc::SIGKILL);
+            }
+        }
+        self.running.iter().filter_map(|it| it.deadline).min()
+    }
+}

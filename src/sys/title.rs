@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! What ps(1) and top(1) show of this process.
+
+use std::ffi::{CStr, c_char, c_int};
+
+/// The memory that the kernel shows as the command line of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Title {
+    start: *mut u8,
+    length: usize,
+}
+
+impl Title {
+    /// That of the words that `main` was called with.
+    ///
+    /// # Safety
+    ///
+    /// `words` points to `count` pointers to strings with a null byte at their end, which the C library
+    /// passed to `main`, and nobody else refers to those strings any more.
+    pub unsafe fn of(count: c_int, words: *const *const c_char) -> Self {
+        let mut title = Self {
+            start: std::ptr::null_mut(),
+            length: 0,
+        };
+        for index in 0..usize::try_from(count).unwrap_or(0) {
+            // SAFETY: as the caller promised.
+            let word = unsafe { CStr::from_ptr(*words.add(index)) };
+            let start = word.as_ptr().cast_mut().cast::<u8>();
+            if index == 0 {
+                title.start = start;
+            } else if title.start.wrapping_add(title.length) != start {
+                break;
+            }
+            title.length += word.count_bytes() + 1;
+        }
+        title
+    }
+
+    /// Changes it, as far as there is room. The name of the process has room for 15 bytes.
+    pub fn set(&self, text: &[u8]) {
+        let mut name = [0_u8; 16];
+        let count = text.len().min(name.len() - 1);
+        name[..count].copy_from_slice(&text[..count]);
+        #[cfg(target_os = "linux")]
+        // SAFETY: the pointer is to a string with a null byte at its end.
+        unsafe {
+            libc::prctl(libc::PR_SET_NAME, name.as_ptr());
+        }
+        let count = text.len().min(self.length.saturating_sub(1));
+        // SAFETY: the memory has `length` bytes, is writable, and nobody else refers to it: `of`.
+        unsafe {
+            std::ptr::copy_nonoverlapping(text.as_ptr(), self.start, count);
+            std::ptr::write_bytes(self.start.add(count), 0, self.length - count);
+        }
+    }
+}
