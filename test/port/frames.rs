@@ -72,7 +72,7 @@ pub fn take(bytes: &mut Vec<u8>) -> Option<Frame> {
     Some(parse(whole[4], &whole[5..]))
 }
 
-fn parse(tag: u8, payload: &[u8]) -> Frame {
+pub fn parse(tag: u8, payload: &[u8]) -> Frame {
     let mut fields = Fields(payload);
     let frame = match tag {
         0x81 => started(&mut fields),
@@ -93,14 +93,7 @@ fn parse(tag: u8, payload: &[u8]) -> Frame {
             survivors: fields.u32(),
             cgroup_peak: fields.u64(),
         }),
-        0x86 => Frame::Failed(Failed {
-            status: fields.u8(),
-            errno: fields.u32().try_into().unwrap(),
-            step: fields.text(),
-            path: fields.text(),
-            message: fields.text(),
-            advice: fields.text(),
-        }),
+        0x86 => Frame::Failed(fields.failed()),
         _ => panic!("a frame with the unknown tag {tag:#x}"),
     };
     assert!(fields.0.is_empty(), "{frame:?} is longer than it says");
@@ -108,15 +101,13 @@ fn parse(tag: u8, payload: &[u8]) -> Frame {
 }
 
 fn started(fields: &mut Fields<'_>) -> Frame {
-    let pid = fields.u32().try_into().unwrap();
-    let mut cgroups = Vec::new();
-    while !fields.0.is_empty() {
-        cgroups.push((fields.text(), fields.text()));
+    Frame::Started {
+        pid: fields.u32().try_into().unwrap(),
+        cgroups: fields.pairs(),
     }
-    Frame::Started { pid, cgroups }
 }
 
-struct Fields<'a>(&'a [u8]);
+pub struct Fields<'a>(pub &'a [u8]);
 
 impl Fields<'_> {
     fn bytes<const N: usize>(&mut self) -> [u8; N] {
@@ -125,20 +116,48 @@ impl Fields<'_> {
         *field
     }
 
-    fn u8(&mut self) -> u8 {
+    pub fn failed(&mut self) -> Failed {
+        Failed {
+            status: self.u8(),
+            errno: self.u32().try_into().unwrap(),
+            step: self.text(),
+            path: self.text(),
+            message: self.text(),
+            advice: self.text(),
+        }
+    }
+
+    pub fn pairs(&mut self) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        while !self.0.is_empty() {
+            pairs.push((self.text(), self.text()));
+        }
+        pairs
+    }
+
+    pub fn u8(&mut self) -> u8 {
         self.bytes::<1>()[0]
     }
 
-    fn u32(&mut self) -> u32 {
+    pub fn u32(&mut self) -> u32 {
         u32::from_be_bytes(self.bytes())
     }
 
-    fn u64(&mut self) -> u64 {
+    pub fn u64(&mut self) -> u64 {
         u64::from_be_bytes(self.bytes())
     }
 
-    fn text(&mut self) -> String {
-        let length = usize::from(u16::from_be_bytes(self.bytes()));
+    pub fn text(&mut self) -> String {
+        let length = u16::from_be_bytes(self.bytes());
+        self.text_of(length.into())
+    }
+
+    pub fn long_text(&mut self) -> String {
+        let length = u32::from_be_bytes(self.bytes());
+        self.text_of(length as usize)
+    }
+
+    fn text_of(&mut self, length: usize) -> String {
         let (field, rest) = self.0.split_at(length);
         self.0 = rest;
         String::from_utf8(field.to_vec()).unwrap()

@@ -10,12 +10,16 @@
 #![cfg(target_os = "linux")]
 
 mod blind;
+mod client;
 mod containment;
 mod diagnostics;
 mod exec;
 mod executable;
 mod failing_loop;
 mod flow;
+mod forkserver;
+mod forkserver_cgroups;
+mod forkserver_endings;
 mod frames;
 mod giving_up;
 mod harness;

@@ -14,7 +14,9 @@ use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{Read, Write, stdin, stdout};
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::process::exit;
 
 pub const VARIABLE: &str = "MUONTRAP_TEST_PROGRAM";
@@ -54,6 +56,7 @@ extern "C" fn run_if_asked() {
         "bomb" => bomb(words[1] == "leave", words.get(2) == Some(&"noisy")),
         "close-stdin" => close_stdin(),
         "become-root" => become_root(),
+        "connect" => connect(words[1]),
         "polluted" => exec_polluted(then),
         "deaf" => exec_deaf(then),
         "in-terminal" => exec_in_terminal(words[1], then),
@@ -62,6 +65,13 @@ extern "C" fn run_if_asked() {
         other => panic!("there is no odd program {other}"),
     }
     exit(0)
+}
+
+/// Connects to a name in the abstract namespace, and waits until the other side closes.
+fn connect(name: &str) {
+    let address = SocketAddr::from_abstract_name(name).unwrap();
+    let mut stream = UnixStream::connect_addr(&address).unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }
 
 fn say(text: &str) {

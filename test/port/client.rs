@@ -1,0 +1,438 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! A client of a fork server, after `docs/protocol.md`.
+
+use crate::frames::{self, Failed, Report, frame};
+use crate::harness::{helper_path, pid_of};
+use crate::processes::{Mark, eventually};
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub const PROTOCOL: u16 = 2;
+
+/// What a session or a fork server says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Started {
+        session: i32,
+        program: i32,
+        start_time: u64,
+        cgroups: Vec<(String, String)>,
+    },
+    Ended {
+        connection: u64,
+        pid: i32,
+        how: u8,
+        code: u8,
+        swept: u32,
+        survivors: u32,
+    },
+    Counts(Vec<u64>),
+    Reply(u32, Vec<(String, String)>),
+    Refused(u32, Failed),
+    EnvironmentWanted,
+    Frame(frames::Frame),
+}
+
+/// A field of a payload.
+pub fn field(number: u16, value: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(value.len()).unwrap();
+    [&number.to_be_bytes()[..], &length.to_be_bytes(), value].concat()
+}
+
+pub fn number(field_number: u16, value: u32) -> Vec<u8> {
+    field(field_number, &value.to_be_bytes())
+}
+
+pub fn hello(protocol: u16, token: &[u8]) -> Vec<u8> {
+    frame(0x07, &[&protocol.to_be_bytes()[..], token].concat())
+}
+
+/// A fork server of which this process is the client.
+pub struct Server {
+    pub child: Child,
+    pub input: Option<ChildStdin>,
+    output: ChildStdout,
+    bytes: Vec<u8>,
+    pub token: [u8; 32],
+    pub pid: i32,
+    pub address: Vec<u8>,
+    pub mark: Mark,
+}
+
+/// A stream to a session.
+pub struct Session {
+    pub stream: UnixStream,
+    bytes: Vec<u8>,
+    pub number: u64,
+    pub mark: Mark,
+    pub pid: i32,
+    pub program: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::configured(&[])
+    }
+
+    /// With more fields in CONFIG.
+    pub fn configured(fields: &[u8]) -> Self {
+        let mut server = Self::spawn();
+        server.configure(PROTOCOL, std::process::id(), fields);
+        server.read_ready();
+        server
+    }
+
+    /// Before CONFIG.
+    pub fn spawn() -> Self {
+        let mark = Mark::new();
+        let mut child = Command::new("sh")
+            .args([
+                "-c",
+                "exec \"$0\" --fork-server 3<&0 4>&1 </dev/null >/dev/null",
+            ])
+            .arg(helper_path())
+            .env(Mark::VARIABLE, mark.value())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        Self {
+            pid: pid_of(&child),
+            input: child.stdin.take(),
+            output: child.stdout.take().unwrap(),
+            child,
+            bytes: Vec::new(),
+            token: [7; 32],
+            address: Vec::new(),
+            mark,
+        }
+    }
+
+    pub fn configure(&mut self, protocol: u16, client: u32, fields: &[u8]) {
+        let own = [field(1, &self.token), number(2, client)].concat();
+        self.send(&frame(
+            0x41,
+            &[&protocol.to_be_bytes()[..], &own, fields].concat(),
+        ));
+    }
+
+    #[track_caller]
+    pub fn read_ready(&mut self) {
+        let frame = self.read_frame();
+        assert_eq!(frame[0], 0xc1, "{frame:?}");
+        assert_eq!(frame[1..3], PROTOCOL.to_be_bytes());
+        assert_eq!(frame[3..7], self.pid.to_be_bytes());
+        let mut rest = &frame[7..];
+        let mut text = || {
+            let (length, after) = rest.split_at(2);
+            let length = u16::from_be_bytes(length.try_into().unwrap()).into();
+            let (text, after) = after.split_at(length);
+            rest = after;
+            text.to_vec()
+        };
+        assert_eq!(text(), env!("CARGO_PKG_VERSION").as_bytes());
+        self.address = text();
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.input.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+
+    fn read_frame(&mut self) -> Vec<u8> {
+        read_frame(&mut self.output, &mut self.bytes).expect("the fork server is gone")
+    }
+
+    pub fn read(&mut self) -> Answer {
+        parse(&self.read_frame())
+    }
+
+    /// A connection that says nothing yet.
+    pub fn connect(&self) -> Session {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = [&self.address[1..], format!(".{number:016x}").as_bytes()].concat();
+        Session {
+            stream: connect(&self.address[1..], &name),
+            bytes: Vec::new(),
+            number,
+            mark: self.mark.clone(),
+            pid: 0,
+            program: 0,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        }
+    }
+
+    /// A program that captures stdout, with more fields.
+    #[track_caller]
+    pub fn run(&self, program: &[&str], fields: &[u8]) -> Session {
+        let mut session = self.connect();
+        session.send(&hello(PROTOCOL, &self.token));
+        session.send(&session.start_frame(program, fields));
+        session.read_started();
+        session
+    }
+
+    #[track_caller]
+    pub fn sh(&self, script: &str) -> Session {
+        self.run(&["sh", "-c", script], &[])
+    }
+
+    /// A script that ran until it wrote `text`.
+    #[track_caller]
+    pub fn sh_until(&self, script: &str, text: &str) -> Session {
+        let mut session = self.sh(script);
+        session.read_until(text);
+        session
+    }
+
+    pub fn watch(&mut self, number: u64, pid: i32, limit_ms: u32) -> Answer {
+        let payload = [
+            &number.to_be_bytes()[..],
+            &pid.to_be_bytes(),
+            &limit_ms.to_be_bytes(),
+        ];
+        self.send(&frame(0x43, &payload.concat()));
+        self.read()
+    }
+
+    /// Waits until nothing is left of a session: how it ended, and how many were swept.
+    #[track_caller]
+    pub fn await_end(&mut self, session: &Session) -> (u8, u8, u32) {
+        match self.watch(session.number, session.pid, 0) {
+            Answer::Ended {
+                connection,
+                how,
+                code,
+                swept,
+                survivors: 0,
+                ..
+            } if connection == session.number => (how, code, swept),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn counts(&mut self) -> Vec<u64> {
+        self.send(&frame(0x44, &[]));
+        match self.read() {
+            Answer::Counts(counts) => counts,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits for the fork server to exit.
+    #[track_caller]
+    pub fn await_exit(&mut self) -> Option<i32> {
+        let mut status = None;
+        eventually("the fork server exits", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
+    }
+
+    /// Goes away in order, after which nothing may be alive.
+    #[track_caller]
+    pub fn finish(mut self) {
+        self.input = None;
+        assert_eq!(self.await_exit(), Some(0));
+        let alive = self.mark.alive();
+        assert!(alive.is_empty(), "still alive: {alive:?}");
+    }
+}
+
+/// The mark takes care of what it leaves then.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Connects from an abstract name to another. The standard library binds listeners only.
+#[allow(unsafe_code)]
+pub fn connect(to: &[u8], from: &[u8]) -> UnixStream {
+    type Call = unsafe extern "C" fn(i32, *const libc::sockaddr, libc::socklen_t) -> i32;
+    let with = |call: Call, fd: i32, name: &[u8]| {
+        let mut address = libc::sockaddr_un {
+            sun_family: libc::sa_family_t::try_from(libc::AF_UNIX).unwrap(),
+            sun_path: [0; 108],
+        };
+        for (place, byte) in address.sun_path[1..].iter_mut().zip(name) {
+            *place = libc::c_char::from_ne_bytes([*byte]);
+        }
+        let size = size_of::<libc::sa_family_t>() + 1 + name.len();
+        let size = libc::socklen_t::try_from(size).unwrap();
+        // SAFETY: the address is live and has at least `size` bytes.
+        let result = unsafe { call(fd, (&raw const address).cast(), size) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    };
+    // SAFETY: socket(2) takes no pointers, and nobody else has the descriptor.
+    let stream = unsafe {
+        let fd = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        UnixStream::from_raw_fd(fd)
+    };
+    with(libc::bind, stream.as_raw_fd(), from);
+    with(libc::connect, stream.as_raw_fd(), to);
+    stream
+}
+
+impl Session {
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// START of a program whose environment is the test's, with the mark.
+    pub fn start_frame(&self, program: &[&str], fields: &[u8]) -> Vec<u8> {
+        let mut payload = field(1, program[0].as_bytes());
+        for argument in &program[1..] {
+            payload.extend(field(2, argument.as_bytes()));
+        }
+        let directory = std::env::current_dir().unwrap();
+        payload.extend(field(4, directory.as_os_str().as_bytes()));
+        for (name, value) in std::env::vars() {
+            payload.extend(field(6, format!("{name}={value}").as_bytes()));
+        }
+        payload.extend(field(
+            8,
+            format!("{}={}", Mark::VARIABLE, self.mark.value()).as_bytes(),
+        ));
+        payload.extend(field(17, b"capture"));
+        payload.extend_from_slice(fields);
+        frame(0x08, &payload)
+    }
+
+    /// The next frame; `None` at the end of the stream. Output is noted and acknowledged.
+    pub fn next(&mut self) -> Option<Answer> {
+        let answer = parse(&read_frame(&mut self.stream, &mut self.bytes)?);
+        match &answer {
+            Answer::Frame(frames::Frame::Stdout(bytes)) => {
+                self.stdout.extend_from_slice(bytes);
+                self.send(&frames::ack(u32::try_from(bytes.len()).unwrap()));
+            }
+            Answer::Frame(frames::Frame::Stderr(bytes)) => {
+                self.stderr.extend_from_slice(bytes);
+                self.send(&frames::ack(u32::try_from(bytes.len()).unwrap()));
+            }
+            Answer::Started {
+                session, program, ..
+            } => (self.pid, self.program) = (*session, *program),
+            _ => {}
+        }
+        Some(answer)
+    }
+
+    #[track_caller]
+    pub fn read_started(&mut self) {
+        let answer = self.next();
+        assert!(matches!(answer, Some(Answer::Started { .. })), "{answer:?}");
+    }
+
+    #[track_caller]
+    pub fn read_until(&mut self, text: &str) {
+        while !String::from_utf8_lossy(&self.stdout).contains(text) {
+            let answer = self.next();
+            let Some(Answer::Frame(frames::Frame::Stdout(_) | frames::Frame::InputAck(_))) = answer
+            else {
+                panic!("no {text:?} before {answer:?}");
+            };
+        }
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Reads up to EXITED.
+    #[track_caller]
+    pub fn report(&mut self) -> Report {
+        use frames::Frame::{Exited, InputAck, Stderr, Stdout};
+        loop {
+            match self.next() {
+                Some(Answer::Frame(Exited(report))) => return report,
+                Some(Answer::Frame(Stdout(_) | Stderr(_) | InputAck(_))) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn failure(&mut self) -> Failed {
+        match self.next() {
+            Some(Answer::Frame(frames::Frame::Failed(failed))) => failed,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn read_frame(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
+    loop {
+        if let Some(header) = bytes.first_chunk::<4>() {
+            let end = 4 + u32::from_be_bytes(*header) as usize;
+            if bytes.len() >= end {
+                let rest = bytes.split_off(end);
+                return Some(std::mem::replace(bytes, rest).split_off(4));
+            }
+        }
+        let mut buffer = [0; 16_384];
+        // A connection that was reset is at its end, too.
+        let count = stream.read(&mut buffer).unwrap_or(0);
+        if count == 0 {
+            assert!(bytes.is_empty(), "the last frame is cut short");
+            return None;
+        }
+        bytes.extend_from_slice(&buffer[..count]);
+    }
+}
+
+fn parse(whole: &[u8]) -> Answer {
+    let mut fields = frames::Fields(&whole[1..]);
+    match whole[0] {
+        0x81 => Answer::Started {
+            session: fields.u32().try_into().unwrap(),
+            program: fields.u32().try_into().unwrap(),
+            start_time: fields.u64(),
+            cgroups: fields.pairs(),
+        },
+        0x87 => {
+            let request = fields.u32();
+            let mut values = Vec::new();
+            while !fields.0.is_empty() {
+                values.push((fields.text(), fields.long_text()));
+            }
+            Answer::Reply(request, values)
+        }
+        0x88 => Answer::Refused(fields.u32(), fields.failed()),
+        0x89 => Answer::EnvironmentWanted,
+        0xc2 => Answer::Ended {
+            connection: fields.u64(),
+            pid: fields.u32().try_into().unwrap(),
+            how: fields.u8(),
+            code: fields.u8(),
+            swept: fields.u32(),
+            survivors: fields.u32(),
+        },
+        0xc3 => {
+            let counts = fields.0.chunks(14).zip(1_u16..).map(|(count, number)| {
+                assert_eq!(
+                    count[..6],
+                    [&number.to_be_bytes()[..], &[0, 0, 0, 8]].concat()
+                );
+                u64::from_be_bytes(count[6..].try_into().unwrap())
+            });
+            Answer::Counts(counts.collect())
+        }
+        tag => Answer::Frame(frames::parse(tag, &whole[1..])),
+    }
+}

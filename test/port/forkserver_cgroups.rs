@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! cgroups by frames.
+
+use crate::client::{Answer, PROTOCOL, Server, Session, field, hello};
+use crate::frames::frame;
+use std::fs;
+use std::path::Path;
+
+const GET: u8 = 0x09;
+const SET: u8 = 0x0a;
+const STATISTICS: u8 = 0x0b;
+const CONFIG: u8 = 0x0c;
+const CLEAN: u8 = 0x0d;
+
+/// The directories of this name in all hierarchies.
+pub fn directories(group: &str) -> Vec<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let cgroups = mounts.lines().filter(|line| line.contains(" - cgroup"));
+    let points = cgroups.map(|line| line.split(' ').nth(4).unwrap());
+    let paths = points.map(|point| format!("{point}/{group}"));
+    paths.filter(|path| Path::new(path).exists()).collect()
+}
+
+#[track_caller]
+fn ask(session: &mut Session, tag: u8, fields: &[u8]) -> Answer {
+    let payload = [&[0, 0, 0, 9], fields].concat();
+    session.send(&frame(tag, &payload));
+    session.next().unwrap()
+}
+
+#[track_caller]
+fn values(session: &mut Session, tag: u8, fields: &[u8]) -> Vec<(String, String)> {
+    match ask(session, tag, fields) {
+        Answer::Reply(9, values) => values,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+#[ignore = "needs cgroups"]
+fn a_cgroup_is_read_and_written_by_its_session_and_by_a_fresh_connection() {
+    let server = Server::start();
+    let group = format!("muontrap-test-{}-frames", std::process::id());
+    let path = field(64, group.as_bytes());
+    let fields = [
+        path.clone(),
+        field(66, b"pids.max=100"),
+        field(65, b"memory"),
+    ]
+    .concat();
+    let mut session = server.run(&["sleep", "1000"], &fields);
+    let pids_max = |value: &str| vec![("pids.max".to_owned(), value.to_owned())];
+    let file = field(67, b"pids.max");
+    assert_eq!(values(&mut session, GET, &file), pids_max("100"));
+    assert_eq!(values(&mut session, SET, &field(66, b"pids.max=50")), []);
+
+    let mut fresh = server.connect();
+    fresh.send(&hello(PROTOCOL, &server.token));
+    let of_group = [path.clone(), file].concat();
+    assert_eq!(values(&mut fresh, GET, &of_group), pids_max("50"));
+    let config = values(&mut fresh, CONFIG, &path);
+    assert!(config.contains(&pids_max("50")[0]), "{config:?}");
+    let statistics = values(&mut fresh, STATISTICS, &path);
+    assert!(
+        statistics.iter().any(|(name, _)| name == "memory.current"),
+        "{statistics:?}"
+    );
+    // It is looked after.
+    let whole = [path.clone(), field(65, b"memory"), field(66, b"pids.max=1")].concat();
+    match ask(&mut fresh, CLEAN, &whole) {
+        Answer::Refused(9, failed) => assert_eq!(failed.errno, libc::EBUSY),
+        other => panic!("{other:?}"),
+    }
+    session.send(&crate::frames::stop());
+    session.report();
+    assert_eq!(
+        values(&mut fresh, CLEAN, &whole),
+        [("killed".to_owned(), "0".to_owned())]
+    );
+    match ask(&mut fresh, GET, &of_group) {
+        Answer::Refused(9, failed) => assert_eq!(
+            (failed.step.as_str(), failed.errno),
+            ("cgroup", libc::ENOENT)
+        ),
+        other => panic!("{other:?}"),
+    }
+    // And then it runs a program all the same.
+    let start = fresh.start_frame(&["sh", "-c", "exit 4"], &[]);
+    fresh.send(&start);
+    fresh.read_started();
+    assert_eq!(fresh.report().code, 4);
+    drop((session, fresh));
+    server.finish();
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_named() {
+    let server = Server::start();
+    let mut fresh = server.connect();
+    fresh.send(&hello(PROTOCOL, &server.token));
+    for (fields, path) in [
+        (vec![], "cgroup_path"),
+        (field(77, b""), "77"),
+        (
+            [field(64, b"a"), field(66, b"no-value")].concat(),
+            "cgroup_set",
+        ),
+    ] {
+        match ask(&mut fresh, SET, &fields) {
+            Answer::Refused(9, failed) => assert_eq!(
+                (failed.step.as_str(), failed.path.as_str()),
+                ("options", path)
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,293 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Whatever dies first, the rest follows: with a fork server.
+
+use crate::client::{Answer, Server, Session, field, number};
+use crate::frames;
+use crate::processes::{Mark, eventually, is_alive, state};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+fn send(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+/// A program with a child, an orphan in a session of its own, and an orphan's orphan.
+const FAMILY: &str = "sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000' & \
+    (setsid sleep 1000 &) ; trap '' TERM; echo ready; while :; do sleep 1000; done";
+
+fn family(server: &Server) -> Session {
+    server.sh_until(FAMILY, "ready")
+}
+
+/// The session's processes, without the fork server and its sessions.
+fn programs(server: &Server, sessions: &[&Session]) -> usize {
+    let mut muontraps: Vec<i32> = sessions.iter().map(|session| session.pid).collect();
+    muontraps.push(server.pid);
+    server.mark.alive_besides(&muontraps).len()
+}
+
+#[track_caller]
+fn only_these_are_alive(mark: &Mark, pids: &[i32]) {
+    let alive = mark.alive_besides(pids);
+    assert!(alive.is_empty(), "still alive: {alive:?}");
+}
+
+#[test]
+fn a_session_that_is_killed_leaves_nothing() {
+    let mut server = Server::start();
+    let session = family(&server);
+    eventually("all run", || programs(&server, &[&session]) >= 5);
+    send(session.pid, Signal::SIGKILL);
+    let (how, code, swept) = server.await_end(&session);
+    assert_eq!((how, code), (1, 9));
+    // The program itself dies by its tie to the session.
+    assert!(swept >= 4, "{swept}");
+    only_these_are_alive(&server.mark, &[server.pid]);
+    let counts = server.counts();
+    assert_eq!((counts[3], counts[4], counts[5]), (0, 1, swept.into()));
+    server.finish();
+}
+
+#[test]
+fn other_sessions_do_not_notice() {
+    let mut server = Server::start();
+    let mut other = server.sh_until(
+        "sleep 1000 & echo ready; read line; echo $line; exit 5",
+        "ready",
+    );
+    for _ in 0..5 {
+        let session = family(&server);
+        send(session.pid, Signal::SIGKILL);
+        assert_eq!(server.await_end(&session).0, 1);
+        assert_eq!(programs(&server, &[&other]), 2);
+    }
+    other.send(&frames::input(b"line\n"));
+    other.read_until("line\n");
+    assert_eq!(other.report().code, 5);
+}
+
+#[test]
+fn sessions_begin_while_others_are_swept() {
+    let mut server = Server::start();
+    let killed: Vec<_> = (0..10).map(|_| family(&server)).collect();
+    for session in &killed {
+        send(session.pid, Signal::SIGKILL);
+        let mut next = server.sh("sleep 0.01 & wait; exit 4");
+        assert_eq!(next.report().code, 4);
+    }
+    for session in &killed {
+        server.await_end(session);
+    }
+    eventually("all sessions are gone", || server.counts()[3] == 0);
+    only_these_are_alive(&server.mark, &[server.pid]);
+}
+
+#[test]
+fn a_session_that_dies_before_start_is_over() {
+    let mut server = Server::start();
+    let session = server.connect();
+    eventually("it is there", || server.counts()[3] == 1);
+    let pid = server.mark.alive_besides(&[server.pid])[0].pid;
+    send(pid, Signal::SIGKILL);
+    assert_eq!(server.await_end(&session).0, 1);
+}
+
+#[test]
+fn an_owner_that_goes_away_takes_all_along() {
+    let mut server = Server::start();
+    let mut session = server.run(&["sh", "-c", FAMILY], &number(33, 100));
+    session.read_until("ready");
+    drop(session.stream.shutdown(std::net::Shutdown::Both));
+    assert_eq!(server.await_end(&session), (0, 137, 0));
+    only_these_are_alive(&server.mark, &[server.pid]);
+}
+
+#[test]
+fn a_connection_that_was_closed_before_it_was_accepted_starts_nothing_later() {
+    let mut server = Server::start();
+    send(server.pid, Signal::SIGSTOP);
+    eventually("it is stopped", || state(server.pid) == b'T');
+    let mut session = server.connect();
+    session.send(&crate::client::hello(
+        crate::client::PROTOCOL,
+        &server.token,
+    ));
+    let start = session.start_frame(&["sleep", "1000"], &[]);
+    session.send(&start);
+    drop(session.stream.shutdown(std::net::Shutdown::Both));
+    send(server.pid, Signal::SIGCONT);
+    server.await_end(&session);
+    only_these_are_alive(&server.mark, &[server.pid]);
+}
+
+#[test]
+fn a_session_that_is_stopped_is_continued() {
+    let mut server = Server::start();
+    for signal in [
+        Signal::SIGSTOP,
+        Signal::SIGTSTP,
+        Signal::SIGTTIN,
+        Signal::SIGTTOU,
+    ] {
+        let mut session = server.sh_until("echo ready; read line; exit 4", "ready");
+        send(session.pid, signal);
+        session.send(&frames::input(b"line\n"));
+        assert_eq!(session.report().code, 4);
+    }
+    assert!(server.counts()[6] >= 1);
+}
+
+#[test]
+fn a_session_that_is_stopped_holds_nothing_when_its_owner_goes() {
+    let mut server = Server::start();
+    let mut session = server.run(&["sh", "-c", FAMILY], &number(33, 100));
+    session.read_until("ready");
+    send(session.pid, Signal::SIGSTOP);
+    drop(session.stream.shutdown(std::net::Shutdown::Both));
+    assert_eq!(server.await_end(&session), (0, 137, 0));
+    only_these_are_alive(&server.mark, &[server.pid]);
+}
+
+#[test]
+fn a_session_that_takes_too_long_is_killed() {
+    let mut server = Server::start();
+    let mut session = server.run(&["sh", "-c", FAMILY], &number(33, 3_600_000));
+    session.read_until("ready");
+    session.send(&frames::stop());
+    match server.watch(session.number, 0, 100) {
+        Answer::Ended {
+            how: 1,
+            code: 9,
+            pid,
+            ..
+        } => assert_eq!(pid, session.pid),
+        other => panic!("{other:?}"),
+    }
+    only_these_are_alive(&server.mark, &[server.pid]);
+}
+
+#[test]
+fn a_fork_server_that_is_killed_leaves_its_sessions_to_their_owners() {
+    let mut server = Server::start();
+    let mut session = server.sh_until("sleep 1000 & echo ready; read line; exit 4", "ready");
+    let abandoned = family(&server);
+    send(server.pid, Signal::SIGKILL);
+    server.await_exit();
+    session.send(&frames::input(b"line\n"));
+    assert_eq!(session.report().code, 4);
+    drop(session);
+    // Its program ignores SIGTERM, and is killed after half a second.
+    drop(abandoned);
+    eventually("nothing is left", || server.mark.alive().is_empty());
+}
+
+#[test]
+fn a_later_fork_server_tells_of_a_session_of_an_earlier_one() {
+    let mut first = Server::start();
+    let session = first.sh_until("echo ready; sleep 1000", "ready");
+    send(first.pid, Signal::SIGKILL);
+    first.await_exit();
+    let mut second = Server::start();
+    drop(session.stream.shutdown(std::net::Shutdown::Both));
+    let ended = second.watch(session.number, session.pid, 0);
+    assert!(matches!(ended, Answer::Ended { how: 2, pid, .. } if pid == session.pid));
+    assert!(!is_alive(session.pid) && !is_alive(session.program));
+    // Whom it never knew, it cannot wait for.
+    let ended = second.watch(1 << 60, 0, 0);
+    assert!(matches!(ended, Answer::Ended { how: 2, pid: 0, .. }));
+    second.finish();
+}
+
+#[test]
+fn a_fork_server_that_is_stopped_goes_on_when_there_is_a_new_one() {
+    let mut first = Server::start();
+    send(first.pid, Signal::SIGSTOP);
+    eventually("it is stopped", || state(first.pid) == b'T');
+    first.input = None;
+    let pid = u32::try_from(first.pid).unwrap();
+    let second = Server::configured(&number(3, pid));
+    assert_eq!(first.await_exit(), Some(0));
+    second.finish();
+}
+
+#[test]
+fn client_and_fork_server_killed_together_leave_nothing() {
+    let mut server = Server::start();
+    let session = family(&server);
+    send(server.pid, Signal::SIGKILL);
+    server.input = None;
+    drop(session);
+    eventually("nothing is left", || server.mark.alive().is_empty());
+}
+
+#[test]
+fn client_and_session_killed_together_leave_nothing() {
+    let server = Server::start();
+    let session = family(&server);
+    send(session.pid, Signal::SIGKILL);
+    drop(session);
+    server.finish();
+}
+
+#[test]
+fn orphans_that_may_stay_outlive_sessions_that_are_killed_later() {
+    let mut server = Server::start();
+    let script = "setsid sh -c 'sleep 1000 & echo $!; exec >&-; sleep 1000' & sleep 0.2; exit 3";
+    let mut leaving = server.run(&["sh", "-c", script], &field(34, b"leave"));
+    assert_eq!(leaving.report().code, 3);
+    let number = leaving.number;
+    drop(leaving);
+    server.watch(number, 0, 0);
+    let count = programs(&server, &[]);
+    assert!(count >= 2, "{count}");
+    let killed = family(&server);
+    send(killed.pid, Signal::SIGKILL);
+    server.await_end(&killed);
+    assert_eq!(programs(&server, &[]), count);
+    // What a spared process leaves is spared, too.
+    let parent = server.mark.alive_besides(&[server.pid]);
+    let parent = parent.iter().find(|process| process.name == "sh").unwrap();
+    send(parent.pid, Signal::SIGKILL);
+    eventually("it is collected", || !is_alive(parent.pid));
+    let killed = family(&server);
+    send(killed.pid, Signal::SIGKILL);
+    server.await_end(&killed);
+    let left = server.mark.alive_besides(&[server.pid]);
+    assert!(
+        !left.is_empty() && left.iter().all(|process| process.name == "sleep"),
+        "{left:?}"
+    );
+    for process in left {
+        send(process.pid, Signal::SIGKILL);
+    }
+    server.finish();
+}
+
+#[test]
+#[ignore = "needs cgroups"]
+fn the_group_of_a_killed_session_is_removed() {
+    for client_goes in [false, true] {
+        let mut server = Server::start();
+        let group = format!("muontrap-test-{}-{client_goes}", std::process::id());
+        let fields = [field(64, group.as_bytes()), field(66, b"pids.max=100")].concat();
+        let mut session = server.run(&["sh", "-c", FAMILY], &fields);
+        session.read_until("ready");
+        let inside = std::fs::read_to_string(format!("/proc/{}/cgroup", session.program)).unwrap();
+        assert!(inside.contains(&group), "{inside}");
+        send(session.pid, Signal::SIGKILL);
+        if client_goes {
+            drop(session);
+            server.finish();
+        } else {
+            assert_eq!(server.await_end(&session).0, 1);
+            only_these_are_alive(&server.mark, &[server.pid]);
+        }
+        assert_eq!(
+            crate::forkserver_cgroups::directories(&group),
+            Vec::<String>::new()
+        );
+    }
+}
