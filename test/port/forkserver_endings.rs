@@ -235,8 +235,10 @@ fn client_and_session_killed_together_leave_nothing() {
 #[test]
 fn orphans_that_may_stay_outlive_sessions_that_are_killed_later() {
     let mut server = Server::start();
-    let script = "setsid sh -c 'sleep 1000 & echo $!; exec >&-; sleep 1000' & sleep 0.2; exit 3";
+    let script = "setsid sh -c 'sleep 1000 & sleep 1000 & echo ready; wait' & read line; exit 3";
     let mut leaving = server.run(&["sh", "-c", script], &field(34, b"leave"));
+    leaving.read_until("ready");
+    leaving.send(&frames::input(b"line\n"));
     assert_eq!(leaving.report().code, 3);
     let number = leaving.number;
     drop(leaving);
@@ -248,21 +250,21 @@ fn orphans_that_may_stay_outlive_sessions_that_are_killed_later() {
     server.await_end(&killed);
     assert_eq!(programs(&server, &[]), count);
     // What a spared process leaves is spared, too.
-    let parent = server.mark.alive_besides(&[server.pid]);
-    let parent = parent.iter().find(|process| process.name == "sh").unwrap();
-    send(parent.pid, Signal::SIGKILL);
-    eventually("it is collected", || !is_alive(parent.pid));
+    let orphans = server.mark.alive_besides(&[server.pid]);
+    let (parents, others): (Vec<_>, Vec<_>) = orphans
+        .iter()
+        .partition(|process| process.ppid == server.pid);
+    send(parents[0].pid, Signal::SIGKILL);
+    eventually("it is collected", || !is_alive(parents[0].pid));
     let killed = family(&server);
     send(killed.pid, Signal::SIGKILL);
     server.await_end(&killed);
     let left = server.mark.alive_besides(&[server.pid]);
-    assert!(
-        !left.is_empty() && left.iter().all(|process| process.name == "sleep"),
-        "{left:?}"
-    );
+    assert_eq!((parents.len(), left.len()), (1, others.len()), "{left:?}");
     for process in left {
         send(process.pid, Signal::SIGKILL);
     }
+    eventually("they are gone", || programs(&server, &[]) == 0);
     server.finish();
 }
 
