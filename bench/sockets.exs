@@ -25,7 +25,8 @@ defmodule Sockets.Server do
     Port.command(port, [<<0x41, 2::16>>, field(1, token), client])
 
     receive do
-      {^port, {:data, <<0xC1, 2::16, _pid::32, size::16, _version::binary-size(size), rest::binary>>}} ->
+      {^port,
+       {:data, <<0xC1, 2::16, _pid::32, size::16, _version::binary-size(size), rest::binary>>}} ->
         <<length::16, address::binary-size(length)>> = rest
         %{port: port, token: token, address: address}
     end
@@ -66,7 +67,8 @@ defmodule Sockets.Server do
     ]
   end
 
-  def bind_name(server), do: server.address <> "." <> Base.encode16(:crypto.strong_rand_bytes(8), case: :lower)
+  def bind_name(server),
+    do: server.address <> "." <> Base.encode16(:crypto.strong_rand_bytes(8), case: :lower)
 end
 
 defmodule Sockets.Tcp do
@@ -210,7 +212,10 @@ wanted? = fn name -> wanted == [] or name in wanted end
 say = fn title, result ->
   values = [result.value, result.low, result.high, result.ours, result.theirs]
   [value, low, high, ours, theirs] = Enum.map(values, &Float.round(&1 / 1, 3))
-  IO.puts("#{String.pad_trailing(title, 64)} #{value} (#{low} to #{high}), #{ours} µs against #{theirs}")
+
+  IO.puts(
+    "#{String.pad_trailing(title, 64)} #{value} (#{low} to #{high}), #{ours} µs against #{theirs}"
+  )
 end
 
 repeat = fn n, fun -> fn -> Enum.each(1..n, fn _ -> fun.() end) end end
@@ -265,7 +270,10 @@ if wanted?.("cpu") do
 
   for {way, _fun} <- ways do
     values = for round <- rounds, do: elem(List.keyfind(round, way, 0), 1)
-    IO.puts("CPU time of the BEAM for true: #{String.pad_trailing(way, 56)} #{round(Measure.median(values))} µs")
+
+    IO.puts(
+      "CPU time of the BEAM for true: #{String.pad_trailing(way, 56)} #{round(Measure.median(values))} µs"
+    )
   end
 end
 
@@ -274,7 +282,9 @@ if wanted?.("many") do
     all = fn fun ->
       fn ->
         1..callers
-        |> Enum.map(fn _ -> Task.async(fn -> Enum.each(1..div(1024, callers), fn _ -> fun.() end) end) end)
+        |> Enum.map(fn _ ->
+          Task.async(fn -> Enum.each(1..div(1024, callers), fn _ -> fun.() end) end)
+        end)
         |> Task.await_many(:infinity)
       end
     end
@@ -296,7 +306,8 @@ if wanted?.("throughput") do
 
   for window <- [10_240, 65_536, 1_048_576] do
     ways = [
-      {"MuonTrap.cmd/3", fn -> MuonTrap.cmd("head", args, into: struct(Counter), stdio_window: window) end},
+      {"MuonTrap.cmd/3",
+       fn -> MuonTrap.cmd("head", args, into: struct(Counter), stdio_window: window) end},
       {"gen_tcp", fn -> 400_000_000 = Run.cmd(Tcp, cached, "head", args, window: window) end},
       {":socket", fn -> 400_000_000 = Run.cmd(Nif, cached, "head", args, window: window) end}
     ]
@@ -329,6 +340,9 @@ if wanted?.("crowded") do
         {":socket", fn -> Run.cmd(Nif, cached, "head", args) end}
       ] do
     {empty, _} = :timer.tc(fun)
-    IO.puts("20 MB with an empty mailbox and with 100,000 messages: #{way}: #{empty} µs, #{crowd.(fun).()} µs")
+
+    IO.puts(
+      "20 MB with an empty mailbox and with 100,000 messages: #{way}: #{empty} µs, #{crowd.(fun).()} µs"
+    )
   end
 end
