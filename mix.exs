@@ -31,7 +31,7 @@ defmodule MuonTrap.MixProject do
   def application do
     [
       mod: {MuonTrap.Application, []},
-      extra_applications: [:logger]
+      extra_applications: [:crypto, :logger]
     ]
   end
 

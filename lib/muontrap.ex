@@ -184,7 +184,7 @@ defmodule MuonTrap do
   def run(command, args, opts \\ []), do: run_program(:run, command, args, opts)
 
   defp run_program(context, command, args, opts) do
-    options = Options.validate(context, command, args, opts)
+    options = Options.check(context, command, args, opts)
 
     case Runner.run(options) do
       {:ok, result} -> result

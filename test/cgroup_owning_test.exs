@@ -145,6 +145,7 @@ defmodule MuonTrap.CgroupOwningTest do
     file = Path.join(folder, "beam")
 
     code = """
+    Application.put_env(:muontrap, :fork_server, #{MuonTrap.Test.ForkServer.used?()})
     File.write!(#{inspect(file)}, System.pid() <> "\\n")
     MuonTrap.cmd(#{inspect(command)}, #{inspect(args)}, #{inspect(opts)})
     """

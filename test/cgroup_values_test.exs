@@ -6,7 +6,7 @@ defmodule MuonTrap.CgroupValuesTest do
   use ExUnit.Case, async: true
 
   alias MuonTrap.Cgroups
-  alias MuonTrap.Cgroups.{Command, Values}
+  alias MuonTrap.Cgroups.Values
   alias MuonTrap.Options
 
   describe "settings" do
@@ -98,29 +98,6 @@ defmodule MuonTrap.CgroupValuesTest do
       assert Enum.all?(names, &(&1 =~ ~r/\Ab\/muontrap-\d+-[0-9a-z]+-\d+\z/))
       options = Cgroups.choose(options)
       assert Cgroups.choose(options) == options
-    end
-  end
-
-  describe "a sub-command" do
-    @tag :tmp_dir
-    test "that does not answer is given up", %{tmp_dir: folder} do
-      helper = MuonTrap.Test.OS.script(folder, "deaf", "#!/bin/sh\nexec cat >/dev/null\n")
-      assert {:error, error} = Command.run(helper, "cgroup-get", [], 50)
-      assert %{step: :helper, errno: :etimedout} = error
-      assert MuonTrap.Test.OS.mailbox() == []
-    end
-
-    @tag :tmp_dir
-    test "that ends without an answer is an error", %{tmp_dir: folder} do
-      helper = MuonTrap.Test.OS.script(folder, "dumb", "#!/bin/sh\nexit 7\n")
-      assert {:error, error} = Command.run(helper, "cgroup-get", [], 5000)
-      assert %{step: :helper, errno: nil, exit_status: 7} = error
-      assert Exception.message(error) == "muontrap cgroup-get did not answer"
-    end
-
-    test "of a helper that is missing is an error" do
-      assert {:error, error} = Command.run("/no/such/helper", "cgroup-get", [], 5000)
-      assert %{step: :helper, errno: :enoent, path: "/no/such/helper"} = error
     end
   end
 

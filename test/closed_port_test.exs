@@ -3,18 +3,22 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.ClosedPortTest do
-  # Any process of the BEAM may close any port. Not async: a test sets another helper.
+  # Any process of the BEAM may close any port: here, that of a helper that was executed for one program. Not async:
+  # that is a setting of the whole BEAM.
   use ExUnit.Case
 
   import MuonTrap.Test.OS
 
   alias MuonTrap.{Daemon, Error}
+  alias MuonTrap.Test.ForkServer
 
   @moduletag :capture_log
   @moduletag :tmp_dir
 
-  # What searches its mailbox for each message of a port is served by the guard instead.
+  # What would search its mailbox for each message of a port is served by a relay instead.
   @crowded 600
+
+  setup do: ForkServer.without()
 
   for kind <- [:cmd, :crowded_cmd, :daemon] do
     @kind kind
@@ -34,8 +38,7 @@ defmodule MuonTrap.ClosedPortTest do
       helper =
         script(context.tmp_dir, "helper", "#!/bin/sh\necho $$ >'#{file}'\ncat >/dev/null\n:")
 
-      Application.put_env(:muontrap, :helper, helper)
-      on_exit(fn -> Application.delete_env(:muontrap, :helper) end)
+      ForkServer.without(helper)
       owner = start(@kind, "exit", [])
       helper = await_pid(file)
       close_port(owner, helper)
@@ -44,8 +47,9 @@ defmodule MuonTrap.ClosedPortTest do
   end
 
   defp close_port(owner, helper) do
-    [guard] = guards(owner)
-    helper |> port_of() |> Port.close()
+    port = port_of(helper)
+    guard = guard_of(port)
+    Port.close(port)
     assert_receive {:ended, %Error{step: :helper}}, 10_000
     # The owner lives on, so that it is not its end that ends the guard.
     wait_until(fn -> not Process.alive?(guard) end)
@@ -81,21 +85,14 @@ defmodule MuonTrap.ClosedPortTest do
     end
   end
 
-  # Those of the owner, or of the daemon that it has started.
-  defp guards(owner) do
-    {:links, links} = Process.info(owner, :links)
+  defp guard_of(port) do
+    {:links, links} = Port.info(port, :links)
 
-    wait_until(fn ->
-      guards =
-        for process <- [owner | links],
-            process != self() and is_pid(process),
-            {:monitored_by, pids} <- [Process.info(process, :monitored_by)],
-            pid <- pids,
-            is_pid(pid),
-            Process.info(pid, :initial_call) == {:initial_call, {MuonTrap.Guard, :init, 1}},
-            do: pid
+    [guard] =
+      for pid <- links,
+          Process.info(pid, :initial_call) == {:initial_call, {MuonTrap.Session.Guard, :init, 1}},
+          do: pid
 
-      if guards == [], do: nil, else: guards
-    end)
+    guard
   end
 end

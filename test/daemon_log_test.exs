@@ -212,14 +212,15 @@ defmodule MuonTrap.DaemonLogTest do
 
     test "shows how many bytes came, when a message is to blame" do
       {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
-      port = :sys.get_state(daemon).session.port
-      message = {port, {:data, <<0x82, "secret_output">>}}
-      status = Daemon.Server.format_status(%{message: message, queue: [message]})
+      port = hd(Port.list())
 
-      assert status == %{
-               message: {port, {:data, "14 bytes"}},
-               queue: [{port, {:data, "14 bytes"}}]
-             }
+      for {message, shown} <- [
+            {{port, {:data, <<0x82, "secret_output">>}}, {port, {:data, "14 bytes"}}},
+            {{:tcp, port, <<0x82, "secret_output">>}, {:tcp, port, "14 bytes"}}
+          ] do
+        status = Daemon.Server.format_status(%{message: message, queue: [message]})
+        assert status == %{message: shown, queue: [shown]}
+      end
 
       GenServer.stop(daemon)
     end

@@ -62,45 +62,29 @@ defmodule MuonTrap.DaemonRestartTest do
       wait_until(fn -> content(Path.join(directory, "one")) == ["begin", "end"] end)
     end
 
-    test "leaves no guard behind" do
+    test "leaves nothing to wait for behind, once its program is gone" do
       Process.flag(:trap_exit, true)
-      args = ["-c", "exec sleep 1000 # #{marker()}"]
-      {:ok, daemon} = Daemon.start_link("sh", args)
-      assert [guard] = guards(daemon)
+      {:ok, daemon} = Daemon.start_link("sh", ["-c", "exec sleep 1000 # #{marker()}"])
+      assert [_session] = sessions(daemon)
       program = Daemon.program_os_pid(daemon)
       Process.exit(daemon, :kill)
-      wait_until(fn -> guards(daemon) == [] end)
+      wait_until(fn -> sessions(daemon) == [] end)
       refute alive?(program)
-      wait_until(fn -> not Process.alive?(guard) end)
     end
 
-    test "leaves no guard behind when it stops" do
+    test "leaves nothing to wait for behind when it stops" do
       {:ok, daemon} = Daemon.start_link("sh", ["-c", "exec sleep 1000"])
-      assert [guard] = guards(daemon)
+      assert [_session] = sessions(daemon)
       GenServer.stop(daemon)
-      wait_until(fn -> guards(daemon) == [] and not Process.alive?(guard) end)
+      wait_until(fn -> sessions(daemon) == [] end)
     end
+  end
 
-    test "whose guard is killed has a successor all the same" do
-      Process.flag(:trap_exit, true)
-      args = ["-c", "exec sleep 1000 # #{marker()}"]
-      {:ok, daemon} = Daemon.start_link("sh", args)
-      program = Daemon.program_os_pid(daemon)
-      [guard] = guards(daemon)
-      Process.exit(guard, :kill)
-      assert_receive {:EXIT, ^daemon, %MuonTrap.Error{}}, 10_000
-      refute alive?(program)
-      {:ok, successor} = Daemon.start_link("sh", args)
-      # Nor does anything of the first one stay.
-      assert guards(daemon) == []
-      GenServer.stop(successor)
-    end
-
-    defp guards(daemon) do
-      for {_hash, owner, guard} <- :ets.tab2list(MuonTrap.Predecessors),
-          owner == daemon,
-          do: guard
-    end
+  # What its successor waits for.
+  defp sessions(daemon) do
+    for {_hash, owner, session} <- :ets.tab2list(MuonTrap.Predecessors),
+        owner == daemon,
+        do: session
   end
 
   test "identical daemons live side by side" do

@@ -73,7 +73,7 @@ defmodule MuonTrap.DaemonTest do
       {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
       program = Daemon.program_os_pid(daemon)
       assert name(program) == "sleep"
-      assert name(Daemon.os_pid(daemon)) == "muontrap"
+      assert muontrap?(Daemon.os_pid(daemon))
       assert parent(program) == Daemon.os_pid(daemon)
       GenServer.stop(daemon)
     end

@@ -164,14 +164,6 @@ defmodule MuonTrap.EndingTest do
       wait_until(fn -> marked(marker) == [] end)
     end
 
-    test "the guard is an error, too" do
-      {task, pid} = failing_task("echo $$; exec sleep 1000")
-      [guard] = for guard <- guards(), monitors?(guard, task.pid), do: guard
-      Process.exit(guard, :kill)
-      assert %MuonTrap.Error{step: :helper} = Task.await(task)
-      refute alive?(pid)
-    end
-
     # A task that runs a program whose command will fail, and the pid that the program writes.
     defp failing_task(script, opts \\ []) do
       test = self()
@@ -180,32 +172,5 @@ defmodule MuonTrap.EndingTest do
       assert_receive {:pid, pid}, 5000
       {task, pid |> String.trim() |> String.to_integer()}
     end
-
-    defp guards do
-      for pid <- Process.list(),
-          Process.info(pid, :current_function) ==
-            {:current_function, {MuonTrap.Guard, :watch, 1}},
-          do: pid
-    end
-
-    defp monitors?(guard, pid) do
-      {:monitors, monitors} = Process.info(guard, :monitors)
-      {:process, pid} in monitors
-    end
-  end
-
-  test "guards end with their commands" do
-    owner = self()
-
-    for _ <- 1..20, do: sh("true")
-
-    wait_until(fn ->
-      Enum.all?(guards(), fn guard ->
-        case Process.info(guard, :monitors) do
-          {:monitors, monitors} -> {:process, owner} not in monitors
-          nil -> true
-        end
-      end)
-    end)
   end
 end

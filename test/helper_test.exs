@@ -8,7 +8,7 @@ defmodule MuonTrap.HelperTest do
 
   import MuonTrap.Test.OS
 
-  alias MuonTrap.Test.SecondBeam
+  alias MuonTrap.Test.{ForkServer, SecondBeam}
 
   setup do
     variable = System.get_env("MUONTRAP_HELPER")
@@ -46,7 +46,7 @@ defmodule MuonTrap.HelperTest do
     File.write!(plain, "")
 
     for {path, errno} <- [{"/no/such/helper", :enoent}, {plain, :eacces}, {directory, :eacces}] do
-      Application.put_env(:muontrap, :helper, path)
+      ForkServer.without(path)
 
       for run <- [
             &MuonTrap.muontrap_path/0,
@@ -75,7 +75,7 @@ defmodule MuonTrap.HelperTest do
           {babbling, "ended before it started the program"},
           {no_program, "muontrap could not be executed"}
         ] do
-      Application.put_env(:muontrap, :helper, path)
+      ForkServer.without(path)
       error = assert_raise MuonTrap.Error, fn -> MuonTrap.cmd("true", []) end
       assert error.step == :helper
       assert Exception.message(error) =~ message

@@ -250,7 +250,7 @@ defmodule MuonTrapTest do
     test "too many arguments" do
       args = List.duplicate(String.duplicate("x", 100_000), 40)
       error = assert_raise MuonTrap.Error, fn -> MuonTrap.cmd("true", args) end
-      assert %{step: :helper, errno: :e2big} = error
+      assert %{step: :exec, errno: :e2big} = error
     end
   end
 

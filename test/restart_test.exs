@@ -45,6 +45,15 @@ for {name, on_sigterm, delay} <- [
       restart(directory, fn _, daemon -> Process.exit(daemon, :kill) end)
     end
 
+    test "the daemon and its helper are killed", %{tmp_dir: directory} do
+      restart(directory, fn _, daemon ->
+        kill = "kill -s KILL #{Daemon.os_pid(daemon)}"
+        Process.exit(daemon, :kill)
+        # It may be gone by then.
+        System.cmd("sh", ["-c", kill], stderr_to_stdout: true)
+      end)
+    end
+
     defp restart(directory, how) do
       {:ok, supervisor} = supervise(directory)
       await_copies(directory, 1)

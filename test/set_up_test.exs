@@ -47,8 +47,7 @@ defmodule MuonTrap.SetUpTest do
       marker = marker()
       pid = Path.join(directory, "pid")
       script = "#!/bin/sh\n: #{marker}\necho $$ >#{pid}\nwhile :; do sleep 1000; done\n"
-      Application.put_env(:muontrap, :helper, script(directory, "muontrap", script))
-      on_exit(fn -> Application.delete_env(:muontrap, :helper) end)
+      MuonTrap.Test.ForkServer.without(script(directory, "muontrap", script))
 
       assert MuonTrap.cmd("true", [], timeout: 100, delay_to_sigkill: 0) == {"", :timeout}
       refute alive?(await_pid(pid))
@@ -69,8 +68,8 @@ defmodule MuonTrap.SetUpTest do
     test "a signal to the helper is an error that says so" do
       with_busy_group(fn group ->
         marker = marker()
-        opts = [cgroup_path: group, env: [{"MARKER", marker}]]
-        task = Task.async(fn -> catch_error(MuonTrap.cmd("true", [], opts)) end)
+        command = fn -> MuonTrap.cmd("true", [marker], cgroup_path: group) end
+        task = Task.async(fn -> catch_error(command.()) end)
         [helper] = wait_until(fn -> with [] <- waiting(marker), do: nil end)
         kill(helper, "TERM")
         assert %Error{step: :stopped} = error = Task.await(task)

@@ -2,4 +2,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
+# The way without a fork server, for all tests but those that are about it.
+if System.get_env("MUONTRAP_TEST_FORK_SERVER") == "false",
+  do: Application.put_env(:muontrap, :fork_server, false)
+
 ExUnit.start(MuonTrap.Test.Summary.options())

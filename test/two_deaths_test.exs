@@ -4,7 +4,9 @@
 
 defmodule MuonTrap.TwoDeathsTest do
   # The owner of a program and its helper are both killed, so that neither cleans up after the other.
-  use ExUnit.Case, async: true
+  #
+  # Not async: a helper of its own for each program, and with it a guard, is a setting of the whole BEAM.
+  use ExUnit.Case
 
   import MuonTrap.Test.OS
 
@@ -15,6 +17,8 @@ defmodule MuonTrap.TwoDeathsTest do
   # It does not heed the stop signal, and starts a process that stays in its group.
   @script "trap '' TERM; sleep 1000 & echo $$ >$PID_FILE; while :; do sleep 1000; done"
   @delay 60_000
+
+  setup do: MuonTrap.Test.ForkServer.without()
 
   for kind <- [:cmd, :daemon] do
     test "nothing is left when the owner of a #{kind} is killed, and then its helper", context do

@@ -16,7 +16,8 @@ defmodule MuonTrap.Application do
   def start(_type, _args) do
     # This process lives as long as the application.
     MuonTrap.Predecessors.create_table()
-    Supervisor.start_link([], strategy: :one_for_one, name: MuonTrap.Supervisor)
+    children = [MuonTrap.ForkServer]
+    Supervisor.start_link(children, strategy: :one_for_one, name: MuonTrap.Supervisor)
   end
 
   @doc """

@@ -8,22 +8,23 @@ defmodule MuonTrap.Cgroups do
   # Which cgroup a program gets, and what the helper does to it while the program runs and after its
   # own death. All that depends on the version of cgroups is the helper's business.
 
-  alias MuonTrap.Cgroups.Command
+  alias MuonTrap.Cgroups.Request
   alias MuonTrap.{Error, Options}
+  alias MuonTrap.Session.Start
 
   @typedoc """
   The directory of the program's cgroup by controller. On cgroup v2 there is one for all, under `""`.
   """
   @type directories :: %{optional(String.t()) => Path.t()}
 
-  @typedoc "The cgroup of one program: its path, and the flags of the helper that it was made with."
-  @type t :: %{path: String.t(), flags: [binary()]}
+  @typedoc "The cgroup of one program: its path, and the fields of START that it was made with."
+  @type t :: %{path: String.t(), fields: [{Start.field_name(), binary()}]}
 
   # Far more than killing and removing take, unless something is stuck in the kernel.
   @clean_ms 5_000
   # Reading and writing take a millisecond or two. Less than the timeout of GenServer.call/2.
   @ask_ms 4_000
-  # What the BEAM and the start of the helper may need on top.
+  # What the BEAM and the start of a session may need on top.
   @margin_ms 2_000
 
   @doc "Makes a map of directories, each given with its controllers as in `\"cpu,cpuacct\"`."
@@ -53,18 +54,14 @@ defmodule MuonTrap.Cgroups do
   @doc "The group of options that went through `choose/1`; `nil` without one."
   @spec new(Options.t()) :: t() | nil
   def new(%{cgroup_path: nil}), do: nil
-  def new(options), do: %{path: options.cgroup_path, flags: helper_args(options)}
 
-  @doc "The flags of the helper for the cgroup options."
-  @spec helper_args(Options.t()) :: [binary()]
-  def helper_args(%{cgroup_path: nil, cgroup_base: nil}), do: []
+  def new(options) do
+    fields =
+      [in_group(options.cgroup_path)] ++
+        Enum.map(options.cgroup_controllers, &{:cgroup_controller, &1}) ++
+        Enum.map(options.cgroup_sets, fn {name, value} -> {:cgroup_set, "#{name}=#{value}"} end)
 
-  def helper_args(options) do
-    Enum.concat([
-      ["--group=" <> choose(options).cgroup_path],
-      Enum.map(options.cgroup_controllers, &("--controller=" <> &1)),
-      Enum.map(options.cgroup_sets, fn {name, value} -> "--set=#{name}=#{value}" end)
-    ])
+    %{path: options.cgroup_path, fields: fields}
   end
 
   @doc """
@@ -72,47 +69,45 @@ defmodule MuonTrap.Cgroups do
   there, or `nil`, is clean already, and so is one that another helper has by now: it emptied it first.
   All else that is not removed is an error.
   """
-  @spec clean(t() | nil, helper :: binary()) :: :ok | {:error, Error.t()}
-  def clean(nil, _helper), do: :ok
+  @spec clean(t() | nil) :: :ok | {:error, Error.t()}
+  def clean(nil), do: :ok
 
-  def clean(group, helper) do
-    args = ["--unless-in-use", "--timeout=#{@clean_ms}" | group.flags]
+  def clean(group) do
+    fields = group.fields ++ [timeout: @clean_ms]
 
-    case Command.run(helper, "cgroup-clean", args, @clean_ms + @margin_ms) do
+    case Request.run(:clean, fields, @clean_ms + @margin_ms) do
       {:ok, _killed_or_in_use} -> :ok
       {:error, _error} = error -> error
     end
   end
 
   @doc "Reads a file of the group."
-  @spec get(t(), binary(), String.t() | nil, String.t()) ::
-          {:ok, String.t()} | {:error, Error.t()}
-  def get(group, helper, controller, variable) do
-    args = [in_group(group), controller(controller), "--", variable]
-
-    with {:ok, %{^variable => value}} <- ask(helper, "cgroup-get", args), do: {:ok, value}
+  @spec get(t(), String.t() | nil, String.t()) :: {:ok, String.t()} | {:error, Error.t()}
+  def get(group, controller, variable) do
+    fields = [in_group(group.path) | controller(controller)] ++ [cgroup_file: variable]
+    with {:ok, %{^variable => value}} <- Request.run(:get, fields, @ask_ms), do: {:ok, value}
   end
 
   @doc "Writes to a file of the group."
-  @spec set(t(), binary(), String.t() | nil, String.t(), String.t() | integer()) ::
+  @spec set(t(), String.t() | nil, String.t(), String.t() | integer()) ::
           :ok | {:error, Error.t()}
-  def set(group, helper, controller, variable, value) do
-    args = [in_group(group), controller(controller), "--set=#{variable}=#{value}"]
-    with {:ok, _nothing} <- ask(helper, "cgroup-set", args), do: :ok
+  def set(group, controller, variable, value) do
+    fields =
+      [in_group(group.path) | controller(controller)] ++ [cgroup_set: "#{variable}=#{value}"]
+
+    with {:ok, _nothing} <- Request.run(:set, fields, @ask_ms), do: :ok
   end
 
   @doc "The settings of the group, by name and as the kernel has them."
-  @spec settings(t(), binary()) :: {:ok, Command.answer()} | {:error, Error.t()}
-  def settings(group, helper), do: ask(helper, "cgroup-get", [in_group(group)])
+  @spec settings(t()) :: {:ok, Request.answer()} | {:error, Error.t()}
+  def settings(group), do: Request.run(:config, [in_group(group.path)], @ask_ms)
 
   @doc "What the group has used so far, by name and as the kernel has it."
-  @spec statistics(t(), binary()) :: {:ok, Command.answer()} | {:error, Error.t()}
-  def statistics(group, helper), do: ask(helper, "cgroup-stat", [in_group(group)])
+  @spec statistics(t()) :: {:ok, Request.answer()} | {:error, Error.t()}
+  def statistics(group), do: Request.run(:statistics, [in_group(group.path)], @ask_ms)
 
-  defp ask(helper, command, args), do: Command.run(helper, command, List.flatten(args), @ask_ms)
-
-  defp in_group(group), do: "--group=" <> group.path
+  defp in_group(path), do: {:cgroup_path, path}
 
   defp controller(nil), do: []
-  defp controller(name), do: "--controller=" <> name
+  defp controller(name), do: [cgroup_controller: name]
 end

@@ -216,23 +216,28 @@ defmodule MuonTrap.Daemon do
   @spec start_link(binary(), [binary()], keyword()) ::
           {:ok, pid()} | {:error, :enoent | :eacces | {:already_started, pid()} | Error.t()}
   def start_link(command, args, opts \\ []) do
-    case Options.check(:daemon, command, args, opts) do
-      %{} = options ->
-        name = if options.name, do: [name: options.name], else: []
-        ref = make_ref()
+    options = Options.check(:daemon, command, args, opts)
 
-        # An error told in this way, instead of by init/1's {:stop, reason}, does not come with an
-        # exit signal that would end a caller who means to look at it.
-        case GenServer.start_link(Server, {self(), ref, options}, name) do
-          :ignore -> {:error, told(ref, nil)}
-          # It may have been told, and have died then, in the module of a `:via` name.
-          {:error, reason} -> {:error, told(ref, reason)}
-          {:ok, pid} -> {:ok, pid}
-        end
+    # A mistake in a name is told at once.
+    if options.wait_for == nil or Options.program(command) != nil do
+      start_server(options)
+    else
+      Events.not_found(command, args, opts)
+      {:error, :enoent}
+    end
+  end
 
-      {:error, :enoent} ->
-        Events.not_found(command, args, opts)
-        {:error, :enoent}
+  defp start_server(options) do
+    name = if options.name, do: [name: options.name], else: []
+    ref = make_ref()
+
+    # An error told in this way, instead of by init/1's {:stop, reason}, does not come with an
+    # exit signal that would end a caller who means to look at it.
+    case GenServer.start_link(Server, {self(), ref, options}, name) do
+      :ignore -> {:error, told(ref, nil)}
+      # It may have been told, and have died then, in the module of a `:via` name.
+      {:error, reason} -> {:error, told(ref, reason)}
+      {:ok, pid} -> {:ok, pid}
     end
   end
 

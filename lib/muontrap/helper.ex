@@ -115,7 +115,9 @@ defmodule MuonTrap.Helper do
     }
   end
 
-  defp no_directory do
+  @doc "What to say when there is no directory for relative paths to be relative to."
+  @spec no_directory() :: Error.t()
+  def no_directory do
     %Error{
       step: :cd,
       errno: :enoent,
@@ -141,19 +143,10 @@ defmodule MuonTrap.Helper do
   def mix?, do: Code.ensure_loaded?(Mix)
 
   @doc "What to say about the helper of a session that ended without saying how its program did."
-  @spec lost_error(MuonTrap.Port.t(), non_neg_integer() | nil) :: Error.t()
-  def lost_error(%{program_pid: nil} = session, exit_status) when exit_status in 1..124 do
-    # The BEAM could not execute the helper: the exit status is the errno of execve(2).
-    case Errno.name(exit_status) do
-      :e2big ->
-        message = "the arguments and the environment are too long"
-        %Error{step: :helper, message: message, errno: :e2big}
-
-      errno ->
-        message = "muontrap could not be executed"
-        %Error{step: :helper, message: message, path: session.helper, errno: errno}
-    end
-  end
+  @spec lost_error(MuonTrap.Session.t(), non_neg_integer() | nil) :: Error.t()
+  def lost_error(%{program_pid: nil, stream: %{helper: helper}}, exit_status)
+      when exit_status in 1..124,
+      do: exec_error(helper, exit_status)
 
   def lost_error(%{program_pid: nil}, exit_status) do
     %Error{
@@ -168,6 +161,33 @@ defmodule MuonTrap.Helper do
       step: :helper,
       message: "muontrap was killed while it ran the program with pid #{session.program_pid}",
       exit_status: exit_status
+    }
+  end
+
+  @doc "What to say about a fork server that ended before it was ready."
+  @spec fork_server_error(non_neg_integer() | nil) :: Error.t()
+  def fork_server_error(exit_status) when exit_status in 1..124 do
+    case find() do
+      {:ok, helper} -> exec_error(helper, exit_status)
+      {:error, error} -> error
+    end
+  end
+
+  def fork_server_error(exit_status) do
+    %Error{
+      step: :helper,
+      message: "the fork server of muontrap ended before it was ready",
+      exit_status: exit_status
+    }
+  end
+
+  # The BEAM could not execute the helper: the exit status is the errno of execve(2).
+  defp exec_error(helper, exit_status) do
+    %Error{
+      step: :helper,
+      message: "muontrap could not be executed",
+      path: helper,
+      errno: Errno.name(exit_status)
     }
   end
 end

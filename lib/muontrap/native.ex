@@ -22,12 +22,12 @@ defmodule MuonTrap.Native do
       else: [encoded]
   end
 
-  @doc "The list that the BEAM turns into these bytes; `:error` when there is none."
-  @spec characters(binary()) :: {:ok, charlist()} | :error
-  def characters(bytes) do
+  @doc "The list that the BEAM shows for these bytes."
+  @spec shown(binary()) :: charlist()
+  def shown(bytes) do
     case :unicode.characters_to_list(bytes, encoding()) do
-      characters when is_list(characters) -> {:ok, characters}
-      _invalid -> :error
+      characters when is_list(characters) -> characters
+      _invalid -> :erlang.binary_to_list(bytes)
     end
   end
 

@@ -19,7 +19,7 @@ defmodule MuonTrap.Options do
   @typedoc """
   Validated options: every key is there, with its default where no value was given.
 
-  `:command` is the command as it was given and `:cmd` the path of the program. `:uid`, `:gid`,
+  `:command` is the command as it was given; `validate/4` adds `:cmd`, the path of the program. `:uid`, `:gid`,
   `:groups` and `:stop_signal` are as the helper takes them; `:env` does not show its values.
   `:cgroup_sets` holds the settings of `:cgroup_sets` and `:cgroup`, as pairs of name and value.
   `:capture_output` says whether any output is captured.
@@ -47,13 +47,17 @@ defmodule MuonTrap.Options do
   """
   @spec validate(context(), binary(), [binary()], keyword()) :: t()
   def validate(context, command, args, opts) do
-    with {:error, reason} <- check(context, command, args, opts),
-         do: ExecError.raise(reason, command, context)
+    options = check(context, command, args, opts)
+
+    case program(command) do
+      nil -> ExecError.raise(:enoent, command, context)
+      program -> Map.put(options, :cmd, program)
+    end
   end
 
   @doc false
-  # As validate/4, but returns `{:error, :enoent}`.
-  @spec check(context(), binary(), [binary()], keyword()) :: t() | {:error, :enoent}
+  # As validate/4, without looking the command up: the session does.
+  @spec check(context(), binary(), [binary()], keyword()) :: t()
   def check(context, command, args, opts) when context in [:cmd, :run, :daemon] do
     Mistake.check_arguments(context, command, args, opts)
 
@@ -62,16 +66,11 @@ defmodule MuonTrap.Options do
       |> Enum.reduce(Table.defaults(), &put_option(context, &1, &2))
       |> check_combinations()
 
-    if program = program(command) do
-      Map.merge(options, %{
-        command: command,
-        cmd: program,
-        args: args,
-        capture_output: capture_output?(context, options)
-      })
-    else
-      {:error, :enoent}
-    end
+    Map.merge(options, %{
+      command: command,
+      args: args,
+      capture_output: capture_output?(context, options)
+    })
   end
 
   @doc false
@@ -87,9 +86,11 @@ defmodule MuonTrap.Options do
   def hide_env([]), do: []
   def hide_env(other), do: Env.hide(other)
 
-  # Whether there is something to execute at an absolute path is for the helper to say.
-  defp program("/" <> _rest = path), do: path
-  defp program(command), do: Native.find_executable(command)
+  @doc false
+  # Whether there is something to execute at an absolute path is for the session to say.
+  @spec program(binary()) :: binary() | nil
+  def program("/" <> _rest = path), do: path
+  def program(command), do: Native.find_executable(command)
 
   defp capture_output?(:daemon, options),
     do: logs?(options) or options.capture_stderr_only

@@ -8,17 +8,24 @@ defmodule MuonTrap.Predecessors do
   # Keeps an old copy of a daemon's program and its successor apart, even when the old daemon was
   # killed without a chance to clean up.
   #
-  # The guard of a daemon has an entry in a table, under the daemon's command and arguments, from
-  # before the helper is started until all is gone. A new daemon waits for those whose owner is dead.
+  # A daemon has an entry in a table, under its command and arguments, from before its session is opened until
+  # the session is gone. It names what to wait for: the connection to the fork server, or the guard. A new daemon waits for those whose owner is dead.
   # It looks at the owners themselves: that a guard was told of its owner's death, or anybody else,
   # proves nothing, since the supervisor may be told first.
+
+  alias MuonTrap.ForkServer
 
   @table __MODULE__
 
   @typedoc "What a daemon runs."
   @type key :: {command :: binary(), args :: [binary()]}
 
-  @opaque entry :: {hash :: non_neg_integer(), owner :: pid(), guard :: pid()}
+  @typedoc "What has to end: a guard, or a connection, and the process of the session once its pid is known."
+  @type session ::
+          pid()
+          | {ForkServer.connection(), session_pid :: pos_integer() | nil, patience :: timeout()}
+
+  @opaque entry :: {hash :: non_neg_integer(), owner :: pid(), session()}
 
   @doc "Makes the table, which lasts as long as the calling process."
   @spec create_table() :: :ok
@@ -27,10 +34,11 @@ defmodule MuonTrap.Predecessors do
     :ok
   end
 
-  @doc "Enters the calling guard of a daemon."
-  @spec enter(key(), owner :: pid()) :: {:ok, entry()} | {:error, :not_started}
-  def enter(key, owner) do
-    entry = {hash(key), owner, self()}
+  @doc "Enters the daemon `owner`, with the connection to its session or the guard of its helper."
+  @spec enter(key(), owner :: pid(), session()) ::
+          {:ok, entry()} | {:error, :not_started}
+  def enter(key, owner, session) do
+    entry = {hash(key), owner, session}
     true = :ets.insert(@table, entry)
     {:ok, entry}
   rescue
@@ -38,10 +46,22 @@ defmodule MuonTrap.Predecessors do
     ArgumentError -> {:error, :not_started}
   end
 
+  @doc "Notes the pid of a session."
+  @spec started(entry(), pos_integer()) :: :ok
+  def started({hash, owner, {connection, _pid, patience}} = entry, pid) do
+    # Never without an entry.
+    :ets.insert(@table, {hash, owner, {connection, pid, patience}})
+    :ets.delete_object(@table, entry)
+    :ok
+  rescue
+    ArgumentError -> :ok
+  end
+
   @doc "Takes an entry off, whether the table is there or not."
   @spec leave(entry()) :: :ok
-  def leave(entry) do
-    :ets.delete_object(@table, entry)
+  def leave({hash, owner, session}) do
+    session = if is_pid(session), do: session, else: {elem(session, 0), :_, :_}
+    :ets.match_delete(@table, {hash, owner, session})
     :ok
   rescue
     ArgumentError -> :ok
@@ -55,7 +75,7 @@ defmodule MuonTrap.Predecessors do
     # The owners alone, since what is copied here stays in the heap of the daemon for a while.
     if @table |> :ets.lookup_element(hash, 2) |> all_alive?(),
       do: :ok,
-      else: @table |> :ets.lookup(hash) |> Enum.each(&await_guard_of_dead/1)
+      else: @table |> :ets.lookup(hash) |> Enum.each(&await_session_of_dead/1)
   rescue
     # No daemon has these, or there is no table.
     ArgumentError -> if :ets.whereis(@table) == :undefined, do: {:error, :not_started}, else: :ok
@@ -64,16 +84,24 @@ defmodule MuonTrap.Predecessors do
   defp all_alive?([owner | owners]), do: Process.alive?(owner) and all_alive?(owners)
   defp all_alive?([]), do: true
 
-  defp await_guard_of_dead({_hash, owner, guard} = entry) do
+  defp await_session_of_dead({_hash, owner, session} = entry) do
     if not Process.alive?(owner) do
-      ref = :erlang.monitor(:process, guard)
-
-      receive do
-        # One that was killed has left its entry.
-        {:DOWN, ^ref, :process, ^guard, _reason} -> leave(entry)
-      end
+      await_end(session)
+      # A guard that was killed has left its entry.
+      leave(entry)
     end
   end
+
+  defp await_end(guard) when is_pid(guard) do
+    ref = :erlang.monitor(:process, guard)
+
+    receive do
+      {:DOWN, ^ref, :process, ^guard, _reason} -> :ok
+    end
+  end
+
+  defp await_end({connection, pid, patience}),
+    do: ForkServer.await_end(connection, pid, patience)
 
   # With a thousand copies of one program, the hash is faster by far to compare and to copy. Two
   # programs that share one wait for each other's dead, too, which does no harm.

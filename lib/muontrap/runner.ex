@@ -7,13 +7,13 @@ defmodule MuonTrap.Runner do
 
   # Runs one program to its end in the calling process, for MuonTrap.cmd/3 and MuonTrap.run/3.
 
-  alias MuonTrap.{Collector, Error, LineBuffer, Options, Port, Result}
+  alias MuonTrap.{Collector, Error, LineBuffer, Options, Result, Session}
 
   @enforce_keys [:session, :fun, :lines, :deadline]
   defstruct [:session, :fun, :lines, :deadline, timed_out: false]
 
   @typep state :: %__MODULE__{
-           session: Port.t() | nil,
+           session: Session.t() | nil,
            fun: Collector.collect(),
            lines: LineBuffer.t() | nil,
            deadline: integer() | :infinity,
@@ -27,7 +27,7 @@ defmodule MuonTrap.Runner do
     MuonTrap.Application.ensure_started()
     {initial, fun} = Collector.into(options.into, options.lines)
 
-    case Port.start(options, nil, deadline) do
+    case Session.start(options, nil, remaining(deadline)) do
       {:ok, session} ->
         lines = options.lines && LineBuffer.new(:infinity)
 
@@ -49,13 +49,13 @@ defmodule MuonTrap.Runner do
 
   @spec collect(state(), term()) :: {:ok, Result.t()} | {:error, Error.t()}
   defp collect(state, acc) do
-    {event, session} = Port.next(state.session, remaining(state.deadline))
+    {event, session} = Session.next(state.session, remaining(state.deadline))
     state = %{state | session: session}
 
     case event do
       {:frame, {stream, data}} when stream in [:stdout, :stderr] ->
         {acc, state} = add(state, acc, data)
-        Port.ack(session, byte_size(data))
+        Session.ack(session, byte_size(data))
         state |> check_deadline() |> collect(acc)
 
       {:frame, {:exited, report}} ->
@@ -68,13 +68,13 @@ defmodule MuonTrap.Runner do
         collect(state, acc)
 
       {:frame, {:failed, failed}} ->
-        fail(state.fun, acc, Port.given_up(session, failed))
+        fail(state.fun, acc, Session.given_up(session, failed))
 
       {:frame, _unexpected} ->
-        fail(state.fun, acc, Port.lost(session, nil))
+        fail(state.fun, acc, Session.lost(session, nil))
 
       {:lost, exit_status} ->
-        fail(state.fun, acc, Port.lost(session, exit_status))
+        fail(state.fun, acc, Session.lost(session, exit_status))
     end
   end
 
@@ -87,7 +87,7 @@ defmodule MuonTrap.Runner do
 
   # What the program still writes until it is gone is collected, too.
   defp time_out(state) do
-    Port.stop(state.session)
+    Session.stop(state.session)
     %{state | deadline: :infinity, timed_out: true}
   end
 
@@ -114,10 +114,10 @@ defmodule MuonTrap.Runner do
   end
 
   defp abandon(nil), do: :ok
-  defp abandon(session), do: Port.abandon(session)
+  defp abandon(session), do: Session.abandon(session)
 
   defp finish(state, acc, report) do
-    Port.close(state.session)
+    Session.close(state.session)
     acc = add_last_line(%{state | session: nil}, acc)
     report = if state.timed_out, do: %{report | exit_status: :timeout}, else: report
     {:ok, struct!(Result, Map.put(report, :output, state.fun.(acc, :done)))}

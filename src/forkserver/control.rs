@@ -8,7 +8,7 @@ use super::counts::Counts;
 use crate::error::{Failure, Step};
 use crate::protocol::{PROTOCOL, Violation, frame, push_bytes, push_text, unsigned};
 use crate::session::opening::{check_version, violated};
-use crate::wire::environment::Given;
+use crate::wire::environment::{self, Given};
 use crate::wire::fields::{Row, malformed, one, read};
 
 const CONFIG: u8 = 0x41;
@@ -130,13 +130,14 @@ fn watch(payload: &[u8]) -> Option<Watch> {
     })
 }
 
-/// A READY frame.
+/// A READY frame, with the environment of this process.
 pub fn ready(address: &[u8]) -> Vec<u8> {
     let mut payload = PROTOCOL.to_be_bytes().to_vec();
     let me = nix::unistd::getpid().as_raw();
     payload.extend_from_slice(&unsigned(me).to_be_bytes());
     push_text(&mut payload, env!("CARGO_PKG_VERSION"));
     push_bytes(&mut payload, address);
+    environment::push_own(&mut payload);
     frame(READY, &payload)
 }
 

@@ -36,8 +36,12 @@ const CONTROL: Transport = Transport::Framed {
     output: OUTPUT,
 };
 
-/// How long to try to remove the group of a session that was killed.
-const CLEAN_TIME: Duration = Duration::from_secs(10);
+/// How long to try to remove the group of a session that was killed: less than what clients wait for, who then try
+/// it themselves and tell why it cannot be done.
+const CLEAN_TIME: Duration = Duration::from_secs(4);
+
+/// The same when there is no client any more.
+const LAST_CLEAN_TIME: Duration = Duration::from_secs(10);
 
 /// What this process is, once the fork server is done with it.
 #[derive(Debug)]
@@ -46,8 +50,8 @@ enum Role {
     Over,
     /// A session.
     Session(UnixStream, Invitation),
-    /// One who removes the group of a lost session.
-    Cleaner(Request),
+    /// One who removes the group of a lost session, and how long it may take.
+    Cleaner(Request, Duration),
 }
 
 /// Runs a fork server, and all that becomes of its copies. Returns the exit status.
@@ -70,7 +74,7 @@ pub fn main(title: Title) -> u8 {
     match role {
         Ok(Role::Over) => 0,
         Ok(Role::Session(stream, invitation)) => session(stream, invitation, title),
-        Ok(Role::Cleaner(group)) => clean(&group),
+        Ok(Role::Cleaner(group, time)) => clean(&group, time),
         Err(error) => {
             diagnostics::say(format_args!("the fork server failed: {error}"));
             EXIT_SETUP
@@ -94,8 +98,8 @@ fn session(stream: UnixStream, invitation: Invitation, title: Title) -> u8 {
     entry::session(transport, invitation, Some(title))
 }
 
-fn clean(group: &Request) -> u8 {
-    let cleaned = Host::detect().and_then(|host| cgroup::clean(&host, group, CLEAN_TIME));
+fn clean(group: &Request, time: Duration) -> u8 {
+    let cleaned = Host::detect().and_then(|host| cgroup::clean(&host, group, time));
     match cleaned {
         // Another session has it by now, and emptied it first.
         Ok(report) if report.removed || report.in_use.is_some() => 0,

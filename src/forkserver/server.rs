@@ -284,7 +284,13 @@ impl Server {
         while let Some((index, group)) = self.sessions.next_group() {
             match sys::fork() {
                 Ok(Some(pid)) => self.sessions.set_cleaner(index, pid),
-                Ok(None) => return Some(Role::Cleaner(group)),
+                Ok(None) => {
+                    let time = match self.listener {
+                        Some(_) => super::CLEAN_TIME,
+                        None => super::LAST_CLEAN_TIME,
+                    };
+                    return Some(Role::Cleaner(group, time));
+                }
                 Err(_) => {
                     self.sessions.put_group_back(index, group);
                     self.is_short = true;

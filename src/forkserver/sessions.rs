@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// A session that is stopped this often, when its owner is gone, is not going to get anywhere.
 const MAX_STOPS: u32 = 50;
 
+/// What a session that is killed at its deadline has for all it left to be gone.
+const KILL_TIME: Duration = Duration::from_secs(5);
+
 /// Lost sessions to remember.
 const MAX_RECENT: usize = 32;
 
@@ -35,6 +38,7 @@ struct Session {
 struct Lost {
     ended: Ended,
     watched: bool,
+    deadline: Option<Instant>,
     is_swept: bool,
     group: Option<Request>,
     /// The process that removes its group.
@@ -152,6 +156,7 @@ impl Sessions {
             .find(|lost| is_it(lost.ended.connection, lost.ended.pid));
         if let Some(lost) = lost {
             lost.watched = true;
+            lost.deadline = deadline(watch);
             return true;
         }
         let mut recent = self.recent.iter();
@@ -163,10 +168,7 @@ impl Sessions {
         let session = running.find(|session| is_it(session.connection, session.pid));
         let Some(session) = session else { return false };
         session.watched = true;
-        if watch.limit_ms > 0 {
-            let limit = Duration::from_millis(watch.limit_ms.into());
-            session.deadline = Instant::now().checked_add(limit);
-        }
+        session.deadline = deadline(watch).or(session.deadline);
         true
     }
 
@@ -221,6 +223,7 @@ impl Sessions {
         self.lost.push(Lost {
             ended,
             watched: session.watched,
+            deadline: session.deadline,
             is_swept: false,
             group: session.group,
             cleaner: None,
@@ -290,15 +293,37 @@ impl Sessions {
         });
     }
 
-    /// Kills sessions that had time enough, and tells when the next one will have had it.
+    /// Kills sessions that had time enough, and tells of those whose processes are still there. Returns when
+    /// to come back for the next one.
     pub fn expire(&mut self) -> Option<Instant> {
         let now = Instant::now();
+        let is_over = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         for session in &mut self.running {
-            if session.deadline.is_some_and(|deadline| deadline <= now) {
-                session.deadline = None;
+            if is_over(session.deadline) {
+                session.deadline = now.checked_add(KILL_TIME);
                 let _ = sys::kill(session.pid, libc::SIGKILL);
             }
         }
-        self.running.iter().filter_map(|it| it.deadline).min()
+        for lost in &mut self.lost {
+            if lost.watched && is_over(lost.deadline) {
+                lost.watched = false;
+                lost.ended.survivors = lost.ended.survivors.max(1);
+                self.ended.push(lost.ended);
+            }
+        }
+        if !self.ended.is_empty() {
+            return Some(now);
+        }
+        let watched = self.lost.iter().filter(|lost| lost.watched);
+        let lost = watched.filter_map(|lost| lost.deadline);
+        let running = self.running.iter().filter_map(|it| it.deadline);
+        running.chain(lost).min()
     }
+}
+
+fn deadline(watch: &Watch) -> Option<Instant> {
+    let limit = Duration::from_millis(watch.limit_ms.into());
+    (watch.limit_ms > 0)
+        .then(|| Instant::now().checked_add(limit))
+        .flatten()
 }

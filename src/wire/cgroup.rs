@@ -129,7 +129,7 @@ impl Asked {
             group: group.named(own)?,
             files,
             timeout,
-            unless_in_use: false,
+            unless_in_use: true,
         })
     }
 }

@@ -131,6 +131,18 @@ fn name_of(variable: &[u8]) -> Option<&[u8]> {
     Some(&variable[..end])
 }
 
+/// Appends the variables of this process, as fields.
+pub fn push_own(payload: &mut Vec<u8>) {
+    for variable in own() {
+        let bytes = variable.as_bytes();
+        // The kernel limits all of them together to less than that.
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        payload.extend_from_slice(&VARIABLE.number.to_be_bytes());
+        payload.extend_from_slice(&length.to_be_bytes());
+        payload.extend_from_slice(bytes);
+    }
+}
+
 fn own() -> Vec<CString> {
     let variables = std::env::vars_os().filter_map(|(mut name, value)| {
         name.push("=");

@@ -214,7 +214,7 @@ defmodule MuonTrap.Test.Kinds do
   # The program leads its process group; another child of the helper came to it as an orphan.
   defp adopted?(pid) do
     with [_state, parent, group | _rest] <- stat(pid) do
-      OS.name(parent) == "muontrap" and group != pid
+      OS.muontrap?(parent) == true and group != pid
     else
       [] -> false
     end

@@ -63,19 +63,31 @@ defmodule MuonTrap.Test.OS do
   def alive?(pid), do: state(pid) not in [nil, "Z", "X"]
 
   @doc """
-  The living processes that have `marker` in their command line or environment, but for helpers,
-  which have those of their programs and end just after them.
+  The living processes that have `marker` in their command line or environment, but for those of muontrap,
+  which show the arguments of their programs and end just after them.
   """
   @spec marked(String.t()) :: [pos_integer()]
-  def marked(marker),
-    do: for(pid <- all_marked(marker), name(pid) not in ["muontrap", nil], do: pid)
+  def marked(marker), do: for(pid <- all_marked(marker), muontrap?(pid) == false, do: pid)
 
   @doc """
-  The helpers that have `marker` in their command line or environment. Only root can read a helper's
-  environment, as it is not dumpable.
+  The processes of muontrap, but for fork servers, that have `marker` in their command line or a child that has
+  it there or in its environment.
   """
   @spec helpers(String.t()) :: [pos_integer()]
-  def helpers(marker), do: for(pid <- all_marked(marker), name(pid) == "muontrap", do: pid)
+  def helpers(marker) do
+    all = all_marked(marker)
+    parents = for pid <- all, {:ok, parent} <- [fetch_parent(pid)], do: parent
+    for pid <- Enum.uniq(all ++ parents), session?(pid), do: pid
+  end
+
+  @doc "Whether this is a process of muontrap; `nil` when it is gone."
+  @spec muontrap?(pos_integer()) :: boolean() | nil
+  def muontrap?(pid) do
+    if name = name(pid), do: name == "muontrap" or String.starts_with?(name, "muontrap:")
+  end
+
+  # The name has room for 15 bytes.
+  defp session?(pid), do: muontrap?(pid) == true and name(pid) != "muontrap: fork "
 
   defp all_marked(marker) do
     for entry <- File.ls!("/proc"),
@@ -148,8 +160,15 @@ defmodule MuonTrap.Test.OS do
   @doc "The parent of a process."
   @spec parent(pos_integer()) :: pos_integer()
   def parent(pid) do
-    [_, parent] = Regex.run(~r/^PPid:\s*(\d+)/m, File.read!("/proc/#{pid}/status"))
-    String.to_integer(parent)
+    {:ok, parent} = fetch_parent(pid)
+    parent
+  end
+
+  defp fetch_parent(pid) do
+    with {:ok, status} <- File.read("/proc/#{pid}/status") do
+      [_, parent] = Regex.run(~r/^PPid:\s*(\d+)/m, status)
+      {:ok, String.to_integer(parent)}
+    end
   end
 
   @doc "Whether the BEAM runs as root."

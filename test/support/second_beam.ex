@@ -9,7 +9,7 @@ defmodule MuonTrap.Test.SecondBeam do
   there has to be in one of them.
   """
 
-  alias MuonTrap.Test.OS
+  alias MuonTrap.Test.{ForkServer, OS}
 
   @enforce_keys [:peer, :os_pid]
   defstruct [:peer, :os_pid]
@@ -34,6 +34,7 @@ defmodule MuonTrap.Test.SecondBeam do
     os_pid = peer |> :peer.call(:os, :getpid, []) |> List.to_integer()
     ExUnit.Callbacks.on_exit(fn -> if OS.alive?(os_pid), do: kill(os_pid) end)
     second = %__MODULE__{peer: peer, os_pid: os_pid}
+    :ok = call(second, Application, :put_env, [:muontrap, :fork_server, ForkServer.used?()])
     {:ok, _applications} = call(second, Application, :ensure_all_started, [:muontrap])
     second
   end

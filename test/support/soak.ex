@@ -53,6 +53,8 @@ defmodule MuonTrap.Test.Soak do
   defp daemons_at_once(count) do
     {:ok, supervisor} = DynamicSupervisor.start_link(strategy: :one_for_one)
     spec = {Daemon, ["sleep", ["1000"]]}
+    # The fork server has a port.
+    MuonTrap.cmd("true", [])
     before = length(Port.list())
 
     daemons =

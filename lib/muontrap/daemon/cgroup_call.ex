@@ -8,7 +8,7 @@ defmodule MuonTrap.Daemon.CgroupCall do
   # Calls about a daemon's cgroup. A process of its own answers each, so that the daemon goes on with
   # the output of its program whatever the kernel does.
 
-  alias MuonTrap.{Cgroups, Error, Port}
+  alias MuonTrap.{Cgroups, Error, Session}
   alias MuonTrap.Cgroups.Values
 
   @type request ::
@@ -18,12 +18,11 @@ defmodule MuonTrap.Daemon.CgroupCall do
           | {:statistics, MuonTrap.Daemon.statistics()}
 
   @doc "Replies to a call, sooner or later."
-  @spec answer(request(), GenServer.from(), Port.t() | nil) :: :ok
+  @spec answer(request(), GenServer.from(), Session.t() | nil) :: :ok
   def answer(request, from, session) do
     case session do
       %{group: group} when group != nil ->
-        helper = session.helper
-        _pid = spawn(fn -> GenServer.reply(from, ask(request, group, helper)) end)
+        _pid = spawn(fn -> GenServer.reply(from, ask(request, group)) end)
         :ok
 
       _without ->
@@ -38,28 +37,28 @@ defmodule MuonTrap.Daemon.CgroupCall do
     {:error, %Error{step: :cgroup, errno: :enoent, message: "the daemon has no cgroup"}}
   end
 
-  defp ask({:statistics, statistics}, group, helper) do
-    case Cgroups.statistics(group, helper) do
+  defp ask({:statistics, statistics}, group) do
+    case Cgroups.statistics(group) do
       {:ok, files} -> %{statistics | cgroup: Values.statistics(files)}
       {:error, _error} -> statistics
     end
   end
 
-  defp ask(:cgroup_config, group, helper) do
-    with {:ok, files} <- Cgroups.settings(group, helper), do: {:ok, Values.config(files)}
+  defp ask(:cgroup_config, group) do
+    with {:ok, files} <- Cgroups.settings(group), do: {:ok, Values.config(files)}
   end
 
-  defp ask({:cgget, controller, variable}, group, helper) do
+  defp ask({:cgget, controller, variable}, group) do
     with :ok <- check([controller || "", variable]),
-         do: Cgroups.get(group, helper, controller, variable)
+         do: Cgroups.get(group, controller, variable)
   end
 
-  defp ask({:cgset, controller, variable, value}, group, helper) do
+  defp ask({:cgset, controller, variable, value}, group) do
     value = if is_integer(value), do: Integer.to_string(value), else: value
 
     with :ok <- check([controller || "", variable, value]),
          :ok <- check_name(variable),
-         do: Cgroups.set(group, helper, controller, variable, value)
+         do: Cgroups.set(group, controller, variable, value)
   end
 
   # What would not reach the helper as it is.

@@ -18,7 +18,8 @@ defmodule MuonTrap.Daemon.Events do
   """
 
   alias MuonTrap.Options.Signals
-  alias MuonTrap.{ExecError, Frame, Options, Text}
+  alias MuonTrap.Session.Frame
+  alias MuonTrap.{ExecError, Options, Text}
 
   require Logger
 
@@ -66,10 +67,10 @@ defmodule MuonTrap.Daemon.Events do
   @doc false
   @spec not_started(Options.t(), term()) :: :ok
   def not_started(options, :enoent),
-    do: Logger.error([name(options.command), missing(options.cmd)])
+    do: Logger.error([name(options.command), missing(options.command)])
 
   def not_started(options, :eacces) do
-    Logger.error([name(options.command), ExecError.explain(:eacces, options.cmd, :daemon)])
+    Logger.error([name(options.command), ExecError.explain(:eacces, options.command, :daemon)])
   end
 
   def not_started(_options, _error), do: :ok

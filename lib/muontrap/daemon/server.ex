@@ -14,7 +14,7 @@ defmodule MuonTrap.Daemon.Server do
   use GenServer
 
   alias MuonTrap.Daemon.{CgroupCall, Events, State}
-  alias MuonTrap.{Error, Helper, Port, Predecessors}
+  alias MuonTrap.{Error, Helper, Predecessors, Session}
 
   @impl GenServer
   def init({starter, ref, options}) do
@@ -41,13 +41,13 @@ defmodule MuonTrap.Daemon.Server do
   end
 
   defp start_program(%{options: options} = state) do
-    key = {options.cmd, options.args}
+    key = {options.command, options.args}
 
     MuonTrap.Application.ensure_started()
 
     with :ok <- Predecessors.await(key),
-         {:ok, session} <- Port.start(options, key) do
-      {:ok, State.started(state, session)}
+         {:ok, session} <- Session.start(options, key) do
+      {:ok, State.started(state, Session.activate(session))}
     else
       {:error, :not_started} ->
         {:error, Helper.start_error(nil, :not_started)}
@@ -60,17 +60,19 @@ defmodule MuonTrap.Daemon.Server do
   end
 
   @impl GenServer
-  def handle_continue(:early, %{session: %{early: []}} = state), do: {:noreply, state}
-
   def handle_continue(:early, state) do
-    {event, session} = Port.next(state.session)
-    handle_event(event, %{state | session: session})
+    if state.session != nil and Session.early?(state.session) do
+      {event, session} = Session.next(state.session)
+      handle_event(event, %{state | session: session})
+    else
+      {:noreply, state}
+    end
   end
 
   def handle_continue(:todo, %{todo: {:log, lines, bytes}} = state) do
     log(state, lines)
     # Only now, so that the program waits for slow logging.
-    Port.ack(state.session, bytes)
+    Session.ack(state.session, bytes)
     {:noreply, State.logged(%{state | todo: nil}, lines), {:continue, :early}}
   end
 
@@ -82,7 +84,7 @@ defmodule MuonTrap.Daemon.Server do
 
   @impl GenServer
   def handle_call(:os_pid, _from, state) do
-    {:reply, pid(state.session && state.session.helper_pid), state}
+    {:reply, pid(state.session && state.session.os_pid), state}
   end
 
   def handle_call(:program_os_pid, _from, state) do
@@ -122,7 +124,7 @@ defmodule MuonTrap.Daemon.Server do
   end
 
   def handle_info(message, %{session: session} = state) when session != nil do
-    case Port.event(session, message) do
+    case Session.event(session, message) do
       {:ok, event} -> handle_event(event, state)
       :error -> {:noreply, state}
     end
@@ -137,15 +139,15 @@ defmodule MuonTrap.Daemon.Server do
     do: State.output(state, stream, data)
 
   defp take({:frame, {:exited, report}}, state) do
-    Port.close(state.session)
+    Session.close(state.session)
     State.ended(state, report)
   end
 
   defp take({:frame, {:failed, failed}}, state),
-    do: State.ended(state, Port.given_up(state.session, failed))
+    do: State.ended(state, Session.given_up(state.session, failed))
 
   defp take({:frame, _unexpected}, state), do: take({:lost, nil}, state)
-  defp take({:lost, status}, state), do: State.ended(state, Port.lost(state.session, status))
+  defp take({:lost, status}, state), do: State.ended(state, Session.lost(state.session, status))
 
   defp log(%{log: nil}, _lines), do: :ok
   defp log(%{log: log}, lines), do: call(fn -> Enum.each(lines, log) end)
@@ -180,15 +182,15 @@ defmodule MuonTrap.Daemon.Server do
 
   # A function of the user has failed, and there is no telling what it would do with more output.
   def terminate(_reason, %{session: session, todo: todo}) when todo != nil,
-    do: Port.abandon(session)
+    do: Session.abandon(session)
 
   def terminate(_reason, %{session: session} = state) do
-    Port.stop(session)
+    Session.stop(session)
     await_exited(state)
   end
 
   defp await_exited(state) do
-    {event, session} = Port.next(state.session)
+    {event, session} = Session.next(state.session)
     state = %{state | session: session}
 
     case event do
@@ -208,14 +210,14 @@ defmodule MuonTrap.Daemon.Server do
   end
 
   defp abandon(nil), do: :ok
-  defp abandon(session), do: Port.abandon(session)
+  defp abandon(session), do: Session.abandon(session)
 
   # The program could not be stopped.
   defp go_on(%{todo: {:end, _lines, %Error{step: :cgroup} = error}}), do: exit(error)
   defp go_on(%{todo: {:end, _lines, _how}}), do: :ok
 
   defp go_on(%{todo: {:log, _lines, bytes}} = state) do
-    Port.ack(state.session, bytes)
+    Session.ack(state.session, bytes)
     await_exited(state)
   end
 
@@ -237,6 +239,8 @@ defmodule MuonTrap.Daemon.Server do
   # Output may hold secrets, and is of no use in a report.
   defp without_data({port, {:data, data}}) when is_port(port),
     do: {port, {:data, "#{byte_size(data)} bytes"}}
+
+  defp without_data({:tcp, socket, data}), do: {:tcp, socket, "#{byte_size(data)} bytes"}
 
   defp without_data(message), do: message
 end

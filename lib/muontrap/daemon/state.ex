@@ -6,7 +6,8 @@ defmodule MuonTrap.Daemon.State do
   @moduledoc false
 
   alias MuonTrap.Daemon.Output
-  alias MuonTrap.{Cgroups, Error, Frame, LineBuffer, Options, Port}
+  alias MuonTrap.{Cgroups, Error, LineBuffer, Options, Session}
+  alias MuonTrap.Session.Frame
 
   @enforce_keys [:options, :lines, :log]
   defstruct [
@@ -39,7 +40,7 @@ defmodule MuonTrap.Daemon.State do
           options: Options.t(),
           lines: LineBuffer.t(),
           log: Output.log(),
-          session: Port.t() | nil,
+          session: Session.t() | nil,
           os_pids: {helper :: pos_integer(), program :: pos_integer()} | nil,
           waiter: pid() | nil,
           started_at: integer() | nil,
@@ -64,11 +65,11 @@ defmodule MuonTrap.Daemon.State do
   end
 
   @doc "The program was started."
-  @spec started(t(), Port.t()) :: t()
+  @spec started(t(), Session.t()) :: t()
   def started(state, session) do
     # The environment has served its purpose, and may hold secrets that should not show in logs.
     options = %{state.options | env: []}
-    {helper, program} = {session.helper_pid, session.program_pid}
+    {helper, program} = {session.os_pid, session.program_pid}
     %{state | options: options, session: session, os_pids: {helper, program}, started_at: now()}
   end
 

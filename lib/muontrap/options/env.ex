@@ -10,8 +10,6 @@ defmodule MuonTrap.Options.Env do
   # function. So they are in no log, whoever writes it. Messages about invalid variables leave values
   # out, too.
 
-  alias MuonTrap.Environment
-
   import MuonTrap.Options.Text, only: [text?: 1]
 
   @enforce_keys [:names, :reveal]
@@ -25,8 +23,8 @@ defmodule MuonTrap.Options.Env do
   def hide(%__MODULE__{} = env), do: env
   def hide(value), do: %__MODULE__{names: names(value), reveal: fn -> value end}
 
-  @doc "The variables as `open_port/2` takes them."
-  @spec reveal(t() | []) :: [{charlist(), charlist() | false}]
+  @doc "The variables, in the order in which they were given."
+  @spec reveal(t() | []) :: [{name :: binary(), value :: binary() | nil}]
   def reveal([]), do: []
   def reveal(%__MODULE__{reveal: reveal}), do: reveal.()
 
@@ -39,7 +37,7 @@ defmodule MuonTrap.Options.Env do
       pairs = Enum.map(value, &pair/1)
 
       case List.keyfind(pairs, :error, 0) do
-        nil -> {:ok, %{hide(value) | reveal: fn -> Environment.port_env(pairs) end}}
+        nil -> {:ok, %{hide(value) | reveal: fn -> pairs end}}
         error -> error
       end
     else

@@ -18,14 +18,14 @@ defmodule MuonTrap.Options.Table do
           type: Type.t(),
           default: term(),
           contexts: [context(), ...],
-          flag: String.t() | nil
+          field: atom() | nil
         }
 
   @all [:cmd, :run, :daemon]
   @commands [:cmd, :run]
   @daemon [:daemon]
 
-  # What fits the helper's flags, and what `receive` takes for a timeout.
+  # What fits a field of START, and what `receive` takes for a timeout.
   @largest_number 0xFFFFFFFF
 
   @bytes "a number of bytes"
@@ -38,7 +38,7 @@ defmodule MuonTrap.Options.Table do
   @line_bytes {:integer, LineBuffer.smallest_max(), :infinity, @bytes}
 
   row = fn name, type, contexts, more ->
-    row = %{name: name, type: type, default: nil, contexts: contexts, flag: nil}
+    row = %{name: name, type: type, default: nil, contexts: contexts, field: nil}
     Map.merge(row, Map.new(more))
   end
 
@@ -58,16 +58,19 @@ defmodule MuonTrap.Options.Table do
     row.(:parallelism, :boolean, @all, []),
     row.(:env, {:secret, Env, :parse}, @all, default: []),
     row.(:timeout, {:or, :infinity, milliseconds.(1)}, @commands, default: :infinity),
-    row.(:delay_to_sigkill, milliseconds.(0), @all, default: 500),
-    row.(:stdio_window, {:integer, 1, @largest_number, @bytes}, @all, default: 10_240),
+    row.(:delay_to_sigkill, milliseconds.(0), @all, default: 500, field: :delay_to_sigkill),
+    row.(:stdio_window, {:integer, 1, @largest_number, @bytes}, @all,
+      default: 10_240,
+      field: :stdio_window
+    ),
     row.(:capture_stderr_only, :boolean, @all, default: false),
-    row.(:arg0, :string, @all, flag: "arg0"),
-    row.(:cd, :path, @all, flag: "cd"),
-    row.(:uid, {:custom, {Users, :parse}, Users.expected("user")}, @all, flag: "uid"),
-    row.(:gid, {:custom, {Users, :parse}, Users.expected("group")}, @all, flag: "gid"),
-    row.(:groups, {:custom, {Users, :parse_list}, Users.expected_list()}, @all, flag: "groups"),
-    row.(:stop_signal, {:custom, {Signals, :parse}, @signals}, @all, flag: "stop-signal"),
-    row.(:orphans, {:one_of, [:kill, :leave]}, @all, flag: "orphans"),
+    row.(:arg0, :string, @all, field: :arg0),
+    row.(:cd, :path, @all, field: :cd),
+    row.(:uid, {:custom, {Users, :parse}, Users.expected("user")}, @all, field: :uid),
+    row.(:gid, {:custom, {Users, :parse}, Users.expected("group")}, @all, field: :gid),
+    row.(:groups, {:custom, {Users, :parse_list}, Users.expected_list()}, @all, field: :groups),
+    row.(:stop_signal, {:custom, {Signals, :parse}, @signals}, @all, field: :stop_signal),
+    row.(:orphans, {:one_of, [:kill, :leave]}, @all, field: :orphans),
     row.(:cgroup_base, {:custom, {Cgroup, :parse_path}, @cgroup_path}, @all, []),
     row.(:cgroup_path, {:custom, {Values, :own_cgroup_path}, @cgroup_path}, @all, []),
     row.(
@@ -99,7 +102,7 @@ defmodule MuonTrap.Options.Table do
   @by_name Map.new(@rows, &{&1.name, &1})
   # The limits of :cgroup go to the settings.
   @defaults for row <- @rows, row.name != :cgroup, into: %{}, do: {row.name, row.default}
-  @flags for row <- @rows, row.flag != nil, do: {row.name, row.flag}
+  @fields for row <- @rows, row.field != nil, do: {row.name, row.field}
 
   @doc "The names of all options that a function takes."
   @spec names(context()) :: [atom(), ...]
@@ -117,7 +120,7 @@ defmodule MuonTrap.Options.Table do
   @spec defaults() :: %{required(atom()) => term()}
   def defaults, do: @defaults
 
-  @doc "The flags of the helper that take an option's value, in order."
-  @spec flags() :: [{atom(), String.t()}]
-  def flags, do: @flags
+  @doc "The fields of START that take an option's value, in order."
+  @spec fields() :: [{atom(), atom()}]
+  def fields, do: @fields
 end

@@ -2,11 +2,11 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.Frame do
+defmodule MuonTrap.Session.Frame do
   @moduledoc false
 
-  # What the helper sends, decoded. docs/protocol.md describes the bytes; MuonTrap.Port knows the
-  # other direction.
+  # What a session sends, decoded. docs/protocol.md describes the bytes; MuonTrap.Session and Session.Start
+  # know the other direction.
 
   alias MuonTrap.Cgroups
 
@@ -17,6 +17,8 @@ defmodule MuonTrap.Frame do
   @exited 0x85
   @failed 0x86
   @answer 0x87
+  @refused 0x88
+  @environment_wanted 0x89
 
   @unknown_peak 0xFFFFFFFFFFFFFFFF
 
@@ -24,13 +26,21 @@ defmodule MuonTrap.Frame do
   @type report :: %{required(atom()) => term()}
 
   @type t ::
-          {:started, pid :: pos_integer(), cgroups :: Cgroups.directories()}
+          {:started,
+           %{
+             session_pid: pos_integer(),
+             program_pid: pos_integer(),
+             start_time: non_neg_integer(),
+             cgroups: Cgroups.directories()
+           }}
           | {:stdout, binary()}
           | {:stderr, binary()}
           | {:input_ack, non_neg_integer()}
           | {:exited, report()}
           | {:failed, map()}
-          | {:answer, %{optional(String.t()) => String.t()}}
+          | {:answer, request :: non_neg_integer(), %{optional(String.t()) => String.t()}}
+          | {:refused, request :: non_neg_integer(), map()}
+          | :environment_wanted
           | {:unknown, binary()}
 
   @doc "Decodes a frame. Bytes of output are not copied."
@@ -38,25 +48,36 @@ defmodule MuonTrap.Frame do
   def decode(<<@stdout, data::binary>>), do: {:stdout, data}
   def decode(<<@stderr, data::binary>>), do: {:stderr, data}
   def decode(<<@input_ack, count::32>>), do: {:input_ack, count}
-  def decode(<<@started, pid::32, cgroups::binary>>), do: decode_started(pid, cgroups, [])
+
+  def decode(<<@started, session::32, program::32, start_time::64, cgroups::binary>>) do
+    started = %{session_pid: session, program_pid: program, start_time: start_time}
+    decode_started(started, cgroups, [])
+  end
+
   def decode(<<@exited, report::binary>>), do: decode_exited(report)
   def decode(<<@failed, failed::binary>>), do: decode_failed(failed)
-  def decode(<<@answer, values::binary>>), do: decode_answer(values, %{})
+  def decode(<<@answer, request::32, values::binary>>), do: decode_answer(request, values, %{})
+
+  def decode(<<@refused, request::32, failed::binary>>) do
+    with {:failed, failed} <- decode_failed(failed), do: {:refused, request, failed}
+  end
+
+  def decode(<<@environment_wanted>>), do: :environment_wanted
   def decode(other), do: {:unknown, other}
 
-  defp decode_started(pid, "", directories),
-    do: {:started, pid, Cgroups.by_controller(directories)}
+  defp decode_started(started, "", directories),
+    do: {:started, Map.put(started, :cgroups, Cgroups.by_controller(directories))}
 
   defp decode_started(
-         pid,
+         started,
          <<size::16, controllers::binary-size(size), path_size::16, path::binary-size(path_size),
            rest::binary>>,
          directories
        ) do
-    decode_started(pid, rest, [{controllers, path} | directories])
+    decode_started(started, rest, [{controllers, path} | directories])
   end
 
-  defp decode_started(_pid, other, _directories), do: {:unknown, other}
+  defp decode_started(_started, other, _directories), do: {:unknown, other}
 
   defp decode_exited(
          <<how, code, flags, user::64, system::64, peak_rss::64, wall::64, stdout::64, stderr::64,
@@ -106,15 +127,16 @@ defmodule MuonTrap.Frame do
 
   defp decode_failed(other), do: {:unknown, other}
 
-  defp decode_answer("", values), do: {:answer, values}
+  defp decode_answer(request, "", values), do: {:answer, request, values}
 
   defp decode_answer(
+         request,
          <<size::16, name::binary-size(size), value_size::32, value::binary-size(value_size),
            rest::binary>>,
          values
        ) do
-    decode_answer(rest, Map.put(values, name, value))
+    decode_answer(request, rest, Map.put(values, name, value))
   end
 
-  defp decode_answer(other, _values), do: {:unknown, other}
+  defp decode_answer(_request, other, _values), do: {:unknown, other}
 end

@@ -2,21 +2,26 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.PortTest do
+defmodule MuonTrap.SessionTest do
   use ExUnit.Case, async: true
 
-  alias MuonTrap.{Frame, Options, Port}
   alias MuonTrap.Daemon.{Server, State}
+  alias MuonTrap.{Options, Session}
+  alias MuonTrap.Session.{Frame, Pipe}
 
   describe "decode/1" do
     test "STARTED" do
-      assert Frame.decode(<<0x81, 4711::32>>) == {:started, 4711, %{}}
-      v2 = <<0x81, 1::32, 0::16, 4::16, "/a/b">>
-      assert Frame.decode(v2) == {:started, 1, %{"" => "/a/b"}}
-      v1 = <<0x81, 1::32, 11::16, "cpu,cpuacct", 2::16, "/c", 6::16, "memory", 2::16, "/m">>
+      pids = <<4711::32, 4712::32, 99::64>>
+      started = %{session_pid: 4711, program_pid: 4712, start_time: 99, cgroups: %{}}
+      assert Frame.decode(<<0x81, pids::binary>>) == {:started, started}
+      v2 = <<0x81, pids::binary, 0::16, 4::16, "/a/b">>
+      assert Frame.decode(v2) == {:started, %{started | cgroups: %{"" => "/a/b"}}}
 
-      assert Frame.decode(v1) ==
-               {:started, 1, %{"cpu" => "/c", "cpuacct" => "/c", "memory" => "/m"}}
+      v1 =
+        <<0x81, pids::binary, 11::16, "cpu,cpuacct", 2::16, "/c", 6::16, "memory", 2::16, "/m">>
+
+      cgroups = %{"cpu" => "/c", "cpuacct" => "/c", "memory" => "/m"}
+      assert Frame.decode(v1) == {:started, %{started | cgroups: cgroups}}
     end
 
     test "output, without a copy" do
@@ -27,11 +32,15 @@ defmodule MuonTrap.PortTest do
       assert Frame.decode(<<0x82>>) == {:stdout, ""}
     end
 
-    test "ANSWER" do
-      frame = <<0x87, 1::16, "a", 2::32, "xy", 3::16, "b.c", 0::32>>
-      assert Frame.decode(frame) == {:answer, %{"a" => "xy", "b.c" => ""}}
-      assert Frame.decode(<<0x87>>) == {:answer, %{}}
-      assert {:unknown, _bytes} = Frame.decode(<<0x87, 1::16, "a", 2::32, "x">>)
+    test "ANSWER and REFUSED" do
+      frame = <<0x87, 7::32, 1::16, "a", 2::32, "xy", 3::16, "b.c", 0::32>>
+      assert Frame.decode(frame) == {:answer, 7, %{"a" => "xy", "b.c" => ""}}
+      assert Frame.decode(<<0x87, 8::32>>) == {:answer, 8, %{}}
+      assert {:unknown, _bytes} = Frame.decode(<<0x87, 7::32, 1::16, "a", 2::32, "x">>)
+
+      refused = <<0x88, 9::32, 125, 16::32, 6::16, "cgroup", 0::16, 3::16, "why", 0::16>>
+      assert {:refused, 9, %{errno: 16, message: "why"}} = Frame.decode(refused)
+      assert Frame.decode(<<0x89>>) == :environment_wanted
     end
 
     test "INPUT_ACK" do
@@ -101,27 +110,29 @@ defmodule MuonTrap.PortTest do
       # Takes what is written to it, like a helper, and writes nothing. The shell keeps stdout open: the
       # port would close without.
       args = ["-c", "cat >/dev/null; exit"]
-      port = Elixir.Port.open({:spawn_executable, "/bin/sh"}, [:binary, args: args])
+      port = Port.open({:spawn_executable, "/bin/sh"}, [:binary, args: args])
       messages = [{port, {:data, <<0x82, "a\nb">>}}, {port, {:data, <<0x82, "c\n">>}}]
 
-      session = %Port{
+      pipe = %Pipe{
+        guard: self(),
+        ref: nil,
         port: port,
-        monitor: Elixir.Port.monitor(port),
+        os_pid: nil,
+        monitor: Port.monitor(port),
         helper: "",
-        patience: 0,
         early: messages
       }
 
-      %{session: session}
+      %{session: %Session{stream: pipe, patience: 0}}
     end
 
     test "go before those in the mailbox", %{session: session} do
-      send(self(), {session.port, {:data, <<0x82, "d">>}})
-      assert {{:frame, {:stdout, "a\nb"}}, session} = Port.next(session)
-      assert {{:frame, {:stdout, "c\n"}}, session} = Port.next(session, 0)
-      assert {{:frame, {:stdout, "d"}}, session} = Port.next(session)
-      assert {:timeout, session} = Port.next(session, 0)
-      Port.close(session)
+      send(self(), {session.stream.port, {:data, <<0x82, "d">>}})
+      assert {{:frame, {:stdout, "a\nb"}}, session} = Session.next(session)
+      assert {{:frame, {:stdout, "c\n"}}, session} = Session.next(session, 0)
+      assert {{:frame, {:stdout, "d"}}, session} = Session.next(session)
+      assert {:timeout, session} = Session.next(session, 0)
+      Session.close(session)
     end
 
     test "are the first that a daemon handles", %{session: session} do
@@ -132,7 +143,7 @@ defmodule MuonTrap.PortTest do
       assert_received {:line, "a"}
       assert_received {:line, "bc"}
       refute_received {:line, "d"}
-      Port.close(state.session)
+      Session.close(state.session)
     end
 
     defp continue(what, state) do

@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Cgroups.Request do
+  @moduledoc false
+
+  # One frame about a cgroup and the answer to it, on a stream of its own. In a process of its own, too: the
+  # caller's mailbox stays as it is, and an answer that comes too late goes nowhere.
+
+  alias MuonTrap.{Error, Helper, Session}
+  alias MuonTrap.Session.Start
+
+  @request 1
+
+  @typedoc "Values by name."
+  @type answer :: %{optional(String.t()) => String.t()}
+
+  @names [:get, :set, :statistics, :config, :clean]
+  @type name :: :get | :set | :statistics | :config | :clean
+
+  @doc "Has a session do this to a cgroup, and waits for its answer for `timeout` milliseconds at most."
+  @spec run(name(), [{Start.field_name(), binary() | non_neg_integer()}], pos_integer()) ::
+          {:ok, answer()} | {:error, Error.t()}
+  def run(name, fields, timeout) when name in @names do
+    {pid, ref} = spawn_monitor(fn -> exit({:answer, ask(name, fields, timeout)}) end)
+
+    receive do
+      {:DOWN, ^ref, :process, ^pid, {:answer, answer}} -> answer
+      {:DOWN, ^ref, :process, ^pid, reason} -> {:error, Helper.start_error(nil, reason)}
+    end
+  end
+
+  defp ask(name, fields, timeout) do
+    purpose = %{key: nil, group: nil, patience: timeout, use_stdio: true, parallelism: nil}
+    frame = Start.cgroup_request(name, @request, fields)
+
+    with {:ok, stream} <- Session.open(purpose, fn _environment -> frame end) do
+      {event, stream} = stream.__struct__.first(stream, timeout)
+      # One that is stuck in the kernel ends when that lets go of it.
+      :ok = stream.__struct__.close(stream)
+      answer(event, name)
+    end
+  end
+
+  defp answer({:frame, {:answer, @request, values}}, _name), do: {:ok, values}
+
+  defp answer({:frame, {:refused, @request, failed}}, _name),
+    do: {:error, Error.from_failed(failed)}
+
+  defp answer({:frame, {:failed, failed}}, _name), do: {:error, Error.from_failed(failed)}
+  defp answer({:error, error}, _name), do: {:error, error}
+  defp answer({:lost, status}, name), do: {:error, no_answer(name, nil, status)}
+  defp answer(:timeout, name), do: {:error, no_answer(name, :etimedout, nil)}
+  defp answer(_other, name), do: {:error, no_answer(name, nil, nil)}
+
+  defp no_answer(name, errno, status) do
+    %Error{
+      step: :helper,
+      message: "muontrap did not answer a request to #{verb(name)} a cgroup",
+      errno: errno,
+      exit_status: status
+    }
+  end
+
+  defp verb(:get), do: "read a file of"
+  defp verb(:set), do: "change"
+  defp verb(:statistics), do: "read the statistics of"
+  defp verb(:config), do: "read the settings of"
+  defp verb(:clean), do: "remove"
+end

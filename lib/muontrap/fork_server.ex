@@ -1,0 +1,378 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.ForkServer do
+  @moduledoc false
+
+  # Owns the port of the fork server, which is one operating-system process of muontrap that forks a session
+  # for each connection. docs/protocol.md describes both.
+  #
+  # It is executed when the first program is started, and again when it died. Sessions outlive it. Commands do not
+  # pass through this process: they get the address from fetch/0 and connect themselves. Here is what only
+  # the fork server knows: when the process of a session, and all that it left, is gone.
+
+  use GenServer
+
+  alias MuonTrap.{Error, Helper}
+  alias MuonTrap.ForkServer.{Control, Environment}
+
+  # A fork server that is not stopped or stuck answers within a millisecond.
+  @answer_ms 2_000
+  # Executing it takes milliseconds, also on a small board under load.
+  @ready_ms 10_000
+  # Calls to this process wait for the fork server, which has its own limits.
+  @restart_pause_ms 5
+
+  @current {__MODULE__, :current}
+
+  @typedoc "What is needed to connect, and to send an environment. `id` tells one fork server from the next."
+  @type t :: %{
+          id: reference(),
+          os_pid: pos_integer(),
+          address: binary(),
+          token: binary(),
+          raw: Environment.raw()
+        }
+
+  @typedoc "A random number that names a connection, and with it the session."
+  @type connection :: pos_integer()
+
+  @spec start_link(keyword()) :: GenServer.on_start()
+  def start_link(_options), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
+
+  @doc "The running fork server. Starts it if it does not run."
+  @spec fetch() :: {:ok, t()} | {:error, Error.t()}
+  def fetch do
+    case :persistent_term.get(@current, nil) do
+      nil -> call({:fetch, nil})
+      current -> {:ok, current}
+    end
+  end
+
+  @doc "The fork server that follows `failed`, which refused a connection."
+  @spec fetch_next(t()) :: {:ok, t()} | {:error, Error.t()}
+  def fetch_next(failed), do: call({:fetch, failed.id})
+
+  @doc """
+  Makes sure that the fork server is neither stopped nor stuck. If it is, another takes its place, and the answer is
+  an error for the command that waited for it.
+  """
+  @spec check(t()) :: :ok | {:error, Error.t()}
+  def check(server), do: call({:check, server.id})
+
+  @doc "What `Environment` has to know of the running fork server."
+  @spec raw_environment() :: Environment.raw()
+  def raw_environment do
+    case :persistent_term.get(@current, nil) do
+      nil -> %{}
+      current -> current.raw
+    end
+  end
+
+  @doc "A number for a new connection."
+  @spec new_connection() :: connection()
+  def new_connection do
+    case :crypto.strong_rand_bytes(8) do
+      <<0::64>> -> new_connection()
+      <<number::64>> -> number
+    end
+  end
+
+  @doc """
+  Waits until the session of a connection is gone, and all that it left. `pid` is that of the session, if it is known. The
+  session is killed if it is not gone after `timeout` milliseconds.
+  """
+  @spec await_end(connection(), pos_integer() | nil, timeout()) :: Control.session_end()
+  def await_end(connection, pid, timeout), do: call({:await_end, connection, pid, timeout})
+
+  @doc "Has `fun` called, in this process, when `owner` has died and the session is gone."
+  @spec on_end_of(pid(), connection(), (() -> term())) :: :ok
+  def on_end_of(owner, connection, fun),
+    do: GenServer.cast(__MODULE__, {:on_end_of, owner, connection, fun})
+
+  @doc "Tells the pid of the session of `on_end_of/3`, for when it outlives the fork server."
+  @spec started(connection(), pos_integer()) :: :ok
+  def started(connection, pid), do: GenServer.cast(__MODULE__, {:started, connection, pid})
+
+  @doc "Takes back `on_end_of/3`."
+  @spec forget(connection()) :: :ok
+  def forget(connection), do: GenServer.cast(__MODULE__, {:forget, connection})
+
+  @doc "Gives the fork server an environment, for the sessions to come."
+  @spec put_environment(pos_integer(), iodata()) :: :ok
+  def put_environment(number, variables),
+    do: GenServer.cast(__MODULE__, {:put_environment, number, variables})
+
+  # This process may be between two lives.
+  defp call(request, attempts \\ 50) do
+    GenServer.call(__MODULE__, request, :infinity)
+  catch
+    :exit, {reason, {GenServer, :call, _call}}
+    when reason in [:noproc, :killed, :normal, :shutdown] and attempts > 0 ->
+      if Process.whereis(MuonTrap.Supervisor) == nil, do: MuonTrap.Application.ensure_started()
+      pause(@restart_pause_ms)
+      call(request, attempts - 1)
+  end
+
+  defp pause(milliseconds) do
+    receive do
+    after
+      milliseconds -> :ok
+    end
+  end
+
+  # The process
+
+  defstruct [
+    :port,
+    :server,
+    :token,
+    :timer,
+    :stuck_pid,
+    environment: nil,
+    waiting: [],
+    checks: [],
+    watches: %{},
+    owners: %{}
+  ]
+
+  @impl GenServer
+  def init([]) do
+    Process.flag(:trap_exit, true)
+    # A killed predecessor of this process has left it.
+    :persistent_term.erase(@current)
+    {:ok, %__MODULE__{}}
+  end
+
+  @impl GenServer
+  def handle_call({:fetch, failed}, _from, %{server: %{id: id} = server} = state)
+      when id != failed,
+      do: {:reply, {:ok, server}, state}
+
+  def handle_call({:fetch, failed}, from, state) do
+    # Its exit status comes any moment if it died. Otherwise its socket does not work any more.
+    state = if state.server && state.server.id == failed, do: close(state), else: state
+    {:noreply, open(%{state | waiting: [from | state.waiting]})}
+  end
+
+  def handle_call({:check, id}, from, %{server: %{id: id}} = state) do
+    command(state.port, Control.count())
+    timer = Process.send_after(self(), {:no_answer, id}, @answer_ms)
+    {:noreply, %{state | checks: [{from, timer} | state.checks]}}
+  end
+
+  def handle_call({:check, _earlier}, _from, state), do: {:reply, {:error, replaced()}, state}
+
+  def handle_call({:await_end, connection, pid, timeout}, from, state) do
+    watch = {connection, pid, timeout}
+    waiting = Map.get(state.watches, watch, [])
+    state = %{state | watches: Map.put(state.watches, watch, [from | waiting])}
+    {:noreply, watch(state, watch)}
+  end
+
+  @impl GenServer
+  def handle_cast({:on_end_of, owner, connection, fun}, state) do
+    monitor = Process.monitor(owner)
+    {:noreply, %{state | owners: Map.put(state.owners, connection, {monitor, nil, fun})}}
+  end
+
+  def handle_cast({:started, connection, pid}, state) do
+    case state.owners do
+      %{^connection => {monitor, nil, fun}} ->
+        {:noreply, %{state | owners: %{state.owners | connection => {monitor, pid, fun}}}}
+
+      _forgotten ->
+        {:noreply, state}
+    end
+  end
+
+  def handle_cast({:forget, connection}, state) do
+    case Map.pop(state.owners, connection) do
+      {{monitor, _pid, _fun}, owners} ->
+        Process.demonitor(monitor, [:flush])
+        {:noreply, %{state | owners: owners}}
+
+      {nil, _owners} ->
+        {:noreply, state}
+    end
+  end
+
+  def handle_cast({:put_environment, number, variables}, state) do
+    frame = Control.environment(number, variables)
+    command(state.port, frame)
+    {:noreply, %{state | environment: frame}}
+  end
+
+  @impl GenServer
+  def handle_info({port, {:data, data}}, %{port: port} = state),
+    do: {:noreply, handle_frame(Control.decode(data), state)}
+
+  def handle_info({port, {:exit_status, status}}, %{port: port} = state),
+    do: {:noreply, died(state, Helper.fork_server_error(status))}
+
+  def handle_info({:EXIT, port, _reason}, %{port: port} = state),
+    do: {:noreply, died(state, Helper.fork_server_error(nil))}
+
+  def handle_info({:no_answer, id}, %{server: %{id: id} = server, checks: [_ | _]} = state) do
+    for {from, timer} <- state.checks do
+      Process.cancel_timer(timer)
+      GenServer.reply(from, {:error, stuck()})
+    end
+
+    state = close(%{state | checks: [], stuck_pid: server.os_pid})
+    {:noreply, if(state.watches == %{}, do: state, else: open(state))}
+  end
+
+  def handle_info({:not_ready, port}, %{port: port, server: nil} = state) do
+    {:noreply, state |> close() |> fail(stuck())}
+  end
+
+  def handle_info({:DOWN, monitor, :process, _owner, _reason}, state) do
+    case Enum.find(state.owners, &match?({_connection, {^monitor, _pid, _fun}}, &1)) do
+      {connection, {_monitor, pid, fun}} ->
+        state = %{state | owners: Map.delete(state.owners, connection)}
+        handle_call({:await_end, connection, pid, :infinity}, fun, state)
+
+      nil ->
+        {:noreply, state}
+    end
+  end
+
+  def handle_info(_late, state), do: {:noreply, state}
+
+  # What comes from the fork server
+
+  defp handle_frame({:ready, ready}, %{server: nil} = state) do
+    Process.cancel_timer(state.timer)
+
+    server = %{
+      id: make_ref(),
+      os_pid: ready.os_pid,
+      address: ready.address,
+      token: state.token,
+      raw: Environment.raw(ready.variables)
+    }
+
+    :persistent_term.put(@current, server)
+    if state.environment, do: command(state.port, state.environment)
+    for from <- state.waiting, do: GenServer.reply(from, {:ok, server})
+    state = %{state | server: server, stuck_pid: nil, waiting: []}
+    state.watches |> Map.keys() |> Enum.reduce(state, &watch(&2, &1))
+  end
+
+  defp handle_frame({:failed, failed}, state),
+    do: state |> close() |> fail(Error.from_failed(failed))
+
+  defp handle_frame({:session_ended, connection, ended}, state) do
+    {now, later} =
+      Enum.split_with(state.watches, fn {{watched, _, _}, _} -> watched == connection end)
+
+    for {_watch, waiting} <- now, from <- waiting, do: answer(from, ended)
+    %{state | watches: Map.new(later)}
+  end
+
+  defp handle_frame({:counts, _counts}, state) do
+    for {from, timer} <- state.checks do
+      Process.cancel_timer(timer)
+      GenServer.reply(from, :ok)
+    end
+
+    %{state | checks: []}
+  end
+
+  defp handle_frame({:unknown, _frame}, state), do: state
+
+  defp answer(fun, _ended) when is_function(fun, 0), do: fun.()
+  defp answer(from, ended), do: GenServer.reply(from, ended)
+
+  # Executing the fork server, and its end
+
+  defp open(%{port: nil} = state) do
+    with {:ok, helper} <- Helper.find(),
+         {:ok, port} <- open_port(helper) do
+      token = :crypto.strong_rand_bytes(32)
+      command(port, Control.config(token, state.stuck_pid))
+      timer = Process.send_after(self(), {:not_ready, port}, @ready_ms)
+      %{state | port: port, token: token, timer: timer}
+    else
+      {:error, error} -> fail(state, error)
+    end
+  end
+
+  defp open(state), do: state
+
+  # Descriptors 3 and 4, so that a program can inherit 0 to 2 of the BEAM.
+  defp open_port(helper) do
+    options = [{:packet, 4}, :binary, :exit_status, :hide, :nouse_stdio, args: ["--fork-server"]]
+    {:ok, Port.open({:spawn_executable, helper}, options)}
+  catch
+    :error, reason -> {:error, Helper.start_error(helper, reason)}
+  end
+
+  defp watch(%{server: nil} = state, _watch), do: open(state)
+
+  defp watch(state, {connection, pid, timeout}) do
+    command(state.port, Control.watch(connection, pid, timeout))
+    state
+  end
+
+  defp command(nil, _frame), do: false
+
+  # A port that is closed says so in a message.
+  defp command(port, frame) do
+    Port.command(port, frame)
+  rescue
+    ArgumentError -> false
+  end
+
+  # Commands that are waiting get the error, if it never was ready: executing it once more would not help them.
+  defp died(%{server: nil} = state, error), do: state |> close() |> fail(error)
+
+  defp died(state, _error) do
+    state = close(state)
+    if state.watches == %{}, do: state, else: open(state)
+  end
+
+  defp close(state) do
+    :persistent_term.erase(@current)
+
+    for {from, timer} <- state.checks do
+      Process.cancel_timer(timer)
+      GenServer.reply(from, {:error, replaced()})
+    end
+
+    if state.timer, do: Process.cancel_timer(state.timer)
+    if state.port, do: close_port(state.port)
+    %{state | port: nil, server: nil, token: nil, timer: nil, checks: []}
+  end
+
+  defp close_port(port) do
+    Port.close(port)
+  rescue
+    ArgumentError -> true
+  end
+
+  defp fail(state, error) do
+    for from <- state.waiting, do: GenServer.reply(from, {:error, error})
+    ended = %{how: :unknown, code: 0, swept: 0, survivors: 0}
+    for {_watch, waiting} <- state.watches, from <- waiting, do: answer(from, ended)
+    %{state | waiting: [], watches: %{}}
+  end
+
+  defp stuck do
+    %Error{
+      step: :helper,
+      message: "the fork server of muontrap does not answer, since it is stopped or stuck",
+      advice: "another takes its place, so try again"
+    }
+  end
+
+  defp replaced do
+    %Error{
+      step: :helper,
+      message: "the fork server of muontrap was replaced while the program was being started",
+      advice: "try again"
+    }
+  end
+end

@@ -1,0 +1,268 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Session do
+  @moduledoc false
+
+  # A session of muontrap, which runs one program: opening it, the frames both ways, its end. docs/protocol.md
+  # describes the bytes.
+  #
+  # The frames go over a stream, which is one of three structs with the same functions:
+  #
+  #   * Session.Socket: a connection to the fork server. The usual way.
+  #   * Session.Pipe: the port of a helper that runs this program alone, for `config :muontrap, fork_server: false`.
+  #   * Session.Relay: either of them, in a process of its own, for an owner with a crowded mailbox.
+
+  alias MuonTrap.{Cgroups, Error, ForkServer, Helper, Native, Predecessors}
+  alias MuonTrap.Session.{Frame, Pipe, Relay, Socket, Start}
+
+  @ack 0x01
+  @signal 0x02
+  @stop 0x03
+  @input 0x04
+  @input_eof 0x05
+  @discard 0x06
+
+  # A session has this long, after the delay before SIGKILL, to kill and reap everything. Beyond it
+  # something is stuck in the kernel, and waiting would not help.
+  @patience_ms 5_000
+
+  # What `receive` takes, and WATCH.
+  @longest_ms 0xFFFFFFFF
+
+  # Fork servers that die just when they are asked for a session are not met more often than this.
+  @attempts 5
+
+  # With this many messages in the mailbox, asking a relay for each frame is cheaper than searching the mailbox.
+  @crowded 500
+
+  @enforce_keys [:stream, :patience]
+  defstruct [:stream, :patience, :os_pid, :program_pid, :group, cgroups: %{}]
+
+  @typedoc "An open session. `os_pid` is that of its process."
+  @type t :: %__MODULE__{
+          stream: Socket.t() | Pipe.t() | Relay.t(),
+          patience: non_neg_integer(),
+          os_pid: pos_integer() | nil,
+          program_pid: pos_integer() | nil,
+          group: Cgroups.t() | nil,
+          cgroups: Cgroups.directories()
+        }
+
+  @typedoc "`:lost`: the session or its stream is gone."
+  @type event :: {:frame, Frame.t()} | {:lost, exit_status :: non_neg_integer() | nil}
+
+  @typedoc "For whom a stream is opened. `key`: a daemon, which may have a successor with the same one."
+  @type purpose :: %{
+          key: Predecessors.key() | nil,
+          group: Cgroups.t() | nil,
+          patience: non_neg_integer(),
+          use_stdio: boolean(),
+          parallelism: boolean() | nil
+        }
+
+  @doc """
+  Opens a session and waits until it has started the program, for `timeout` milliseconds at most. Returns what FAILED says,
+  decoded, or an error of step `:helper`, if it did not. After `:timeout`, nothing runs.
+  """
+  @spec start(MuonTrap.Options.t(), Predecessors.key() | nil, timeout()) ::
+          {:ok, t()} | {:error, Error.t()} | :timeout
+  def start(options, key \\ nil, timeout \\ :infinity) do
+    if key == nil and crowded?(),
+      do: Relay.start(options, timeout),
+      else: start_here(options, key, timeout)
+  end
+
+  defp crowded? do
+    {:message_queue_len, length} = Process.info(self(), :message_queue_len)
+    length >= @crowded
+  end
+
+  @doc "Opens a session whose stream belongs to the calling process, whatever its mailbox holds."
+  @spec start_here(MuonTrap.Options.t(), Predecessors.key() | nil, timeout()) ::
+          {:ok, t()} | {:error, Error.t()} | :timeout
+  def start_here(options, key, timeout),
+    do: options |> Cgroups.choose() |> start_here(key, timeout, @attempts)
+
+  defp start_here(options, key, timeout, attempts) do
+    purpose = %{
+      key: key,
+      group: Cgroups.new(options),
+      patience: min(options.delay_to_sigkill + @patience_ms, @longest_ms),
+      use_stdio: options.use_stdio,
+      parallelism: options.parallelism
+    }
+
+    with {:ok, directory} <- working_directory(),
+         frame = &Start.start(options, purpose.group, directory, &1),
+         {:ok, stream} <- open(purpose, frame) do
+      session = %__MODULE__{stream: stream, patience: purpose.patience, group: purpose.group}
+
+      case await_started(session, frame, timeout) do
+        {:again, _error} when attempts > 1 -> start_here(options, key, timeout, attempts - 1)
+        {:again, error} -> {:error, error}
+        started -> started
+      end
+    end
+  end
+
+  # The one that relative paths are relative to.
+  defp working_directory do
+    case :file.get_cwd() do
+      {:ok, directory} -> {:ok, directory |> Native.candidates() |> existing()}
+      {:error, _deleted} -> {:error, Helper.no_directory()}
+    end
+  end
+
+  defp existing([directory]), do: directory
+  defp existing(candidates), do: Enum.find(candidates, hd(candidates), &File.dir?/1)
+
+  @doc "Opens a stream, with HELLO and one more frame on it."
+  @spec open(purpose(), (Start.environment() -> iodata())) ::
+          {:ok, Socket.t() | Pipe.t()} | {:error, Error.t()}
+  def open(purpose, frame) do
+    if Application.get_env(:muontrap, :fork_server, true),
+      do: Socket.open(purpose, frame),
+      else: Pipe.open(purpose, frame)
+  end
+
+  defp await_started(session, frame, timeout) do
+    case module(session).first(session.stream, timeout) do
+      {{:frame, {:started, started}}, stream} ->
+        {:ok,
+         %{
+           session
+           | stream: module(session).started(stream, started),
+             os_pid: started.session_pid,
+             program_pid: started.program_pid,
+             cgroups: started.cgroups
+         }}
+
+      {{:frame, {:failed, failed}}, stream} ->
+        close(%{session | stream: stream})
+        {:error, Error.from_failed(failed)}
+
+      {{:frame, :environment_wanted}, stream} ->
+        session = %{session | stream: stream}
+        send_frame(session, frame.(ForkServer.Environment.whole()))
+        await_started(session, frame, timeout)
+
+      {:timeout, stream} ->
+        _error = lost(%{session | stream: stream}, nil)
+        :timeout
+
+      {{:frame, _other}, stream} ->
+        {:error, lost(%{session | stream: stream}, nil)}
+
+      {{:lost, status}, stream} ->
+        error = lost(%{session | stream: stream}, status)
+
+        # A fork server that dies has not made a session of a connection that was still in its queue.
+        if module(session).replaced?(stream), do: {:again, error}, else: {:error, error}
+
+      {{:error, error}, stream} ->
+        _error = lost(%{session | stream: stream}, nil)
+        {:error, error}
+    end
+  end
+
+  @doc "The next event of the session, or `:timeout` when there is none for `timeout` ms."
+  @spec next(t(), timeout()) :: {event() | :timeout, t()}
+  def next(session, timeout \\ :infinity) do
+    {event, stream} = module(session).next(session.stream, timeout)
+    {event, %{session | stream: stream}}
+  end
+
+  @doc "From now on, events come as messages, which `event/2` understands, beside `next/2`."
+  @spec activate(t()) :: t()
+  def activate(session), do: %{session | stream: module(session).activate(session.stream)}
+
+  @doc "Whether something came before any message, to be had from `next/2`."
+  @spec early?(t()) :: boolean()
+  def early?(session), do: module(session).early?(session.stream)
+
+  @doc "What a message means to this session; `:error` when it is not one of its messages."
+  @spec event(t(), term()) :: {:ok, event()} | :error
+  def event(session, message), do: module(session).event(session.stream, message)
+
+  @doc "Says that `count` bytes of output were handled."
+  @spec ack(t(), non_neg_integer()) :: :ok
+  def ack(session, count), do: send_frame(session, <<@ack, count::32>>)
+
+  @doc "Sends a signal to the program."
+  @spec signal(t(), 1..64) :: :ok
+  def signal(session, number), do: send_frame(session, <<@signal, number>>)
+
+  @doc "Writes to the program's stdin. INPUT_ACK says when it was written."
+  @spec input(t(), binary()) :: :ok
+  def input(session, data), do: send_frame(session, [@input, data])
+
+  @doc "Closes the program's stdin, after the input so far."
+  @spec input_eof(t()) :: :ok
+  def input_eof(session), do: send_frame(session, <<@input_eof>>)
+
+  @doc "Stops the program. Its output goes on until EXITED."
+  @spec stop(t()) :: :ok
+  def stop(session), do: send_frame(session, <<@stop>>)
+
+  @doc "Has the output thrown away from now on: it needs no acknowledgement any more."
+  @spec discard(t()) :: :ok
+  def discard(session), do: send_frame(session, <<@discard>>)
+
+  defp send_frame(session, frame), do: module(session).send(session.stream, frame)
+
+  @doc """
+  Stops the program, waits for its end while throwing its output away, and closes the session. The
+  session may be closed already.
+  """
+  @spec abandon(t()) :: :ok
+  def abandon(session) do
+    session = %{session | stream: module(session).reopen(session.stream)}
+    discard(session)
+    stop(session)
+    await_exited(session)
+  end
+
+  defp await_exited(session) do
+    case next(session) do
+      {{:frame, {last, _report_or_reason}}, session} when last in [:exited, :failed] ->
+        close(session)
+
+      {{:frame, _other}, session} ->
+        await_exited(session)
+
+      {{:lost, status}, session} ->
+        _error = lost(session, status)
+        :ok
+    end
+  end
+
+  @doc """
+  Closes the session after its last frame, and leaves no message of it behind. For a daemon, this returns when the process
+  of the session is gone, too.
+  """
+  @spec close(t()) :: :ok
+  def close(session), do: module(session).close(session.stream)
+
+  @doc """
+  Closes a session that has given up on its program, and said why. Returns the error to report.
+  """
+  @spec given_up(t(), map()) :: Error.t()
+  def given_up(session, failed) do
+    close(session)
+    Error.from_failed(failed)
+  end
+
+  @doc """
+  Cleans up after a session that is gone without a word, or whose stream is: waits until the program is gone, and all
+  that it left, and returns the error to report.
+  """
+  @spec lost(t(), non_neg_integer() | nil) :: Error.t()
+  def lost(session, exit_status) do
+    {advice, ended_status} = module(session).clean_up(session.stream, session)
+    %{Helper.lost_error(session, exit_status || ended_status) | advice: advice}
+  end
+
+  defp module(%{stream: %module{}}), do: module
+end

@@ -1,0 +1,224 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Session.Pipe do
+  @moduledoc false
+
+  import Kernel, except: [send: 2]
+
+  # The stream to a helper that was executed for one program: a port. The process that opened it owns the port without
+  # being linked to it, since a port may end with an error. Session.Guard is linked to it instead, and sees to it that
+  # the program ends with the owner.
+
+  alias MuonTrap.{Error, Helper, Session}
+  alias MuonTrap.Session.{Frame, Guard, Start}
+
+  @enforce_keys [:guard, :ref, :port, :helper, :os_pid]
+  defstruct [:guard, :ref, :port, :helper, :os_pid, :monitor, early: []]
+
+  @typedoc """
+  `early` are messages of the port that came before the owner owned it: they go before those in the
+  mailbox.
+  """
+  @type t :: %__MODULE__{
+          guard: pid(),
+          ref: reference() | nil,
+          port: port(),
+          helper: binary(),
+          os_pid: pos_integer() | nil,
+          monitor: reference() | nil,
+          early: [term()]
+        }
+
+  @doc "Executes a helper and sends it HELLO and what `frame` makes of the environment."
+  @spec open(Session.purpose(), (Start.environment() -> iodata())) ::
+          {:ok, t()} | {:error, Error.t()}
+  def open(purpose, frame) do
+    with {:ok, helper} <- Helper.find() do
+      request = %{
+        helper: helper,
+        port_options: port_options(purpose),
+        frames: [Start.hello(), frame.(:inherited)],
+        patience: purpose.patience,
+        key: purpose.key,
+        group: purpose.group
+      }
+
+      case Guard.open(request) do
+        {:ok, guard, ref, port, os_pid} ->
+          {:ok, %__MODULE__{guard: guard, ref: ref, port: port, helper: helper, os_pid: os_pid}}
+
+        {:error, reason} ->
+          {:error, Helper.start_error(helper, reason)}
+      end
+    end
+  end
+
+  # The environment of the BEAM is inherited.
+  defp port_options(purpose) do
+    {args, stdio} =
+      if purpose.use_stdio, do: {[], :use_stdio}, else: {["--fds=3,4"], :nouse_stdio}
+
+    parallelism = if purpose.parallelism == nil, do: [], else: [parallelism: purpose.parallelism]
+
+    [{:packet, 4}, :binary, :exit_status, :hide, stdio, {:args, ["--framed" | args]}] ++
+      parallelism
+  end
+
+  @doc "The answer to the first frame, after which the port is the caller's."
+  @spec first(t(), timeout()) :: {Session.event() | :timeout, t()}
+  def first(%{ref: ref, guard: guard, port: port} = stream, timeout) do
+    receive do
+      {^ref, early} ->
+        Process.demonitor(ref, [:flush])
+        unlink(port)
+        next(%{stream | ref: nil, monitor: Port.monitor(port), early: early}, :infinity)
+
+      {:DOWN, ^ref, :process, ^guard, _reason} ->
+        {{:lost, nil}, %{stream | ref: nil}}
+    after
+      timeout -> {:timeout, stream}
+    end
+  end
+
+  # Becoming the owner of a port links it, too.
+  defp unlink(port) do
+    Process.unlink(port)
+
+    if Process.info(self(), :trap_exit) == {:trap_exit, true} do
+      receive do
+        {:EXIT, ^port, _reason} -> :ok
+      after
+        0 -> :ok
+      end
+    end
+  end
+
+  @doc "A helper of one's own has no successor."
+  @spec replaced?(t()) :: false
+  def replaced?(_stream), do: false
+
+  @doc "Takes down what STARTED said."
+  @spec started(t(), map()) :: t()
+  def started(stream, _started), do: stream
+
+  @doc "The next frame."
+  @spec next(t(), timeout()) :: {Session.event() | :timeout, t()}
+  def next(%{early: [message | early]} = stream, _timeout) do
+    {:ok, event} = event(stream, message)
+    {event, %{stream | early: early}}
+  end
+
+  def next(%{port: port, monitor: monitor} = stream, timeout) do
+    receive do
+      {^port, {:data, data}} -> {{:frame, Frame.decode(data)}, stream}
+      {^port, {:exit_status, status}} -> {{:lost, status}, stream}
+      {:DOWN, ^monitor, :port, ^port, _reason} -> {{:lost, nil}, stream}
+    after
+      timeout -> {:timeout, stream}
+    end
+  end
+
+  @doc "Frames always come as messages, but for the early ones."
+  @spec activate(t()) :: t()
+  def activate(stream), do: stream
+
+  @doc "Whether `next/2` has to be called for what came before any message."
+  @spec early?(t()) :: boolean()
+  def early?(stream), do: stream.early != []
+
+  @doc "What a message means."
+  @spec event(t(), term()) :: {:ok, Session.event()} | :error
+  def event(%{port: port, monitor: monitor}, message) do
+    case message do
+      {^port, {:data, data}} -> {:ok, {:frame, Frame.decode(data)}}
+      {^port, {:exit_status, status}} -> {:ok, {:lost, status}}
+      {:DOWN, ^monitor, :port, ^port, _reason} -> {:ok, {:lost, nil}}
+      _other -> :error
+    end
+  end
+
+  @doc "Sends a frame. The port may close at any time, when the helper dies. The message about that says it all."
+  @spec send(t() | port(), iodata()) :: :ok
+  def send(%__MODULE__{port: port}, frame), do: send(port, frame)
+
+  def send(port, frame) do
+    Port.command(port, frame)
+    :ok
+  rescue
+    ArgumentError -> :ok
+  end
+
+  @doc "Makes it possible to wait for the end once more, after a message about it was taken."
+  @spec reopen(t()) :: t()
+  def reopen(%{monitor: nil} = stream), do: stream
+
+  # A closed port says so to a new monitor.
+  def reopen(stream) do
+    Port.demonitor(stream.monitor, [:flush])
+    %{stream | monitor: Port.monitor(stream.port)}
+  end
+
+  @doc "Closes the stream after the last frame, which ends helper and guard."
+  @spec close(t()) :: :ok
+  def close(stream) do
+    # First, so that it does not look whether the program is gone.
+    Guard.dismiss(stream.guard)
+    close_quietly(stream)
+  end
+
+  defp close_quietly(stream) do
+    if stream.monitor, do: Port.demonitor(stream.monitor, [:flush])
+    close_port(stream.port)
+    flush(stream.port)
+  end
+
+  @doc "Closes a port that may be closed already."
+  @spec close_port(port()) :: :ok
+  def close_port(port) do
+    Port.close(port)
+    :ok
+  rescue
+    ArgumentError -> :ok
+  end
+
+  defp flush(port) do
+    receive do
+      {^port, _message} -> flush(port)
+    after
+      0 -> :ok
+    end
+  end
+
+  @doc """
+  Cleans up after a helper that is gone without a word, or whose port is: waits until the program is gone, kills what it
+  leaves behind, removes its cgroup.
+  """
+  @spec clean_up(t(), Session.t()) :: {String.t() | nil, nil}
+  def clean_up(%{ref: ref} = stream, _session) when ref != nil do
+    # The guard still has the port.
+    Process.demonitor(ref, [:flush])
+    Guard.abandon(stream.guard)
+    {nil, nil}
+  end
+
+  def clean_up(stream, session) do
+    close_quietly(stream)
+
+    case Guard.cleaned(stream.guard) do
+      {:ok, advice} -> {advice, nil}
+      # It was killed.
+      :error -> {Guard.clean_up(left(stream, session)), nil}
+    end
+  end
+
+  defp left(stream, session) do
+    %{
+      helper_pid: stream.os_pid,
+      program_pid: session.program_pid,
+      group: session.group,
+      patience: session.patience
+    }
+  end
+end

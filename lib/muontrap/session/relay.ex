@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Session.Relay do
+  @moduledoc false
+
+  import Kernel, except: [send: 2]
+
+  # A session in a process of its own, for an owner with many messages in its mailbox: ports and sockets would have it search all
+  # of them for each frame. It asks the relay instead, and waits with a fresh reference, which the BEAM finds without looking
+  # at what was there before.
+
+  alias MuonTrap.{Error, Options, Session}
+
+  @enforce_keys [:pid]
+  defstruct [:pid]
+
+  @type t :: %__MODULE__{pid: pid()}
+
+  @doc "Starts a session in a relay."
+  @spec start(Options.t(), timeout()) :: {:ok, Session.t()} | {:error, Error.t()} | :timeout
+  def start(options, timeout) do
+    pid = spawn(__MODULE__, :init, [self(), options, timeout])
+
+    case call(pid, :session) do
+      {:ok, session} -> {:ok, %{session | stream: %__MODULE__{pid: pid}}}
+      {:down, _reason} -> {:error, MuonTrap.Helper.start_error(nil, :relay_down)}
+      other -> other
+    end
+  end
+
+  @doc "The next frame."
+  @spec next(t(), timeout()) :: {Session.event() | :timeout, t()}
+  def next(%{pid: pid} = stream, timeout) do
+    case call(pid, {:next, timeout}) do
+      {:down, _reason} -> {{:lost, nil}, stream}
+      event -> {event, stream}
+    end
+  end
+
+  @doc "Sends a frame."
+  @spec send(t(), iodata()) :: :ok
+  def send(%{pid: pid}, frame) do
+    Kernel.send(pid, {:send, frame})
+    :ok
+  end
+
+  @doc "A relay can be asked for the end any number of times."
+  @spec reopen(t()) :: t()
+  def reopen(stream), do: stream
+
+  @doc "Closes the session after its last frame."
+  @spec close(t()) :: :ok
+  def close(%{pid: pid}) do
+    call(pid, :close)
+    :ok
+  end
+
+  @doc "Cleans up after a session that has not said that it is over."
+  @spec clean_up(t(), Session.t()) :: {String.t() | nil, 0..255 | nil}
+  def clean_up(%{pid: pid}, _session) do
+    case call(pid, :clean_up) do
+      {:down, _reason} -> {nil, nil}
+      advice_and_status -> advice_and_status
+    end
+  end
+
+  # In one function, for the compiler to see that the reference is fresh when the receive begins.
+  defp call(pid, request) do
+    ref = :erlang.monitor(:process, pid, alias: :reply_demonitor)
+    Kernel.send(pid, {request, ref})
+
+    receive do
+      {^ref, answer} -> answer
+      {:DOWN, ^ref, :process, ^pid, reason} -> {:down, reason}
+    end
+  end
+
+  @doc false
+  @spec init(pid(), Options.t(), timeout()) :: :ok
+  def init(owner, options, timeout) do
+    # The end of a socket that another process closes comes in no other way.
+    Process.flag(:trap_exit, true)
+    monitor = Process.monitor(owner)
+    started = Session.start_here(options, nil, timeout)
+
+    receive do
+      {:session, ref} -> Kernel.send(ref, {ref, started})
+    end
+
+    case started do
+      {:ok, session} -> relay(Session.activate(session), monitor)
+      _not_started -> :ok
+    end
+  end
+
+  # The end of this process closes the stream, which ends the program.
+  defp relay(session, monitor) do
+    receive do
+      {{:next, timeout}, ref} ->
+        with :ok <- answer(session, monitor, ref, timeout), do: relay(session, monitor)
+
+      {:send, frame} ->
+        :ok = session.stream.__struct__.send(session.stream, frame)
+        relay(session, monitor)
+
+      {:close, ref} ->
+        :ok = Session.close(session)
+        reply(ref, :ok)
+
+      {:clean_up, ref} ->
+        reply(ref, session.stream.__struct__.clean_up(session.stream, session))
+
+      {:DOWN, ^monitor, :process, _owner, _reason} ->
+        :owner_died
+    end
+  end
+
+  defp answer(session, monitor, ref, timeout) do
+    if Session.early?(session) do
+      {event, session} = Session.next(session)
+      :ok = reply(ref, event)
+      relay(session, monitor)
+    else
+      await(session, monitor, ref, timeout)
+    end
+  end
+
+  defp await(session, monitor, ref, timeout) do
+    receive do
+      {:DOWN, ^monitor, :process, _owner, _reason} ->
+        :owner_died
+
+      message when elem(message, 0) not in [:send] ->
+        case Session.event(session, message) do
+          {:ok, event} -> reply(ref, event)
+          :error -> await(session, monitor, ref, timeout)
+        end
+    after
+      timeout -> reply(ref, :timeout)
+    end
+  end
+
+  defp reply(ref, answer) do
+    Kernel.send(ref, {ref, answer})
+    :ok
+  end
+end

@@ -1,0 +1,277 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Session.Socket do
+  @moduledoc false
+
+  import Kernel, except: [send: 2]
+
+  # The stream to a session that the fork server forks: a Unix socket, owned by the process that opened it. When that
+  # process dies the BEAM closes the socket, and the session stops the program. So there is nothing here to guard.
+
+  alias MuonTrap.{Cgroups, Error, ForkServer, Helper, Predecessors, Session}
+  alias MuonTrap.ForkServer.Environment
+  alias MuonTrap.Session.{Frame, Start}
+
+  @enforce_keys [:socket, :server_id, :connection, :patience]
+  defstruct [:socket, :server_id, :connection, :patience, :entry, :session_pid, active?: false]
+
+  @type t :: %__MODULE__{
+          socket: :gen_tcp.socket(),
+          server_id: reference(),
+          connection: ForkServer.connection(),
+          patience: non_neg_integer(),
+          entry: Predecessors.entry() | nil,
+          session_pid: pos_integer() | nil,
+          active?: boolean()
+        }
+
+  # Longer than starting a program takes, where nothing has to be waited for.
+  @check_ms 2_000
+  # The queue of connections of the fork server is full.
+  @busy_pause_ms 2
+  @connect_attempts 1_000
+
+  @doc "Connects to the fork server and sends HELLO, then what `frame` makes of the environment."
+  @spec open(Session.purpose(), (Start.environment() -> iodata())) ::
+          {:ok, t()} | {:error, Error.t()}
+  def open(purpose, frame) do
+    with {:ok, server} <- ForkServer.fetch(), do: open(server, purpose, frame, @connect_attempts)
+  end
+
+  defp open(_server, _purpose, _frame, 0), do: {:error, Helper.start_error(nil, :eagain)}
+
+  defp open(server, purpose, frame, attempts) do
+    connection = ForkServer.new_connection()
+
+    # Before anything can run because of this connection, so that a successor knows what to wait for.
+    entry = enter(purpose, connection)
+
+    with {:ok, socket} <- connect(server, connection),
+         :ok <- send_first(socket, server, frame.(Environment.current(server.raw))) do
+      {:ok,
+       %__MODULE__{
+         socket: socket,
+         server_id: server.id,
+         connection: connection,
+         patience: purpose.patience,
+         entry: entry
+       }}
+    else
+      {:error, reason} when reason in [:eagain, :enotconn, :timeout, :eaddrinuse] ->
+        leave(entry, connection)
+        pause(@busy_pause_ms)
+        open(server, purpose, frame, attempts - 1)
+
+      {:error, _died} ->
+        leave(entry, connection)
+
+        with {:ok, next} <- ForkServer.fetch_next(server),
+             do: open(next, purpose, frame, attempts - 1)
+    end
+  end
+
+  defp enter(%{key: nil}, _connection), do: nil
+
+  defp enter(purpose, connection) do
+    {:ok, entry} = Predecessors.enter(purpose.key, self(), {connection, nil, purpose.patience})
+    ForkServer.on_end_of(self(), connection, fn -> Predecessors.leave(entry) end)
+    entry
+  end
+
+  defp leave(nil, _connection), do: :ok
+
+  defp leave(entry, connection) do
+    ForkServer.forget(connection)
+    Predecessors.leave(entry)
+  end
+
+  defp connect(server, connection) do
+    digits =
+      connection |> Integer.to_string(16) |> String.downcase() |> String.pad_leading(16, "0")
+
+    name = <<server.address::binary, ?., digits::binary>>
+
+    options = [
+      :local,
+      :binary,
+      active: false,
+      packet: :raw,
+      buffer: 65_536,
+      ifaddr: {:local, name}
+    ]
+
+    :gen_tcp.connect({:local, server.address}, 0, options)
+  end
+
+  # Both frames in one write.
+  defp send_first(socket, server, frame) do
+    with :ok <- :gen_tcp.send(socket, [framed(Start.hello(server.token)) | framed(frame)]),
+         do: :inet.setopts(socket, packet: 4)
+  end
+
+  defp framed(frame), do: [<<IO.iodata_length(frame)::32>> | frame]
+
+  @doc "Sends a frame. A session that is gone says so when it is read from."
+  @spec send(t(), iodata()) :: :ok
+  def send(%{socket: socket}, frame) do
+    _ = :gen_tcp.send(socket, frame)
+    :ok
+  end
+
+  @doc "The answer to the first frame, for which the fork server may have to be checked."
+  @spec first(t(), timeout()) :: {Session.event() | :timeout | {:error, Error.t()}, t()}
+  def first(stream, timeout) do
+    case next(stream, min(timeout, @check_ms)) do
+      {:timeout, stream} when timeout > @check_ms -> check(stream, left(timeout))
+      event -> event
+    end
+  end
+
+  defp check(stream, timeout) do
+    with {:ok, server} <- ForkServer.fetch(),
+         :ok <- ForkServer.check(server) do
+      first(stream, timeout)
+    else
+      {:error, _error} = error -> {error, stream}
+    end
+  end
+
+  defp left(:infinity), do: :infinity
+  defp left(timeout), do: timeout - @check_ms
+
+  @doc "Whether another fork server has taken the place of the one that this stream leads to."
+  @spec replaced?(t()) :: boolean()
+  def replaced?(stream) do
+    case ForkServer.fetch() do
+      {:ok, server} -> server.id != stream.server_id
+      {:error, _error} -> false
+    end
+  end
+
+  @doc "Takes down what STARTED said."
+  @spec started(t(), map()) :: t()
+  def started(stream, %{session_pid: pid}) do
+    if stream.entry do
+      :ok = Predecessors.started(stream.entry, pid)
+      ForkServer.started(stream.connection, pid)
+    end
+
+    %{stream | session_pid: pid}
+  end
+
+  @doc "The next frame."
+  @spec next(t(), timeout()) :: {Session.event() | :timeout, t()}
+  def next(%{active?: false, socket: socket} = stream, timeout) do
+    case :gen_tcp.recv(socket, 0, timeout) do
+      {:ok, data} -> {{:frame, Frame.decode(data)}, stream}
+      {:error, :timeout} -> {:timeout, stream}
+      {:error, _closed} -> {{:lost, nil}, stream}
+    end
+  end
+
+  def next(%{socket: socket} = stream, timeout) do
+    receive do
+      {:tcp, ^socket, data} -> {{:frame, Frame.decode(data)}, stream}
+      {:tcp_closed, ^socket} -> {{:lost, nil}, stream}
+      {:tcp_error, ^socket, _reason} -> {{:lost, nil}, stream}
+      {:EXIT, ^socket, _reason} -> {{:lost, nil}, stream}
+    after
+      timeout -> {:timeout, stream}
+    end
+  end
+
+  @doc "From now on, frames come as messages."
+  @spec activate(t()) :: t()
+  def activate(%{socket: socket} = stream) do
+    # A socket that is closed already says so by a message, too.
+    with {:error, _closed} <- :inet.setopts(socket, active: true),
+         do: Kernel.send(self(), {:tcp_closed, socket})
+
+    %{stream | active?: true}
+  end
+
+  @doc "Frames come in one way alone."
+  @spec early?(t()) :: boolean()
+  def early?(_stream), do: false
+
+  @doc "What a message means."
+  @spec event(t(), term()) :: {:ok, Session.event()} | :error
+  def event(%{socket: socket}, message) do
+    case message do
+      {:tcp, ^socket, data} -> {:ok, {:frame, Frame.decode(data)}}
+      {:tcp_closed, ^socket} -> {:ok, {:lost, nil}}
+      {:tcp_error, ^socket, _reason} -> {:ok, {:lost, nil}}
+      # Another process has closed it.
+      {:EXIT, ^socket, _reason} -> {:ok, {:lost, nil}}
+      _other -> :error
+    end
+  end
+
+  @doc "Makes it possible to wait for the end once more, after a message about it was taken."
+  @spec reopen(t()) :: t()
+  def reopen(%{active?: true, socket: socket} = stream) do
+    if :erlang.port_info(socket) == :undefined, do: Kernel.send(self(), {:tcp_closed, socket})
+    stream
+  end
+
+  def reopen(stream), do: stream
+
+  @doc "Closes the stream after the last frame."
+  @spec close(t()) :: :ok
+  def close(stream) do
+    close_quietly(stream)
+    if stream.entry, do: await_end(stream)
+    :ok
+  end
+
+  @doc "Waits for the end of a session that has not said that it is over. Returns advice, and how its process ended."
+  @spec clean_up(t(), Session.t()) :: {String.t() | nil, 0..255 | nil}
+  def clean_up(stream, session) do
+    close_quietly(stream)
+
+    ended = await_end(%{stream | session_pid: session.os_pid})
+    {advice(Cgroups.clean(session.group), ended.survivors), exit_status(ended)}
+  end
+
+  # The fork server has cleaned the group already. If it could not, this says why.
+  defp advice({:error, error}, _survivors),
+    do: "its cgroup could not be removed: " <> Exception.message(error)
+
+  defp advice(:ok, 0), do: nil
+  defp advice(:ok, count), do: "it may still be running: #{count} of its processes are left"
+
+  defp exit_status(%{how: :exited, code: code}), do: code
+  defp exit_status(%{how: :signaled, code: signal}), do: 128 + signal
+  defp exit_status(%{how: :unknown}), do: nil
+
+  defp await_end(stream) do
+    ended = ForkServer.await_end(stream.connection, stream.session_pid, stream.patience)
+    leave(stream.entry, stream.connection)
+    ended
+  end
+
+  defp close_quietly(%{socket: socket, active?: active?}) do
+    :ok = :gen_tcp.close(socket)
+    if active?, do: flush(socket), else: :ok
+  end
+
+  defp flush(socket) do
+    receive do
+      {:tcp, ^socket, _data} -> flush(socket)
+      {:tcp_closed, ^socket} -> flush(socket)
+      {:tcp_error, ^socket, _reason} -> flush(socket)
+      {:EXIT, ^socket, _reason} -> flush(socket)
+    after
+      0 -> :ok
+    end
+  end
+
+  defp pause(milliseconds) do
+    receive do
+    after
+      milliseconds -> :ok
+    end
+  end
+end

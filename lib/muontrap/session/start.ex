@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Session.Start do
+  @moduledoc false
+
+  # The frames that open a session, HELLO and START, as docs/protocol.md describes them.
+
+  alias MuonTrap.{Cgroups, Options}
+  alias MuonTrap.Options.{Env, Table}
+
+  @protocol 2
+  @hello 0x07
+  @start 0x08
+
+  @cgroup_requests %{get: 0x09, set: 0x0A, statistics: 0x0B, config: 0x0C, clean: 0x0D}
+
+  @fields [
+    program: 1,
+    argument: 2,
+    arg0: 3,
+    directory: 4,
+    cd: 5,
+    variable: 6,
+    environment: 7,
+    set: 8,
+    unset: 9,
+    stdin: 16,
+    stdout: 17,
+    stderr: 18,
+    stdio_window: 19,
+    stop_signal: 32,
+    delay_to_sigkill: 33,
+    orphans: 34,
+    uid: 48,
+    gid: 49,
+    groups: 50,
+    cgroup_path: 64,
+    cgroup_controller: 65,
+    cgroup_set: 66,
+    cgroup_file: 67,
+    timeout: 68
+  ]
+
+  @typedoc "A field of START or of a frame about a cgroup."
+  @type field_name :: unquote(@fields |> Keyword.keys() |> Enum.reduce(&{:|, [], [&1, &2]}))
+
+  @typedoc """
+  The environment of the BEAM: the number by which the fork server knows it, all variables, or that which the
+  session inherited.
+  """
+  @type environment :: {:number, pos_integer()} | {:variables, iodata()} | :inherited
+
+  @doc "The number of the protocol."
+  @spec protocol() :: pos_integer()
+  def protocol, do: @protocol
+
+  @doc "HELLO. Only a fork server has a token."
+  @spec hello(binary()) :: iodata()
+  def hello(token \\ ""), do: [<<@hello, @protocol::16>>, token]
+
+  @doc "START, for options that were validated, and a cgroup that was chosen."
+  @spec start(Options.t(), Cgroups.t() | nil, binary(), environment()) :: iodata()
+  def start(options, group, directory, environment) do
+    [
+      @start,
+      field(:program, options.command),
+      Enum.map(options.args, &field(:argument, &1)),
+      field(:directory, directory),
+      environment(environment),
+      options.env |> Env.reveal() |> Enum.map(&change/1),
+      streams(options),
+      for({name, field} <- Table.fields(), value = options[name], do: field(field, value)),
+      if(group, do: fields(group.fields), else: [])
+    ]
+  end
+
+  @doc "A frame that has a session do something to a cgroup."
+  @spec cgroup_request(atom(), non_neg_integer(), [{field_name(), binary() | non_neg_integer()}]) ::
+          iodata()
+  def cgroup_request(name, request, fields),
+    do: [<<Map.fetch!(@cgroup_requests, name), request::32>> | fields(fields)]
+
+  defp environment({:number, number}), do: raw_field(@fields[:environment], <<number::64>>)
+  defp environment({:variables, variables}), do: variables
+  defp environment(:inherited), do: []
+
+  @doc "The variables of an environment, as fields."
+  @spec variables([{binary(), binary()}]) :: iodata()
+  def variables(pairs),
+    do: Enum.map(pairs, fn {name, value} -> field(:variable, name <> "=" <> value) end)
+
+  defp change({name, nil}), do: field(:unset, name)
+  defp change({name, value}), do: field(:set, name <> "=" <> value)
+
+  # What a program has beside the defaults: a pipe for its stdin, stdout to nowhere, stderr of the BEAM.
+  defp streams(%{use_stdio: false}), do: [field(:stdin, "inherit"), field(:stdout, "inherit")]
+
+  defp streams(%{capture_output: true, capture_stderr_only: true}),
+    do: field(:stderr, "capture")
+
+  defp streams(options) do
+    [
+      if(options.capture_output, do: field(:stdout, "capture"), else: []),
+      if(options.stderr_to_stdout, do: field(:stderr, "stdout"), else: [])
+    ]
+  end
+
+  defp fields(fields), do: Enum.map(fields, fn {name, value} -> field(name, value) end)
+
+  for {name, number} <- @fields do
+    defp number(unquote(name)), do: unquote(number)
+  end
+
+  defp field(name, value)
+       when is_integer(value) and name in [:stdio_window, :delay_to_sigkill, :timeout],
+       do: raw_field(number(name), <<value::32>>)
+
+  defp field(name, value), do: raw_field(number(name), text(value))
+
+  # Groups are a list.
+  defp text(value) when is_list(value), do: Enum.join(value, ",")
+  defp text(value), do: to_string(value)
+
+  @doc "One field of a payload, by its number."
+  @spec raw_field(pos_integer(), iodata()) :: iodata()
+  def raw_field(number, value), do: [<<number::16, IO.iodata_length(value)::32>> | value]
+end

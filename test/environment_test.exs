@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.EnvironmentTest do
+  # What a program inherits. In other BEAMs, since theirs are changed.
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.OS
+
+  alias MuonTrap.Test.{ForkServer, SecondBeam}
+
+  @moduletag :tmp_dir
+
+  @print ~S(printf %s "$V" | od -An -tx1)
+
+  for locale <- ["C", "C.UTF-8"] do
+    test "a variable of any bytes arrives as these bytes, with LC_ALL=#{locale}" do
+      locale = "export LC_ALL=#{unquote(locale)}"
+      raw = SecondBeam.start(marker(), 1024, locale <> ~S| V="$(printf 'a\351b')"|)
+      utf8 = SecondBeam.start(marker(), 1024, locale <> ~S| V="$(printf 'a\303\251b')"|)
+
+      for {second, bytes} <- [{raw, " 61 e9 62\n"}, {utf8, " 61 c3 a9 62\n"}],
+          _twice <- 1..2 do
+        assert SecondBeam.call(second, MuonTrap, :cmd, ["sh", ["-c", @print]]) == {bytes, 0}
+      end
+    end
+  end
+
+  test "variables and the directory count as they are at the time of the call", context do
+    second = SecondBeam.start(marker())
+    directory = context.tmp_dir
+    script = [~S|printf '%s %s' "${V-unset}" "$(pwd)"|]
+    run = &SecondBeam.call(second, ForkServer, :changed_for, ["V", &1, &2, script])
+
+    for value <- ["one", "two", nil, "three", "two", "é"], place <- ["/", directory] do
+      assert run.(value, place) == {"#{value || "unset"} #{place}", 0}
+    end
+  end
+
+  test "PATH of the BEAM says where a program is, whatever :env says", context do
+    script(context.tmp_dir, "tool", "#!/bin/sh\necho $PATH\n")
+    path = System.get_env("PATH") <> ":" <> context.tmp_dir
+    second = SecondBeam.start(marker(), 1024, "export PATH=\"$PATH\":'#{context.tmp_dir}'")
+    cmd = &SecondBeam.call(second, MuonTrap, :cmd, [&1, [], [env: [{"PATH", &2}]]])
+    assert cmd.("tool", "/nowhere") == {"/nowhere\n", 0}
+    assert cmd.("tool", nil) |> elem(1) == 0
+    assert_raise ErlangError, fn -> MuonTrap.cmd("tool", [], env: [{"PATH", path}]) end
+  end
+end

@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.ForkServer.ConnectionTest do
+  # Not async: it looks for the sockets of this BEAM.
+  use ExUnit.Case
+
+  import MuonTrap.Test.OS
+
+  alias MuonTrap.{Daemon, Error}
+  alias MuonTrap.Test.{ForkServer, SecondBeam}
+
+  @moduletag :capture_log
+  @moduletag :tmp_dir
+
+  # What would search its mailbox for each message of a socket is served by a relay instead.
+  @crowded 600
+
+  if ForkServer.used?() do
+    test "another process of the same user is refused, token or not" do
+      {:ok, server} = MuonTrap.ForkServer.fetch()
+      second = SecondBeam.start(marker())
+
+      for token <- ["", server.token] do
+        args = [server.address, token]
+        assert {:error, reason} = SecondBeam.call(second, ForkServer, :connect_as_stranger, args)
+        assert reason in [:closed, :econnreset]
+      end
+
+      assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
+    end
+
+    test "1,000 at once" do
+      second = SecondBeam.start(marker(), 4096)
+      args = [1000]
+      assert SecondBeam.call(second, ForkServer, :commands_at_once, args) == [{"hi\n", 0}]
+    end
+
+    for kind <- [:cmd, :crowded_cmd, :daemon] do
+      test "the socket of a #{kind} that is closed by another process is an error", context do
+        marker = marker()
+        file = Path.join(context.tmp_dir, "pid")
+        before = Port.list()
+        args = ["-c", "echo $$ >'#{file}'; exec sleep 1000"]
+        test = self()
+        kind = unquote(kind)
+        opts = [env: [{"MARKER", marker}]]
+        start_supervised!({Task, fn -> send(test, {:ended, run(kind, args, opts)}) end})
+        program = await_pid(file)
+
+        [socket] =
+          for port <- Port.list() -- before,
+              Port.info(port, :name) == {:name, ~c"tcp_inet"},
+              do: port
+
+        Port.close(socket)
+        assert_receive {:ended, %Error{step: :helper}}, 10_000
+        refute alive?(program)
+      end
+    end
+
+    test "stop/1 and terminate_child/2 return when the process of the session is gone, too" do
+      for _ <- 1..20 do
+        {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
+        session = Daemon.os_pid(daemon)
+        :ok = GenServer.stop(daemon)
+        assert state(session) == nil
+
+        {:ok, supervisor} =
+          Supervisor.start_link([{Daemon, ["sleep", ["1000"]]}], strategy: :one_for_one)
+
+        [{_id, daemon, _type, _modules}] = Supervisor.which_children(supervisor)
+        session = Daemon.os_pid(daemon)
+        :ok = Supervisor.terminate_child(supervisor, Daemon)
+        assert state(session) == nil
+        Supervisor.stop(supervisor)
+      end
+    end
+
+    test "the file of the helper may be deleted or replaced while it runs", context do
+      helper = Path.join(context.tmp_dir, "helper")
+      File.cp!(MuonTrap.muontrap_path(), helper)
+      second = SecondBeam.start(marker(), 1024, "export MUONTRAP_HELPER='#{helper}'")
+      echo = fn -> SecondBeam.call(second, MuonTrap, :cmd, ["echo", ["hi"]]) end
+      assert echo.() == {"hi\n", 0}
+      File.rm!(helper)
+      assert echo.() == {"hi\n", 0}
+      server = SecondBeam.call(second, ForkServer, :os_pid, [])
+      kill(server, "KILL")
+      await_gone(server)
+      error = wait_until(fn -> with {"hi\n", 0} <- try_it(echo), do: nil end)
+      assert %Error{step: :helper, errno: :enoent, path: ^helper} = error
+      File.cp!(MuonTrap.muontrap_path(), helper)
+      assert echo.() == {"hi\n", 0}
+    end
+  end
+
+  defp try_it(fun) do
+    fun.()
+  rescue
+    error -> error
+  end
+
+  defp run(:crowded_cmd, args, opts) do
+    for n <- 1..@crowded, do: send(self(), n)
+    run(:cmd, args, opts)
+  end
+
+  defp run(:cmd, args, opts), do: catch_error(MuonTrap.cmd("sh", args, opts))
+
+  defp run(:daemon, args, opts) do
+    Process.flag(:trap_exit, true)
+    {:ok, daemon} = Daemon.start_link("sh", args, opts)
+    receive(do: ({:EXIT, ^daemon, reason} -> reason))
+  end
+end

@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.ForkServer.DeathsTest do
+  # Who dies, and who goes on. Not async: the fork server of this BEAM is killed.
+  use ExUnit.Case
+
+  import MuonTrap.Test.OS
+
+  alias MuonTrap.{Daemon, Error}
+  alias MuonTrap.Test.{Callback, ForkServer, SecondBeam}
+
+  @moduletag :capture_log
+  @moduletag :tmp_dir
+
+  # A child, one in a session of its own, and an orphan in one. They are five with the shell itself and one more.
+  @family """
+  sleep 1000 & setsid sleep 1000 & (setsid sleep 1000 &)
+  trap '' TERM; echo $$; while :; do sleep 1000; done
+  """
+  @size 5
+
+  setup do
+    marker = marker()
+    Process.flag(:trap_exit, true)
+    on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
+    %{marker: marker, opts: [env: [{"MARKER", marker}], delay_to_sigkill: 100]}
+  end
+
+  # A task with a command, and the pid of its session, when all processes are there.
+  defp family_task(context) do
+    test = self()
+    into = %Callback{fun: fn _pid -> send(test, :ready) end}
+    command = fn -> MuonTrap.cmd("sh", ["-c", @family], [into: into] ++ context.opts) end
+    task = Task.async(fn -> {catch_error(command.()), marked(context.marker)} end)
+    assert_receive :ready, 10_000
+    {task, session(context.marker)}
+  end
+
+  defp session(marker) do
+    wait_until(fn -> length(marked(marker)) == @size end)
+    [session] = helpers(marker)
+    session
+  end
+
+  defp family_in(second, context) do
+    SecondBeam.spawn(second, MuonTrap, :cmd, ["sh", ["-c", @family], context.opts])
+    session(context.marker)
+  end
+
+  defp await_nothing(marker), do: wait_until(fn -> marked(marker) == [] end)
+
+  # At once, as far as a shell can.
+  defp kill_all(pids), do: kill(Enum.join(pids, " "), "KILL")
+
+  if ForkServer.used?() do
+    test "a session that is killed is an error of the command, which comes when nothing is left",
+         context do
+      {task, session} = family_task(context)
+      kill(session, "KILL")
+      assert {%Error{step: :helper, exit_status: 137, advice: nil}, []} = Task.await(task, 30_000)
+      assert state(session) == nil
+    end
+
+    test "a session that is killed is an error of its daemon, which comes when nothing is left",
+         context do
+      {:ok, daemon} = Daemon.start_link("sh", ["-c", @family], context.opts)
+      kill(session(context.marker), "KILL")
+      assert_receive {:EXIT, ^daemon, %Error{step: :helper, exit_status: 137}}, 30_000
+      assert marked(context.marker) == []
+    end
+
+    test "other programs do not notice that a session is killed", context do
+      file = Path.join(context.tmp_dir, "go_on")
+      script = "setsid sleep 1000 & until [ -e #{file} ]; do sleep 0.01; done; echo ok"
+      other = Task.async(fn -> MuonTrap.cmd("sh", ["-c", script]) end)
+      {task, session} = family_task(context)
+      kill(session, "KILL")
+      assert {%Error{}, []} = Task.await(task, 30_000)
+      File.touch!(file)
+      assert Task.await(other, 30_000) == {"ok\n", 0}
+    end
+
+    test "a session that is stopped is continued" do
+      for signal <- ~w(STOP TSTP TTIN TTOU) do
+        script = "kill -#{signal} $PPID; echo ok"
+        assert MuonTrap.cmd("sh", ["-c", script], timeout: 30_000) == {"ok\n", 0}
+      end
+    end
+
+    test "nothing is left when a session is stopped and its owner is killed", context do
+      {task, session} = family_task(context)
+      Process.unlink(task.pid)
+      kill(session, "STOP")
+      Process.exit(task.pid, :kill)
+      await_nothing(context.marker)
+      wait_until(fn -> state(session) == nil end)
+    end
+
+    test "the fork server is killed: programs go on, and new ones are started", context do
+      {task, session} = family_task(context)
+      {:ok, daemon} = Daemon.start_link("sleep", ["1000"], context.opts)
+      server = ForkServer.os_pid()
+      kill(server, "KILL")
+      wait_until(fn -> ForkServer.os_pid() != server end)
+      assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
+      assert alive?(session) and alive?(Daemon.program_os_pid(daemon))
+      assert length(marked(context.marker)) == @size + 1
+      sessions = [session, Daemon.os_pid(daemon)]
+      :ok = GenServer.stop(daemon)
+      Process.unlink(task.pid)
+      Process.exit(task.pid, :kill)
+      await_nothing(context.marker)
+      wait_until(fn -> not Enum.any?(sessions, &alive?/1) end)
+    end
+
+    test "the fork server is killed again and again: all commands run, once and to their ends",
+         context do
+      file = Path.join(context.tmp_dir, "runs")
+      script = "echo run >>#{file}; seq 1 20000"
+      numbers = Enum.map_join(1..20_000, &"#{&1}\n")
+
+      for _ <- 1..20 do
+        tasks = for _ <- 1..5, do: Task.async(fn -> MuonTrap.cmd("sh", ["-c", script]) end)
+        kill(ForkServer.os_pid(), "KILL")
+        assert Task.await_many(tasks, 30_000) |> Enum.uniq() == [{numbers, 0}]
+      end
+
+      assert File.read!(file) == String.duplicate("run\n", 100)
+    end
+
+    test "a daemon's successor waits for a program whose fork server was killed", context do
+      opts = [delay_to_sigkill: 300, env: [{"MARKER", context.marker}]]
+      args = ["-c", "trap '' TERM; while :; do sleep 0.01; done # #{context.marker}"]
+      {:ok, daemon} = Daemon.start_link("sh", args, opts)
+      program = Daemon.program_os_pid(daemon)
+      server = ForkServer.os_pid()
+      kill(server, "KILL")
+      wait_until(fn -> ForkServer.os_pid() != server end)
+      Process.exit(daemon, :kill)
+      {:ok, successor} = Daemon.start_link("sh", args, opts)
+      refute alive?(program)
+      GenServer.stop(successor)
+    end
+
+    test "the fork server is stopped: a command gets an error, and the next one runs", context do
+      MuonTrap.cmd("true", [])
+      server = ForkServer.os_pid()
+      kill(server, "STOP")
+      error = catch_error(MuonTrap.cmd("sh", ["-c", @family], context.opts))
+      assert %Error{step: :helper} = error
+      assert Exception.message(error) =~ "does not answer"
+      assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
+      wait_until(fn -> not alive?(server) end)
+      assert marked(context.marker) == []
+    end
+
+    test "the process that looks after the fork server is killed", context do
+      {task, session} = family_task(context)
+      server = ForkServer.os_pid()
+      killed = Process.whereis(MuonTrap.ForkServer)
+      Process.exit(killed, :kill)
+      wait_until(fn -> Process.whereis(MuonTrap.ForkServer) not in [nil, killed] end)
+      assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
+      assert ForkServer.os_pid() != server
+      assert alive?(session)
+      kill(session, "KILL")
+
+      # What the session leaves is the business of its own fork server, which then has nothing more to do.
+      assert {%Error{step: :helper}, _left} = Task.await(task, 30_000)
+      await_nothing(context.marker)
+      wait_until(fn -> not alive?(server) end)
+    end
+
+    test "the BEAM and the fork server are killed at once", context do
+      second = SecondBeam.start("of-" <> marker())
+      session = family_in(second, context)
+      server = SecondBeam.call(second, ForkServer, :os_pid, [])
+      kill_all([second.os_pid, server])
+      await_nothing(context.marker)
+      wait_until(fn -> not alive?(session) end)
+    end
+
+    test "the BEAM and a session are killed at once", context do
+      second = SecondBeam.start("of-" <> marker())
+      session = family_in(second, context)
+      server = SecondBeam.call(second, ForkServer, :os_pid, [])
+      kill_all([second.os_pid, session])
+      await_nothing(context.marker)
+      wait_until(fn -> not alive?(server) end)
+    end
+
+    test "a session is stopped, and the BEAM is killed", context do
+      second = SecondBeam.start("of-" <> marker())
+      session = family_in(second, context)
+      server = SecondBeam.call(second, ForkServer, :os_pid, [])
+      kill(session, "STOP")
+      SecondBeam.kill(second)
+      await_nothing(context.marker)
+      wait_until(fn -> not alive?(server) end)
+    end
+  end
+end
