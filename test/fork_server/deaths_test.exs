@@ -123,7 +123,8 @@ defmodule MuonTrap.ForkServer.DeathsTest do
 
       for _ <- 1..20 do
         tasks = for _ <- 1..5, do: Task.async(fn -> MuonTrap.cmd("sh", ["-c", script]) end)
-        kill(ForkServer.os_pid(), "KILL")
+        server = wait_until(fn -> with pid <- ForkServer.os_pid(), do: alive?(pid) && pid end)
+        kill(server, "KILL")
         assert Task.await_many(tasks, 30_000) |> Enum.uniq() == [{numbers, 0}]
       end
 

@@ -161,8 +161,6 @@ defmodule MuonTrap.Session.Guard do
 
       :abandoned ->
         take_over(state)
-        # A helper that does not end its set-up is stuck, or is no helper.
-        _killed? = OsProcess.kill_left(state.helper_pid, nil, state.patience)
         leave(state.entry)
     end
   end
@@ -272,7 +270,10 @@ defmodule MuonTrap.Session.Guard do
     helper_gone? = OsProcess.await_gone([left.helper_pid], left.patience)
     cleaned = Cgroups.clean(left.group)
 
-    gone? = helper_gone? and OsProcess.kill_left(left.helper_pid, left.program_pid, left.patience)
+    # One that does not end its set-up is stuck, or is no helper, and goes as well.
+    gone? =
+      (helper_gone? or left.program_pid == nil) and
+        OsProcess.kill_left(left.helper_pid, left.program_pid, left.patience)
 
     case cleaned do
       :ok -> if not gone?, do: "it may still be running"
