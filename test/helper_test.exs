@@ -40,6 +40,12 @@ defmodule MuonTrap.HelperTest do
     assert_raise ArgumentError, ~r/:muontrap, :helper/, fn -> MuonTrap.muontrap_path() end
   end
 
+  test "a configuration of the fork server that is no boolean is refused" do
+    ForkServer.without()
+    Application.put_env(:muontrap, :fork_server, "no")
+    assert_raise ArgumentError, ~r/:muontrap, :fork_server/, fn -> MuonTrap.cmd("true", []) end
+  end
+
   @tag :tmp_dir
   test "a helper that cannot be started is an error of step :helper", %{tmp_dir: directory} do
     plain = Path.join(directory, "plain")

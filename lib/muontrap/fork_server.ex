@@ -41,6 +41,21 @@ defmodule MuonTrap.ForkServer do
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(_options), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
 
+  @doc "Whether programs are run by sessions of a fork server. Its address is one that only Linux has."
+  @spec used?() :: boolean()
+  def used? do
+    case Application.get_env(:muontrap, :fork_server, :default) do
+      :default -> :os.type() == {:unix, :linux}
+      used? when is_boolean(used?) -> used?
+      other -> raise ArgumentError, invalid(other)
+    end
+  end
+
+  defp invalid(value) do
+    "invalid configuration of :muontrap, :fork_server: expected true or false, got: " <>
+      inspect(value)
+  end
+
   @doc "The running fork server. Starts it if it does not run."
   @spec fetch() :: {:ok, t()} | {:error, Error.t()}
   def fetch do

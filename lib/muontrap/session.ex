@@ -122,7 +122,7 @@ defmodule MuonTrap.Session do
   @spec open(purpose(), (Start.environment() -> iodata())) ::
           {:ok, Socket.t() | Pipe.t()} | {:error, Error.t()}
   def open(purpose, frame) do
-    if Application.get_env(:muontrap, :fork_server, true),
+    if ForkServer.used?(),
       do: Socket.open(purpose, frame),
       else: Pipe.open(purpose, frame)
   end

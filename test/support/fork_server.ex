@@ -37,7 +37,7 @@ defmodule MuonTrap.Test.ForkServer do
 
   @doc "Whether programs are run by sessions of the fork server, as they are by default."
   @spec used?() :: boolean()
-  def used?, do: Application.get_env(:muontrap, :fork_server, true)
+  defdelegate used?, to: MuonTrap.ForkServer
 
   @doc "Connects to a fork server as its client would, and returns what comes of it."
   @spec connect_as_stranger(binary(), binary()) :: {:ok, binary()} | {:error, atom()}

@@ -97,7 +97,7 @@ defmodule MuonTrap.Session.Socket do
       :local,
       :binary,
       active: false,
-      packet: :raw,
+      packet: 4,
       buffer: 65_536,
       ifaddr: {:local, name}
     ]
@@ -105,13 +105,10 @@ defmodule MuonTrap.Session.Socket do
     :gen_tcp.connect({:local, server.address}, 0, options)
   end
 
-  # Both frames in one write.
   defp send_first(socket, server, frame) do
-    with :ok <- :gen_tcp.send(socket, [framed(Start.hello(server.token)) | framed(frame)]),
-         do: :inet.setopts(socket, packet: 4)
+    with :ok <- :gen_tcp.send(socket, Start.hello(server.token)),
+         do: :gen_tcp.send(socket, frame)
   end
-
-  defp framed(frame), do: [<<IO.iodata_length(frame)::32>> | frame]
 
   @doc "Sends a frame. A session that is gone says so when it is read from."
   @spec send(t(), iodata()) :: :ok
