@@ -231,7 +231,7 @@ defmodule MuonTrap.ForkServer do
 
   def handle_info({:no_answer, id}, %{server: %{id: id} = server, checks: [_ | _]} = state) do
     for {from, timer} <- state.checks do
-      Process.cancel_timer(timer)
+      _left = Process.cancel_timer(timer)
       GenServer.reply(from, {:error, stuck()})
     end
 
@@ -259,7 +259,7 @@ defmodule MuonTrap.ForkServer do
   # What comes from the fork server
 
   defp handle_frame({:ready, ready}, %{server: nil} = state) do
-    Process.cancel_timer(state.timer)
+    _left = Process.cancel_timer(state.timer)
 
     server = %{
       id: make_ref(),
@@ -289,7 +289,7 @@ defmodule MuonTrap.ForkServer do
 
   defp handle_frame({:counts, _counts}, state) do
     for {from, timer} <- state.checks do
-      Process.cancel_timer(timer)
+      _left = Process.cancel_timer(timer)
       GenServer.reply(from, :ok)
     end
 
@@ -353,11 +353,11 @@ defmodule MuonTrap.ForkServer do
     :persistent_term.erase(@current)
 
     for {from, timer} <- state.checks do
-      Process.cancel_timer(timer)
+      _left = Process.cancel_timer(timer)
       GenServer.reply(from, {:error, replaced()})
     end
 
-    if state.timer, do: Process.cancel_timer(state.timer)
+    _left = if state.timer, do: Process.cancel_timer(state.timer)
     if state.port, do: close_port(state.port)
     %{state | port: nil, server: nil, token: nil, timer: nil, checks: []}
   end

@@ -86,7 +86,7 @@ defmodule MuonTrap.Predecessors do
 
   defp await_session_of_dead({_hash, owner, session} = entry) do
     if not Process.alive?(owner) do
-      await_end(session)
+      _ended = await_end(session)
       # A guard that was killed has left its entry.
       leave(entry)
     end

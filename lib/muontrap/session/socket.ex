@@ -219,7 +219,7 @@ defmodule MuonTrap.Session.Socket do
   @spec close(t()) :: :ok
   def close(stream) do
     close_quietly(stream)
-    if stream.entry, do: await_end(stream)
+    _ended = if stream.entry, do: await_end(stream)
     :ok
   end
 
