@@ -27,7 +27,7 @@ defmodule Sockets.Server do
     receive do
       {^port,
        {:data, <<0xC1, 2::16, _pid::32, size::16, _version::binary-size(size), rest::binary>>}} ->
-        <<length::16, address::binary-size(length)>> = rest
+        <<length::16, address::binary-size(length), _environment::binary>> = rest
         %{port: port, token: token, address: address}
     end
   end

@@ -52,10 +52,15 @@ def strings(payload):
     """All that is in a sequence of `str`."""
     found = []
     while payload:
-        (length,) = struct.unpack_from(">H", payload)
-        found.append(payload[2 : 2 + length].decode(errors="surrogateescape"))
-        payload = payload[2 + length :]
+        string, payload = first_string(payload)
+        found.append(string)
     return found
+
+
+def first_string(payload):
+    """A `str`, and what follows it."""
+    (length,) = struct.unpack_from(">H", payload)
+    return payload[2 : 2 + length].decode(errors="surrogateescape"), payload[2 + length :]
 
 
 def field(number, value):
@@ -229,7 +234,9 @@ class ForkServer:
         assert tag == READY, tag
         protocol, self.pid = struct.unpack_from(">HI", payload)
         assert protocol == PROTOCOL
-        self.version, self.address = strings(payload[6:])
+        self.version, rest = first_string(payload[6:])
+        # Its environment follows, which a client with one of its own need not look at.
+        self.address, _environment = first_string(rest)
 
     def socket(self):
         """A connected socket, and the number of the connection."""
