@@ -10,14 +10,15 @@ defmodule MuonTrap.SecretsTest do
   import ExUnit.CaptureLog
   import MuonTrap.Test.OS
 
-  alias MuonTrap.{Daemon, Options}
+  alias MuonTrap.{Daemon, ForkServer, Options}
 
   @moduletag :capture_log
 
   @secret "hunter2"
   @env [{"DB_PASSWORD", @secret}]
 
-  # As inspect/1 shows it, without structs, and as Erlang does. A charlist could be shown as numbers.
+  # As inspect/1 shows it, without structs, and as Erlang does. A charlist could be shown as
+  # numbers.
   defp refute_shown(term) do
     numbers = @secret |> String.to_charlist() |> inspect(charlists: :as_lists)
     numbers = numbers |> String.trim_leading("[") |> String.trim_trailing("]")
@@ -229,6 +230,20 @@ defmodule MuonTrap.SecretsTest do
       ps = elem(System.cmd("ps", ["-ef"]), 0)
       refute_shown(ps)
       GenServer.stop(daemon)
+    end
+
+    test "has a fork server that shows neither the environment of the BEAM nor its token" do
+      assert {"", 0} = MuonTrap.cmd("true", [])
+      path = System.fetch_env!("PATH")
+      {:ok, server} = ForkServer.fetch()
+      {token, _raw} = server.reveal.()
+
+      for shown <- [:sys.get_state(ForkServer), :sys.get_status(ForkServer), server] do
+        text = inspect(shown, limit: :infinity, printable_limit: :infinity)
+        refute text =~ path
+        refute text =~ inspect(token)
+        refute to_string(:io_lib.format("~p", [shown])) =~ path
+      end
     end
 
     defp refute_in_process(pid, sys? \\ true) do

@@ -5,12 +5,13 @@
 defmodule MuonTrap.ForkServer do
   @moduledoc false
 
-  # Owns the port of the fork server, which is one operating-system process of muontrap that forks a session
-  # for each connection. docs/protocol.md describes both.
+  # Owns the port of the fork server, which is one operating-system process of muontrap that forks
+  # a session for each connection. docs/protocol.md describes both.
   #
-  # It is executed when the first program is started, and again when it died. Sessions outlive it. Commands do not
-  # pass through this process: they get the address from fetch/0 and connect themselves. Here is what only
-  # the fork server knows: when the process of a session, and all that it left, is gone.
+  # It is executed when the first program is started, and again when it died. Sessions outlive it.
+  # Commands do not pass through this process: they get the address from fetch/0 and connect
+  # themselves. Here is what only the fork server knows: when the process of a session, and all
+  # that it left, is gone.
 
   use GenServer
 
@@ -26,13 +27,15 @@ defmodule MuonTrap.ForkServer do
 
   @current {__MODULE__, :current}
 
-  @typedoc "What is needed to connect, and to send an environment. `id` tells one fork server from the next."
+  @typedoc """
+  What is needed to connect, and to send an environment. `id` tells one fork server from the next. The token and the
+  variables are in a function, so that no log and no crash report shows them.
+  """
   @type t :: %{
           id: reference(),
           os_pid: pos_integer(),
           address: binary(),
-          token: binary(),
-          raw: Environment.raw()
+          reveal: (() -> {token :: binary(), Environment.raw()})
         }
 
   @typedoc "A random number that names a connection, and with it the session."
@@ -81,7 +84,7 @@ defmodule MuonTrap.ForkServer do
   def raw_environment do
     case :persistent_term.get(@current, nil) do
       nil -> %{}
-      current -> current.raw
+      current -> elem(current.reveal.(), 1)
     end
   end
 
@@ -116,8 +119,11 @@ defmodule MuonTrap.ForkServer do
 
   @doc "Gives the fork server an environment, for the sessions to come."
   @spec put_environment(pos_integer(), iodata()) :: :ok
-  def put_environment(number, variables),
-    do: GenServer.cast(__MODULE__, {:put_environment, number, variables})
+  def put_environment(number, variables) do
+    frame = Control.environment(number, variables)
+    # In a function for the same reason as in t/0.
+    GenServer.cast(__MODULE__, {:put_environment, fn -> frame end})
+  end
 
   # This process may be between two lives.
   defp call(request, attempts \\ 50) do
@@ -213,10 +219,9 @@ defmodule MuonTrap.ForkServer do
     end
   end
 
-  def handle_cast({:put_environment, number, variables}, state) do
-    frame = Control.environment(number, variables)
-    command(state.port, frame)
-    {:noreply, %{state | environment: frame}}
+  def handle_cast({:put_environment, reveal}, state) do
+    command(state.port, reveal.())
+    {:noreply, %{state | environment: reveal}}
   end
 
   @impl GenServer
@@ -261,16 +266,18 @@ defmodule MuonTrap.ForkServer do
   defp handle_frame({:ready, ready}, %{server: nil} = state) do
     _left = Process.cancel_timer(state.timer)
 
+    token = state.token.()
+    raw = Environment.raw(ready.variables)
+
     server = %{
       id: make_ref(),
       os_pid: ready.os_pid,
       address: ready.address,
-      token: state.token,
-      raw: Environment.raw(ready.variables)
+      reveal: fn -> {token, raw} end
     }
 
     :persistent_term.put(@current, server)
-    if state.environment, do: command(state.port, state.environment)
+    if state.environment, do: command(state.port, state.environment.())
     for from <- state.waiting, do: GenServer.reply(from, {:ok, server})
     state = %{state | server: server, stuck_pid: nil, waiting: []}
     state.watches |> Map.keys() |> Enum.reduce(state, &watch(&2, &1))
@@ -309,7 +316,7 @@ defmodule MuonTrap.ForkServer do
       token = :crypto.strong_rand_bytes(32)
       command(port, Control.config(token, state.stuck_pid))
       timer = Process.send_after(self(), {:not_ready, port}, @ready_ms)
-      %{state | port: port, token: token, timer: timer}
+      %{state | port: port, token: fn -> token end, timer: timer}
     else
       {:error, error} -> fail(state, error)
     end
@@ -341,7 +348,8 @@ defmodule MuonTrap.ForkServer do
     ArgumentError -> false
   end
 
-  # Commands that are waiting get the error, if it never was ready: executing it once more would not help them.
+  # Commands that are waiting get the error, if it never was ready: executing it once more would
+  # not help them.
   defp died(%{server: nil} = state, error), do: state |> close() |> fail(error)
 
   defp died(state, _error) do

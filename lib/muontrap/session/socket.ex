@@ -7,8 +7,9 @@ defmodule MuonTrap.Session.Socket do
 
   import Kernel, except: [send: 2]
 
-  # The stream to a session that the fork server forks: a Unix socket, owned by the process that opened it. When that
-  # process dies the BEAM closes the socket, and the session stops the program. So there is nothing here to guard.
+  # The stream to a session that the fork server forks: a Unix socket, owned by the process that
+  # opened it. When that process dies the BEAM closes the socket, and the session stops the
+  # program. So there is nothing here to guard.
 
   alias MuonTrap.{Cgroups, Error, ForkServer, Helper, Predecessors, Session}
   alias MuonTrap.ForkServer.Environment
@@ -45,11 +46,13 @@ defmodule MuonTrap.Session.Socket do
   defp open(server, purpose, frame, attempts) do
     connection = ForkServer.new_connection()
 
-    # Before anything can run because of this connection, so that a successor knows what to wait for.
+    # Before anything can run because of this connection, so that a successor knows what to wait
+    # for.
     entry = enter(purpose, connection)
+    {token, raw} = server.reveal.()
 
     with {:ok, socket} <- connect(server, connection),
-         :ok <- send_first(socket, server, frame.(Environment.current(server.raw))) do
+         :ok <- send_first(socket, token, frame.(Environment.current(raw))) do
       {:ok,
        %__MODULE__{
          socket: socket,
@@ -105,8 +108,8 @@ defmodule MuonTrap.Session.Socket do
     :gen_tcp.connect({:local, server.address}, 0, options)
   end
 
-  defp send_first(socket, server, frame) do
-    with :ok <- :gen_tcp.send(socket, Start.hello(server.token)),
+  defp send_first(socket, token, frame) do
+    with :ok <- :gen_tcp.send(socket, Start.hello(token)),
          do: :gen_tcp.send(socket, frame)
   end
 
