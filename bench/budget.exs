@@ -2,12 +2,13 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# Holds what the helper costs against a ceiling: counts, which a noisy machine does not change. CI runs
-# this with strace and valgrind at hand:
+# Holds what the helper costs against a ceiling: counts, which a noisy machine does not change. CI
+# runs this with strace and valgrind at hand:
 #
 #     MIX_ENV=prod mix run bench/budget.exs
 #
-# A change that needs more has to raise the ceiling here, and say why. One that needs less lowers it.
+# A change that needs more has to raise the ceiling here, and say why. One that needs less lowers
+# it.
 
 for file <- ~w(measure report), do: Code.require_file("#{file}.exs", __DIR__)
 
@@ -27,7 +28,8 @@ defmodule Bench.Budget do
 
     session = session_calls(helper, folder)
 
-    # From here on, each program has a helper of its own, which is easier to trace: the sessions are the same.
+    # From here on, each program has a helper of its own, which is easier to trace: the sessions
+    # are the same.
     Application.put_env(:muontrap, :fork_server, false)
 
     counts = [
@@ -50,11 +52,12 @@ defmodule Bench.Budget do
     if over != [], do: fail(over)
   end
 
-  # What was counted when it was last looked at, and a little more for other kernels, C libraries and
-  # compilers.
+  # What was counted when it was last looked at, and a little more for other kernels, C libraries
+  # and compilers.
   #
-  # A session reads START and the program's own list of children, asks for its start time, and looks the program up
-  # in PATH: that is 20 calls more than a helper needed that was told all of it by flags.
+  # A session reads START and the program's own list of children, asks for its start time, and
+  # looks the program up in PATH: that is 20 calls more than a helper needed that was told all of
+  # it by flags.
   defp ceiling("dynamic, glibc", :syscalls), do: 230
   defp ceiling(_static, :syscalls), do: 195
   defp ceiling(_linkage, :session_syscalls), do: 200
@@ -80,7 +83,8 @@ defmodule Bench.Budget do
     System.halt(1)
   end
 
-  # What one more command costs, with those that a session makes in the program's process before the exec.
+  # What one more command costs, with those that a session makes in the program's process before
+  # the exec.
   defp session_calls(helper, folder) do
     runs = fn count -> for _ <- 1..count, do: {"", 0} = MuonTrap.cmd("true", []) end
 

@@ -263,8 +263,9 @@ defmodule Bench.Cases do
     Measure.pairs(9, :cost, &start_and_stop_daemons/0, &open_and_close_ports/0)
   end
 
-  # To start one waits until its program runs, and to stop one until it is gone. Ports wait for nothing,
-  # so that many programs start at a time, and so many are started and stopped here at a time.
+  # To start one waits until its program runs, and to stop one until it is gone. Ports wait for
+  # nothing, so that many programs start at a time, and so many are started and stopped here at a
+  # time.
   @supervisors 100
 
   defp start_and_stop_daemons do

@@ -5,8 +5,8 @@
 defmodule Bench.Measure do
   @moduledoc false
 
-  # Two ways of doing one thing are measured in turn, so that what slows the machine down for a while
-  # slows down both. What is told is the median of each, and of the ratios pair by pair.
+  # Two ways of doing one thing are measured in turn, so that what slows the machine down for a
+  # while slows down both. What is told is the median of each, and of the ratios pair by pair.
 
   @type result :: %{
           ours: number(),

@@ -124,8 +124,8 @@ defmodule Bench.Report do
   @left 330
   @unit 300
 
-  # How long each bar is: what was measured against what it must be, so that 1 is just good enough and
-  # shorter is better, with a tick where the aim is.
+  # How long each bar is: what was measured against what it must be, so that 1 is just good enough
+  # and shorter is better, with a tick where the aim is.
   defp chart(rows) do
     rows = Enum.filter(rows, &(&1.must > 0))
     height = (length(rows) + 1) * @bar + 16

@@ -7,8 +7,8 @@
 #     scripts/bench [--runs N] [--only NAME]... [--cgroup-only] [--json FILE] [--save FILE]
 #         [--merge FILE]... [--write]
 #
-# --save keeps what was measured, in a virtual machine say, for the --merge of another call. --write puts
-# all of it into docs/performance.md.
+# --save keeps what was measured, in a virtual machine say, for the --merge of another call.
+# --write puts all of it into docs/performance.md.
 
 for file <- ~w(measure cases json report), do: Code.require_file("#{file}.exs", __DIR__)
 

@@ -2,8 +2,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 #
-# How a BEAM should talk to the fork server: gen_tcp with packet 4, or :socket? Each against System.cmd/3
-# in turn.
+# How a BEAM should talk to the fork server: gen_tcp with packet 4, or :socket? Each against
+# System.cmd/3 in turn.
 #
 #     MIX_ENV=prod mix compile && elixir -pa _build/prod/lib/muontrap/ebin bench/sockets.exs [latency] [many] [throughput] [crowded]
 
@@ -244,7 +244,8 @@ if wanted?.("latency") do
   end
 end
 
-# CPU time of this BEAM, all its threads together: it hardly depends on what else the machine does.
+# CPU time of this BEAM, all its threads together: it hardly depends on what else the machine
+# does.
 if wanted?.("cpu") do
   cpu = fn n, fun ->
     {before, _} = :erlang.statistics(:runtime)

@@ -157,7 +157,8 @@ defmodule MuonTrap.BadInputTest do
       end
     end
 
-    # A shell, but for the number of the machine (e_machine, elf(5)): now it is for a Tilera TILEPro.
+    # A shell, but for the number of the machine (e_machine, elf(5)): now it is for a Tilera
+    # TILEPro.
     test "for another machine", %{tmp_dir: directory, ran: ran} = context do
       <<"\x7fELF", head::binary-size(14), _machine::16, rest::binary>> =
         File.read!(System.find_executable("sh"))

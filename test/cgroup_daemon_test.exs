@@ -181,8 +181,8 @@ defmodule MuonTrap.CgroupDaemonTest do
   describe "a frozen" do
     @describetag needs(cgroups: [])
 
-    # By whatever there is, and by the freezer of v1, which holds even what was sent SIGKILL. On a hybrid
-    # host it needs company to be used.
+    # By whatever there is, and by the freezer of v1, which holds even what was sent SIGKILL. On a
+    # hybrid host it needs company to be used.
     defp ways_to_freeze do
       on_v1? = Enum.all?(@with_freezer, &(version(&1) == :v1))
       if on_v1?, do: [[], @with_freezer], else: [[]]
@@ -206,7 +206,8 @@ defmodule MuonTrap.CgroupDaemonTest do
       end
     end
 
-    # Freezes a group by hand, in the hierarchy that has it. Whatever becomes of the test, it thaws.
+    # Freezes a group by hand, in the hierarchy that has it. Whatever becomes of the test, it
+    # thaws.
     defp freeze(group, frozen?) do
       if path = file(group, "freezer.state") do
         File.write!(path, if(frozen?, do: "FROZEN", else: "THAWED"))

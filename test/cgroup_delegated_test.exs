@@ -12,8 +12,8 @@ defmodule MuonTrap.CgroupDelegatedTest do
     %{folder: public_folder()}
   end
 
-  # As docs/cgroups.md has it: the group belongs to the user. On v2 what starts the programs has to be
-  # inside, in a group of its own.
+  # As docs/cgroups.md has it: the group belongs to the user. On v2 what starts the programs has
+  # to be inside, in a group of its own.
   defp delegate(group, controllers) do
     mounts = mounts()
     v1 = for name <- controllers, version(name) == :v1, do: Path.join(mounts[name], group)

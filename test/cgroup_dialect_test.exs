@@ -10,7 +10,8 @@ defmodule MuonTrap.CgroupDialectTest do
 
   alias MuonTrap.Daemon
 
-  # What is asked for in the words of v1, of v2, and of the option; and the files that have it on each.
+  # What is asked for in the words of v1, of v2, and of the option; and the files that have it on
+  # each.
   @rows [
     {"memory", [{"memory.limit_in_bytes", 33_554_432}], [{"memory.max", 33_554_432}],
      %{memory_max: 33_554_432}, [{"memory.limit_in_bytes", "33554432"}],

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.CgroupHelperTest do
-  # With helpers that do not do what they should, which all who run programs at the same time would
-  # get, too.
+  # With helpers that do not do what they should, which all who run programs at the same time
+  # would get, too.
   use ExUnit.Case, async: false
 
   import MuonTrap.Test.{Cgroup, Needs, OS}
@@ -14,8 +14,8 @@ defmodule MuonTrap.CgroupHelperTest do
 
   @moduletag :tmp_dir
 
-  # Like a helper that is killed while it starts the program: there are groups, somebody is in, and the
-  # owner has not heard from it.
+  # Like a helper that is killed while it starts the program: there are groups, somebody is in,
+  # and the owner has not heard from it.
   defp dying_helper(folder, group, then) do
     mounts = Enum.join(points(), " ")
     real = MuonTrap.muontrap_path()
@@ -74,7 +74,8 @@ defmodule MuonTrap.CgroupHelperTest do
     assert error.advice =~ "its cgroup could not be removed: "
   end
 
-  # Where the helper makes groups for these options: v2 does for all, and if there is none, ask for all.
+  # Where the helper makes groups for these options: v2 does for all, and if there is none, ask
+  # for all.
   defp options(group), do: [cgroup_path: group, cgroup_controllers: controllers()]
 
   defp controllers, do: if(mounts()[:v2], do: [], else: v1_controllers())

@@ -13,9 +13,9 @@ defmodule MuonTrap.CgroupOwningTest do
   @moduletag :capture_log
   @moduletag timeout: 300_000
 
-  # Makes groups below its own and enters one of them where it may, and starts processes that leave
-  # their session and their parent. `$GROUPS` are the directories of the program's group. It heeds no
-  # SIGTERM from the moment that it says that it has begun.
+  # Makes groups below its own and enters one of them where it may, and starts processes that
+  # leave their session and their parent. `$GROUPS` are the directories of the program's group. It
+  # heeds no SIGTERM from the moment that it says that it has begun.
   @escape """
   trap '' TERM
   echo begun
@@ -83,8 +83,8 @@ defmodule MuonTrap.CgroupOwningTest do
       end)
     end
 
-    # The caller is held in the handling of the first output until all is there, so that the timeout
-    # does not strike before.
+    # The caller is held in the handling of the first output until all is there, so that the
+    # timeout does not strike before.
     @tag needs(cgroups: [])
     test "a timeout" do
       with_group(fn group ->

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.CgroupRefusedTest do
-  # What cannot be done is an error that says so. Nothing runs, nothing is killed, nothing is left.
+  # What cannot be done is an error that says so. Nothing runs, nothing is killed, nothing is
+  # left.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.{Cgroup, Needs, OS}

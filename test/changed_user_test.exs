@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.ChangedUserTest do
-  # A program that changes its user loses the signal that the kernel would send at its parent's death
-  # (PR_SET_PDEATHSIG(2const)).
+  # A program that changes its user loses the signal that the kernel would send at its parent's
+  # death (PR_SET_PDEATHSIG(2const)).
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.{Needs, OS}

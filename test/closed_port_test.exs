@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.ClosedPortTest do
-  # Any process of the BEAM may close any port: here, that of a helper that was executed for one program. Not async:
-  # that is a setting of the whole BEAM.
+  # Any process of the BEAM may close any port: here, that of a helper that was executed for one
+  # program. Not async: that is a setting of the whole BEAM.
   use ExUnit.Case
 
   import MuonTrap.Test.OS

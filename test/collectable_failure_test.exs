@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.CollectableFailureTest do
-  # A Collectable that fails, in each of its functions, in every way and at every moment: cmd/3 and run/3
-  # end with that error, and nothing is left of the program.
+  # A Collectable that fails, in each of its functions, in every way and at every moment: cmd/3
+  # and run/3 end with that error, and nothing is left of the program.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.OS

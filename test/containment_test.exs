@@ -2,8 +2,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# A table: a row for each kind of program, a column for each thing that may end it, and in each cell
-# nothing is alive afterwards. See it with: mix test --trace test/containment_test.exs
+# A table: a row for each kind of program, a column for each thing that may end it, and in each
+# cell nothing is alive afterwards. See it with: mix test --trace test/containment_test.exs
 for %{name: name} <- MuonTrap.Test.Kinds.all() do
   defmodule Module.concat(
               MuonTrap.ContainmentTest,
@@ -35,8 +35,8 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       await_nothing(marker)
     end
 
-    # The caller is held in the handling of the first output until everything is in place and the time
-    # is over.
+    # The caller is held in the handling of the first output until everything is in place and the
+    # time is over.
     test "#{name} | timeout", %{kind: kind, marker: marker} do
       {command, args, opts} = Kinds.command(kind, :stays, marker)
       opts = [into: held_output(), timeout: @timeout_ms] ++ opts

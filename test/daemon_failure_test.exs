@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.DaemonFailureTest do
-  # Functions of the user that fail, in every way and at every moment: the daemon ends with that error,
-  # is restarted, and nothing is left of the program.
+  # Functions of the user that fail, in every way and at every moment: the daemon ends with that
+  # error, is restarted, and nothing is left of the program.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.OS
@@ -43,8 +43,8 @@ defmodule MuonTrap.DaemonFailureTest do
   @doc false
   def logged(line, :argument), do: logged(line)
 
-  # A supervisor with a daemon, and the daemon. The program is the script at first, and only sleeps after
-  # a restart.
+  # A supervisor with a daemon, and the daemon. The program is the script at first, and only
+  # sleeps after a restart.
   defp start(context, script, failure, opts) do
     script = "[ -e started ] && exec sleep 1000; >started; " <> script
     marker = marker()

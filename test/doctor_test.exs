@@ -56,8 +56,8 @@ defmodule Mix.Tasks.Muontrap.DoctorTest do
     assert output =~ ~s({"works":false,)
   end
 
-  # nsswitch.conf names a module that the C library loads for whom the files do not know. That crashes a
-  # static program.
+  # nsswitch.conf names a module that the C library loads for whom the files do not know. That
+  # crashes a static program.
   @tag needs([:root, :mount_namespace])
   test "a user whom no file knows is a number" do
     folder = MuonTrap.Test.Cgroup.public_folder()

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.GuardTest do
-  # The guards of helpers that were executed for one program. Not async: that is a setting of the whole BEAM.
+  # The guards of helpers that were executed for one program. Not async: that is a setting of the
+  # whole BEAM.
   use ExUnit.Case
 
   import MuonTrap.Test.OS

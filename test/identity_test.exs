@@ -46,8 +46,8 @@ defmodule MuonTrap.IdentityTest do
       end
     end
 
-    # The user's own groups are the only ones, also when the BEAM has more than root's. So it takes
-    # another helper, which has them from the first one.
+    # The user's own groups are the only ones, also when the BEAM has more than root's. So it
+    # takes another helper, which has them from the first one.
     @tag needs(:root)
     test "when root has more groups" do
       args = ["--uid", "12345", "--", "cat", "/proc/self/status"]

@@ -9,7 +9,8 @@ defmodule MuonTrap.RawPortTest do
 
   @moduledoc false
 
-  # The helper without frames, started by a port of one's own, as programs do that were written for MuonTrap 1.x.
+  # The helper without frames, started by a port of one's own, as programs do that were written
+  # for MuonTrap 1.x.
 
   @timeout 30_000
 

@@ -2,9 +2,9 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# Each copy of a program takes a lock that it and all its children hold until the last of them is gone,
-# as they inherit the open file (flock(2)). A copy that does not get the lock at once has met another
-# one, and says so. There is no gap for an overlap to hide in.
+# Each copy of a program takes a lock that it and all its children hold until the last of them is
+# gone, as they inherit the open file (flock(2)). A copy that does not get the lock at once has
+# met another one, and says so. There is no gap for an overlap to hide in.
 #
 # The slow program must have the time that it takes, and the deaf one gets none.
 for {name, on_sigterm, delay} <- [

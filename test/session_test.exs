@@ -103,12 +103,12 @@ defmodule MuonTrap.SessionTest do
     end
   end
 
-  # The guard opens the port and hands it over. On a busy machine the program may have written, and
-  # even ended, by then.
+  # The guard opens the port and hands it over. On a busy machine the program may have written,
+  # and even ended, by then.
   describe "messages that came before the port was handed over" do
     setup do
-      # Takes what is written to it, like a helper, and writes nothing. The shell keeps stdout open: the
-      # port would close without.
+      # Takes what is written to it, like a helper, and writes nothing. The shell keeps stdout
+      # open: the port would close without.
       args = ["-c", "cat >/dev/null; exit"]
       port = Port.open({:spawn_executable, "/bin/sh"}, [:binary, args: args])
       messages = [{port, {:data, <<0x82, "a\nb">>}}, {port, {:data, <<0x82, "c\n">>}}]

@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.TwoDeathsTest do
-  # The owner of a program and its helper are both killed, so that neither cleans up after the other.
+  # The owner of a program and its helper are both killed, so that neither cleans up after the
+  # other.
   #
-  # Not async: a helper of its own for each program, and with it a guard, is a setting of the whole BEAM.
+  # Not async: a helper of its own for each program, and with it a guard, is a setting of the
+  # whole BEAM.
   use ExUnit.Case
 
   import MuonTrap.Test.OS

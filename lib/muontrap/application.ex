@@ -7,8 +7,8 @@ defmodule MuonTrap.Application do
 
   use Application
 
-  # Starting takes a millisecond. It does not come to an end while the BEAM, or the application that
-  # asks for it, is being stopped.
+  # Starting takes a millisecond. It does not come to an end while the BEAM, or the application
+  # that asks for it, is being stopped.
   @start_ms 5_000
 
   @impl Application

@@ -5,8 +5,8 @@
 defmodule MuonTrap.Cgroups do
   @moduledoc false
 
-  # Which cgroup a program gets, and what the helper does to it while the program runs and after its
-  # own death. All that depends on the version of cgroups is the helper's business.
+  # Which cgroup a program gets, and what the helper does to it while the program runs and after
+  # its own death. All that depends on the version of cgroups is the helper's business.
 
   alias MuonTrap.Cgroups.Request
   alias MuonTrap.{Error, Options}
@@ -44,8 +44,8 @@ defmodule MuonTrap.Cgroups do
 
   def choose(options), do: options
 
-  # Unlike any other on this host: BEAMs in different pid namespaces may share a cgroup hierarchy and
-  # have the same pid, and one that was started anew may have that of its predecessor.
+  # Unlike any other on this host: BEAMs in different pid namespaces may share a cgroup hierarchy
+  # and have the same pid, and one that was started anew may have that of its predecessor.
   defp unique_name do
     time = System.os_time() |> Integer.to_string(36) |> String.downcase()
     "muontrap-#{System.pid()}-#{time}-#{System.unique_integer([:positive])}"

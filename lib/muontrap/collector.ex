@@ -7,15 +7,15 @@ defmodule MuonTrap.Collector do
 
   # How output becomes what the caller wants: as Collectable has it, but a binary grows in place.
   #
-  # Collectable keeps all chunks of a binary until the end and joins them then, which takes the memory
-  # of twice the output. The BEAM appends to a binary that was made by appending without copying it, as
-  # long as it has room, and makes room for as much again when it has not: "Constructing and Matching
-  # Binaries" in the Efficiency Guide of OTP. A chunk is garbage right away, and its memory serves the
-  # next one.
+  # Collectable keeps all chunks of a binary until the end and joins them then, which takes the
+  # memory of twice the output. The BEAM appends to a binary that was made by appending without
+  # copying it, as long as it has room, and makes room for as much again when it has not:
+  # "Constructing and Matching Binaries" in the Efficiency Guide of OTP. A chunk is garbage right
+  # away, and its memory serves the next one.
   #
-  # A text device refuses a chunk that ends inside a UTF-8 character, and chunks end anywhere. So the
-  # beginning of a character waits for the rest of it. What is not UTF-8 goes to the device as it is,
-  # after all that comes before it: whether to take it is for the device to decide.
+  # A text device refuses a chunk that ends inside a UTF-8 character, and chunks end anywhere. So
+  # the beginning of a character waits for the rest of it. What is not UTF-8 goes to the device as
+  # it is, after all that comes before it: whether to take it is for the device to decide.
 
   @type collect :: (term(), Collectable.command() -> term())
 

@@ -82,7 +82,8 @@ defmodule MuonTrap.Errno do
     end
   end
 
-  # As in errno(3), in small letters. Those of `:file.format_error/1` are others, such as "not owner".
+  # As in errno(3), in small letters. Those of `:file.format_error/1` are others, such as "not
+  # owner".
   @texts %{
     e2big: "argument list too long",
     eacces: "permission denied",

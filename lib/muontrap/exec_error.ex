@@ -5,9 +5,9 @@
 defmodule MuonTrap.ExecError do
   @moduledoc false
 
-  # The errors that are raised as System.cmd/3 raises them: an ErlangError with :enoent or :eacces. Its
-  # message says more, by way of what OTP calls error_info. There is nothing in the stacktrace of the
-  # arguments, as the environment is among them.
+  # The errors that are raised as System.cmd/3 raises them: an ErlangError with :enoent or
+  # :eacces. Its message says more, by way of what OTP calls error_info. There is nothing in the
+  # stacktrace of the arguments, as the environment is among them.
 
   alias MuonTrap.{Native, Options, Text}
   alias MuonTrap.Options.Mistake
@@ -19,8 +19,8 @@ defmodule MuonTrap.ExecError do
   def raise(reason, command, context) do
     explanation = explain(reason, command, context)
 
-    # Elixir's `rescue` does not look at error_info, and a bare :enoent does not say what is wrong with a whole
-    # command line.
+    # Elixir's `rescue` does not look at error_info, and a bare :enoent does not say what is wrong
+    # with a whole command line.
     if reason == :enoent and command_line(command) != nil,
       do: Kernel.raise(ErlangError, original: reason, reason: ": " <> explanation)
 

@@ -8,8 +8,8 @@ defmodule MuonTrap.LineBuffer do
   # Turns chunks of output into lines.
   #
   # A line ends with "\n"; it and one "\r" before it are not part of the line. With a maximum, a
-  # longer line comes in pieces, of which none is longer and none ends inside a UTF-8 character. How
-  # the output was cut into chunks never shows in the lines.
+  # longer line comes in pieces, of which none is longer and none ends inside a UTF-8 character.
+  # How the output was cut into chunks never shows in the lines.
   #
   # A whole line inside a chunk is a sub-binary of it: nothing is copied. Only a line that spans
   # chunks is put together, once, when it is complete. `rest` holds its chunks so far, last first.

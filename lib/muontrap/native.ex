@@ -5,9 +5,10 @@
 defmodule MuonTrap.Native do
   @moduledoc false
 
-  # File names, arguments and environment variables are bytes to the operating system. The BEAM gives
-  # and takes some of them as lists of characters, in its native encoding: UTF-8, or Latin-1 when its
-  # locale is not a UTF-8 one, such as LC_ALL=C. Here they are binaries of the bytes themselves.
+  # File names, arguments and environment variables are bytes to the operating system. The BEAM
+  # gives and takes some of them as lists of characters, in its native encoding: UTF-8, or Latin-1
+  # when its locale is not a UTF-8 one, such as LC_ALL=C. Here they are binaries of the bytes
+  # themselves.
   #
   # Under UTF-8, what is not valid UTF-8 comes as a list of its bytes, which cannot be told from
   # characters below 256: such a list may stand for two different binaries.

@@ -75,7 +75,8 @@ defmodule MuonTrap.Options do
 
   @doc false
   # Options as they were given, but with nothing in them that may be an environment, which is for
-  # stacktraces and for the specifications of children that supervisors log. start_link/3 takes them.
+  # stacktraces and for the specifications of children that supervisors log. start_link/3 takes
+  # them.
   @spec hide_env(term()) :: term()
   def hide_env([{key, value} = option | options]) do
     option = if key != :env and Table.known?(key), do: option, else: {key, Env.hide(value)}

@@ -6,9 +6,9 @@ defmodule MuonTrap.OsProcess do
   @moduledoc false
 
   # Waiting for processes that are not our children: there is no event to wait for, so this polls
-  # /proc/<pid>/stat (proc_pid_stat(5)). It only happens after something was killed that should not
-  # have been, never on the ordinary way out. Where there is no /proc, nothing is known and nothing
-  # is waited for.
+  # /proc/<pid>/stat (proc_pid_stat(5)). It only happens after something was killed that should
+  # not have been, never on the ordinary way out. Where there is no /proc, nothing is known and
+  # nothing is waited for.
 
   @first_pause_ms 1
   @longest_pause_ms 20
@@ -112,8 +112,8 @@ defmodule MuonTrap.OsProcess do
   # Field 22, of which stat/1 leaves off the first two.
   defp start_time(pid), do: pid |> stat() |> Enum.at(19)
 
-  # From field 3 on: state, parent, process group and so on; none for zombies. The name in the second
-  # field may hold spaces and parentheses, so count from the last ")".
+  # From field 3 on: state, parent, process group and so on; none for zombies. The name in the
+  # second field may hold spaces and parentheses, so count from the last ")".
   defp stat(pid) do
     with {:ok, stat} <- read("/proc/#{pid}/stat"),
          [_, fields] <- Regex.run(~r/.*\) (.*)/s, stat),

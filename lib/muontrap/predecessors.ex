@@ -8,10 +8,11 @@ defmodule MuonTrap.Predecessors do
   # Keeps an old copy of a daemon's program and its successor apart, even when the old daemon was
   # killed without a chance to clean up.
   #
-  # A daemon has an entry in a table, under its command and arguments, from before its session is opened until
-  # the session is gone. It names what to wait for: the connection to the fork server, or the guard. A new daemon waits for those whose owner is dead.
-  # It looks at the owners themselves: that a guard was told of its owner's death, or anybody else,
-  # proves nothing, since the supervisor may be told first.
+  # A daemon has an entry in a table, under its command and arguments, from before its session is
+  # opened until the session is gone. It names what to wait for: the connection to the fork
+  # server, or the guard. A new daemon waits for those whose owner is dead. It looks at the owners
+  # themselves: that a guard was told of its owner's death, or anybody else, proves nothing, since
+  # the supervisor may be told first.
 
   alias MuonTrap.ForkServer
 

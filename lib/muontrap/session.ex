@@ -5,8 +5,8 @@
 defmodule MuonTrap.Session do
   @moduledoc false
 
-  # A session of muontrap, which runs one program: opening it, the frames both ways, its end. docs/protocol.md
-  # describes the bytes.
+  # A session of muontrap, which runs one program: opening it, the frames both ways, its end.
+  # docs/protocol.md describes the bytes.
   #
   # The frames go over a stream, which is one of three structs with the same functions:
   #
@@ -24,8 +24,8 @@ defmodule MuonTrap.Session do
   @input_eof 0x05
   @discard 0x06
 
-  # A session has this long, after the delay before SIGKILL, to kill and reap everything. Beyond it
-  # something is stuck in the kernel, and waiting would not help.
+  # A session has this long, after the delay before SIGKILL, to kill and reap everything. Beyond
+  # it something is stuck in the kernel, and waiting would not help.
   @patience_ms 5_000
 
   # What `receive` takes, and WATCH.
@@ -34,7 +34,8 @@ defmodule MuonTrap.Session do
   # Fork servers that die just when they are asked for a session are not met more often than this.
   @attempts 5
 
-  # With this many messages in the mailbox, asking a relay for each frame is cheaper than searching the mailbox.
+  # With this many messages in the mailbox, asking a relay for each frame is cheaper than
+  # searching the mailbox.
   @crowded 500
 
   @enforce_keys [:stream, :patience]
@@ -158,7 +159,8 @@ defmodule MuonTrap.Session do
       {{:lost, status}, stream} ->
         error = lost(%{session | stream: stream}, status)
 
-        # A fork server that dies has not made a session of a connection that was still in its queue.
+        # A fork server that dies has not made a session of a connection that was still in its
+        # queue.
         if module(session).replaced?(stream), do: {:again, error}, else: {:error, error}
 
       {{:error, error}, stream} ->

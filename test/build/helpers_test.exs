@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.Build.HelpersTest do
-  # A folder of helpers that were built elsewhere, for a project that has nothing to build one from.
+  # A folder of helpers that were built elsewhere, for a project that has nothing to build one
+  # from.
   use MuonTrap.BuildCase
 
   alias MuonTrap.Build.Helpers

@@ -14,7 +14,8 @@ defmodule MuonTrap.ForkServer.DeathsTest do
   @moduletag :capture_log
   @moduletag :tmp_dir
 
-  # A child, one in a session of its own, and an orphan in one. They are five with the shell itself and one more.
+  # A child, one in a session of its own, and an orphan in one. They are five with the shell
+  # itself and one more.
   @family """
   sleep 1000 & setsid sleep 1000 & (setsid sleep 1000 &)
   trap '' TERM; echo $$; while :; do sleep 1000; done
@@ -168,7 +169,8 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert alive?(session)
       kill(session, "KILL")
 
-      # What the session leaves is the business of its own fork server, which then has nothing more to do.
+      # What the session leaves is the business of its own fork server, which then has nothing
+      # more to do.
       assert {%Error{step: :helper}, _left} = Task.await(task, 30_000)
       await_nothing(context.marker)
       wait_until(fn -> not alive?(server) end)

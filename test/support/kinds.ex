@@ -10,7 +10,8 @@ defmodule MuonTrap.Test.Kinds do
 
   alias MuonTrap.Test.{Callback, OS}
 
-  # To be counted one by one the processes of a bomb are many enough, and few enough to be stopped.
+  # To be counted one by one the processes of a bomb are many enough, and few enough to be
+  # stopped.
   @bomb 40
 
   @enforce_keys [:name, :stays, :leaves, :left, :in_place?]
@@ -92,8 +93,8 @@ defmodule MuonTrap.Test.Kinds do
         in_place?: fn pids -> named?(pids, ~w(yes)) and stuck?(pids ++ parents(pids)) end,
         held: true
       },
-      # Forks in all of its processes for as long as its limit allows, and then goes on trying. The
-      # one that leaves is the first, when it hits the limit.
+      # Forks in all of its processes for as long as its limit allows, and then goes on trying.
+      # The one that leaves is the first, when it hits the limit.
       %__MODULE__{
         name: "fork bomb",
         stays: "exec perl -e 'for (;;) { fork }'",
@@ -116,8 +117,8 @@ defmodule MuonTrap.Test.Kinds do
     delay = if kind.status == 137, do: 200, else: 20_000
     opts = [env: [{"MARKER", marker}], delay_to_sigkill: delay]
 
-    # The first output says that it has begun. The marker is the script's name, too, for the helper's
-    # command line: its environment cannot be read by everybody.
+    # The first output says that it has begun. The marker is the script's name, too, for the
+    # helper's command line: its environment cannot be read by everybody.
     script = "echo; " <> Map.fetch!(kind, form)
 
     case kind do
@@ -135,9 +136,9 @@ defmodule MuonTrap.Test.Kinds do
     end
   end
 
-  # What sets the limit for these processes only. It does not bind root, who takes another user of its
-  # own for it. Others take a user namespace of its own, or where there can be none, add all that this user
-  # runs.
+  # What sets the limit for these processes only. It does not bind root, who takes another user of
+  # its own for it. Others take a user namespace of its own, or where there can be none, add all
+  # that this user runs.
   defp bomb_limit do
     cond do
       OS.root?() ->
@@ -222,8 +223,8 @@ defmodule MuonTrap.Test.Kinds do
 
   defp parents(pids), do: for(pid <- pids, [_state, parent | _rest] <- [stat(pid)], do: parent)
 
-  # Asleep, and not awake for a moment since they were all seen asleep before: there was a moment when
-  # none of them had anything to do, and nobody else gives them anything.
+  # Asleep, and not awake for a moment since they were all seen asleep before: there was a moment
+  # when none of them had anything to do, and nobody else gives them anything.
   defp stuck?(pids) do
     first = Enum.map(pids, &sleep_count/1)
     second = Enum.map(pids, &sleep_count/1)

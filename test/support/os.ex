@@ -106,8 +106,8 @@ defmodule MuonTrap.Test.OS do
     end
   end
 
-  # Raw, as File.read/1 goes through one process for the whole BEAM, and here are many files, and many
-  # tests at once.
+  # Raw, as File.read/1 goes through one process for the whole BEAM, and here are many files, and
+  # many tests at once.
   defp mentions?(path, marker) do
     with {:ok, file} <- :file.open(path, [:raw, :read, :binary]) do
       content = :file.read(file, @most_bytes)

@@ -10,8 +10,8 @@ defmodule MuonTrap.Test.Soak do
   alias MuonTrap.Daemon
   alias MuonTrap.Test.OS
 
-  # The BEAM's own memory varies by less. One of anything for each of many commands or daemons would be
-  # more in all: the smallest process has 2.5 KB.
+  # The BEAM's own memory varies by less. One of anything for each of many commands or daemons
+  # would be more in all: the smallest process has 2.5 KB.
   @slack_bytes 2_000_000
 
   @doc "The bytes of memory by which a BEAM at rest may vary."
@@ -79,8 +79,8 @@ defmodule MuonTrap.Test.Soak do
     {before, settled(before, tracer)}
   end
 
-  # Guards and helpers end a moment after their commands, and the BEAM frees memory when it gets round
-  # to it. What does not come back shows in the result.
+  # Guards and helpers end a moment after their commands, and the BEAM frees memory when it gets
+  # round to it. What does not come back shows in the result.
   defp settled(goal, tracer) do
     try do
       OS.wait_until(fn ->

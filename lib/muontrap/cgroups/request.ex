@@ -5,8 +5,8 @@
 defmodule MuonTrap.Cgroups.Request do
   @moduledoc false
 
-  # One frame about a cgroup and the answer to it, on a stream of its own. In a process of its own, too: the
-  # caller's mailbox stays as it is, and an answer that comes too late goes nowhere.
+  # One frame about a cgroup and the answer to it, on a stream of its own. In a process of its
+  # own, too: the caller's mailbox stays as it is, and an answer that comes too late goes nowhere.
 
   alias MuonTrap.{Error, Helper, Session}
   alias MuonTrap.Session.Start

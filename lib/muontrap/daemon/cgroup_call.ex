@@ -5,8 +5,8 @@
 defmodule MuonTrap.Daemon.CgroupCall do
   @moduledoc false
 
-  # Calls about a daemon's cgroup. A process of its own answers each, so that the daemon goes on with
-  # the output of its program whatever the kernel does.
+  # Calls about a daemon's cgroup. A process of its own answers each, so that the daemon goes on
+  # with the output of its program whatever the kernel does.
 
   alias MuonTrap.{Cgroups, Error, Session}
   alias MuonTrap.Cgroups.Values

@@ -7,9 +7,9 @@ defmodule MuonTrap.Daemon.Server do
 
   # The process of a daemon. MuonTrap.Daemon says what it does, and has the functions to call.
   #
-  # Functions of the user may fail, or never return. They are called in handle_continue(:todo, state)
-  # alone, so that what came before is in the state that terminate/2 gets: that the session is closed,
-  # say. When they fail, `todo` is still in it.
+  # Functions of the user may fail, or never return. They are called in handle_continue(:todo,
+  # state) alone, so that what came before is in the state that terminate/2 gets: that the session
+  # is closed, say. When they fail, `todo` is still in it.
 
   use GenServer
 

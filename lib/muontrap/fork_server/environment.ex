@@ -5,11 +5,12 @@
 defmodule MuonTrap.ForkServer.Environment do
   @moduledoc false
 
-  # The environment of the BEAM at the time of a call. It rarely changes, so the fork server is given it once, and
-  # sessions are told its number.
+  # The environment of the BEAM at the time of a call. It rarely changes, so the fork server is
+  # given it once, and sessions are told its number.
   #
-  # The BEAM shows variables as characters, which may stand for two different strings of bytes: MuonTrap.Native. The fork
-  # server, which has inherited them as bytes, tells which one it is, unless the variable was changed since.
+  # The BEAM shows variables as characters, which may stand for two different strings of bytes:
+  # MuonTrap.Native. The fork server, which has inherited them as bytes, tells which one it is,
+  # unless the variable was changed since.
 
   alias MuonTrap.{ForkServer, Native}
   alias MuonTrap.Session.Start

@@ -5,10 +5,10 @@
 defmodule MuonTrap.Options.Env do
   @moduledoc false
 
-  # The option :env. Its values may be secrets, and from here on they are in a closure: inspect/1 shows
-  # the names alone, `~p` and a crash report in Erlang's format show no more than that there is a
-  # function. So they are in no log, whoever writes it. Messages about invalid variables leave values
-  # out, too.
+  # The option :env. Its values may be secrets, and from here on they are in a closure: inspect/1
+  # shows the names alone, `~p` and a crash report in Erlang's format show no more than that there
+  # is a function. So they are in no log, whoever writes it. Messages about invalid variables
+  # leave values out, too.
 
   import MuonTrap.Options.Text, only: [text?: 1]
 

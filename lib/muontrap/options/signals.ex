@@ -5,8 +5,8 @@
 defmodule MuonTrap.Options.Signals do
   @moduledoc false
 
-  # In the order of their numbers on x86, ARM and most others, from 1. Those of Alpha, MIPS, PARISC and
-  # SPARC differ, of which the helper knows. Source: signal(7).
+  # In the order of their numbers on x86, ARM and most others, from 1. Those of Alpha, MIPS,
+  # PARISC and SPARC differ, of which the helper knows. Source: signal(7).
   @names ~w(HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT
             STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS)
 

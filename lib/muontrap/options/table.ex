@@ -5,8 +5,8 @@
 defmodule MuonTrap.Options.Table do
   @moduledoc false
 
-  # Every option in one place: its type, which checks it and says what is permitted, its default, the
-  # functions that take it, and the flag of the helper that it becomes.
+  # Every option in one place: its type, which checks it and says what is permitted, its default,
+  # the functions that take it, and the flag of the helper that it becomes.
 
   alias MuonTrap.LineBuffer
   alias MuonTrap.Options.{Cgroup, Env, Limits, Signals, Type, Users, Values}

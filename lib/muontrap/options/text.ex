@@ -5,8 +5,8 @@
 defmodule MuonTrap.Options.Text do
   @moduledoc false
 
-  # What a system call takes as a string ends at the first null byte: a string that has one would not
-  # mean what it says.
+  # What a system call takes as a string ends at the first null byte: a string that has one would
+  # not mean what it says.
 
   @doc "Whether this is a binary without a null byte."
   @spec text?(term()) :: boolean()

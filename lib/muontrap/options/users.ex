@@ -5,8 +5,8 @@
 defmodule MuonTrap.Options.Users do
   @moduledoc false
 
-  # User and group ids and names. Whether a name exists is for the helper to find out: it is the one
-  # that asks the system's databases.
+  # User and group ids and names. Whether a name exists is for the helper to find out: it is the
+  # one that asks the system's databases.
 
   # The largest value means "leave as it is" in setresuid(2) and is no id.
   @largest_id 0xFFFFFFFE

@@ -5,8 +5,8 @@
 defmodule MuonTrap.Session.Frame do
   @moduledoc false
 
-  # What a session sends, decoded. docs/protocol.md describes the bytes; MuonTrap.Session and Session.Start
-  # know the other direction.
+  # What a session sends, decoded. docs/protocol.md describes the bytes; MuonTrap.Session and
+  # Session.Start know the other direction.
 
   alias MuonTrap.Cgroups
 

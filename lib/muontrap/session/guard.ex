@@ -5,8 +5,8 @@
 defmodule MuonTrap.Session.Guard do
   @moduledoc false
 
-  # One small process for each helper that was executed for a program. It is linked to the port, so that the owner need
-  # not be, and monitors the owner:
+  # One small process for each helper that was executed for a program. It is linked to the port,
+  # so that the owner need not be, and monitors the owner:
   #
   #   * The owner dies: the guard takes the port over, has the program stopped, waits until all of it
   #     is gone, and ends.
@@ -15,18 +15,18 @@ defmodule MuonTrap.Session.Guard do
   #   * The guard dies: the port closes, which has the helper stop everything, and the owner, who
   #     monitors the port, is told.
   #
-  # The guard opens the port itself, and hands it to the owner with its first message. So there is no moment at which
-  # the owner could die without somebody to look after the port. While the owner lives, the guard
-  # sees nothing of the traffic.
+  # The guard opens the port itself, and hands it to the owner with its first message. So there is
+  # no moment at which the owner could die without somebody to look after the port. While the
+  # owner lives, the guard sees nothing of the traffic.
 
   require Logger
 
   alias MuonTrap.{Cgroups, OsProcess, Predecessors}
   alias MuonTrap.Session.{Frame, Pipe}
 
-  # EXITED may have gone to the owner just before it died. It does not come twice, so after this long
-  # without it the guard closes the port, which is as good as STOP and DISCARD and lets a helper that
-  # is done go at once, and waits for the helper's process instead.
+  # EXITED may have gone to the owner just before it died. It does not come twice, so after this
+  # long without it the guard closes the port, which is as good as STOP and DISCARD and lets a
+  # helper that is done go at once, and waits for the helper's process instead.
   @exited_wait_ms 100
 
   @stop 0x03
@@ -237,8 +237,8 @@ defmodule MuonTrap.Session.Guard do
     end
   end
 
-  # The helper died. What it leaves behind goes right away: later, their pids may be those of others. Until
-  # then a successor must not come.
+  # The helper died. What it leaves behind goes right away: later, their pids may be those of
+  # others. Until then a successor must not come.
   defp port_closed(%{monitor: monitor} = state) do
     advice = clean_up(state)
 

@@ -7,9 +7,9 @@ defmodule MuonTrap.Session.Pipe do
 
   import Kernel, except: [send: 2]
 
-  # The stream to a helper that was executed for one program: a port. The process that opened it owns the port without
-  # being linked to it, since a port may end with an error. Session.Guard is linked to it instead, and sees to it that
-  # the program ends with the owner.
+  # The stream to a helper that was executed for one program: a port. The process that opened it
+  # owns the port without being linked to it, since a port may end with an error. Session.Guard is
+  # linked to it instead, and sees to it that the program ends with the owner.
 
   alias MuonTrap.{Error, Helper, Session}
   alias MuonTrap.Session.{Frame, Guard, Start}

@@ -7,9 +7,9 @@ defmodule MuonTrap.Session.Relay do
 
   import Kernel, except: [send: 2]
 
-  # A session in a process of its own, for an owner with many messages in its mailbox: ports and sockets would have it search all
-  # of them for each frame. It asks the relay instead, and waits with a fresh reference, which the BEAM finds without looking
-  # at what was there before.
+  # A session in a process of its own, for an owner with many messages in its mailbox: ports and
+  # sockets would have it search all of them for each frame. It asks the relay instead, and waits
+  # with a fresh reference, which the BEAM finds without looking at what was there before.
 
   alias MuonTrap.{Error, Options, Session}
 

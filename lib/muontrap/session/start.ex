@@ -94,7 +94,8 @@ defmodule MuonTrap.Session.Start do
   defp change({name, nil}), do: field(:unset, name)
   defp change({name, value}), do: field(:set, name <> "=" <> value)
 
-  # What a program has beside the defaults: a pipe for its stdin, stdout to nowhere, stderr of the BEAM.
+  # What a program has beside the defaults: a pipe for its stdin, stdout to nowhere, stderr of the
+  # BEAM.
   defp streams(%{use_stdio: false}), do: [field(:stdin, "inherit"), field(:stdout, "inherit")]
 
   defp streams(%{capture_output: true, capture_stderr_only: true}),
