@@ -132,15 +132,8 @@ defmodule MuonTrap.ForkServer do
     :exit, {reason, {GenServer, :call, _call}}
     when reason in [:noproc, :killed, :normal, :shutdown] and attempts > 0 ->
       if Process.whereis(MuonTrap.Supervisor) == nil, do: MuonTrap.Application.ensure_started()
-      pause(@restart_pause_ms)
+      Process.sleep(@restart_pause_ms)
       call(request, attempts - 1)
-  end
-
-  defp pause(milliseconds) do
-    receive do
-    after
-      milliseconds -> :ok
-    end
   end
 
   # The process

@@ -98,7 +98,7 @@ defmodule MuonTrap.OsProcess do
 
       running ->
         if now() < deadline do
-          pause(pause)
+          Process.sleep(pause)
           await_gone(running, deadline, min(pause * 2, @longest_pause_ms))
         else
           false
@@ -130,13 +130,6 @@ defmodule MuonTrap.OsProcess do
       result = :file.read(file, 4096)
       :ok = :file.close(file)
       result
-    end
-  end
-
-  defp pause(milliseconds) do
-    receive do
-    after
-      milliseconds -> :ok
     end
   end
 

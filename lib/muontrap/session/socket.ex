@@ -64,7 +64,7 @@ defmodule MuonTrap.Session.Socket do
     else
       {:error, reason} when reason in [:eagain, :enotconn, :timeout, :eaddrinuse] ->
         leave(entry, connection)
-        pause(@busy_pause_ms)
+        Process.sleep(@busy_pause_ms)
         open(server, purpose, frame, attempts - 1)
 
       {:error, _died} ->
@@ -265,13 +265,6 @@ defmodule MuonTrap.Session.Socket do
       {:EXIT, ^socket, _reason} -> flush(socket)
     after
       0 -> :ok
-    end
-  end
-
-  defp pause(milliseconds) do
-    receive do
-    after
-      milliseconds -> :ok
     end
   end
 end
