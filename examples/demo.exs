@@ -110,8 +110,11 @@ defmodule Demo do
     say("Both are gone")
   end
 
-  # Helpers are not waited for when their BEAM is killed, so give the last of them a moment.
+  # The fork server, which starts all programs of this BEAM, ends with the application. Nobody waited for
+  # those of the BEAM that was killed, so give the last of them a moment.
   defp nothing_left do
+    :ok = Application.stop(:muontrap)
+
     if eventually(fn -> marked() == [] end) do
       say("No process with #{elem(@mark, 0)} in its environment: nothing is left")
     else
