@@ -19,6 +19,8 @@ defmodule MuonTrap.MistakesTest do
       {fn -> cmd.(:ls, [], []) end, ~r/command to be a string.*:ls/, ~r/such as "echo"/},
       {fn -> cmd.("ls -l", [], []) end, ~r/no program "ls -l" in PATH/,
        ~r/arguments go into the list: MuonTrap.cmd\("ls", \["-l"\]\)/},
+      {fn -> cmd.("echo a | cat", [], []) end, ~r/no program "echo a \| cat" in PATH/,
+       ~r/no shell unless it is run: MuonTrap.cmd\("sh", \["-c", "echo a \| cat"\]\)/},
       {fn -> cmd.("ls", "-l", []) end, ~r/arguments to be a list of strings, got: "-l"/,
        ~r/write \["-l"\]/},
       {fn -> cmd.("ls", [1], []) end, ~r/arguments for MuonTrap.cmd\/3 must be binaries, got: 1/,
@@ -83,12 +85,18 @@ defmodule MuonTrap.MistakesTest do
        ~r/child_spec\/1 expects the arguments to be a list of strings, got: "1000"/,
        ~r/write \["1000"\]/},
       {fn -> Daemon.child_spec("sleep") end, ~r/expects \[command, args\].*, got: "sleep"/,
-       ~r/write {MuonTrap.Daemon, \["sleep", \[\]\]}/}
+       ~r/write {MuonTrap.Daemon, \["sleep", \[\]\]}/},
+      {fn -> Daemon.child_spec(["sleep", ["1"], restart: secret]) end,
+       ~r/keyword list for MuonTrap.Daemon.child_spec\/1, got: a tuple/,
+       ~r/write \[restart: ...\], with brackets of its own/},
+      {fn -> Daemon.child_spec(["sleep", ["1"], name: A, env: secret]) end,
+       ~r/expects \[command, args\].*, got: a list of 4/,
+       ~r/write {MuonTrap.Daemon, \["sleep", \[...\], \[name: ..., ...\]\]}/}
     ]
   end
 
-  test "the message for each of 34 mistakes says what is wrong and what to do" do
-    assert length(mistakes()) == 34
+  test "the message for each of 37 mistakes says what is wrong and what to do" do
+    assert length(mistakes()) == 37
 
     scores =
       for {mistake, wrong, fix} <- mistakes() do
@@ -101,7 +109,7 @@ defmodule MuonTrap.MistakesTest do
         points
       end
 
-    assert scores |> List.flatten() |> Enum.sum() == 68
+    assert scores |> List.flatten() |> Enum.sum() == 74
   end
 
   defp message(mistake) do

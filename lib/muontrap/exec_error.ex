@@ -12,6 +12,9 @@ defmodule MuonTrap.ExecError do
   alias MuonTrap.{Native, Options, Text}
   alias MuonTrap.Options.Mistake
 
+  # What a shell would take for its own, and a program gets as it is.
+  @for_a_shell ["|", "&", ";", "<", ">", "$", "`", "*", "?", "~", "'", "\"", "\\"]
+
   @type reason :: :enoent | :eacces
 
   @doc "Raises the error of a program that does not exist or cannot be executed."
@@ -51,9 +54,10 @@ defmodule MuonTrap.ExecError do
       nil ->
         path_advice(command)
 
-      [program | args] ->
-        words = Enum.map_join(args, ", ", &show/1)
-        "; arguments go into the list: #{call(context)}(#{show(program)}, [#{words}])"
+      [program | args] = words ->
+        if Enum.any?(words, &String.contains?(&1, @for_a_shell)),
+          do: "; there is no shell unless it is run: " <> call(context, "sh", ["-c", command]),
+          else: "; arguments go into the list: " <> call(context, program, args)
     end
   end
 
@@ -78,7 +82,10 @@ defmodule MuonTrap.ExecError do
       else: ""
   end
 
-  defp call(context), do: context |> Mistake.function() |> String.replace(~r{/\d$}, "")
+  defp call(context, program, args) do
+    name = context |> Mistake.function() |> String.replace(~r{/\d$}, "")
+    "#{name}(#{show(program)}, [#{Enum.map_join(args, ", ", &show/1)}])"
+  end
 
   defp show(text), do: ~s("#{Text.printable(text)}")
 end

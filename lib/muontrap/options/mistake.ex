@@ -166,10 +166,16 @@ defmodule MuonTrap.Options.Mistake do
     end
   end
 
-  defp check_opts(opts, function) do
-    hint = if is_map(opts), do: " (write [cd: \"/\"] instead of %{cd: \"/\"})", else: ""
-    raise not_keywords(function, kind(opts) <> hint)
-  end
+  defp check_opts(opts, function),
+    do: raise(not_keywords(function, kind(opts) <> opts_hint(opts)))
+
+  defp opts_hint(opts) when is_map(opts), do: " (write [cd: \"/\"] instead of %{cd: \"/\"})"
+
+  # The third element of [command, args, name: value].
+  defp opts_hint({name, _value}) when is_atom(name),
+    do: " (write [#{name}: ...], with brackets of its own)"
+
+  defp opts_hint(_opts), do: ""
 
   defp not_keywords(function, given),
     do: error("expected options to be a keyword list for #{function}, got: #{given}")
@@ -187,6 +193,11 @@ defmodule MuonTrap.Options.Mistake do
         shape(argument) <> " (write {MuonTrap.Daemon, #{instead_of(argument)}})"
     )
   end
+
+  # [command, args, name: value, name: value]
+  defp instead_of([command, args, {name, _value}, {_name, _} | _options])
+       when is_binary(command) and is_list(args) and is_atom(name),
+       do: "[#{inspect(command)}, [...], [#{name}: ..., ...]]"
 
   defp instead_of([command | args] = words) do
     if not List.improper?(words) and Enum.all?(words, &is_binary/1),
