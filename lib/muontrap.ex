@@ -17,8 +17,9 @@ defmodule MuonTrap do
   `run/3` does the same and also tells what the program used. `MuonTrap.Daemon` runs a program under a
   supervisor.
 
-  Each program is run by a small helper, `muontrap`, which starts it, forwards its output, and stops
-  and sweeps up everything that comes of it. See `muontrap_path/0`.
+  Each program is run by a process of a small helper, `muontrap`, which starts it, forwards its output, and
+  stops and sweeps up everything that comes of it. On Linux, one process of the helper, the fork server,
+  forks them all, unless `config :muontrap, fork_server: false` says otherwise. See `muontrap_path/0`.
   """
 
   alias MuonTrap.{Error, ExecError, Helper, Options, Result, Runner}
