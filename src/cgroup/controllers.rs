@@ -42,7 +42,9 @@ pub(super) fn misspelt(name: &str) -> Failure {
         .min_by_key(|known| distance(name, known))
         .filter(|known| distance(name, known) <= SIMILAR);
     let message = match nearest {
-        Some(nearest) => format!("{name:?} is no controller of cgroups: did you mean {nearest:?}?"),
+        Some(nearest) => {
+            format!("{name:?} is no controller of cgroups (did you mean {nearest:?}?)")
+        }
         None => format!(
             "{name:?} is no controller of cgroups, which are {}",
             NAMES.join(", ")
@@ -82,7 +84,8 @@ mod tests {
             ("hugetbl", "hugetlb"),
         ] {
             let message = misspelt(typo).message;
-            let expected = format!("{typo:?} is no controller of cgroups: did you mean {meant:?}?");
+            let expected =
+                format!("{typo:?} is no controller of cgroups (did you mean {meant:?}?)");
             assert_eq!(message, expected);
         }
         let message = misspelt("nonsense").message;
