@@ -252,7 +252,7 @@ defmodule MuonTrap.Daemon do
   @doc """
   The pid of the helper, the process `muontrap` that runs the program; `:error` while there is none.
 
-  Killing the helper kills the program. To send the program a signal, use `program_os_pid/1`.
+  Killing this process kills the program. To send the program a signal, use `program_os_pid/1`.
   """
   @spec os_pid(GenServer.server()) :: pos_integer() | :error
   def os_pid(server), do: GenServer.call(server, :os_pid)
