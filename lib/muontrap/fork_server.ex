@@ -140,9 +140,11 @@ defmodule MuonTrap.ForkServer do
 
   defstruct [
     :port,
+    :writer,
     :server,
     :token,
     :timer,
+    :probe,
     :stuck_pid,
     environment: nil,
     waiting: [],
@@ -171,7 +173,7 @@ defmodule MuonTrap.ForkServer do
   end
 
   def handle_call({:check, id}, from, %{server: %{id: id}} = state) do
-    command(state.port, Control.count())
+    command(state.writer, Control.count())
     timer = Process.send_after(self(), {:no_answer, id}, @answer_ms)
     {:noreply, %{state | checks: [{from, timer} | state.checks]}}
   end
@@ -213,7 +215,7 @@ defmodule MuonTrap.ForkServer do
   end
 
   def handle_cast({:put_environment, reveal}, state) do
-    command(state.port, reveal.())
+    command(state.writer, reveal.())
     {:noreply, %{state | environment: reveal}}
   end
 
@@ -230,12 +232,22 @@ defmodule MuonTrap.ForkServer do
   def handle_info({:no_answer, id}, %{server: %{id: id} = server, checks: [_ | _]} = state) do
     for {from, timer} <- state.checks do
       _left = Process.cancel_timer(timer)
-      GenServer.reply(from, {:error, stuck()})
+      reply_check(from, {:error, stuck()})
     end
 
     state = close(%{state | checks: [], stuck_pid: server.os_pid})
     {:noreply, if(state.watches == %{}, do: state, else: open(state))}
   end
+
+  def handle_info({:probe, id}, %{server: %{id: id}, watches: watches} = state)
+      when watches != %{} do
+    command(state.writer, Control.count())
+    timer = Process.send_after(self(), {:no_answer, id}, @answer_ms)
+    {:noreply, %{state | probe: nil, checks: [{nil, timer} | state.checks]}}
+  end
+
+  def handle_info({:probe, id}, %{server: %{id: id}} = state),
+    do: {:noreply, %{state | probe: nil}}
 
   def handle_info({:not_ready, port}, %{port: port, server: nil} = state) do
     {:noreply, state |> close() |> fail(stuck())}
@@ -270,7 +282,7 @@ defmodule MuonTrap.ForkServer do
     }
 
     :persistent_term.put(@current, server)
-    if state.environment, do: command(state.port, state.environment.())
+    if state.environment, do: command(state.writer, state.environment.())
     for from <- state.waiting, do: GenServer.reply(from, {:ok, server})
     state = %{state | server: server, stuck_pid: nil, waiting: []}
     state.watches |> Map.keys() |> Enum.reduce(state, &watch(&2, &1))
@@ -290,13 +302,18 @@ defmodule MuonTrap.ForkServer do
   defp handle_frame({:counts, _counts}, state) do
     for {from, timer} <- state.checks do
       _left = Process.cancel_timer(timer)
-      GenServer.reply(from, :ok)
+      reply_check(from, :ok)
     end
 
-    %{state | checks: []}
+    state = %{state | checks: []}
+    if state.watches == %{}, do: state, else: probe_later(state)
   end
 
   defp handle_frame({:unknown, _frame}, state), do: state
+
+  # Nobody asked for a probe.
+  defp reply_check(nil, _answer), do: :ok
+  defp reply_check(from, answer), do: GenServer.reply(from, answer)
 
   defp answer(fun, _ended) when is_function(fun, 0), do: fun.()
   defp answer(from, ended), do: GenServer.reply(from, ended)
@@ -307,9 +324,10 @@ defmodule MuonTrap.ForkServer do
     with {:ok, helper} <- Helper.find(),
          {:ok, port} <- open_port(helper) do
       token = :crypto.strong_rand_bytes(32)
-      command(port, Control.config(token, state.stuck_pid))
+      writer = spawn_link(fn -> write(port) end)
+      command(writer, Control.config(token, state.stuck_pid))
       timer = Process.send_after(self(), {:not_ready, port}, @ready_ms)
-      %{state | port: port, token: fn -> token end, timer: timer}
+      %{state | port: port, writer: writer, token: fn -> token end, timer: timer}
     else
       {:error, error} -> fail(state, error)
     end
@@ -328,14 +346,33 @@ defmodule MuonTrap.ForkServer do
   defp watch(%{server: nil} = state, _watch), do: open(state)
 
   defp watch(state, {connection, pid, timeout}) do
-    command(state.port, Control.watch(connection, pid, timeout))
-    state
+    command(state.writer, Control.watch(connection, pid, timeout))
+    probe_later(state)
   end
 
-  defp command(nil, _frame), do: false
+  # An end that does not come may be due to the fork server.
+  defp probe_later(%{probe: nil, server: server} = state),
+    do: %{state | probe: Process.send_after(self(), {:probe, server.id}, @answer_ms)}
+
+  defp probe_later(state), do: state
+
+  defp command(nil, _frame), do: :ok
+
+  defp command(writer, frame) do
+    send(writer, {:frame, frame})
+    :ok
+  end
+
+  # A process of its own, since a fork server that is stopped does not read, and writing to its
+  # full pipe would suspend the one that has to notice.
+  defp write(port) do
+    receive do
+      {:frame, frame} -> if write(port, frame), do: write(port)
+    end
+  end
 
   # A port that is closed says so in a message.
-  defp command(port, frame) do
+  defp write(port, frame) do
     Port.command(port, frame)
   rescue
     ArgumentError -> false
@@ -355,12 +392,24 @@ defmodule MuonTrap.ForkServer do
 
     for {from, timer} <- state.checks do
       _left = Process.cancel_timer(timer)
-      GenServer.reply(from, {:error, replaced()})
+      reply_check(from, {:error, replaced()})
     end
 
     _left = if state.timer, do: Process.cancel_timer(state.timer)
+    _left = if state.probe, do: Process.cancel_timer(state.probe)
+    if state.writer, do: Process.exit(state.writer, :kill)
     if state.port, do: close_port(state.port)
-    %{state | port: nil, server: nil, token: nil, timer: nil, checks: []}
+
+    %{
+      state
+      | port: nil,
+        writer: nil,
+        server: nil,
+        token: nil,
+        timer: nil,
+        probe: nil,
+        checks: []
+    }
   end
 
   defp close_port(port) do

@@ -158,6 +158,27 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert marked(context.marker) == []
     end
 
+    test "the fork server is stopped: whoever waits for the end of a session is not kept" do
+      {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
+      server = ForkServer.os_pid()
+      kill(server, "STOP")
+      assert MuonTrap.cmd("sleep", ["1000"], timeout: 100) == {"", :timeout}
+      kill(ForkServer.os_pid(), "STOP")
+      assert GenServer.stop(daemon, :normal, 30_000) == :ok
+      assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
+    end
+
+    test "the fork server is stopped while it is sent more than its pipe holds" do
+      MuonTrap.cmd("true", [])
+      name = "MUONTRAP_" <> marker()
+      on_exit(fn -> Enum.each(1..5, &System.delete_env("#{name}_#{&1}")) end)
+      kill(ForkServer.os_pid(), "STOP")
+      for n <- 1..5, do: System.put_env("#{name}_#{n}", String.duplicate("x", 100_000))
+      command = Task.async(fn -> catch_error(MuonTrap.cmd("true", [])) end)
+      assert %Error{step: :helper} = Task.await(command, 30_000)
+      assert MuonTrap.cmd("echo", ["hi"], timeout: 30_000) == {"hi\n", 0}
+    end
+
     test "the process that looks after the fork server is killed", context do
       {task, session} = family_task(context)
       server = ForkServer.os_pid()

@@ -110,8 +110,18 @@ defmodule MuonTrap.Session.Socket do
 
   defp send_first(socket, token, frame) do
     with :ok <- :gen_tcp.send(socket, Start.hello(token)),
-         do: :gen_tcp.send(socket, frame)
+         :ok <- :gen_tcp.send(socket, frame) do
+      :ok
+    else
+      {:error, _reason} = error ->
+        discard_unsent(socket)
+        :ok = :gen_tcp.close(socket)
+        error
+    end
   end
+
+  # Closing waits for what is not sent yet, and nobody may be there to read it.
+  defp discard_unsent(socket), do: :inet.setopts(socket, linger: {true, 0})
 
   @doc "Sends a frame. A session that is gone says so when it is read from."
   @spec send(t(), iodata()) :: :ok
@@ -229,6 +239,7 @@ defmodule MuonTrap.Session.Socket do
   @doc "Waits for the end of a session that has not said that it is over. Returns advice, and how its process ended."
   @spec clean_up(t(), Session.t()) :: {String.t() | nil, 0..255 | nil}
   def clean_up(stream, session) do
+    _closed = discard_unsent(stream.socket)
     close_quietly(stream)
 
     ended = await_end(%{stream | session_pid: session.os_pid})
