@@ -17,7 +17,15 @@ defmodule MuonTrap.Application do
     # This process lives as long as the application.
     MuonTrap.Predecessors.create_table()
     children = [MuonTrap.ForkServer]
-    Supervisor.start_link(children, strategy: :one_for_one, name: MuonTrap.Supervisor)
+
+    # In a release, the end of this supervisor is the end of the node: whoever kills a process of MuonTrap again and
+    # again must not get that far.
+    Supervisor.start_link(children,
+      strategy: :one_for_one,
+      max_restarts: 100,
+      max_seconds: 1,
+      name: MuonTrap.Supervisor
+    )
   end
 
   @doc """
