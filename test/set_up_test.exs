@@ -46,7 +46,7 @@ defmodule MuonTrap.SetUpTest do
     test "with a helper that does not answer", %{tmp_dir: directory} do
       marker = marker()
       pid = Path.join(directory, "pid")
-      script = "#!/bin/sh\n: #{marker}\necho $$ >#{pid}\nwhile :; do sleep 1000; done\n"
+      script = "#!/bin/sh\n: #{marker}\necho $$ >'#{pid}'\nwhile :; do sleep 1000; done\n"
       MuonTrap.Test.ForkServer.without(script(directory, "muontrap", script))
 
       assert MuonTrap.cmd("true", [], timeout: 100, delay_to_sigkill: 0) == {"", :timeout}
@@ -59,7 +59,9 @@ defmodule MuonTrap.SetUpTest do
     end
 
     test "may be over at once" do
-      assert {_, :timeout} = MuonTrap.cmd("sleep", ["1000"], timeout: 1)
+      for timeout <- 1..4, _ <- 1..30 do
+        assert {_, :timeout} = MuonTrap.cmd("sleep", ["1000"], timeout: timeout)
+      end
     end
   end
 

@@ -31,10 +31,10 @@ defmodule MuonTrap.Runner do
       {:ok, session} ->
         lines = options.lines && LineBuffer.new(:infinity)
 
-        collect(
-          %__MODULE__{session: session, fun: fun, lines: lines, deadline: deadline},
-          initial
-        )
+        # When the deadline passed before the start was known, the program was told to stop already.
+        %__MODULE__{session: session, fun: fun, lines: lines, deadline: deadline}
+        |> check_deadline()
+        |> collect(initial)
 
       {:error, error} ->
         fail(fun, initial, error)

@@ -99,7 +99,7 @@ fn an_editor_that_fills_the_screen() {
     let file = directory.path().join("file");
     let mut terminal = shell();
     let before = state(&terminal);
-    let line = format!("$HELPER -- vi -u NONE -N {}\n", file.display());
+    let line = format!("\"$HELPER\" -- vi -u NONE -N {}\n", file.display());
     terminal.press(line.as_bytes());
     eventually("the editor has the terminal", || {
         !state(&terminal).2.contains(LocalFlags::ICANON) && state(&terminal).3 != before.3
@@ -120,7 +120,7 @@ fn an_editor_that_fills_the_screen() {
 #[ignore = "needs less"]
 fn a_pager_in_a_pipeline() {
     let mut terminal = shell();
-    terminal.press(b"$HELPER -- seq 100000 104000 | less -X\n");
+    terminal.press(b"\"$HELPER\" -- seq 100000 104000 | less -X\n");
     terminal.read_until("100005");
     terminal.press(b"G");
     terminal.read_until("104000");
@@ -132,7 +132,7 @@ fn a_pager_in_a_pipeline() {
 #[ignore = "needs less"]
 fn a_pager_behind_a_pipe() {
     let mut terminal = shell();
-    terminal.press(b"seq 100000 104000 | { cat; sleep 1000; } | $HELPER -- less -X\n");
+    terminal.press(b"seq 100000 104000 | { cat; sleep 1000; } | \"$HELPER\" -- less -X\n");
     terminal.read_until("100005");
     let pager = state(&terminal).3;
     terminal.press(b"q");
@@ -175,8 +175,9 @@ fn the_terminal_is_given_back_as_it_was() {
 fn a_job_that_is_stopped_and_continued() {
     let mut terminal = shell();
     let before = state(&terminal).3;
-    terminal
-        .press(b"$HELPER -- sh -c 'stty -echo; echo rea\"\"dy; read x; echo \"got:$x\"; exit 7'\n");
+    terminal.press(
+        b"\"$HELPER\" -- sh -c 'stty -echo; echo rea\"\"dy; read x; echo \"got:$x\"; exit 7'\n",
+    );
     terminal.read_until("ready");
     terminal.press(b"\x1a");
     terminal.read_until("Stopped");
@@ -201,7 +202,7 @@ fn a_job_in_the_background() {
     let mut terminal = shell();
     // Says at once what becomes of jobs.
     terminal.press(b"set -b\n");
-    terminal.press(b"$HELPER -- sh -c 'read x; echo \"got:$x\"' &\n");
+    terminal.press(b"\"$HELPER\" -- sh -c 'read x; echo \"got:$x\"' &\n");
     // It wants to read.
     terminal.read_until("Stopped");
     terminal.press(b"fg\n");
@@ -216,7 +217,7 @@ fn a_job_in_the_background() {
 fn a_job_that_goes_on_in_the_background() {
     let mut terminal = shell();
     let before = state(&terminal).3;
-    terminal.press(b"$HELPER -- sh -c 'echo rea\"\"dy; while :; do :; done'\n");
+    terminal.press(b"\"$HELPER\" -- sh -c 'echo rea\"\"dy; while :; do :; done'\n");
     terminal.read_until("ready");
     terminal.press(b"\x1a");
     terminal.read_until("Stopped");
