@@ -97,7 +97,8 @@ impl Terminal {
             status.is_some()
         });
         assert_eq!(status.unwrap().code(), Some(expected));
-        assert!(self.mark.alive().is_empty());
+        // A shell may end before the last of its jobs that were interrupted.
+        eventually("nothing is left", || self.mark.alive().is_empty());
     }
 }
 
