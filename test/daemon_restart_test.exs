@@ -19,10 +19,13 @@ defmodule MuonTrap.DaemonRestartTest do
 
   describe "a daemon that is killed" do
     # Each copy writes when it begins and when it ends; the trap takes its time.
-    defp slow(file) do
-      "trap 'sleep 0.2; echo end >>\"#{file}\"; exit' TERM; echo begin >>\"#{file}\"; " <>
+    defp slow(file, pause \\ "sleep 0.2") do
+      "trap '#{pause}; echo end >>\"#{file}\"; exit' TERM; echo begin >>\"#{file}\"; " <>
         "while :; do sleep 0.01; done"
     end
+
+    # Ends when there is a file.
+    defp held(file), do: slow(file, "until [ -e \"#{file}.go\" ]; do sleep 0.01; done")
 
     defp content(file) do
       case File.read(file) do
@@ -52,14 +55,15 @@ defmodule MuonTrap.DaemonRestartTest do
     @tag :tmp_dir
     test "does not hold up others", %{tmp_dir: directory} do
       Process.flag(:trap_exit, true)
-      [one, other] = for name <- ["one", "other"], do: slow(Path.join(directory, name))
-      killed = start!(one)
-      wait_until(fn -> content(Path.join(directory, "one")) == ["begin"] end)
+      one = Path.join(directory, "one")
+      killed = start!(held(one))
+      wait_until(fn -> content(one) == ["begin"] end)
       Process.exit(killed, :kill)
-      daemon = start!(other)
-      assert content(Path.join(directory, "one")) == ["begin"]
+      daemon = start!(slow(Path.join(directory, "other")))
+      assert content(one) == ["begin"]
       GenServer.stop(daemon)
-      wait_until(fn -> content(Path.join(directory, "one")) == ["begin", "end"] end)
+      File.touch!(one <> ".go")
+      wait_until(fn -> content(one) == ["begin", "end"] end)
     end
 
     test "leaves nothing to wait for behind, once its program is gone" do
