@@ -114,7 +114,7 @@ defmodule MuonTrap.Session.Socket do
       :ok
     else
       {:error, _reason} = error ->
-        discard_unsent(socket)
+        _closed = discard_unsent(socket)
         :ok = :gen_tcp.close(socket)
         error
     end
