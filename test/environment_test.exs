@@ -34,7 +34,11 @@ defmodule MuonTrap.EnvironmentTest do
     run = &SecondBeam.call(second, ForkServer, :changed_for, ["V", &1, &2, script])
 
     for value <- ["one", "two", nil, "three", "two", "é"], place <- ["/", directory] do
-      assert run.(value, place) == {"#{value || "unset"} #{place}", 0}
+      # System.put_env/2 sets variables in the encoding of the locale.
+      native =
+        :unicode.characters_to_binary(value || "unset", :utf8, :file.native_name_encoding())
+
+      assert run.(value, place) == {native <> " " <> place, 0}
     end
   end
 
