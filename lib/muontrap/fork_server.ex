@@ -22,7 +22,7 @@ defmodule MuonTrap.ForkServer do
   @answer_ms 2_000
   # Executing it takes milliseconds, also on a small board under load.
   @ready_ms 10_000
-  # Calls to this process wait for the fork server, which has its own limits.
+  # Before this process is called again, when its supervisor is restarting it.
   @restart_pause_ms 5
 
   @current {__MODULE__, :current}
