@@ -7,8 +7,8 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use muontrap::cli;
 use muontrap::process::proc_table::parse_stat;
-use muontrap::protocol::{self, Decoder, OutputStream};
-use muontrap::window::Window;
+use muontrap::wire::frame::{self, Decoder, OutputStream};
+use muontrap::stream::window::Window;
 use std::ffi::OsString;
 use std::hint::black_box;
 
@@ -41,7 +41,7 @@ fn output(c: &mut Criterion) {
         b.iter(|| {
             let bytes = window.grant(black_box(65_536));
             window.sent(bytes);
-            black_box(protocol::data_header(OutputStream::Stdout, bytes));
+            black_box(frame::data_header(OutputStream::Stdout, bytes));
             window.acked(bytes).expect("they are in flight");
         });
     });

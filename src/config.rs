@@ -5,11 +5,11 @@
 //! Turns the words of the command line into settings, and refuses what makes no sense.
 
 use crate::cgroup;
+use crate::cli::flags::Flags;
 use crate::error::{Failure, Step};
-use crate::flags::Flags;
-use crate::identity::Request;
-use crate::transport::Transport;
+use crate::process::credentials::Request;
 use crate::wire::notice::Notices;
+use crate::wire::transport::Transport;
 use nix::sys::signal::Signal;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

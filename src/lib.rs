@@ -22,40 +22,20 @@
     )
 )]
 
-pub mod accounts;
-pub mod ahead;
 pub mod cgroup;
 pub mod cli;
-pub mod commands;
 pub mod config;
-pub mod containment;
-pub mod control;
 pub mod diagnostics;
 pub mod doctor;
-pub mod emergency;
-pub mod entry;
 pub mod environment;
 pub mod error;
-pub mod flags;
-pub mod forced_end;
 pub mod forkserver;
-pub mod identity;
-pub mod input;
-pub mod outbox;
 pub mod process;
-pub mod program;
-pub mod protocol;
 pub mod reactor;
-pub mod reap;
-pub mod relay;
+pub mod run;
 pub mod session;
-pub mod setup;
-pub mod signals;
-pub mod spawn;
-pub mod stdio;
+pub mod stream;
 pub mod sys;
-pub mod terminal;
-pub mod transport;
+pub mod user;
 pub mod wait;
-pub mod window;
 pub mod wire;

@@ -8,12 +8,17 @@
 // program: it prepares for stack overflows and looks for the bounds of the stack.
 #![no_main]
 
-use muontrap::commands::cgroup::Cgroup;
-use muontrap::entry::Mode;
+use muontrap::cli;
+use muontrap::cli::cgroup::Cgroup;
+use muontrap::doctor;
+use muontrap::forkserver;
+use muontrap::run;
+use muontrap::run::Mode;
+use muontrap::session::emergency;
 use muontrap::session::opening::Invitation;
+use muontrap::sys;
 use muontrap::sys::Title;
-use muontrap::transport::Transport;
-use muontrap::{cli, doctor, emergency, entry, forkserver, sys};
+use muontrap::wire::transport::Transport;
 use std::ffi::{OsString, c_char, c_int};
 use std::io::Write as _;
 
@@ -36,7 +41,7 @@ extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
 fn run(words: Vec<OsString>, title: Title) -> u8 {
     match Mode::find(&words) {
         Some(Mode::Framed(transport)) => {
-            return entry::session(transport, Invitation::default(), None);
+            return run::session(transport, Invitation::default(), None);
         }
         Some(Mode::ForkServer) => return forkserver::main(title),
         None => {}
@@ -48,8 +53,8 @@ fn run(words: Vec<OsString>, title: Title) -> u8 {
         doctor::main(words.into_iter().skip(2))
     } else {
         match cli::parse(words) {
-            Ok(flags) => return entry::main(&flags, Transport::choose(&flags)),
-            Err(error) => entry::usage_error(&error),
+            Ok(flags) => return run::main(&flags, Transport::choose(&flags)),
+            Err(error) => run::usage_error(&error),
         }
     };
     // The standard library would do it after a `main` of its own. Whoever printed checked for errors.

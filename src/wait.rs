@@ -4,9 +4,9 @@
 
 //! Waiting before there is an event loop. It ends early when the program is to be stopped.
 
-use crate::control::Control;
-use crate::outbox::Outbox;
-use crate::signals::Signals;
+use crate::session::signals::Signals;
+use crate::wire::control::Control;
+use crate::wire::outbox::Outbox;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::{Cell, RefCell};

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use nix::unistd::{Uid, geteuid};
 
-use crate::accounts::Accounts;
 use crate::sys;
+use crate::user::Accounts;
 
 /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`, the same in every kernel.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";

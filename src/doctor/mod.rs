@@ -26,8 +26,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::cgroup::{Host, Outlook};
 use crate::diagnostics;
-use crate::entry;
 use crate::error::{EXIT_SETUP, Failure};
+use crate::run;
 use checks::{Check, Status};
 use facts::Facts;
 use groups::{Controller, Verdict, View};
@@ -122,7 +122,7 @@ struct Report {
 pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     let matches = match command().try_get_matches_from(words) {
         Ok(matches) => matches,
-        Err(error) => return entry::usage_error(&error),
+        Err(error) => return run::usage_error(&error),
     };
     match Wish::new(&matches) {
         Ok(wish) => run(&wish),

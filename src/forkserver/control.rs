@@ -6,10 +6,10 @@
 
 use super::counts::Counts;
 use crate::error::{Failure, Step};
-use crate::protocol::{PROTOCOL, Violation, frame, push_bytes, push_text, unsigned};
 use crate::session::opening::{check_version, violated};
 use crate::wire::environment::{self, Given};
 use crate::wire::fields::{Row, malformed, one, read};
+use crate::wire::frame::{PROTOCOL, Violation, frame, push_bytes, push_text, unsigned};
 
 const CONFIG: u8 = 0x41;
 const ENVIRONMENT: u8 = 0x42;

@@ -15,11 +15,11 @@ mod sessions;
 
 use crate::cgroup::{self, Host, Request};
 use crate::diagnostics;
-use crate::entry;
 use crate::error::EXIT_SETUP;
+use crate::run;
 use crate::session::opening::Invitation;
 use crate::sys::{self, SignalMask, Title};
-use crate::transport::Transport;
+use crate::wire::transport::Transport;
 use nix::unistd::{Pid, setpgid};
 use server::Server;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
@@ -95,7 +95,7 @@ fn session(stream: UnixStream, invitation: Invitation, title: Title) -> u8 {
         input: stream.into_raw_fd(),
         output: output.into_raw_fd(),
     };
-    entry::session(transport, invitation, Some(title))
+    run::session(transport, invitation, Some(title))
 }
 
 fn clean(group: &Request, time: Duration) -> u8 {

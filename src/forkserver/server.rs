@@ -9,15 +9,15 @@ use super::counts::Counts;
 use super::listener::{Connection, Listener, Peer};
 use super::sessions::{Death, Sessions};
 use super::{CONTROL, Role};
-use crate::control::{Control, Received};
 use crate::error::Failure;
-use crate::outbox::Outbox;
-use crate::protocol::{self, Decoder, MAX_START};
 use crate::session::opening::{Invitation, violated};
-use crate::stdio;
+use crate::session::stdio;
 use crate::sys::{self, SignalMask};
+use crate::wire::control::{Control, Received};
 use crate::wire::environment::Given;
+use crate::wire::frame::{self, Decoder, MAX_START};
 use crate::wire::notice::{self, Notices};
+use crate::wire::outbox::Outbox;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -100,7 +100,7 @@ impl Server {
                 }))
             }
             Err(failure) => {
-                outbox.send(&protocol::failed(&failure));
+                outbox.send(&frame::failed(&failure));
                 while control.wait(&mut outbox, None) && control.receive().is_ok() {}
                 Ok(None)
             }
@@ -156,7 +156,7 @@ impl Server {
     }
 
     fn fail(&mut self, failure: &Failure) {
-        self.outbox.send(&protocol::failed(failure));
+        self.outbox.send(&frame::failed(failure));
         self.client_left();
     }
 
@@ -411,5 +411,5 @@ fn refuse(connection: &Connection, error: &io::Error) {
     let failure = failed("make a session", error);
     let mut stream = &connection.stream;
     let _ = stream.set_nonblocking(true);
-    let _ = stream.write_all(&protocol::failed(&failure));
+    let _ = stream.write_all(&frame::failed(&failure));
 }

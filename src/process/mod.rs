@@ -2,10 +2,16 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Processes: reading `/proc`, finding the descendants of this process, killing them.
+//! Processes: reading `/proc`, starting the program, finding
+//! its descendants, killing and reaping them.
 
 pub mod children;
+pub mod containment;
+pub mod credentials;
+pub mod find;
 pub mod pace;
 pub mod permission;
 pub mod proc_table;
+pub mod reap;
+pub mod spawn;
 pub mod sweep;

@@ -12,7 +12,7 @@
 
 use super::children::{Children, Look, OfOthers};
 use super::proc_table::{Entry, Process};
-use crate::reap;
+use crate::process::reap;
 use crate::sys;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;

@@ -5,14 +5,14 @@
 //! From the program's death to EXITED: the sweep, the last output, the report.
 
 use super::{Session, State};
-use crate::containment::Containment;
 use crate::diagnostics;
-use crate::emergency;
-use crate::forced_end;
 use crate::process::children::Children;
-use crate::protocol::{self, OutputStream, Report};
-use crate::reap::Death;
-use crate::transport::Transport;
+use crate::process::containment::Containment;
+use crate::process::reap::Death;
+use crate::session::abort;
+use crate::session::emergency;
+use crate::wire::frame::{self, OutputStream, Report};
+use crate::wire::transport::Transport;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ impl Session<'_> {
         self.end_job();
         self.state = State::Done;
         match self.config.transport {
-            Transport::Framed { .. } => self.outbox.send(&protocol::failed(&failure)),
+            Transport::Framed { .. } => self.outbox.send(&frame::failed(&failure)),
             Transport::Plain | Transport::Terminal | Transport::Raw => diagnostics::say(&failure),
         }
     }
@@ -76,7 +76,7 @@ impl Session<'_> {
         let mut terminal = self.terminal.take();
         // The loop may have failed for want of descriptors.
         drop((self.relay, self.input, self.reactor));
-        forced_end::finish(&mut self.containment, self.state == State::Sweeping);
+        abort::finish(&mut self.containment, self.state == State::Sweeping);
         if let Some(terminal) = &mut terminal {
             terminal.take_back();
         }
@@ -100,7 +100,7 @@ impl Session<'_> {
         emergency::rehearse("done");
         if let Some((death, wall)) = &self.death {
             let report = self.report(death, *wall);
-            self.outbox.send(&protocol::exited(&report));
+            self.outbox.send(&frame::exited(&report));
         }
     }
 

@@ -5,14 +5,14 @@
 //! What the owner says, and that it went away.
 
 use super::{Session, opening};
-use crate::control::Received;
 use crate::diagnostics;
-use crate::emergency;
-use crate::input::Input;
-use crate::protocol::{Command, INPUT_WINDOW, Violation};
 use crate::reactor::Source;
+use crate::session::emergency;
+use crate::stream::stdin::Input;
 use crate::sys;
-use crate::transport::Transport;
+use crate::wire::control::Received;
+use crate::wire::frame::{Command, INPUT_WINDOW, Violation};
+use crate::wire::transport::Transport;
 use std::io;
 use std::time::Instant;
 

@@ -4,18 +4,18 @@
 
 //! What an owner says before there is a program: HELLO, CGROUP frames, START.
 
-use crate::commands::cgroup::perform;
+use crate::cli::cgroup::perform;
 use crate::config::Config;
-use crate::control::{Control, Received};
 use crate::error::{Failure, Step};
-use crate::outbox::Outbox;
-use crate::protocol::{self, Command, Decoder, MAX_FRAME, MAX_START, PROTOCOL, Violation};
-use crate::signals::Signals;
-use crate::transport::Transport;
+use crate::session::signals::Signals;
 use crate::wire::cgroup::{Action, Asked};
+use crate::wire::control::{Control, Received};
 use crate::wire::environment::Given;
+use crate::wire::frame::{self, Command, Decoder, MAX_FRAME, MAX_START, PROTOCOL, Violation};
 use crate::wire::notice::Notices;
+use crate::wire::outbox::Outbox;
 use crate::wire::start::{self, Start};
+use crate::wire::transport::Transport;
 
 /// What the session knows of its owner beforehand.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ pub fn open(
                             control.decoder.limit(MAX_FRAME);
                             return Ok(Some(config));
                         }
-                        Start::EnvironmentWanted => outbox.send(&protocol::environment_wanted()),
+                        Start::EnvironmentWanted => outbox.send(&frame::environment_wanted()),
                     }
                 }
                 Command::Cgroup {
@@ -84,7 +84,7 @@ pub fn open(
 /// group.
 pub fn reply(action: Action, request: u32, fields: &[u8], own: Option<&str>) -> Vec<u8> {
     let result = Asked::decode(action, fields, own).and_then(|asked| perform(&asked));
-    protocol::reply(request, &result)
+    frame::reply(request, &result)
 }
 
 /// Refuses an owner of another version.

@@ -2,10 +2,14 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Payloads made of fields: START and the CGROUP frames of `docs/protocol.md`.
+//! The framed protocol of `docs/protocol.md`: bytes in both directions.
 
 pub mod cgroup;
+pub mod control;
 pub mod environment;
 pub mod fields;
+pub mod frame;
 pub mod notice;
+pub mod outbox;
 pub mod start;
+pub mod transport;

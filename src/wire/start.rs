@@ -10,8 +10,8 @@ use super::fields::{Field, Row, malformed, many, one, read};
 use super::notice::Notices;
 use crate::config::{self, Config, Lookup, Output, Stdin, Streams};
 use crate::error::Failure;
-use crate::identity;
-use crate::transport::Transport;
+use crate::process::credentials;
+use crate::wire::transport::Transport;
 use nix::sys::signal::Signal;
 use std::ffi::{CString, OsString};
 use std::time::Duration;
@@ -64,7 +64,7 @@ struct Fields {
     delay_to_sigkill: Duration,
     stop_signal: i32,
     leave_orphans: bool,
-    identity: identity::Request,
+    identity: credentials::Request,
     group: Group,
 }
 
@@ -126,7 +126,7 @@ impl Default for Fields {
             delay_to_sigkill: config::DEFAULT_DELAY,
             stop_signal: Signal::SIGTERM as i32,
             leave_orphans: false,
-            identity: identity::Request::default(),
+            identity: credentials::Request::default(),
             group: Group::default(),
         }
     }

@@ -5,12 +5,12 @@
 //! The owner's side of a session: where commands come from and when it went away.
 
 use crate::error::{Failure, Step};
-use crate::outbox::Outbox;
-use crate::protocol::{Decoder, MAX_FRAME};
 use crate::reactor;
-use crate::signals::Signals;
+use crate::session::signals::Signals;
 use crate::sys;
-use crate::transport::Transport;
+use crate::wire::frame::{Decoder, MAX_FRAME};
+use crate::wire::outbox::Outbox;
+use crate::wire::transport::Transport;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};

@@ -10,29 +10,34 @@
 //!    └──────(it died)─────────────────┴─► Sweeping ─► Draining ─► Done
 //! ```
 
+pub mod abort;
+pub mod emergency;
 mod ending;
 mod incoming;
 mod job_control;
 pub mod opening;
+pub mod setup;
+pub mod signals;
+pub mod stdio;
+pub mod terminal;
 
 use crate::config::Config;
-use crate::containment::Containment;
-use crate::control::Control;
 use crate::diagnostics;
-use crate::emergency;
 use crate::error::EXIT_SETUP;
-use crate::input::Input;
-use crate::outbox::Outbox;
+use crate::process::containment::Containment;
+use crate::process::reap::{self, Death};
 use crate::process::sweep::Progress;
-use crate::protocol::{self, Ending, Started};
 use crate::reactor::{Reactor, Source};
-use crate::reap::{self, Death};
-use crate::relay::{Relay, Thoroughness};
-use crate::setup::Running;
-use crate::signals::Signals;
+use crate::session::setup::Running;
+use crate::session::signals::Signals;
+use crate::session::terminal::Terminal;
+use crate::stream::output::{Relay, Thoroughness};
+use crate::stream::stdin::Input;
 use crate::sys;
-use crate::terminal::Terminal;
-use crate::transport::Transport;
+use crate::wire::control::Control;
+use crate::wire::frame::{self, Ending, Started};
+use crate::wire::outbox::Outbox;
+use crate::wire::transport::Transport;
 use ending::complain;
 use std::io;
 use std::time::{Duration, Instant};
@@ -148,8 +153,7 @@ impl<'a> Session<'a> {
             directories: &directories,
         };
         let is_protocol_1 = self.config.is_protocol_1;
-        self.outbox
-            .send(&protocol::started(&started, is_protocol_1));
+        self.outbox.send(&frame::started(&started, is_protocol_1));
         // Events that arrived before the handlers and epoll were registered produce no edge, so poll once.
         self.reactor.ready.set(Source::ControlIn);
         self.collect_dead()?;
@@ -294,7 +298,7 @@ impl<'a> Session<'a> {
         if bytes > 0 && !matches!(self.state, State::Done | State::Dismissed) {
             // The input window is smaller.
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            self.outbox.send(&protocol::input_ack(bytes));
+            self.outbox.send(&frame::input_ack(bytes));
         }
     }
 

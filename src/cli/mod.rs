@@ -4,7 +4,10 @@
 
 //! The flags. What their values mean is `config.rs`'s business.
 
-use crate::flags::Flags;
+pub mod cgroup;
+pub mod flags;
+
+use crate::cli::flags::Flags;
 use clap::{Arg, ArgAction, Command, builder::OsStringValueParser};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

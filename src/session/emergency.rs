@@ -8,9 +8,11 @@
 //! relied on or even borrowed then, so what the hook needs is kept here.
 
 use crate::cgroup::Place;
-use crate::containment::Containment;
+use crate::diagnostics;
+use crate::process::containment::Containment;
 use crate::process::sweep::{Strangers, Sweep};
-use crate::{diagnostics, forced_end, sys};
+use crate::session::abort;
+use crate::sys;
 use std::panic::PanicHookInfo;
 use std::sync::Mutex;
 
@@ -108,7 +110,7 @@ fn kill(record: Record) {
     sweep.expect_group(record.group);
     let mut containment = Containment::new(record.cgroup.map(Place::open), sweep);
     containment.begin_sweep();
-    forced_end::finish(&mut containment, true);
+    abort::finish(&mut containment, true);
 }
 
 /// Panics where `MUONTRAP_PANIC_IN` says so.

@@ -4,9 +4,9 @@
 
 //! Who the program runs as: names and ids looked up, root's groups never kept by accident.
 
-use crate::accounts::{Accounts, User};
 use crate::config::number;
 use crate::error::{Failure, Step};
+use crate::user::{Accounts, User};
 use crate::wait::Wait;
 use nix::unistd::{self, Gid, Uid};
 use std::collections::BTreeSet;

@@ -4,7 +4,7 @@
 
 //! Frames, or raw output, on the way to the owner.
 
-use crate::protocol::{self, OutputStream};
+use crate::wire::frame::{self, OutputStream};
 use nix::errno::Errno;
 use nix::sys::uio::writev;
 use std::io::IoSlice;
@@ -96,7 +96,7 @@ impl Outbox {
         if self.frames {
             // Never more than fits into a frame: `Window::grant`.
             let length = u32::try_from(output.len()).unwrap_or(u32::MAX);
-            self.send_parts(&protocol::data_header(kind, length), output);
+            self.send_parts(&frame::data_header(kind, length), output);
         } else {
             self.send_parts(&[], output);
         }

@@ -8,8 +8,8 @@ mod in_child;
 
 use crate::cgroup::Cgroup;
 use crate::error::{Failure, Step};
-use crate::identity::Identity;
-use crate::program;
+use crate::process::credentials::Identity;
+use crate::process::find;
 use crate::sys::{self, CpuLimit, SignalMask};
 use crate::wait::Wait;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -263,7 +263,7 @@ fn explain(plan: &Plan<'_>, mishap: Mishap) -> Failure {
 fn not_executed(plan: &Plan<'_>, errno: i32) -> Failure {
     let path = Path::new(OsStr::from_bytes(plan.path.to_bytes()));
     if plan.cgroup.is_none() || !lacks_memory(plan, errno) {
-        return program::cannot_execute(path, errno);
+        return find::cannot_execute(path, errno);
     }
     let program = path.display();
     let message = format!("there is too little memory in the cgroup to execute {program}");

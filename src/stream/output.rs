@@ -4,12 +4,12 @@
 
 //! The output valve: from the program's pipes to the owner, as far as the window allows.
 
-use crate::ahead::Ahead;
-use crate::outbox::Outbox;
-use crate::protocol::OutputStream;
 use crate::reactor::{Ready, Source};
+use crate::stream::read_ahead::Ahead;
+use crate::stream::window::{Overrun, Window};
 use crate::sys;
-use crate::window::{Overrun, Window};
+use crate::wire::frame::OutputStream;
+use crate::wire::outbox::Outbox;
 use nix::errno::Errno;
 use std::io;
 use std::os::fd::OwnedFd;

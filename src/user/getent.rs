@@ -4,8 +4,8 @@
 
 //! Asking getent(1), a program of the C library, about what is not in the files.
 
-use crate::identity::Identity;
-use crate::spawn::{self, Plan, Stdio};
+use crate::process::credentials::Identity;
+use crate::process::spawn::{self, Plan, Stdio};
 use crate::sys;
 use crate::wait::{Undisturbed, Wait};
 use nix::errno::Errno;

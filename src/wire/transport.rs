@@ -4,9 +4,9 @@
 
 //! How muontrap and its owner talk: `docs/protocol.md`.
 
+use crate::cli::flags::Flags;
 use crate::config::{number, refused, text};
 use crate::error::Failure;
-use crate::flags::Flags;
 use nix::unistd::{getppid, isatty};
 use std::fs;
 use std::io;

@@ -4,8 +4,8 @@
 
 //! Collecting dead children without ever blocking.
 
-use crate::protocol::Ending;
 use crate::sys::{self, Waited};
+use crate::wire::frame::Ending;
 use std::io;
 
 /// The program's death, as told by wait4(2).

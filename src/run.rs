@@ -4,18 +4,21 @@
 
 //! What `main` does: from the command line to an exit status.
 
+use crate::cli::flags::Flags;
 use crate::config::Config;
-use crate::control::Control;
 use crate::diagnostics;
 use crate::error::{EXIT_SETUP, Failure, Step};
-use crate::flags::Flags;
-use crate::outbox::Outbox;
+use crate::session;
 use crate::session::opening::{self, Invitation};
-use crate::signals::Signals;
+use crate::session::setup;
+use crate::session::signals::Signals;
+use crate::session::stdio;
+use crate::session::terminal::Terminal;
 use crate::sys::{self, Title};
-use crate::terminal::Terminal;
-use crate::transport::Transport;
-use crate::{protocol, session, setup, stdio};
+use crate::wire::control::Control;
+use crate::wire::frame;
+use crate::wire::outbox::Outbox;
+use crate::wire::transport::Transport;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -173,7 +176,7 @@ fn report(transport: Transport, owner: &mut Owner, failure: &Failure) -> u8 {
     if !matches!(transport, Transport::Framed { .. }) {
         return print(failure);
     }
-    owner.outbox.send(&protocol::failed(failure));
+    owner.outbox.send(&frame::failed(failure));
     owner
         .control
         .wait_for_close(&mut owner.outbox, &owner.signals);

@@ -97,7 +97,7 @@ pub enum Violation {
     /// A payload of the wrong size or with a value out of range.
     BadPayload(u8),
     /// An ACK of more than what is in flight.
-    AckOverrun(crate::window::Overrun),
+    AckOverrun(crate::stream::window::Overrun),
     /// More unacknowledged INPUT than [`INPUT_WINDOW`].
     InputOverrun,
     /// INPUT after `INPUT_EOF`.

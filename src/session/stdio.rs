@@ -6,15 +6,15 @@
 
 use crate::config::{Output, Stdin};
 use crate::error::{Failure, Step};
-use crate::input::Input;
-use crate::outbox::Outbox;
-use crate::protocol::OutputStream;
+use crate::process::spawn::{self, Stdio};
 use crate::reactor::set_nonblocking;
-use crate::relay::Relay;
-use crate::setup::failed;
-use crate::spawn::{self, Stdio};
+use crate::session::setup::failed;
+use crate::stream::output::Relay;
+use crate::stream::stdin::Input;
 use crate::sys;
-use crate::transport::Transport;
+use crate::wire::frame::OutputStream;
+use crate::wire::outbox::Outbox;
+use crate::wire::transport::Transport;
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::fchown;
 use std::fs::File;

@@ -6,12 +6,14 @@
 //! of a program by somebody else than its helper.
 
 use crate::cgroup::{self, CleanReport, Host, View};
+use crate::cli::flags::Flags;
 use crate::cli::{list, option, switch};
 use crate::config::{cgroup_request, number, refused, text, utf8};
+use crate::diagnostics;
 use crate::error::{EXIT_SETUP, Failure, Step};
-use crate::flags::Flags;
+use crate::run;
 use crate::wire::cgroup::{Action, Asked, DEFAULT_TIMEOUT};
-use crate::{diagnostics, entry, protocol};
+use crate::wire::frame;
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, Command};
 use std::ffi::OsString;
@@ -71,14 +73,14 @@ impl Cgroup {
     pub fn main(self, words: impl IntoIterator<Item = OsString>) -> u8 {
         let flags = match self.command().try_get_matches_from(words) {
             Ok(matches) => Flags::of(&matches, NAMES),
-            Err(error) => return entry::usage_error(&error),
+            Err(error) => return run::usage_error(&error),
         };
         let result = self.run(&flags);
         let status = result.as_ref().map_or(EXIT_SETUP, |_| 0);
         let told = if flags.has("framed") {
             let frame = match &result {
-                Ok(answer) => protocol::answer(answer),
-                Err(failure) => protocol::failed(failure),
+                Ok(answer) => frame::answer(answer),
+                Err(failure) => frame::failed(failure),
             };
             io::stdout().write_all(&frame)
         } else {

@@ -1,0 +1,10 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The data path: the program's output to the owner, and the owner's input to the program.
+
+pub mod output;
+pub mod read_ahead;
+pub mod stdin;
+pub mod window;
