@@ -7,13 +7,15 @@
 use crate::cgroup;
 use crate::cli::flags::Flags;
 use crate::error::{Failure, Step};
-use crate::process::credentials::Request;
+use crate::number::number;
+use crate::process::find::Lookup;
+use crate::user;
 use crate::wire::notice::Notices;
 use crate::wire::transport::Transport;
 use nix::sys::signal::Signal;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::str::FromStr;
+use std::str::FromStr as _;
 use std::time::Duration;
 
 pub(crate) const DEFAULT_DELAY: Duration = Duration::from_millis(500);
@@ -55,15 +57,6 @@ pub struct Streams {
     pub stderr: Output,
 }
 
-/// How the program's file is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lookup {
-    /// As a shell does: a name with a slash is a path, any other is looked for in muontrap's `PATH`.
-    Shell,
-    /// As `System.cmd/3` does: all but absolute paths are looked for in this `PATH`.
-    Path(Option<OsString>),
-}
-
 /// Validated settings.
 #[derive(Debug)]
 pub struct Config {
@@ -80,7 +73,7 @@ pub struct Config {
     /// The program's working directory, when it is not the owner's.
     pub cd: Option<CString>,
     /// The user and groups asked for.
-    pub identity: Request,
+    pub identity: user::Request,
     /// The cgroup asked for.
     pub cgroup: Option<cgroup::Request>,
     /// Output that may be in flight, bytes.
@@ -112,7 +105,7 @@ impl Config {
         Ok(Self {
             argv: argv.collect::<Result<_, _>>()?,
             cd: cd(flags)?,
-            identity: Request {
+            identity: user::Request {
                 uid: text(flags, "uid")?,
                 gid: text(flags, "gid")?,
                 groups: text(flags, "groups")?,
@@ -173,16 +166,6 @@ fn streams(flags: &Flags, transport: Transport) -> Streams {
         stdout,
         stderr,
     }
-}
-
-/// A plain decimal number: digits only, no sign, no leading zero.
-pub fn number<T: FromStr>(text: &str) -> Option<T> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let leading_zero = text.len() > 1 && text.starts_with('0');
-    if !digits || leading_zero {
-        return None;
-    }
-    text.parse().ok()
 }
 
 pub(crate) fn refused(flag: &str, given: &str, wanted: &str) -> Failure {

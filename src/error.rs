@@ -99,6 +99,11 @@ impl Failure {
         }
     }
 
+    /// A system call failed that has no step of its own: "cannot `what`".
+    pub fn cannot(what: &str, error: &io::Error) -> Self {
+        Self::new(Step::Spawn, format!("cannot {what}")).caused_by(error)
+    }
+
     /// Sets the errno.
     #[must_use]
     pub fn errno(mut self, errno: i32) -> Self {

@@ -30,6 +30,7 @@ pub mod doctor;
 pub mod environment;
 pub mod error;
 pub mod forkserver;
+pub mod number;
 pub mod process;
 pub mod reactor;
 pub mod run;

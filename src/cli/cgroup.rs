@@ -8,9 +8,10 @@
 use crate::cgroup::{self, CleanReport, Host, View};
 use crate::cli::flags::Flags;
 use crate::cli::{list, option, switch};
-use crate::config::{cgroup_request, number, refused, text, utf8};
+use crate::config::{cgroup_request, refused, text, utf8};
 use crate::diagnostics;
 use crate::error::{EXIT_SETUP, Failure, Step};
+use crate::number::number;
 use crate::run;
 use crate::wire::cgroup::{Action, Asked, DEFAULT_TIMEOUT};
 use crate::wire::frame;

@@ -4,7 +4,6 @@
 
 //! The file to execute: finding it, and saying why it could not be executed.
 
-use crate::config::Lookup;
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Failure, Step};
 use nix::unistd::{AccessFlags, access};
 use std::ffi::{CString, OsStr, OsString};
@@ -12,6 +11,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+
+/// How the program's file is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// As a shell does: a name with a slash is a path, any other is looked for in muontrap's `PATH`.
+    Shell,
+    /// As `System.cmd/3` does: all but absolute paths are looked for in this `PATH`.
+    Path(Option<OsString>),
+}
 
 /// Finds the file to execute. Relative paths are relative to muontrap's own working directory, not the
 /// program's.

@@ -6,7 +6,6 @@
 //! its descendants, killing and reaping them.
 
 pub mod children;
-pub mod containment;
 pub mod credentials;
 pub mod find;
 pub mod pace;

@@ -5,8 +5,26 @@
 //! Collecting dead children without ever blocking.
 
 use crate::sys::{self, Waited};
-use crate::wire::frame::Ending;
 use std::io;
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this exit code.
+    Exited(u8),
+    /// By this signal.
+    Signaled(u8),
+}
+
+impl Ending {
+    /// The exit status a shell would report: 128 + n for signal n.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Exited(code) => code,
+            Self::Signaled(number) => 128u8.saturating_add(number),
+        }
+    }
+}
 
 /// The program's death, as told by wait4(2).
 #[derive(Clone, Copy, Debug)]

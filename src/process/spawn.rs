@@ -8,7 +8,7 @@ mod in_child;
 
 use crate::cgroup::Cgroup;
 use crate::error::{Failure, Step};
-use crate::process::credentials::Identity;
+use crate::process::credentials::Credentials;
 use crate::process::find;
 use crate::sys::{self, CpuLimit, SignalMask};
 use crate::wait::Wait;
@@ -55,7 +55,7 @@ pub struct Plan<'a> {
     /// The working directory, when it is not muontrap's own.
     pub cd: Option<&'a CStr>,
     /// User and groups.
-    pub identity: &'a Identity,
+    pub credentials: &'a Credentials,
     /// How to wait for it to be executed.
     pub wait: &'a dyn Wait,
     /// The limit on CPU time to set again, where muontrap lifted its own.
@@ -136,7 +136,7 @@ pub fn spawn(plan: &Plan<'_>) -> Result<i32, Failure> {
         argv: argv.as_ptr(),
         environment: environment.as_ref().map_or(std::ptr::null(), Vec::as_ptr),
         cd: plan.cd.map_or(std::ptr::null(), CStr::as_ptr),
-        identity: plan.identity,
+        credentials: plan.credentials,
         cpu_limit: plan
             .cpu_limit
             .as_ref()
@@ -231,20 +231,20 @@ fn explain(plan: &Plan<'_>, mishap: Mishap) -> Failure {
         }
         Stage::Gid => Failure::new(
             Step::Gid,
-            format!("cannot switch to group {}", id(plan.identity.gid)),
+            format!("cannot switch to group {}", id(plan.credentials.gid)),
         )
-        .path(id(plan.identity.gid))
+        .path(id(plan.credentials.gid))
         .advice(only_root),
         Stage::Uid => Failure::new(
             Step::Uid,
-            format!("cannot switch to user {}", id(plan.identity.uid)),
+            format!("cannot switch to user {}", id(plan.credentials.uid)),
         )
-        .path(id(plan.identity.uid))
+        .path(id(plan.credentials.uid))
         .advice(only_root),
         Stage::Cd => {
             let directory = OsStr::from_bytes(plan.cd.unwrap_or_default().to_bytes());
             let who = plan
-                .identity
+                .credentials
                 .uid
                 .map_or_else(String::new, |uid| format!(" as user {uid}"));
             Failure::new(
@@ -292,7 +292,7 @@ struct Child<'a> {
     /// `null` for muontrap's own.
     environment: *const *const libc::c_char,
     cd: *const libc::c_char,
-    identity: &'a Identity,
+    credentials: &'a Credentials,
     cpu_limit: *const libc::rlimit,
     cgroup_procs: &'a [BorrowedFd<'a>],
     stdio: [Option<RawFd>; 3],
@@ -309,7 +309,7 @@ impl Child<'_> {
     /// flag, trace a process that shares the memory of a privileged one. And not so when it enters a cgroup:
     /// that may be frozen, and this process must not wait for it whatever comes.
     fn shares_memory(&self) -> bool {
-        cfg!(target_os = "linux") && self.identity.uid.is_none() && self.cgroup_procs.is_empty()
+        cfg!(target_os = "linux") && self.credentials.uid.is_none() && self.cgroup_procs.is_empty()
     }
 }
 

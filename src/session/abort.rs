@@ -4,9 +4,9 @@
 
 //! The end of a session without an event loop: polls with a deadline.
 
-use crate::process::containment::Containment;
 use crate::process::reap;
 use crate::process::sweep::Progress;
+use crate::session::containment::Containment;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 

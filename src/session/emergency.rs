@@ -9,9 +9,9 @@
 
 use crate::cgroup::Place;
 use crate::diagnostics;
-use crate::process::containment::Containment;
 use crate::process::sweep::{Strangers, Sweep};
 use crate::session::abort;
+use crate::session::containment::Containment;
 use crate::sys;
 use std::panic::PanicHookInfo;
 use std::sync::Mutex;

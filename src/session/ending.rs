@@ -7,9 +7,9 @@
 use super::{Session, State};
 use crate::diagnostics;
 use crate::process::children::Children;
-use crate::process::containment::Containment;
 use crate::process::reap::Death;
 use crate::session::abort;
+use crate::session::containment::Containment;
 use crate::session::emergency;
 use crate::wire::frame::{self, OutputStream, Report};
 use crate::wire::transport::Transport;

@@ -6,9 +6,9 @@
 
 use super::{Session, State};
 use crate::diagnostics;
+use crate::process::reap::Ending;
 use crate::session::terminal::Stopped;
 use crate::sys;
-use crate::wire::frame::Ending;
 use std::io;
 
 /// The signals of keys that end a program.

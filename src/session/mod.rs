@@ -11,9 +11,11 @@
 //! ```
 
 pub mod abort;
+mod containment;
 pub mod emergency;
 mod ending;
 mod incoming;
+mod interruptible;
 mod job_control;
 pub mod opening;
 pub mod setup;
@@ -24,10 +26,10 @@ pub mod terminal;
 use crate::config::Config;
 use crate::diagnostics;
 use crate::error::EXIT_SETUP;
-use crate::process::containment::Containment;
-use crate::process::reap::{self, Death};
+use crate::process::reap::{self, Death, Ending};
 use crate::process::sweep::Progress;
 use crate::reactor::{Reactor, Source};
+use crate::session::containment::Containment;
 use crate::session::setup::Running;
 use crate::session::signals::Signals;
 use crate::session::terminal::Terminal;
@@ -35,7 +37,7 @@ use crate::stream::output::{Relay, Thoroughness};
 use crate::stream::stdin::Input;
 use crate::sys;
 use crate::wire::control::Control;
-use crate::wire::frame::{self, Ending, Started};
+use crate::wire::frame::{self, Started};
 use crate::wire::outbox::Outbox;
 use crate::wire::transport::Transport;
 use ending::complain;

@@ -8,7 +8,7 @@ use crate::cgroup::{Cgroup, Host};
 use crate::config::Config;
 use crate::environment;
 use crate::error::{Failure, Step};
-use crate::process::credentials::Identity;
+use crate::process::credentials::Credentials;
 use crate::process::find;
 use crate::process::permission::may_stop;
 use crate::process::proc_table::Entry;
@@ -16,6 +16,7 @@ use crate::process::spawn::{self, Plan};
 use crate::process::sweep::Sweep;
 use crate::reactor::{Reactor, Source};
 use crate::session::emergency;
+use crate::session::interruptible::InterruptibleWait;
 use crate::session::signals::Signals;
 use crate::session::stdio;
 use crate::session::terminal::Terminal;
@@ -23,7 +24,7 @@ use crate::stream::output::Relay;
 use crate::stream::stdin::Input;
 use crate::stream::window::Window;
 use crate::sys;
-use crate::wait::{Wait, WhileWanted};
+use crate::wait::Wait;
 use crate::wire::control::Control;
 use crate::wire::frame::OutputStream;
 use crate::wire::outbox::Outbox;
@@ -67,7 +68,7 @@ pub fn start(
 ) -> Result<Running, Failure> {
     sys::cloexec_from_3();
     let (commands, is_socket) = (control.fd(), control.is_socket());
-    let wait = WhileWanted::new(control, outbox, signals);
+    let wait = InterruptibleWait::new(control, outbox, signals);
     let from = (commands, is_socket);
     start_while(config, from, outbox, terminal, signals, &wait).map_err(|failure| {
         if wait.is_canceled() {
@@ -88,13 +89,13 @@ fn start_while(
     wait: &dyn Wait,
 ) -> Result<Running, Failure> {
     let mut sweep = Sweep::prepare()
-        .map_err(|error| failed("tell the program's processes from others", &error))?;
+        .map_err(|error| Failure::cannot("tell the program's processes from others", &error))?;
     emergency::prepare(sweep.strangers().clone());
     enter_directory(config)?;
     // Before becoming a subreaper: this may run getent, whose descendants are not the program's.
-    let identity = config.identity.resolve(wait)?;
-    identity.uid.map_or(Ok(()), may_stop)?;
-    sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
+    let credentials = config.identity.resolve(wait)?;
+    credentials.uid.map_or(Ok(()), may_stop)?;
+    sys::become_subreaper().map_err(|error| Failure::cannot("become a subreaper", &error))?;
     let path = find::find(&config.program, &config.lookup)?;
     let cgroup = create_cgroup(config, wait)?;
     emergency::rehearse("setup");
@@ -103,7 +104,7 @@ fn start_while(
         commands,
         is_socket,
         outbox,
-        identity: &identity,
+        credentials: &credentials,
         path: &path,
         cgroup: cgroup.as_ref(),
         terminal,
@@ -144,7 +145,7 @@ fn create_cgroup(config: &Config, wait: &dyn Wait) -> Result<Option<Cgroup>, Fai
         return Ok(None);
     };
     let told = config.notices.group(request);
-    told.map_err(|error| failed("reach the fork server", &error))?;
+    told.map_err(|error| Failure::cannot("reach the fork server", &error))?;
     let cgroup = Cgroup::create_while(&Host::detect()?, request, wait)?;
     emergency::note_cgroup(cgroup.place());
     Ok(Some(cgroup))
@@ -156,7 +157,7 @@ struct Attempt<'a> {
     commands: BorrowedFd<'static>,
     is_socket: bool,
     outbox: &'a Outbox,
-    identity: &'a Identity,
+    credentials: &'a Credentials,
     path: &'a CStr,
     cgroup: Option<&'a Cgroup>,
     terminal: Option<Terminal>,
@@ -168,7 +169,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     fn launch(&mut self) -> Result<(i32, Input, Reactor), Failure> {
         let config = self.config;
-        let user = self.identity.uid;
+        let user = self.credentials.uid;
         let streams = config.streams;
         let (stdin, input) = stdio::stdin(streams.stdin, user)?;
         let relay = &mut self.relay;
@@ -177,7 +178,7 @@ impl Attempt<'_> {
         // Last but for the program itself: once that runs, nothing here may fail.
         let reactor = self
             .reactor()
-            .map_err(|error| failed("watch descriptors", &error))?;
+            .map_err(|error| Failure::cannot("watch descriptors", &error))?;
         let decoded = config.is_protocol_1.then(environment::decoded).flatten();
         let environment = config.environment.as_deref().or(decoded.as_deref());
         let spawned = spawn::spawn(&Plan {
@@ -186,7 +187,7 @@ impl Attempt<'_> {
             argv: &config.argv,
             environment,
             cd: config.cd.as_deref(),
-            identity: self.identity,
+            credentials: self.credentials,
             wait: self.wait,
             cpu_limit: self.signals.cpu_limit(),
             cgroup: self.cgroup,
@@ -253,8 +254,4 @@ fn window(config: &Config) -> Window {
         Transport::Raw => Window::held_back_by_nothing(config.window),
         _ => Window::new(config.window),
     }
-}
-
-pub(crate) fn failed(what: &str, error: &io::Error) -> Failure {
-    Failure::new(Step::Spawn, format!("cannot {what}")).caused_by(error)
 }

@@ -8,7 +8,6 @@ use crate::config::{Output, Stdin};
 use crate::error::{Failure, Step};
 use crate::process::spawn::{self, Stdio};
 use crate::reactor::set_nonblocking;
-use crate::session::setup::failed;
 use crate::stream::output::Relay;
 use crate::stream::stdin::Input;
 use crate::sys;
@@ -83,7 +82,7 @@ fn pipe_of(
     own_end: fn(&(OwnedFd, OwnedFd)) -> &OwnedFd,
 ) -> Result<(OwnedFd, OwnedFd), Failure> {
     let pipe = sys::pipe().and_then(|pipe| set_nonblocking(own_end(&pipe)).map(|()| pipe));
-    let pipe = pipe.map_err(|error| failed("create a pipe", &error))?;
+    let pipe = pipe.map_err(|error| Failure::cannot("create a pipe", &error))?;
     if let Some(user) = user {
         // Without CAP_CHOWN it stays as it is: the program can still read and write what it has open.
         let _ = fchown(&pipe.0, Some(user.into()), None);
@@ -105,13 +104,13 @@ pub fn output(
         Output::Stdout => Stdio::Stdout,
         Output::OwnStdout => {
             let own = sys::duplicate(libc::STDOUT_FILENO);
-            Stdio::Fd(own.map_err(|error| failed("duplicate stdout", &error))?)
+            Stdio::Fd(own.map_err(|error| Failure::cannot("duplicate stdout", &error))?)
         }
     })
 }
 
 fn dev_null() -> Result<OwnedFd, Failure> {
-    spawn::dev_null().map_err(|error| failed("open /dev/null", &error).path("/dev/null"))
+    spawn::dev_null().map_err(|error| Failure::cannot("open /dev/null", &error).path("/dev/null"))
 }
 
 fn captured(kind: OutputStream, user: Option<u32>, relay: &mut Relay) -> Result<OwnedFd, Failure> {

@@ -4,7 +4,7 @@
 
 //! Asking getent(1), a program of the C library, about what is not in the files.
 
-use crate::process::credentials::Identity;
+use crate::process::credentials::Credentials;
 use crate::process::spawn::{self, Plan, Stdio};
 use crate::sys;
 use crate::wait::{Undisturbed, Wait};
@@ -57,7 +57,7 @@ pub fn ask(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io::R
         argv: &argv,
         environment: Some(&[]),
         cd: Some(c"/"),
-        identity: &Identity::default(),
+        credentials: &Credentials::default(),
         wait,
         cpu_limit: None,
         cgroup: None,

@@ -2,279 +2,314 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Who is who: users and groups by name and by number.
-//!
-//! Not by getpwnam(3) and its like. For those, glibc loads the modules that nsswitch.conf(5) names
-//! into the process. A statically linked program crashes then, and any other one has foreign code
-//! in it. So the files are read here, and getent(1) is asked about the rest, where there is one.
+//! Users and groups: from names and ids to the credentials of the program.
 
+mod accounts;
 mod files;
 mod getent;
 
+pub use accounts::Accounts;
+
+use crate::error::{Failure, Step};
+use crate::number::number;
+use crate::process::credentials::Credentials;
 use crate::wait::Wait;
-pub use files::User;
-use files::{Order, groups, order, users};
-use std::ffi::{CStr, OsStr};
-use std::fs;
+use files::User;
+use nix::unistd::{self, Gid, Uid};
+use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 
-/// The users and groups of a system.
-#[derive(Debug)]
-pub struct Accounts<'a> {
-    /// How to wait for getent.
-    wait: &'a dyn Wait,
-    etc: PathBuf,
-    getent: Option<&'static CStr>,
+/// The group of a uid that no user has: 65534, the kernel's overflow gid (`nogroup`, `nobody`).
+const NO_GROUP: u32 = 65_534;
+
+/// What was asked for, each an id or a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// `--uid`
+    pub uid: Option<String>,
+    /// `--gid`
+    pub gid: Option<String>,
+    /// `--groups`
+    pub groups: Option<String>,
 }
 
-impl<'a> Accounts<'a> {
-    /// Those of the system that this process runs on.
-    pub fn of_this_system(wait: &'a dyn Wait) -> Self {
-        Self {
-            wait,
-            etc: PathBuf::from("/etc"),
-            getent: getent::find(),
+impl Request {
+    /// Looks up names and fills in what follows from the user.
+    pub fn resolve(&self, wait: &dyn Wait) -> Result<Credentials, Failure> {
+        if *self == Self::default() {
+            return Ok(Credentials::default());
         }
-    }
-
-    /// The user of this name.
-    pub fn user_by_name(&self, name: &str) -> io::Result<Option<User>> {
-        self.find("passwd", name.as_ref(), |text, is_answer| {
-            users(text).find(|user| is_answer || user.name == name)
-        })
-    }
-
-    /// The user with this id.
-    pub fn user_by_id(&self, uid: u32) -> io::Result<Option<User>> {
-        self.find("passwd", uid.to_string().as_ref(), |text, _| {
-            users(text).find(|user| user.uid == uid)
-        })
-    }
-
-    /// The id of the group of this name.
-    pub fn group_id(&self, name: &str) -> io::Result<Option<u32>> {
-        self.find("group", name.as_ref(), |text, is_answer| {
-            let mut groups = groups(text).filter(|group| is_answer || group.name == name);
-            groups.next().map(|group| group.gid)
-        })
-    }
-
-    /// The ids of all groups that list this user as a member.
-    ///
-    /// All sources count, not just the first that knows the user: getgrouplist(3).
-    pub fn groups_of(&self, user: &OsStr) -> io::Result<Vec<u32>> {
-        match (self.order(&["initgroups", "group"])?, self.getent) {
-            (Order::FileOnly, _) | (_, None) => {
-                let text = self.read("group")?;
-                let groups = groups(&text).filter(|group| group.has_member(user));
-                Ok(groups.map(|group| group.gid).collect())
-            }
-            (_, Some(getent)) => ids(&getent::ask(getent, "initgroups", user, self.wait)?, user),
-        }
-    }
-
-    /// `pick` gets the text of the file, or the answer of getent, and is told if it is the latter:
-    /// then the entry is the one that was asked for, whatever the name in it looks like. Some
-    /// directories know no upper case.
-    fn find<T>(
-        &self,
-        database: &str,
-        key: &OsStr,
-        pick: impl Fn(&[u8], bool) -> Option<T>,
-    ) -> io::Result<Option<T>> {
-        let order = self.order(&[database])?;
-        if order != Order::Elsewhere || self.getent.is_none() {
-            let found = pick(&self.read(database)?, false);
-            if found.is_some() || order == Order::FileOnly {
-                return Ok(found);
-            }
-        }
-        match self.getent {
-            Some(getent) => Ok(pick(&getent::ask(getent, database, key, self.wait)?, true)),
-            None => Ok(None),
-        }
-    }
-
-    /// The order of the first of these databases that is configured. By default it is the file.
-    fn order(&self, databases: &[&str]) -> io::Result<Order> {
-        let nsswitch = self.read("nsswitch.conf")?;
-        let mut orders = databases
-            .iter()
-            .filter_map(|database| order(&nsswitch, database));
-        Ok(orders.next().unwrap_or(Order::FileOnly))
-    }
-
-    /// A file that is not there has no entries: small containers do without.
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        match fs::read(self.etc.join(Path::new(name))) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            result => result,
-        }
+        let accounts = Accounts::of_this_system(wait);
+        let chosen = (self.gid.is_some(), self.groups.is_some());
+        let find_user = |text: &String| find_user(&accounts, text, chosen == (true, true));
+        let user = self.uid.as_ref().map(find_user).transpose()?;
+        let find_gid = |text: &String| find_group(&accounts, Step::Gid, "gid", text);
+        let gid = self.gid.as_ref().map(find_gid).transpose()?;
+        let find_groups = |list: &String| find_groups(&accounts, list);
+        let groups = self.groups.as_ref().map(find_groups).transpose()?;
+        let Some((uid, entry)) = user else {
+            return Ok(Credentials {
+                groups,
+                gid,
+                uid: None,
+            });
+        };
+        let gid = match (gid, &entry) {
+            (Some(gid), _) => gid,
+            (None, Some(user)) => own_group(user)?,
+            (None, None) => NO_GROUP,
+        };
+        let groups = match (groups, &entry) {
+            (Some(groups), _) => groups,
+            (None, Some(user)) => own_groups(&accounts, user, gid)?,
+            (None, None) => Vec::new(),
+        };
+        let credentials = Credentials {
+            groups: Some(groups),
+            gid: Some(gid),
+            uid: Some(uid),
+        };
+        without_needless_switches(credentials, chosen)
     }
 }
 
-/// The numbers in `nobody   1 2`, for nobody.
-fn ids(answer: &[u8], user: &OsStr) -> io::Result<Vec<u32>> {
-    let numbers = answer.strip_prefix(user.as_bytes()).unwrap_or_default();
-    let ids = numbers
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty());
-    ids.map(|id| std::str::from_utf8(id).ok()?.parse().ok())
-        .collect::<Option<_>>()
-        .ok_or_else(|| {
-            io::Error::other(format!("getent said {:?}", String::from_utf8_lossy(answer)))
-        })
+/// Switching to the current user is a no-op and needs no privilege, unless the caller `chose` another gid
+/// or other supplementary groups.
+fn without_needless_switches(
+    credentials: Credentials,
+    chosen: (bool, bool),
+) -> Result<Credentials, Failure> {
+    let (current, effective) = (Uid::current(), Uid::effective());
+    let same = credentials.uid == Some(current.as_raw()) && current == effective;
+    if !same || effective.is_root() {
+        return Ok(credentials);
+    }
+    let (chose_gid, chose_groups) = chosen;
+    let own_gid = (Gid::current().as_raw(), Gid::effective().as_raw());
+    let own_groups = own_groups_now()?;
+    let gid = credentials.gid.filter(|_| chose_gid);
+    let groups = credentials.groups.filter(|_| chose_groups);
+    Ok(Credentials {
+        gid: gid.filter(|&gid| own_gid != (gid, gid)),
+        groups: groups.filter(|groups| BTreeSet::from_iter(groups.clone()) != own_groups),
+        uid: None,
+    })
+}
+
+/// The supplementary groups of this process.
+fn own_groups_now() -> Result<BTreeSet<u32>, Failure> {
+    let groups = unistd::getgroups().map_err(|errno| {
+        Failure::new(Step::Groups, "cannot find this process's groups").errno(errno as i32)
+    })?;
+    Ok(groups.into_iter().map(Gid::as_raw).collect())
+}
+
+fn lookup_failed(step: Step, name: &str, error: &io::Error) -> Failure {
+    let message = format!("cannot look up {name:?}");
+    let message = match error.raw_os_error() {
+        Some(_) => message,
+        None => format!("{message}: {error}"),
+    };
+    Failure::new(step, message).path(name).caused_by(error)
+}
+
+/// An id, when the text is made of digits; `None` when it is a name.
+fn id(step: Step, flag: &str, text: &str) -> Result<Option<u32>, Failure> {
+    let bad = |why: &str| {
+        let message = format!("--{flag} cannot be {text:?}: {why}");
+        Err(Failure::new(step, message).path(text))
+    };
+    let looks_like_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c));
+    if text.is_empty() {
+        return bad("it is empty");
+    }
+    if text.contains('\0') {
+        return bad("it has a null byte in it");
+    }
+    if text.trim() != text {
+        return bad("it begins or ends with white space");
+    }
+    if !looks_like_number {
+        return Ok(None);
+    }
+    match number(text) {
+        Some(0) => bad("0 is root's, which is never switched to"),
+        // u32::MAX means "unchanged" to setresuid(2), and is never anybody's id.
+        Some(id) if id < u32::MAX => Ok(Some(id)),
+        _ => bad("an id is a plain decimal number from 1 to 4294967294"),
+    }
+}
+
+/// The user's entry is left out where nothing follows from it.
+fn find_user(
+    accounts: &Accounts<'_>,
+    text: &str,
+    id_only: bool,
+) -> Result<(u32, Option<User>), Failure> {
+    let failed = |error: io::Error| lookup_failed(Step::Uid, text, &error);
+    match id(Step::Uid, "uid", text)? {
+        Some(uid) if id_only => Ok((uid, None)),
+        Some(uid) => Ok((uid, accounts.user_by_id(uid).map_err(failed)?)),
+        None => match accounts.user_by_name(text).map_err(failed)? {
+            Some(user) if user.uid == 0 => Err(Failure::new(
+                Step::Uid,
+                format!("--uid cannot be {text:?}: that is root, which is never switched to"),
+            )
+            .path(text)),
+            Some(user) => Ok((user.uid, Some(user))),
+            None => Err(unknown(Step::Uid, "user", text)),
+        },
+    }
+}
+
+fn unknown(step: Step, what: &str, name: &str) -> Failure {
+    Failure::new(step, format!("there is no {what} {name:?}"))
+        .path(name)
+        .advice(format!(
+            "`getent {}` lists them",
+            if what == "user" { "passwd" } else { "group" }
+        ))
+}
+
+fn find_group(accounts: &Accounts<'_>, step: Step, flag: &str, text: &str) -> Result<u32, Failure> {
+    if let Some(gid) = id(step, flag, text)? {
+        return Ok(gid);
+    }
+    match accounts.group_id(text) {
+        Ok(Some(0)) => Err(Failure::new(
+            step,
+            format!(
+                "--{flag} cannot be {text:?}: that is root's group, which is never switched to"
+            ),
+        )
+        .path(text)),
+        Ok(Some(gid)) => Ok(gid),
+        Ok(None) => Err(unknown(step, "group", text)),
+        Err(error) => Err(lookup_failed(step, text, &error)),
+    }
+}
+
+fn find_groups(accounts: &Accounts<'_>, list: &str) -> Result<Vec<u32>, Failure> {
+    if list.is_empty() {
+        return Ok(Vec::new());
+    }
+    list.split(',')
+        .map(|text| find_group(accounts, Step::Groups, "groups", text))
+        .collect()
+}
+
+fn own_group(user: &User) -> Result<u32, Failure> {
+    match user.gid {
+        0 => Err(Failure::new(
+            Step::Gid,
+            format!(
+                "the primary group of {:?} is root's, which is never switched to",
+                user.name
+            ),
+        )
+        .path(&user.name)
+        .advice("name another group with --gid")),
+        gid => Ok(gid),
+    }
+}
+
+/// `gid` and the user's supplementary groups, each once.
+fn own_groups(accounts: &Accounts<'_>, user: &User, gid: u32) -> Result<Vec<u32>, Failure> {
+    let name = &user.name;
+    let mut groups = vec![gid];
+    for group in accounts
+        .groups_of(name)
+        .map_err(|error| lookup_failed(Step::Groups, &name.to_string_lossy(), &error))?
+    {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    if groups.contains(&0) {
+        let message = format!("{name:?} is in root's group, which is never switched to");
+        let failure = Failure::new(Step::Groups, message).path(name);
+        return Err(failure.advice("name the groups to use with --groups"));
+    }
+    Ok(groups)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::wait::Undisturbed;
-    use tempfile::TempDir;
 
-    const PASSWD: &str = "root:x:0:0::/root:/bin/sh\nnobody:x:10:20:::\nalice:x:1000:1000:::\n";
-    const GROUP: &str = "root:x:0:\nusers:x:100:alice,nobody\nadm:x:4:alice\ndaemon:x:77:\n";
-
-    fn etc(files: &[(&str, &str)]) -> TempDir {
-        let etc = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            fs::write(etc.path().join(name), text).unwrap();
+    fn resolve(uid: &str, gid: Option<&str>, groups: Option<&str>) -> Result<Credentials, Failure> {
+        Request {
+            uid: Some(uid.to_owned()),
+            gid: gid.map(str::to_owned),
+            groups: groups.map(str::to_owned),
         }
-        etc
-    }
-
-    fn accounts(etc: &TempDir, getent: Option<&'static CStr>) -> Accounts<'static> {
-        let etc = etc.path().to_owned();
-        Accounts {
-            wait: &Undisturbed,
-            etc,
-            getent,
-        }
-    }
-
-    fn with_sources(sources: &str) -> TempDir {
-        let nsswitch = format!("passwd: {sources}\ngroup: {sources}\n");
-        etc(&[
-            ("passwd", PASSWD),
-            ("group", GROUP),
-            ("nsswitch.conf", &nsswitch),
-        ])
-    }
-
-    fn uid(user: io::Result<Option<User>>) -> Option<u32> {
-        user.unwrap().map(|user| user.uid)
+        .resolve(&Undisturbed)
     }
 
     #[test]
-    fn files_alone_do_where_there_is_nothing_else() {
-        let plain = etc(&[("passwd", PASSWD), ("group", GROUP)]);
-        for (etc, getent) in [
-            (&plain, getent::find()),
-            (&with_sources("files"), getent::find()),
-            (&with_sources("files systemd"), None),
-            (&with_sources("sss files"), None),
-        ] {
-            let accounts = accounts(etc, getent);
-            assert_eq!(uid(accounts.user_by_name("nobody")), Some(10));
-            assert_eq!(uid(accounts.user_by_id(1000)), Some(1000));
-            assert_eq!(accounts.group_id("daemon").unwrap(), Some(77));
-            assert_eq!(accounts.groups_of("alice".as_ref()).unwrap(), [100, 4]);
-            assert_eq!(accounts.groups_of("nobody".as_ref()).unwrap(), [100]);
-            assert_eq!(accounts.groups_of("bob".as_ref()).unwrap(), []);
-            assert_eq!(uid(accounts.user_by_name("bob")), None);
-            assert_eq!(uid(accounts.user_by_id(65_534)), None);
-            assert_eq!(accounts.group_id("bob").unwrap(), None);
-        }
-    }
-
-    // What getent says is about this system, and so not what is in these files.
-    #[test]
-    #[ignore = "needs getent"]
-    fn getent_is_asked_after_the_files_or_instead() {
-        let system = Accounts::of_this_system(&Undisturbed);
-        let nobody = system.user_by_name("nobody").unwrap().unwrap();
-        let after = with_sources("files systemd");
-        let after = accounts(&after, getent::find());
-        assert_eq!(uid(after.user_by_name("nobody")), Some(10));
+    fn nothing_asked_nothing_switched() {
         assert_eq!(
-            after.user_by_id(nobody.uid).unwrap().as_ref(),
-            Some(&nobody)
+            Request::default().resolve(&Undisturbed).unwrap(),
+            Credentials::default()
         );
-        assert_eq!(uid(after.user_by_name("no-such-name")), None);
-        assert_eq!(uid(after.user_by_id(12_345)), None);
-        // Groups are merged, so getent is asked at once.
-        let groups = system.groups_of("nobody".as_ref()).unwrap();
-        assert_eq!(after.groups_of("nobody".as_ref()).unwrap(), groups);
+    }
 
-        let instead = with_sources("sss files");
-        let instead = accounts(&instead, getent::find());
-        assert_eq!(instead.user_by_name("nobody").unwrap(), Some(nobody));
+    #[test]
+    fn garbage_and_root_are_refused_everywhere() {
+        let bad = [
+            "0",
+            "00",
+            "root",
+            "12x",
+            "-1",
+            "+1",
+            " 1",
+            "1 ",
+            "01",
+            "0x1",
+            "4294967295",
+            "4294967296",
+            "",
+            "no-such-name",
+        ];
+        for text in bad {
+            assert!(resolve(text, None, None).is_err(), "uid {text:?}");
+            assert!(resolve("12345", Some(text), None).is_err(), "gid {text:?}");
+            if !text.is_empty() {
+                assert!(
+                    resolve("12345", None, Some(text)).is_err(),
+                    "groups {text:?}"
+                );
+            }
+            assert!(resolve("12345", None, Some(&format!("1,{text}"))).is_err());
+        }
+    }
+
+    #[test]
+    fn an_unknown_number_gets_no_groups() {
+        let credentials = resolve("12345", None, None).unwrap();
+        assert_eq!(credentials.uid, Some(12_345));
+        assert_eq!(credentials.gid, Some(NO_GROUP));
+        assert_eq!(credentials.groups, Some(Vec::new()));
+    }
+
+    #[test]
+    fn name_and_number_of_a_user_mean_the_same() {
+        let by_name = resolve("nobody", None, None).unwrap();
+        let by_number = resolve(&by_name.uid.unwrap().to_string(), None, None).unwrap();
+        assert_eq!(by_name, by_number);
+        assert_eq!(by_name.groups, Some(vec![by_name.gid.unwrap()]));
+    }
+
+    #[test]
+    fn explicit_groups_win() {
+        let credentials = resolve("nobody", Some("1"), Some("2,3")).unwrap();
+        assert_eq!(credentials.gid, Some(1));
+        assert_eq!(credentials.groups, Some(vec![2, 3]));
         assert_eq!(
-            uid(instead.user_by_name("alice")),
-            uid(system.user_by_name("alice"))
+            resolve("nobody", None, Some("")).unwrap().groups,
+            Some(vec![])
         );
-        let daemon = system.group_id("daemon").unwrap();
-        assert_eq!(instead.group_id("daemon").unwrap(), daemon);
-    }
-
-    #[test]
-    fn the_line_for_initgroups_decides_about_groups() {
-        let etc = etc(&[
-            ("group", GROUP),
-            ("nsswitch.conf", "group: sss files\ninitgroups: files\n"),
-        ]);
-        let accounts = accounts(&etc, getent::find());
-        assert_eq!(accounts.groups_of("alice".as_ref()).unwrap(), [100, 4]);
-    }
-
-    #[test]
-    fn no_files_no_users() {
-        let nowhere = etc(&[]);
-        let accounts = accounts(&nowhere, None);
-        assert_eq!(uid(accounts.user_by_name("root")), None);
-        assert_eq!(uid(accounts.user_by_id(0)), None);
-        assert_eq!(accounts.groups_of("root".as_ref()).unwrap(), []);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_is_an_error() {
-        let odd = tempfile::tempdir().unwrap();
-        fs::create_dir(odd.path().join("passwd")).unwrap();
-        let error = accounts(&odd, None).user_by_name("root").unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(libc::EISDIR));
-    }
-
-    #[test]
-    fn numbers_of_initgroups() {
-        let of = |answer: &str, user: &str| ids(answer.as_bytes(), user.as_ref()).ok();
-        let padded = "nobody               4 100 4294967294\n";
-        assert_eq!(of(padded, "nobody"), Some(vec![4, 100, u32::MAX - 1]));
-        assert_eq!(of("nobody               \n", "nobody"), Some(vec![]));
-        assert_eq!(of("nobody 1 x\n", "nobody"), None);
-        assert_eq!(of("a b 7 8\n", "a b"), Some(vec![7, 8]));
-    }
-
-    // The same as getent says, for all that the files of this system list.
-    #[test]
-    fn this_systems_users_are_those_of_the_c_library() {
-        let Some(getent) = getent::find() else { return };
-        let system = Accounts::of_this_system(&Undisturbed);
-        let ask = |database: &str, name: &OsStr| {
-            getent::ask(getent, database, name, &Undisturbed).unwrap()
-        };
-        for user in users(&fs::read("/etc/passwd").unwrap()) {
-            let name = user.name.to_str().unwrap();
-            let answer = ask("passwd", &user.name);
-            let found = system.user_by_name(name).unwrap();
-            assert_eq!(found, users(&answer).next(), "{name}");
-        }
-        for group in groups(&fs::read("/etc/group").unwrap()) {
-            let name = group.name.to_str().unwrap();
-            let answer = ask("group", group.name);
-            let expected = groups(&answer).next().map(|group| group.gid);
-            assert_eq!(system.group_id(name).unwrap(), expected, "{name}");
-        }
     }
 }

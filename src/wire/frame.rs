@@ -5,6 +5,7 @@
 //! The bytes of the framed protocol: `docs/protocol.md`. No other file of the helper knows them.
 
 use crate::error::Failure;
+use crate::process::reap::Ending;
 use crate::wire::cgroup::Action;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -294,25 +295,6 @@ pub fn data_header(stream: OutputStream, length: u32) -> [u8; DATA_HEADER] {
         OutputStream::Stderr => STDERR,
     };
     [a, b, c, d, tag]
-}
-
-/// How the program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// By itself, with this exit code.
-    Exited(u8),
-    /// By this signal.
-    Signaled(u8),
-}
-
-impl Ending {
-    /// The exit status a shell would report: 128 + n for signal n.
-    pub fn exit_status(self) -> u8 {
-        match self {
-            Self::Exited(code) => code,
-            Self::Signaled(number) => 128u8.saturating_add(number),
-        }
-    }
 }
 
 /// Everything an EXITED frame says. Times in microseconds, sizes in bytes.

@@ -8,9 +8,10 @@ use super::cgroup::{self, Group};
 use super::environment::{Environment, Given, VARIABLE};
 use super::fields::{Field, Row, malformed, many, one, read};
 use super::notice::Notices;
-use crate::config::{self, Config, Lookup, Output, Stdin, Streams};
+use crate::config::{self, Config, Output, Stdin, Streams};
 use crate::error::Failure;
-use crate::process::credentials;
+use crate::process::find::Lookup;
+use crate::user;
 use crate::wire::transport::Transport;
 use nix::sys::signal::Signal;
 use std::ffi::{CString, OsString};
@@ -64,7 +65,7 @@ struct Fields {
     delay_to_sigkill: Duration,
     stop_signal: i32,
     leave_orphans: bool,
-    identity: credentials::Request,
+    identity: user::Request,
     group: Group,
 }
 
@@ -126,7 +127,7 @@ impl Default for Fields {
             delay_to_sigkill: config::DEFAULT_DELAY,
             stop_signal: Signal::SIGTERM as i32,
             leave_orphans: false,
-            identity: credentials::Request::default(),
+            identity: user::Request::default(),
             group: Group::default(),
         }
     }

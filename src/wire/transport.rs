@@ -5,8 +5,9 @@
 //! How muontrap and its owner talk: `docs/protocol.md`.
 
 use crate::cli::flags::Flags;
-use crate::config::{number, refused, text};
+use crate::config::{refused, text};
 use crate::error::Failure;
+use crate::number::number;
 use nix::unistd::{getppid, isatty};
 use std::fs;
 use std::io;

@@ -125,7 +125,7 @@ unsafe fn set_up_and_exec(
                 check(libc::dup2(source, target), Stage::Redirect)?;
             }
         }
-        switch_identity(child)?;
+        switch_credentials(child)?;
         // After the switch, so that it is the program's user who must be allowed to be there.
         if !child.cd.is_null() {
             check(libc::chdir(child.cd), Stage::Cd)?;
@@ -182,16 +182,16 @@ unsafe fn set_default(signal: i32) {
     unsafe { libc::signal(signal, libc::SIG_DFL) };
 }
 
-unsafe fn switch_identity(child: &Child<'_>) -> Result<(), Stage> {
-    let identity = child.identity;
+unsafe fn switch_credentials(child: &Child<'_>) -> Result<(), Stage> {
+    let credentials = child.credentials;
     // SAFETY: system calls; the group list is live.
     unsafe {
-        if let Some(groups) = &identity.groups {
+        if let Some(groups) = &credentials.groups {
             #[allow(clippy::unnecessary_cast)] // the type of the count differs between systems
             let count = groups.len() as _;
             check(libc::setgroups(count, groups.as_ptr()), Stage::Groups)?;
         }
-        if let Some(gid) = identity.gid {
+        if let Some(gid) = credentials.gid {
             check(libc::setgid(gid), Stage::Gid)?;
             check(
                 if libc::getgid() == gid && libc::getegid() == gid {
@@ -202,7 +202,7 @@ unsafe fn switch_identity(child: &Child<'_>) -> Result<(), Stage> {
                 Stage::Gid,
             )?;
         }
-        if let Some(uid) = identity.uid {
+        if let Some(uid) = credentials.uid {
             drop_ambient_capabilities();
             check(libc::setuid(uid), Stage::Uid)?;
             check(if has_become(uid) { 0 } else { -1 }, Stage::Uid)?;
