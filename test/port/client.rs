@@ -4,7 +4,7 @@
 
 //! A client of a fork server, after `docs/protocol.md`.
 
-use crate::frames::{self, Failed, Report, frame};
+use crate::frames::{self, Failed, Frame, PROTOCOL, Report, field, frame, hello, number};
 use crate::harness::{helper_path, pid_of};
 use crate::processes::{Mark, eventually};
 use std::io::{Read, Write};
@@ -15,17 +15,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub const PROTOCOL: u16 = 2;
-
 /// What a session or a fork server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    Started {
-        session: i32,
-        program: i32,
-        start_time: u64,
-        cgroups: Vec<(String, String)>,
-    },
     Ended {
         connection: u64,
         pid: i32,
@@ -38,21 +30,7 @@ pub enum Answer {
     Reply(u32, Vec<(String, String)>),
     Refused(u32, Failed),
     EnvironmentWanted,
-    Frame(frames::Frame),
-}
-
-/// A field of a payload.
-pub fn field(number: u16, value: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(value.len()).unwrap();
-    [&number.to_be_bytes()[..], &length.to_be_bytes(), value].concat()
-}
-
-pub fn number(field_number: u16, value: u32) -> Vec<u8> {
-    field(field_number, &value.to_be_bytes())
-}
-
-pub fn hello(protocol: u16, token: &[u8]) -> Vec<u8> {
-    frame(0x07, &[&protocol.to_be_bytes()[..], token].concat())
+    Frame(Frame),
 }
 
 /// A fork server of which this process is the client.
@@ -310,24 +288,24 @@ impl Session {
         ));
         payload.extend(field(17, b"capture"));
         payload.extend_from_slice(fields);
-        frame(0x08, &payload)
+        frames::start(&payload)
     }
 
     /// The next frame; `None` at the end of the stream. Output is noted and acknowledged.
     pub fn next(&mut self) -> Option<Answer> {
         let answer = parse(&read_frame(&mut self.stream, &mut self.bytes)?);
         match &answer {
-            Answer::Frame(frames::Frame::Stdout(bytes)) => {
+            Answer::Frame(Frame::Stdout(bytes)) => {
                 self.stdout.extend_from_slice(bytes);
                 self.send(&frames::ack(u32::try_from(bytes.len()).unwrap()));
             }
-            Answer::Frame(frames::Frame::Stderr(bytes)) => {
+            Answer::Frame(Frame::Stderr(bytes)) => {
                 self.stderr.extend_from_slice(bytes);
                 self.send(&frames::ack(u32::try_from(bytes.len()).unwrap()));
             }
-            Answer::Started {
+            Answer::Frame(Frame::Started {
                 session, program, ..
-            } => (self.pid, self.program) = (*session, *program),
+            }) => (self.pid, self.program) = (*session, *program),
             _ => {}
         }
         Some(answer)
@@ -336,15 +314,15 @@ impl Session {
     #[track_caller]
     pub fn read_started(&mut self) {
         let answer = self.next();
-        assert!(matches!(answer, Some(Answer::Started { .. })), "{answer:?}");
+        let started = matches!(answer, Some(Answer::Frame(Frame::Started { .. })));
+        assert!(started, "{answer:?}");
     }
 
     #[track_caller]
     pub fn read_until(&mut self, text: &str) {
         while !String::from_utf8_lossy(&self.stdout).contains(text) {
             let answer = self.next();
-            let Some(Answer::Frame(frames::Frame::Stdout(_) | frames::Frame::InputAck(_))) = answer
-            else {
+            let Some(Answer::Frame(Frame::Stdout(_) | Frame::InputAck(_))) = answer else {
                 panic!("no {text:?} before {answer:?}");
             };
         }
@@ -357,7 +335,7 @@ impl Session {
     /// Reads up to EXITED.
     #[track_caller]
     pub fn report(&mut self) -> Report {
-        use frames::Frame::{Exited, InputAck, Stderr, Stdout};
+        use Frame::{Exited, InputAck, Stderr, Stdout};
         loop {
             match self.next() {
                 Some(Answer::Frame(Exited(report))) => return report,
@@ -370,7 +348,7 @@ impl Session {
     #[track_caller]
     pub fn failure(&mut self) -> Failed {
         match self.next() {
-            Some(Answer::Frame(frames::Frame::Failed(failed))) => failed,
+            Some(Answer::Frame(Frame::Failed(failed))) => failed,
             other => panic!("{other:?}"),
         }
     }
@@ -399,12 +377,6 @@ fn read_frame(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
 fn parse(whole: &[u8]) -> Answer {
     let mut fields = frames::Fields(&whole[1..]);
     match whole[0] {
-        0x81 => Answer::Started {
-            session: fields.u32().try_into().unwrap(),
-            program: fields.u32().try_into().unwrap(),
-            start_time: fields.u64(),
-            cgroups: fields.pairs(),
-        },
         0x87 => {
             let request = fields.u32();
             let mut values = Vec::new();

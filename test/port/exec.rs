@@ -67,6 +67,29 @@ fn prints(setup: Setup, expected: &str) {
     assert_eq!(outcome.code(), 0);
 }
 
+/// The same without frames.
+#[track_caller]
+fn prints_plainly(setup: Setup, expected: &str) {
+    let mut owner = setup.start();
+    while owner.read_some() {}
+    assert_eq!(String::from_utf8_lossy(&owner.bytes), expected);
+    eventually("the helper exits", || owner.has_exited());
+    let outcome = owner.end();
+    assert_eq!(outcome.status.code(), Some(0), "{}", outcome.errors);
+}
+
+/// Refused on stderr, in one line that has this in it.
+#[track_caller]
+fn refused_plainly(setup: Setup, status: i32, text: &str) {
+    let mut owner = setup.start();
+    eventually("the helper exits", || owner.has_exited());
+    let outcome = owner.end();
+    assert_eq!(outcome.status.code(), Some(status), "{text}");
+    assert!(outcome.errors.starts_with("muontrap: "));
+    assert!(outcome.errors.contains(text), "{}", outcome.errors);
+    assert_eq!(outcome.errors.lines().count(), 1);
+}
+
 // Found
 
 #[test]
@@ -97,17 +120,22 @@ fn a_relative_path_starts_where_the_helper_is_not_where_the_program_goes() {
     directory.file("bin/tool", "#!/bin/sh\npwd", 0o755);
     fs::create_dir(directory.path("elsewhere")).unwrap();
     let elsewhere = fs::canonicalize(directory.path("elsewhere")).unwrap();
-    for (program, path) in [
-        ("bin/tool", "/bin"),
-        ("./bin/tool", "/bin"),
-        ("tool", "bin"),
-    ] {
-        for cd in [elsewhere.to_str().unwrap(), "elsewhere"] {
-            let setup = captured(&["--cd", cd])
-                .program(&[program])
-                .env("PATH", path);
-            let expected = format!("{}\n", elsewhere.display());
-            prints(setup.directory(directory.0.path()), &expected);
+    let expected = format!("{}\n", elsewhere.display());
+    for cd in [elsewhere.to_str().unwrap(), "elsewhere"] {
+        let run = |setup: Setup, program, path| {
+            let setup = setup.flags(&["--cd", cd]).program(&[program]);
+            setup.env("PATH", path).directory(directory.0.path())
+        };
+        for (program, path) in [
+            ("bin/tool", "/bin"),
+            ("./bin/tool", "/bin"),
+            ("tool", "bin"),
+        ] {
+            prints_plainly(run(plain(&[]), program, path), &expected);
+        }
+        // By START, a name with a slash is looked for in PATH as well.
+        for (program, path) in [("bin/tool", "."), ("tool", "bin")] {
+            prints(run(captured(&[]), program, path), &expected);
         }
     }
 }
@@ -153,7 +181,9 @@ fn a_hundred_thousand_bytes_of_arguments() {
 fn no_such_program() {
     let failed = refused(captured(&[]).program(&["no-such-program"]), 127, ENOENT);
     assert_eq!(failed.path, "no-such-program");
-    refused(captured(&[]).program(&[""]), 127, ENOENT);
+    refused_plainly(plain(&[]).program(&[""]), 127, "No such file");
+    let outcome = captured(&[]).program(&[""]).run();
+    assert_eq!(outcome.failure().step, "options");
     refused_path(Path::new("/no/such/program"), 127, ENOENT);
     refused_path(Path::new("/etc/passwd/program"), 127, ENOTDIR);
     let directory = Directory::new();
@@ -183,7 +213,9 @@ fn no_working_directory() {
     let script = "d=$(mktemp -d) && cd \"$d\" && rmdir \"$d\" && exec \"$@\"";
     let vanish = ["sh", "-c", script, "sh"];
     prints(captured(&[]).program(&["echo", "x"]).via(&vanish), "x\n");
-    let outcome = captured(&[]).program(&["./tool"]).via(&vanish).run();
+    let tool = |setup: Setup| setup.program(&["./tool"]).via(&vanish);
+    refused_plainly(tool(plain(&[])), 125, "No such file");
+    let outcome = tool(captured(&[])).run();
     assert_eq!(outcome.failure().errno, ENOENT);
 }
 
@@ -203,12 +235,17 @@ fn what_cannot_be_executed() {
 fn only_in_path_and_not_executable() {
     let directory = Directory::new();
     let tool = directory.file("tool", "#!/bin/sh\n", 0o644);
-    let setup = captured(&[]).program(&["tool"]);
-    let failed = refused(setup.env("PATH", directory.0.path()), 126, EACCES);
-    assert_eq!(failed.path, tool.to_str().unwrap());
     fs::create_dir(directory.path("folder")).unwrap();
-    let setup = captured(&[]).program(&["folder"]);
-    refused(setup.env("PATH", directory.0.path()), 127, ENOENT);
+    let run = |setup: Setup, program| {
+        let setup = setup.program(&[program]);
+        setup.env("PATH", directory.0.path())
+    };
+    // A shell tells that it found something.
+    refused_plainly(run(plain(&[]), "tool"), 126, tool.to_str().unwrap());
+    refused_plainly(run(plain(&[]), "folder"), 127, "No such file");
+    for program in ["tool", "folder"] {
+        refused(run(captured(&[]), program), 127, ENOENT);
+    }
 }
 
 #[test]
@@ -317,13 +354,7 @@ fn a_shell_is_told_on_stderr() {
         ("/etc/passwd", 126),
         ("/", 126),
     ] {
-        let mut owner = plain(&[]).program(&[program]).start();
-        eventually("the helper exits", || owner.has_exited());
-        let outcome = owner.end();
-        assert_eq!(outcome.status.code(), Some(status), "{program}");
-        assert!(outcome.errors.starts_with("muontrap: "));
-        assert!(outcome.errors.contains(program), "{}", outcome.errors);
-        assert_eq!(outcome.errors.lines().count(), 1);
+        refused_plainly(plain(&[]).program(&[program]), status, program);
     }
 }
 
@@ -353,12 +384,8 @@ fn every_bad_value_is_refused_before_anything_runs() {
         ["--controller", "memory"],
     ];
     for flags in bad {
-        let setup = crate::harness::framed(&[]).env("RAN", &ran);
-        let setup = setup.sh("touch \"$RAN\"");
-        let outcome = setup.flags(&flags).run();
-        let failed = outcome.failure();
-        assert_eq!((failed.status, failed.step.as_str()), (125, "options"));
-        assert!(failed.message.contains(flags[0]), "{failed:?}");
+        let setup = plain(&flags).env("RAN", &ran).sh("touch \"$RAN\"");
+        refused_plainly(setup, 125, flags[0]);
         assert!(!ran.exists(), "{flags:?}");
     }
 }

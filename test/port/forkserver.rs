@@ -4,8 +4,8 @@
 
 //! A fork server and its client: who is let in, what a session gets, what it does not get.
 
-use crate::client::{Answer, PROTOCOL, Server, field, hello, number};
-use crate::frames::{self, Frame, frame};
+use crate::client::{Answer, Server};
+use crate::frames::{self, Frame, PROTOCOL, field, frame, hello, number};
 use crate::harness::helper_path;
 use crate::odd_programs;
 use crate::processes::{Process, eventually, field as field_of, status_field};
@@ -46,12 +46,12 @@ fn started_names_session_and_program_for_good() {
     session.send(&hello(PROTOCOL, &server.token));
     let start = session.start_frame(&["sleep", "1000"], &[]);
     session.send(&start);
-    let Some(Answer::Started {
+    let Some(Answer::Frame(Frame::Started {
         session: pid,
         program,
         start_time,
         cgroups,
-    }) = session.next()
+    })) = session.next()
     else {
         panic!("not started");
     };

@@ -4,8 +4,8 @@
 
 //! cgroups by frames.
 
-use crate::client::{Answer, PROTOCOL, Server, Session, field, hello};
-use crate::frames::frame;
+use crate::client::{Answer, Server, Session};
+use crate::frames::{PROTOCOL, field, frame, hello};
 use std::fs;
 use std::path::Path;
 

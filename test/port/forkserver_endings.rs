@@ -4,8 +4,8 @@
 
 //! Whatever dies first, the rest follows: with a fork server.
 
-use crate::client::{Answer, Server, Session, field, number};
-use crate::frames;
+use crate::client::{Answer, Server, Session};
+use crate::frames::{self, PROTOCOL, field, hello, number};
 use crate::processes::{Mark, eventually, is_alive, state};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -111,10 +111,7 @@ fn a_connection_that_was_closed_before_it_was_accepted_starts_nothing_later() {
     send(server.pid, Signal::SIGSTOP);
     eventually("it is stopped", || state(server.pid) == b'T');
     let mut session = server.connect();
-    session.send(&crate::client::hello(
-        crate::client::PROTOCOL,
-        &server.token,
-    ));
+    session.send(&hello(PROTOCOL, &server.token));
     let start = session.start_frame(&["sleep", "1000"], &[]);
     session.send(&start);
     drop(session.stream.shutdown(std::net::Shutdown::Both));

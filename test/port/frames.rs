@@ -4,11 +4,15 @@
 
 //! The framed protocol from the owner's side, after `docs/protocol.md`.
 
+pub const PROTOCOL: u16 = 2;
+
 /// What the helper says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     Started {
-        pid: i32,
+        session: i32,
+        program: i32,
+        start_time: u64,
         cgroups: Vec<(String, String)>,
     },
     Stdout(Vec<u8>),
@@ -75,7 +79,12 @@ pub fn take(bytes: &mut Vec<u8>) -> Option<Frame> {
 pub fn parse(tag: u8, payload: &[u8]) -> Frame {
     let mut fields = Fields(payload);
     let frame = match tag {
-        0x81 => started(&mut fields),
+        0x81 => Frame::Started {
+            session: fields.pid(),
+            program: fields.pid(),
+            start_time: fields.u64(),
+            cgroups: fields.pairs(),
+        },
         0x82 => Frame::Stdout(fields.rest()),
         0x83 => Frame::Stderr(fields.rest()),
         0x84 => Frame::InputAck(fields.u32()),
@@ -98,13 +107,6 @@ pub fn parse(tag: u8, payload: &[u8]) -> Frame {
     };
     assert!(fields.0.is_empty(), "{frame:?} is longer than it says");
     frame
-}
-
-fn started(fields: &mut Fields<'_>) -> Frame {
-    Frame::Started {
-        pid: fields.u32().try_into().unwrap(),
-        cgroups: fields.pairs(),
-    }
 }
 
 pub struct Fields<'a>(pub &'a [u8]);
@@ -133,6 +135,10 @@ impl Fields<'_> {
             pairs.push((self.text(), self.text()));
         }
         pairs
+    }
+
+    pub fn pid(&mut self) -> i32 {
+        self.u32().try_into().unwrap()
     }
 
     pub fn u8(&mut self) -> u8 {
@@ -177,6 +183,24 @@ pub fn frame(tag: u8, payload: &[u8]) -> Vec<u8> {
     bytes.push(tag);
     bytes.extend_from_slice(payload);
     bytes
+}
+
+/// A field of a payload.
+pub fn field(number: u16, value: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(value.len()).unwrap();
+    [&number.to_be_bytes()[..], &length.to_be_bytes(), value].concat()
+}
+
+pub fn number(field_number: u16, value: u32) -> Vec<u8> {
+    field(field_number, &value.to_be_bytes())
+}
+
+pub fn hello(protocol: u16, token: &[u8]) -> Vec<u8> {
+    frame(0x07, &[&protocol.to_be_bytes()[..], token].concat())
+}
+
+pub fn start(fields: &[u8]) -> Vec<u8> {
+    frame(0x08, fields)
 }
 
 pub fn ack(bytes: u32) -> Vec<u8> {

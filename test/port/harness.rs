@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
 
@@ -99,7 +99,7 @@ impl Owner {
         command.stderr(own.unwrap_or_else(|| errors.try_clone().unwrap().into()));
         let mut child = command.spawn().unwrap();
         mark.add_helper(pid_of(&child));
-        Self {
+        let mut owner = Self {
             pid: pid_of(&child),
             input: child.stdin.take(),
             output: child.stdout.take(),
@@ -115,17 +115,26 @@ impl Owner {
             stdout: Vec::new(),
             stderr: Vec::new(),
             input_acked: 0,
-        }
+        };
+        // A helper that refused to start is gone by now.
+        let _ = owner.try_send(&setup.opening());
+        owner
     }
 
     #[track_caller]
     pub fn send(&mut self, bytes: &[u8]) {
+        self.try_send(bytes).unwrap();
+    }
+
+    #[track_caller]
+    fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         // A pipe that poll(2) calls writable takes PIPE_BUF bytes without blocking: pipe(7).
         for chunk in bytes.chunks(4096) {
             let input = self.input.as_mut().expect("stdin is closed");
             wait_for_fd(input, PollFlags::POLLOUT);
-            input.write_all(chunk).unwrap();
+            input.write_all(chunk)?;
         }
+        Ok(())
     }
 
     #[track_caller]
@@ -146,7 +155,7 @@ impl Owner {
             "{frame:?} comes first"
         );
         match &frame {
-            Frame::Started { pid, .. } => self.program = *pid,
+            Frame::Started { program, .. } => self.program = *program,
             Frame::Stdout(bytes) => {
                 self.stdout.extend_from_slice(bytes);
                 self.note_output(bytes.len());

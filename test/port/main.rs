@@ -41,6 +41,7 @@ mod report;
 mod same_user;
 mod setup;
 mod signals;
+mod start;
 mod stdio;
 mod stopping;
 mod sweeping;

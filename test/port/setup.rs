@@ -4,9 +4,11 @@
 
 //! How a helper is started: its flags, its program, and whatever stands around it.
 
+use crate::frames::{self, PROTOCOL};
 use crate::harness::{Outcome, Owner};
 use crate::odd_programs;
 use crate::processes::Mark;
+use crate::start;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
@@ -30,6 +32,8 @@ pub fn helper_path() -> &'static str {
 #[derive(Debug)]
 pub struct Setup {
     helper: PathBuf,
+    /// Whether flags and program go to the helper by START instead of its command line.
+    framed: bool,
     flags: Vec<OsString>,
     program: Vec<OsString>,
     via: Vec<OsString>,
@@ -50,6 +54,7 @@ fn words<W: AsRef<OsStr>>(words: &[W]) -> Vec<OsString> {
 pub fn plain(flags: &[&str]) -> Setup {
     Setup {
         helper: helper_path().into(),
+        framed: false,
         flags: words(flags),
         program: Vec::new(),
         via: Vec::new(),
@@ -61,11 +66,12 @@ pub fn plain(flags: &[&str]) -> Setup {
     }
 }
 
-/// A helper with `--framed` and these flags.
+/// A helper with `--framed`, and with what these flags stand for in START.
 pub fn framed(flags: &[&str]) -> Setup {
-    let mut setup = plain(&["--framed"]);
-    setup.flags.extend(words(flags));
-    setup
+    Setup {
+        framed: true,
+        ..plain(flags)
+    }
 }
 
 /// A helper that captures stdout.
@@ -161,9 +167,14 @@ impl Setup {
     pub fn command(&self, mark: &Mark) -> Command {
         let mut line = self.via.clone();
         line.push(self.helper.clone().into());
-        line.extend(self.flags.iter().cloned());
-        line.push("--".into());
-        line.extend(self.program.iter().cloned());
+        if self.framed {
+            line.push("--framed".into());
+            line.extend(start::descriptors(&self.flags));
+        } else {
+            line.extend(self.flags.iter().cloned());
+            line.push("--".into());
+            line.extend(self.program.iter().cloned());
+        }
         let mut command = Command::new(&line[0]);
         command.args(&line[1..]);
         command.env(Mark::VARIABLE, mark.value());
@@ -177,6 +188,15 @@ impl Setup {
             command.uid(user).gid(user);
         }
         command
+    }
+
+    /// What the owner sends first.
+    pub fn opening(&self) -> Vec<u8> {
+        if !self.framed {
+            return Vec::new();
+        }
+        let start = start::fields(&self.flags, &self.program);
+        [frames::hello(PROTOCOL, b""), frames::start(&start)].concat()
     }
 
     pub fn start(self) -> Owner {

@@ -128,14 +128,14 @@ fn stdout_and_stderr_may_be_closed() {
 fn on_a_socket(how_it_ends: fn(&mut UnixStream)) -> Vec<Frame> {
     let mark = Mark::new();
     let (mut socket, other) = UnixStream::pair().unwrap();
-    let mut command = captured(&[])
-        .sh("echo ready; exec sleep 1000")
-        .command(&mark);
+    let setup = captured(&[]).sh("echo ready; exec sleep 1000");
+    let mut command = setup.command(&mark);
     command.stdin(OwnedFd::from(other.try_clone().unwrap()));
     command.stdout(OwnedFd::from(other));
     let mut child = command.spawn().unwrap();
     drop(command);
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.write_all(&setup.opening()).unwrap();
     how_it_ends(&mut socket);
     let (mut bytes, mut frames) = (Vec::new(), Vec::new());
     let mut buffer = [0; 4096];
