@@ -22,7 +22,7 @@ defmodule Bench.Budget do
 
   def main do
     helper = MuonTrap.muontrap_path()
-    {linkage, _musl?} = Bench.Report.linkage(helper)
+    linkage = Bench.Report.linkage(helper)
     folder = Path.join(System.tmp_dir!(), "muontrap-budget-#{System.pid()}")
     File.mkdir_p!(folder)
 

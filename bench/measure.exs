@@ -5,8 +5,8 @@
 defmodule Bench.Measure do
   @moduledoc false
 
-  # Two ways of doing one thing are measured in turn, so that what slows the machine down for a
-  # while slows down both. What is told is the median of each, and of the ratios pair by pair.
+  # Two ways of doing one thing are measured in turn, so that whatever slows the machine down for a
+  # while slows down both. The result has the median of each, and of the ratios of all pairs.
 
   @type result :: %{
           ours: number(),
@@ -16,6 +16,9 @@ defmodule Bench.Measure do
           high: float()
         }
 
+  @typedoc "A number of rounds, or no limit: `min(300, :infinity)` is 300, since atoms come after numbers."
+  @type enough :: pos_integer() | :infinity
+
   @doc "Microseconds that `fun` takes."
   @spec time(function()) :: pos_integer()
   def time(fun) do
@@ -24,13 +27,18 @@ defmodule Bench.Measure do
     max(us, 1)
   end
 
-  @doc "Times both in turn, `n` times. The value is ours / theirs, or with `:speed` how many times as fast."
+  @doc "Times both in turn, `rounds` times. The value is ours / theirs, or theirs / ours with `:speed`."
   @spec pairs(pos_integer(), :cost | :speed, function(), function()) :: result()
-  def pairs(n, what, ours, theirs) do
-    # Not counted: whatever is loaded and cached the first time.
+  def pairs(rounds, what, ours, theirs),
+    do: timed_pairs(rounds, what, fn -> time(ours) end, fn -> time(theirs) end)
+
+  @doc "As `pairs/4`, for functions that return the microseconds that count."
+  @spec timed_pairs(pos_integer(), :cost | :speed, (() -> number()), (() -> number())) :: result()
+  def timed_pairs(rounds, what, ours, theirs) do
+    # Not counted: the first call loads code and fills caches.
     ours.()
     theirs.()
-    of_pairs(for(_ <- 1..n, do: {time(ours), time(theirs)}), what)
+    of_pairs(for(_ <- 1..rounds, do: {ours.(), theirs.()}), what)
   end
 
   @spec of_pairs([{number(), number()}], :cost | :speed) :: result()
@@ -44,11 +52,11 @@ defmodule Bench.Measure do
     |> Map.merge(%{ours: median(ours), theirs: median(theirs)})
   end
 
-  @doc "For what is measured by itself."
+  @doc "The result of values that are not compared with others."
   @spec alone([number()]) :: result()
   def alone(values), do: values |> summary() |> Map.merge(%{ours: median(values), theirs: nil})
 
-  # The value, and between which values half of all lie.
+  # The median and the quartiles.
   defp summary(values),
     do: %{
       value: median(values) / 1,

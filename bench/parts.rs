@@ -7,8 +7,8 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use muontrap::cli;
 use muontrap::process::proc_table::parse_stat;
-use muontrap::wire::frame::{self, Decoder, OutputStream};
 use muontrap::stream::window::Window;
+use muontrap::wire::frame::{self, Decoder, OutputStream};
 use std::ffi::OsString;
 use std::hint::black_box;
 
