@@ -31,7 +31,8 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
-    sys::prepare_process();
+    sys::open_standard_fds();
+    sys::ignore_sigpipe();
     emergency::install();
     // SAFETY: they are those that the C library passed.
     let (words, title) = unsafe { (sys::command_line(count, words), Title::of(count, words)) };

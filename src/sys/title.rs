@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What ps(1) and top(1) show of this process.
+//! The command line and the name that ps(1) shows of this process.
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -14,19 +14,19 @@ pub struct Title {
 }
 
 impl Title {
-    /// That of the words that `main` was called with.
+    /// The memory of the arguments of `main`, as far as it is contiguous.
     ///
     /// # Safety
     ///
-    /// `words` points to `count` pointers to strings with a null byte at their end, which the C library
-    /// passed to `main`, and nobody else refers to those strings any more.
+    /// `words` points to `count` pointers to null-terminated strings, which the C library passed to `main`, and
+    /// nothing else refers to those strings any more.
     pub unsafe fn of(count: c_int, words: *const *const c_char) -> Self {
         let mut title = Self {
             start: std::ptr::null_mut(),
             length: 0,
         };
         for index in 0..usize::try_from(count).unwrap_or(0) {
-            // SAFETY: as the caller promised.
+            // SAFETY: the caller promised that there are `count` of them.
             let word = unsafe { CStr::from_ptr(*words.add(index)) };
             let start = word.as_ptr().cast_mut().cast::<u8>();
             if index == 0 {
@@ -39,18 +39,18 @@ impl Title {
         title
     }
 
-    /// Changes it, as far as there is room. The name of the process has room for 15 bytes.
+    /// Replaces both, cut to the room there is: that of the old command line, and 15 bytes for the name.
     pub fn set(&self, text: &[u8]) {
         let mut name = [0_u8; 16];
         let count = text.len().min(name.len() - 1);
         name[..count].copy_from_slice(&text[..count]);
         #[cfg(target_os = "linux")]
-        // SAFETY: the pointer is to a string with a null byte at its end.
+        // SAFETY: the pointer is to a live null-terminated string.
         unsafe {
             libc::prctl(libc::PR_SET_NAME, name.as_ptr());
         }
         let count = text.len().min(self.length.saturating_sub(1));
-        // SAFETY: the memory has `length` bytes, is writable, and nobody else refers to it: `of`.
+        // SAFETY: the memory has `length` writable bytes that nothing else refers to, as `of` requires.
         unsafe {
             std::ptr::copy_nonoverlapping(text.as_ptr(), self.start, count);
             std::ptr::write_bytes(self.start.add(count), 0, self.length - count);

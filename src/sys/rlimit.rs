@@ -2,16 +2,17 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The limit on CPU time, `RLIMIT_CPU` of getrlimit(2): meant for the program, not for its helper.
+//! Resource limits: getrlimit(2).
 
 use std::io;
 
-/// A limit that this process was started with.
+/// The inherited limit on CPU time, `RLIMIT_CPU`. It is meant for the program and not for muontrap, which lifts its
+/// own.
 #[derive(Clone, Copy)]
 pub struct CpuLimit {
-    /// Seconds, soft and hard: for the program.
+    /// Soft and hard limit, seconds.
     pub original: libc::rlimit,
-    /// Seconds after which SIGXCPU comes; `None` when the limit could be lifted.
+    /// Soft limit that is left to muontrap, seconds; `None` when it could be lifted.
     pub left: Option<u64>,
 }
 
@@ -23,10 +24,10 @@ impl std::fmt::Debug for CpuLimit {
 }
 
 impl CpuLimit {
-    /// Lifts the limit of this process as far as it may: `None` where there is none.
+    /// Lifts the limit of this process as far as permitted; `None` when there is none.
     ///
-    /// Only root may lift the hard limit. At the hard limit the kernel kills without a warning, so the soft limit
-    /// becomes one second less, which gives SIGXCPU first.
+    /// Only root may raise the hard limit. There the kernel sends SIGKILL, so the soft limit becomes one second
+    /// less, to get SIGXCPU first.
     pub fn lift() -> Option<Self> {
         let original = get().ok()?;
         if original.rlim_cur == libc::RLIM_INFINITY {
@@ -61,8 +62,8 @@ impl CpuLimit {
         })
     }
 
-    /// Whether a SIGXCPU came from the kernel, and not from another process. The kernel raises the soft limit by a
-    /// second then, and counts clock ticks, which may be ahead of the time that a clock tells.
+    /// Whether a SIGXCPU came from the kernel, and not from another process. The kernel then raises the soft limit
+    /// by a second, and counts clock ticks, which may be ahead of the CPU-time clock.
     #[allow(clippy::useless_conversion)] // the type differs between systems
     pub fn is_exceeded(&self) -> bool {
         let raised = |left| get().is_ok_and(|limit| u64::from(limit.rlim_cur) > left);
@@ -86,7 +87,7 @@ fn set(limit: &libc::rlimit) -> io::Result<()> {
     super::check(unsafe { libc::setrlimit(libc::RLIMIT_CPU, limit) }).map(drop)
 }
 
-/// CPU time that this process has used, in whole seconds.
+/// CPU time of this process, seconds.
 fn cpu_seconds() -> u64 {
     let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID);
     time.map_or(0, |time| u64::try_from(time.tv_sec()).unwrap_or(0))

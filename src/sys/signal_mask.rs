@@ -2,32 +2,25 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The signal mask of this process.
+//! The signal mask: sigprocmask(2).
 
 use std::ffi::c_int;
 use std::io;
 
 #[cfg(target_os = "linux")]
-use std::ffi::c_ulong;
+use {super::KERNEL_SIGSET_SIZE, std::ffi::c_ulong};
 
-/// Signals that are blocked.
+/// A set of blocked signals.
 ///
-/// On Linux not through the C library, which never blocks the signals that it keeps for itself (glibc: 32
-/// and 33), although anybody may send them.
+/// On Linux not by way of the C library, which never blocks the signals that it reserves for itself (glibc: 32
+/// and 33), although any process may send them.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug)]
 pub struct SignalMask([c_ulong; 4]);
 
 #[cfg(target_os = "linux")]
 impl SignalMask {
-    /// What the kernel's type takes: `rt_sigprocmask(2)`.
-    const SIZE: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
-        16
-    } else {
-        8
-    };
-
-    /// All signals but these.
+    /// All signals except these.
     pub fn all_but(signals: impl IntoIterator<Item = c_int>) -> Self {
         const BITS: usize = c_ulong::BITS as usize;
         let mut words = [c_ulong::MAX; 4];
@@ -41,17 +34,17 @@ impl SignalMask {
         Self(words)
     }
 
-    /// Makes this the mask, and returns the one before.
+    /// Replaces the mask, and returns the previous one.
     pub fn set(self) -> io::Result<Self> {
         let mut old = [0; 4];
-        // SAFETY: the kernel reads and writes SIZE bytes, and both arrays are larger.
+        // SAFETY: the kernel reads and writes KERNEL_SIGSET_SIZE bytes, and both arrays are larger.
         let result = unsafe {
             libc::syscall(
                 libc::SYS_rt_sigprocmask,
                 libc::SIG_SETMASK,
                 self.0.as_ptr(),
                 old.as_mut_ptr(),
-                Self::SIZE,
+                KERNEL_SIGSET_SIZE,
             )
         };
         if result == 0 {
@@ -62,14 +55,14 @@ impl SignalMask {
     }
 }
 
-/// Signals that are blocked.
+/// A set of blocked signals.
 #[cfg(not(target_os = "linux"))]
 #[derive(Clone, Copy, Debug)]
 pub struct SignalMask(nix::sys::signal::SigSet);
 
 #[cfg(not(target_os = "linux"))]
 impl SignalMask {
-    /// All signals but these.
+    /// All signals except these.
     pub fn all_but(signals: impl IntoIterator<Item = c_int>) -> Self {
         let mut mask = nix::sys::signal::SigSet::all();
         for signal in signals {
@@ -80,7 +73,7 @@ impl SignalMask {
         Self(mask)
     }
 
-    /// Makes this the mask, and returns the one before.
+    /// Replaces the mask, and returns the previous one.
     pub fn set(self) -> io::Result<Self> {
         Ok(Self(self.0.thread_swap_mask(
             nix::sys::signal::SigmaskHow::SIG_SETMASK,

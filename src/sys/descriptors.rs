@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! File descriptors: fcntl(2), `close_range(2)`, flock(2), read(2).
+
+use super::check;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// Opens `/dev/null` as each of the descriptors 0 to 2 that is closed, so that no other file becomes one of them.
+///
+/// The standard library does the same before its own `main`. Without `/dev/null` they stay closed.
+pub fn open_standard_fds() {
+    for fd in 0..=2 {
+        // SAFETY: F_GETFD takes no pointers.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
+            // open(2) returns the lowest descriptor that is free, which is `fd`.
+            // SAFETY: the path is a null-terminated string.
+            unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) };
+        }
+    }
+}
+
+/// Sets close-on-exec on all descriptors above 2, so that the program inherits none that muontrap inherited.
+pub fn cloexec_from_3() {
+    if set_cloexec_from(3).is_ok() {
+        return;
+    }
+    for directory in ["/proc/self/fd", "/dev/fd"] {
+        if let Ok(entries) = std::fs::read_dir(directory) {
+            let fds = entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+            fds.filter(|&fd: &RawFd| fd > 2).for_each(set_cloexec);
+            return;
+        }
+    }
+    (3..1024).for_each(set_cloexec);
+}
+
+/// Whether `close_range(2)` can set close-on-exec: Linux 5.11. Without it, [`cloexec_from_3`] takes a system call
+/// for each descriptor.
+pub fn has_close_range() -> bool {
+    // No descriptor is as large.
+    set_cloexec_from(libc::c_uint::MAX).is_ok()
+}
+
+#[cfg(target_os = "linux")]
+fn set_cloexec_from(first: libc::c_uint) -> io::Result<()> {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    let last = libc::c_uint::MAX;
+    // SAFETY: close_range takes no pointers, and closes nothing with this flag.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC) };
+    check(i32::try_from(result).unwrap_or(-1)).map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_cloexec_from(_first: libc::c_uint) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn set_cloexec(fd: RawFd) {
+    // SAFETY: F_SETFD takes an integer, and fails with EBADF when the descriptor is not open.
+    unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+}
+
+/// Borrows a descriptor that this process inherited. Fails with `EBADF` when it is not open.
+pub fn borrow_fd(fd: RawFd) -> io::Result<BorrowedFd<'static>> {
+    // SAFETY: F_GETFD takes no pointers.
+    check(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
+    // SAFETY: it is open, and nothing closes a descriptor that it does not own.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// Duplicates a descriptor that this process inherited: close-on-exec and above 2.
+pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    borrow_fd(fd)?.try_clone_to_owned()
+}
+
+/// Tries to take a lock, shared or exclusive, which lasts until the open file is closed: flock(2). Returns `false` when another
+/// open file has one that excludes it.
+pub fn try_lock(fd: BorrowedFd<'_>, shared: bool) -> io::Result<bool> {
+    let kind = if shared { libc::LOCK_SH } else { libc::LOCK_EX };
+    // SAFETY: flock takes no pointers.
+    match check(unsafe { libc::flock(fd.as_raw_fd(), kind | libc::LOCK_NB) }) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Appends to `bytes` what one read(2) gives, within `limit` and the spare capacity, and returns how much that was.
+pub fn read_to_spare(fd: &impl AsFd, bytes: &mut Vec<u8>, limit: usize) -> nix::Result<usize> {
+    let spare = bytes.spare_capacity_mut();
+    let room = spare.len().min(limit);
+    // SAFETY: the kernel writes at most `room` bytes, which the spare capacity has.
+    let count = unsafe { libc::read(fd.as_fd().as_raw_fd(), spare.as_mut_ptr().cast(), room) };
+    let count = nix::errno::Errno::result(count)?.unsigned_abs();
+    // SAFETY: the kernel initialized `count` bytes after the previous ones.
+    unsafe { bytes.set_len(bytes.len() + count) };
+    Ok(count)
+}

@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Signals and their dispositions: kill(2), sigaction(2).
+
+use super::check;
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Sends a signal to a process, or to a process group when `pid` is negative: kill(2).
+///
+/// A number and not nix's `Signal`, which has no real-time signals.
+pub fn kill(pid: i32, signal: c_int) -> io::Result<()> {
+    // SAFETY: kill takes no pointers.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Installs a handler for `signal` that sets `flag`, then writes one byte to `wake`, which must not block.
+pub fn on_signal(signal: c_int, flag: Arc<AtomicBool>, wake: Arc<OwnedFd>) -> io::Result<()> {
+    let action = move || {
+        flag.store(true, Ordering::Relaxed);
+        // A full pipe means that the reader is going to wake up anyway.
+        // SAFETY: the buffer is static and has one byte.
+        unsafe { libc::write(wake.as_raw_fd(), b"!".as_ptr().cast(), 1) };
+    };
+    // SAFETY: a store and a write are async-signal-safe: signal-safety(7).
+    unsafe { signal_hook::low_level::register(signal, action) }.map(drop)
+}
+
+/// Makes a write to a pipe without a reader fail with EPIPE instead of killing this process.
+pub fn ignore_sigpipe() {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Gives SIGCHLD its default disposition. It may have been inherited as ignored, and then the kernel reaps
+/// children by itself.
+pub fn reset_sigchld() {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
+/// Stops this process and its process group by `signal`, one of the stop signals of job control, even if it is
+/// blocked or caught here. Returns after SIGCONT, or at once when the group is orphaned: the kernel does not stop
+/// such a group.
+pub fn stop_own_group(signal: c_int) {
+    // SAFETY: plain old data, for which all zeroes is a valid value: SIG_DFL, no flags and an empty mask.
+    let default: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: as above.
+    let (mut action, mut mask) = unsafe { (default, std::mem::zeroed()) };
+    let mut only = nix::sys::signal::SigSet::empty();
+    only.add(match signal {
+        libc::SIGTTIN => nix::sys::signal::SIGTTIN,
+        libc::SIGTTOU => nix::sys::signal::SIGTTOU,
+        _ => nix::sys::signal::SIGTSTP,
+    });
+    // SAFETY: all pointers are to live values, and no handler is installed that was not there before.
+    unsafe {
+        libc::sigaction(signal, &raw const default, &raw mut action);
+        libc::sigprocmask(libc::SIG_UNBLOCK, only.as_ref(), &raw mut mask);
+        libc::kill(0, signal);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut());
+        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Waiting for children: wait(2), wait4(2), waitid(2).
+
+use super::check;
+use std::ffi::c_int;
+use std::io;
+
+/// A child that was reaped, as wait4(2) describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Waited {
+    /// Its pid.
+    pub pid: i32,
+    /// The status word of wait(2).
+    pub status: c_int,
+    /// CPU time in user mode, microseconds, that of the children it waited for included.
+    pub user_us: u64,
+    /// CPU time in kernel mode, microseconds.
+    pub system_us: u64,
+    /// Peak resident set, bytes.
+    pub peak_rss: u64,
+}
+
+/// Reaps one dead child without blocking; `None` when none is dead.
+///
+/// Fails with `ECHILD` when there are no children at all.
+pub fn wait_any() -> io::Result<Option<Waited>> {
+    let mut status = 0;
+    // SAFETY: rusage is plain old data, for which all zeroes is a valid value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to live, writable values of the right type.
+    let pid = check(unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG, &raw mut usage) })?;
+    Ok((pid != 0).then(|| Waited {
+        pid,
+        status,
+        user_us: microseconds(usage.ru_utime),
+        system_us: microseconds(usage.ru_stime),
+        peak_rss: peak_rss_bytes(usage.ru_maxrss),
+    }))
+}
+
+fn microseconds(time: libc::timeval) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds * 1_000_000 + u64::try_from(time.tv_usec).unwrap_or(0)
+}
+
+/// `ru_maxrss` is in kibibytes, and in bytes on Apple's systems: getrusage(2).
+fn peak_rss_bytes(maxrss: libc::c_long) -> u64 {
+    let unit = if cfg!(target_vendor = "apple") {
+        1
+    } else {
+        1024
+    };
+    u64::try_from(maxrss).unwrap_or(0) * unit
+}
+
+/// A child that died or was stopped.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed {
+    /// Its pid.
+    pub pid: i32,
+    /// The status word of wait(2).
+    pub status: c_int,
+}
+
+/// Reaps a dead child, or reports one that was stopped, without blocking; `None` when there is neither.
+///
+/// Fails with `ECHILD` when there are no children at all.
+pub fn wait_any_change() -> io::Result<Option<Changed>> {
+    let mut status = 0;
+    let options = libc::WNOHANG | libc::WUNTRACED;
+    // SAFETY: the pointer is to a live, writable integer.
+    let pid = check(unsafe { libc::waitpid(-1, &raw mut status, options) })?;
+    Ok((pid != 0).then_some(Changed { pid, status }))
+}
+
+/// Whether this process has any child, dead or alive.
+pub fn has_children() -> io::Result<bool> {
+    has_child_of(libc::P_ALL, 0)
+}
+
+/// Whether `pid` is a child, dead or alive. The kernel does not reuse the pid before the child is reaped.
+pub fn is_child(pid: i32) -> io::Result<bool> {
+    let Ok(id) = libc::id_t::try_from(pid) else {
+        return Ok(false);
+    };
+    has_child_of(libc::P_PID, id)
+}
+
+fn has_child_of(kind: libc::idtype_t, id: libc::id_t) -> io::Result<bool> {
+    // SAFETY: siginfo_t is plain old data, for which all zeroes is a valid value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    loop {
+        // SAFETY: the pointer is to a live, writable siginfo_t.
+        match check(unsafe { libc::waitid(kind, id, &raw mut info, options) }) {
+            Ok(_) => return Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The signal that stopped `child`, if it was stopped since the last call.
+#[cfg(target_os = "linux")]
+pub fn stopped_by(child: i32) -> Option<i32> {
+    use nix::errno::Errno;
+    use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+    use nix::unistd::Pid;
+    let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
+    loop {
+        match waitid(Id::Pid(Pid::from_raw(child)), flags) {
+            Ok(WaitStatus::Stopped(_, signal)) => return Some(signal as i32),
+            Err(Errno::EINTR) => {}
+            _ => return None,
+        }
+    }
+}
+
+/// waitid(2) does not report it reliably elsewhere.
+#[cfg(not(target_os = "linux"))]
+pub fn stopped_by(_child: i32) -> Option<i32> {
+    None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_is_one_until_it_is_reaped() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert!(is_child(pid).unwrap());
+        assert!(has_children().unwrap());
+        child.wait().unwrap();
+        assert!(!is_child(pid).unwrap());
+        assert!(!is_child(-1).unwrap());
+    }
+}
