@@ -90,12 +90,10 @@ pub struct Config {
     pub transport: Transport,
     /// Whom to tell of the group and of orphans that stay.
     pub notices: Notices,
-    /// Whether the owner speaks protocol 1, which has no START.
-    pub is_protocol_1: bool,
 }
 
 impl Config {
-    /// Validates the flags. `transport` comes first, so that an error can be sent there.
+    /// Validates the flags.
     pub fn new(flags: &Flags, transport: Transport) -> Result<Self, Failure> {
         let mut words = flags.program.iter();
         let program = words.next().cloned().unwrap_or_default();
@@ -122,7 +120,6 @@ impl Config {
             environment: None,
             directory: None,
             notices: Notices::default(),
-            is_protocol_1: true,
         })
     }
 
@@ -324,7 +321,7 @@ mod tests {
     fn config(flags: &[&str]) -> Result<Config, Failure> {
         let line = ["muontrap"].iter().chain(flags).chain(&["true"]);
         let flags = cli::parse(line.map(OsString::from).collect()).unwrap();
-        Config::new(&flags, Transport::choose(&flags)?)
+        Config::new(&flags, Transport::choose(&flags))
     }
 
     #[test]
@@ -399,9 +396,6 @@ mod tests {
             (&["--group", "g", "--set", "freezer.state=FROZEN"], "set"),
             (&["--orphans", "maybe"], "orphans"),
             (&["--cd", ""], "cd"),
-            (&["--framed", "--fds", "3"], "fds"),
-            (&["--framed", "--fds", "3,3"], "fds"),
-            (&["--framed", "--fds", "a,b"], "fds"),
         ] {
             let failure = config(flags).unwrap_err();
             assert!(
@@ -409,16 +403,6 @@ mod tests {
                 "{failure}"
             );
         }
-    }
-
-    #[test]
-    fn the_transport_can_be_moved() {
-        let framed = |input, output| Transport::Framed { input, output };
-        assert_eq!(config(&["--framed"]).unwrap().transport, framed(0, 1));
-        assert_eq!(
-            config(&["--framed", "--fds", "3,4"]).unwrap().transport,
-            framed(3, 4)
-        );
     }
 
     #[test]

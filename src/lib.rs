@@ -27,7 +27,6 @@ pub mod cli;
 pub mod config;
 pub mod diagnostics;
 pub mod doctor;
-pub mod environment;
 pub mod error;
 pub mod forkserver;
 pub mod number;

@@ -15,10 +15,8 @@ use muontrap::forkserver;
 use muontrap::run;
 use muontrap::run::Mode;
 use muontrap::session::emergency;
-use muontrap::session::opening::Invitation;
 use muontrap::sys;
 use muontrap::sys::Title;
-use muontrap::wire::transport::Transport;
 use std::ffi::{OsString, c_char, c_int};
 use std::io::Write as _;
 
@@ -41,9 +39,7 @@ extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
 
 fn run(words: Vec<OsString>, title: Title) -> u8 {
     match Mode::find(&words) {
-        Some(Mode::Framed(transport)) => {
-            return run::session(transport, Invitation::default(), None);
-        }
+        Some(Mode::Framed(fds)) => return run::framed(fds),
         Some(Mode::ForkServer) => return forkserver::main(title),
         None => {}
     }
@@ -54,7 +50,7 @@ fn run(words: Vec<OsString>, title: Title) -> u8 {
         doctor::main(words.into_iter().skip(2))
     } else {
         match cli::parse(words) {
-            Ok(flags) => return run::main(&flags, Transport::choose(&flags)),
+            Ok(flags) => return run::main(&flags),
             Err(error) => run::usage_error(&error),
         }
     };

@@ -39,41 +39,43 @@ pub fn usage_error(error: &clap::Error) -> u8 {
 
 /// What the command line says when it says nothing about a program, for an owner does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// `--framed`, and `--fds`: one session.
-    Framed(Transport),
+pub enum Mode<'a> {
+    /// `--framed`, and what `--fds` says: one session.
+    Framed(Option<&'a str>),
     /// `--fork-server`: sessions for all who connect.
     ForkServer,
 }
 
-impl Mode {
+impl<'a> Mode<'a> {
     /// That of a command line, of which the first word is muontrap's own name.
-    pub fn find(words: &[OsString]) -> Option<Self> {
-        let mut flags = Flags::default();
+    pub fn find(words: &'a [OsString]) -> Option<Self> {
         match words.get(1..)? {
-            [word] if word == "--fork-server" => return Some(Self::ForkServer),
-            [word] if word == "--framed" => {}
+            [word] if word == "--fork-server" => Some(Self::ForkServer),
+            [word] if word == "--framed" => Some(Self::Framed(None)),
             [word, fds] if word == "--framed" => {
                 let fds = fds.to_str()?.strip_prefix("--fds=")?;
-                flags.push("fds", fds.into());
+                Some(Self::Framed(Some(fds)))
             }
-            _ => return None,
+            _ => None,
         }
-        flags.push("framed", OsString::new());
-        Transport::choose(&flags).ok().map(Self::Framed)
     }
 }
 
 /// Runs a whole session for a command line and returns the exit status of muontrap.
-pub fn main(flags: &Flags, transport: Result<Transport, Failure>) -> u8 {
-    let result = transport.and_then(|transport| Ok((transport, prepare(transport)?)));
-    let (transport, mut owner) = match result {
-        Ok(ready) => ready,
-        Err(failure) => return print(&failure),
-    };
-    match Config::new(flags, transport) {
-        Ok(config) => run(config, owner),
-        Err(failure) => report(transport, &mut owner, &failure),
+pub fn main(flags: &Flags) -> u8 {
+    let transport = Transport::choose(flags);
+    let result = prepare(transport).and_then(|owner| Ok((Config::new(flags, transport)?, owner)));
+    match result {
+        Ok((config, owner)) => run(config, owner),
+        Err(failure) => print(&failure),
+    }
+}
+
+/// Runs a whole session for an owner on the descriptors that `--fds` names.
+pub fn framed(fds: Option<&str>) -> u8 {
+    match Transport::framed(fds) {
+        Ok(transport) => session(transport, Invitation::default(), None),
+        Err(failure) => print(&failure),
     }
 }
 

@@ -14,7 +14,6 @@ use crate::error::{EXIT_SETUP, Failure, Step};
 use crate::number::number;
 use crate::run;
 use crate::wire::cgroup::{Action, Asked, DEFAULT_TIMEOUT};
-use crate::wire::frame;
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, Command};
 use std::ffi::OsString;
@@ -28,9 +27,8 @@ line; a value of several lines follows its name, each line with two spaces in fr
 Exit status: 0, or 125 with a message on stderr.";
 
 /// The flags and arguments of all of them.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 6] = [
     "group",
-    "framed",
     "unless-in-use",
     "controller",
     "set",
@@ -78,16 +76,11 @@ impl Cgroup {
         };
         let result = self.run(&flags);
         let status = result.as_ref().map_or(EXIT_SETUP, |_| 0);
-        let told = if flags.has("framed") {
-            let frame = match &result {
-                Ok(answer) => frame::answer(answer),
-                Err(failure) => frame::failed(failure),
-            };
-            io::stdout().write_all(&frame)
+        if print(&result).is_ok() {
+            status
         } else {
-            print(&result)
-        };
-        if told.is_ok() { status } else { EXIT_SETUP }
+            EXIT_SETUP
+        }
     }
 
     fn command(self) -> Command {
@@ -116,8 +109,7 @@ impl Cgroup {
                 option("group", "path", "The cgroup")
                     .short('g')
                     .required(true),
-            )
-            .arg(switch("framed", "Answer in a frame"));
+            );
         match self {
             Self::Clean => command
                 .arg(controllers("Controllers that it was made with"))

@@ -14,6 +14,8 @@ use std::os::unix::ffi::OsStrExt;
 
 const AFTER_HELP: &str = "\
 The program gets everything that follows its name, with or without `--` in front of it.
+`muontrap --framed [--fds=in,out]` and `muontrap --fork-server` take their programs from a client,
+which speaks the protocol of docs/protocol.md over stdin and stdout, or over these descriptors.
 `muontrap cgroup-get`, `cgroup-set`, `cgroup-stat` and `cgroup-clean` look after a cgroup, and
 `muontrap doctor` looks at this host: each has its own `--help`.
 Closing muontrap's stdin, or SIGTERM, SIGINT, SIGQUIT or SIGHUP, stops the program. At a terminal
@@ -47,7 +49,7 @@ const fn flag(name: &'static str, short: Option<char>, takes: Takes, help: &'sta
     }
 }
 
-const FLAGS: [Flag; 17] = {
+const FLAGS: [Flag; 15] = {
     use Takes::{Many, Nothing, One};
     [
         flag("arg0", Some('0'), One("name"), "The program's argv[0]"),
@@ -120,13 +122,6 @@ const FLAGS: [Flag; 17] = {
             One("kill|leave"),
             "What to do with what the program leaves behind when it exits by itself [default: kill]",
         ),
-        flag("framed", None, Nothing, "Speak the framed protocol"),
-        flag(
-            "fds",
-            None,
-            One("in,out"),
-            "Descriptors for the framed protocol [default: 0,1]",
-        ),
     ]
 };
 
@@ -160,12 +155,7 @@ impl Flag {
             Takes::One(value) => option(self.name, value, self.help),
             Takes::Many(value) => list(self.name, value, self.help),
         };
-        let arg = arg.short(self.short);
-        if self.name == "fds" {
-            arg.requires("framed")
-        } else {
-            arg
-        }
+        arg.short(self.short)
     }
 }
 
@@ -235,8 +225,7 @@ fn parse_plain(words: &[OsString]) -> Option<Flags> {
         }
     }
     flags.program.extend(words.cloned());
-    let complete = !flags.program.is_empty() && (flags.has("framed") || !flags.has("fds"));
-    complete.then_some(flags)
+    (!flags.program.is_empty()).then_some(flags)
 }
 
 #[cfg(test)]
@@ -262,7 +251,7 @@ mod tests {
         let own = ["prog", "--uid", "1", "-k", "--help", "--", "--framed"];
         for prefix in [
             &["muontrap"][..],
-            &["muontrap", "--framed", "--"],
+            &["muontrap", "--cd=/", "--"],
             &["muontrap", "-o", "--"],
         ] {
             let line: Vec<&str> = prefix.iter().chain(&own).copied().collect();
@@ -281,8 +270,9 @@ mod tests {
             &["--bogus", "true"][..],
             &[],
             &["--framed"],
-            &["--framed", "--"],
-            &["--framed=1", "true"],
+            &["--framed", "true"],
+            &["--framed", "--", "true"],
+            &["--capture-output=1", "true"],
             &["--uid"],
             &["--fds=3,4", "true"],
         ] {
@@ -298,7 +288,7 @@ mod tests {
     fn the_spelling_of_the_elixir_side_is_plain() {
         let line = [
             "muontrap",
-            "--framed",
+            "--capture-output",
             "--cd=",
             "--set=a=b=c",
             "--set=x",
@@ -317,9 +307,9 @@ mod tests {
         fn the_short_way_is_the_same_as_the_long_one(
             line in proptest::collection::vec(
                 proptest::sample::select(vec![
-                    "--framed", "--fds=3,4", "--uid=1", "--uid=", "--set=a=b", "--set=c=d", "--cd=-x",
+                    "--capture-stderr", "--uid=1", "--uid=", "--set=a=b", "--set=c=d", "--cd=-x",
                     "--", "true", "-", "--capture-output", "-o", "--orphans", "kill", "-k5", "--help",
-                    "--nope", "--framed=", "",
+                    "--nope", "--capture-output=", "",
                 ]),
                 0..8,
             )

@@ -154,8 +154,7 @@ impl<'a> Session<'a> {
             start_time: self.start_time,
             directories: &directories,
         };
-        let is_protocol_1 = self.config.is_protocol_1;
-        self.outbox.send(&frame::started(&started, is_protocol_1));
+        self.outbox.send(&frame::started(&started));
         // Events that arrived before the handlers and epoll were registered produce no edge, so poll once.
         self.reactor.ready.set(Source::ControlIn);
         self.collect_dead()?;

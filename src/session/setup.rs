@@ -6,7 +6,6 @@
 
 use crate::cgroup::{Cgroup, Host};
 use crate::config::Config;
-use crate::environment;
 use crate::error::{Failure, Step};
 use crate::process::credentials::Credentials;
 use crate::process::find;
@@ -121,7 +120,7 @@ fn start_while(
             emergency::rehearse("started");
             Ok(Running {
                 pid,
-                start_time: start_time(config, pid),
+                start_time: start_time(pid),
                 since,
                 input,
                 relay: attempt.relay,
@@ -179,13 +178,11 @@ impl Attempt<'_> {
         let reactor = self
             .reactor()
             .map_err(|error| Failure::cannot("watch descriptors", &error))?;
-        let decoded = config.is_protocol_1.then(environment::decoded).flatten();
-        let environment = config.environment.as_deref().or(decoded.as_deref());
         let spawned = spawn::spawn(&Plan {
             terminal: self.terminal.as_mut().and_then(Terminal::lend_at_start),
             path: self.path,
             argv: &config.argv,
-            environment,
+            environment: config.environment.as_deref(),
             cd: config.cd.as_deref(),
             credentials: self.credentials,
             wait: self.wait,
@@ -224,11 +221,7 @@ impl Attempt<'_> {
     }
 }
 
-/// For who is told: protocol 1 has no place for it.
-fn start_time(config: &Config, pid: i32) -> u64 {
-    if config.is_protocol_1 {
-        return 0;
-    }
+fn start_time(pid: i32) -> u64 {
     let process = Entry::open(pid).and_then(|entry| entry.stat());
     process.map_or(0, |process| process.started)
 }

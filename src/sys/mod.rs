@@ -33,7 +33,7 @@ pub use descriptors::{
 };
 pub use directory::numbers_in;
 pub use exec::fork;
-pub use main_args::{command_line, has_variable_with};
+pub use main_args::command_line;
 pub use pidfd::{has_pidfd, kill_by_directory, open_pid};
 pub use pipe::{bytes_waiting, pipe, resize_pipe};
 pub use prctl::{become_subreaper, become_undumpable};

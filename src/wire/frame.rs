@@ -365,16 +365,12 @@ pub struct Started<'a> {
     pub directories: &'a [(String, String)],
 }
 
-/// A STARTED frame. Protocol 1 has the program's pid and the directories only.
-pub fn started(started: &Started<'_>, is_protocol_1: bool) -> Vec<u8> {
+/// A STARTED frame.
+pub fn started(started: &Started<'_>) -> Vec<u8> {
     let mut payload = Vec::new();
-    if !is_protocol_1 {
-        payload.extend_from_slice(&unsigned(started.session).to_be_bytes());
-    }
+    payload.extend_from_slice(&unsigned(started.session).to_be_bytes());
     payload.extend_from_slice(&unsigned(started.program).to_be_bytes());
-    if !is_protocol_1 {
-        payload.extend_from_slice(&started.start_time.to_be_bytes());
-    }
+    payload.extend_from_slice(&started.start_time.to_be_bytes());
     for (controllers, path) in started.directories {
         push_text(&mut payload, controllers);
         push_text(&mut payload, path);
@@ -403,32 +399,21 @@ fn push_failure(payload: &mut Vec<u8>, failure: &Failure) {
     push_text(payload, &failure.advice);
 }
 
-/// What a sub-command found out, by name.
-pub fn answer(values: &[(String, String)]) -> Vec<u8> {
-    let mut payload = Vec::new();
-    push_values(&mut payload, values);
-    frame(ANSWER, &payload)
-}
-
 /// What became of the CGROUP frame with this number: ANSWER or REFUSED.
 pub fn reply(request: u32, result: &Result<Vec<(String, String)>, Failure>) -> Vec<u8> {
     let mut payload = request.to_be_bytes().to_vec();
     match result {
         Ok(values) => {
-            push_values(&mut payload, values);
+            for (name, value) in values {
+                push_text(&mut payload, name);
+                push_long(&mut payload, value);
+            }
             frame(ANSWER, &payload)
         }
         Err(failure) => {
             push_failure(&mut payload, failure);
             frame(REFUSED, &payload)
         }
-    }
-}
-
-fn push_values(payload: &mut Vec<u8>, values: &[(String, String)]) {
-    for (name, value) in values {
-        push_text(payload, name);
-        push_long(payload, value);
     }
 }
 
@@ -560,10 +545,10 @@ mod tests {
 
     #[test]
     fn an_answer_has_names_and_texts() {
-        let values = [("a".to_string(), "xy".to_string())];
-        let payload = b"\0\x01a\0\0\0\x02xy";
-        assert_eq!(answer(&values), bytes_of(ANSWER, payload));
-        assert_eq!(answer(&[]), bytes_of(ANSWER, b""));
+        let values = vec![("a".to_string(), "xy".to_string())];
+        let payload = b"\0\0\0\x09\0\x01a\0\0\0\x02xy";
+        assert_eq!(reply(9, &Ok(values)), bytes_of(ANSWER, payload));
+        assert_eq!(reply(9, &Ok(vec![])), bytes_of(ANSWER, &payload[..4]));
     }
 
     #[test]

@@ -105,7 +105,6 @@ pub fn decode(
         streams: fields.streams,
         transport,
         notices: Notices::default(),
-        is_protocol_1: false,
     })))
 }
 

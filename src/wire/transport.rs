@@ -5,7 +5,7 @@
 //! How muontrap and its owner talk: `docs/protocol.md`.
 
 use crate::cli::flags::Flags;
-use crate::config::{refused, text};
+use crate::config::refused;
 use crate::error::Failure;
 use crate::number::number;
 use nix::unistd::{getppid, isatty};
@@ -43,17 +43,34 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// By `--framed` and `--fds`, and without those by what stdin is and which process is the parent. Nobody types
-    /// acknowledgements, so at a terminal output passes through.
-    pub fn choose(flags: &Flags) -> Result<Self, Failure> {
-        if flags.has("framed") {
-            framed(flags)
-        } else if isatty(io::stdin()).unwrap_or(false) {
-            Ok(Self::Terminal)
+    /// By what stdin is, the flags, and which process is the parent. Nobody types acknowledgements, so at a terminal
+    /// output passes through.
+    pub fn choose(flags: &Flags) -> Self {
+        if isatty(io::stdin()).unwrap_or(false) {
+            Self::Terminal
         } else if is_raw(flags) {
-            Ok(Self::Raw)
+            Self::Raw
         } else {
-            Ok(Self::Plain)
+            Self::Plain
+        }
+    }
+
+    /// By `--fds`.
+    pub fn framed(fds: Option<&str>) -> Result<Self, Failure> {
+        let pair = fds
+            .unwrap_or("0,1")
+            .split_once(',')
+            .and_then(|(input, output)| Some((number::<u16>(input)?, number::<u16>(output)?)));
+        match pair {
+            Some((input, output)) if input != output => Ok(Self::Framed {
+                input: input.into(),
+                output: output.into(),
+            }),
+            _ => Err(refused(
+                "fds",
+                fds.unwrap_or_default(),
+                "two different descriptors, such as 3,4",
+            )),
         }
     }
 
@@ -72,29 +89,6 @@ impl Transport {
     }
 }
 
-fn framed(flags: &Flags) -> Result<Transport, Failure> {
-    let Some(fds) = text(flags, "fds")? else {
-        return Ok(Transport::Framed {
-            input: 0,
-            output: 1,
-        });
-    };
-    let pair = fds
-        .split_once(',')
-        .and_then(|(input, output)| Some((number::<u16>(input)?, number::<u16>(output)?)));
-    match pair {
-        Some((input, output)) if input != output => Ok(Transport::Framed {
-            input: input.into(),
-            output: output.into(),
-        }),
-        _ => Err(refused(
-            "fds",
-            &fds,
-            "two different descriptors, such as 3,4",
-        )),
-    }
-}
-
 fn is_raw(flags: &Flags) -> bool {
     CAPTURING.iter().any(|flag| flags.has(flag)) || is_port()
 }
@@ -103,4 +97,20 @@ fn is_raw(flags: &Flags) -> bool {
 fn is_port() -> bool {
     let parent = fs::read_to_string(format!("/proc/{}/comm", getppid()));
     parent.is_ok_and(|name| name.trim_end() == PORT_STARTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_two_different_ones() {
+        let framed = |input, output| Transport::Framed { input, output };
+        assert_eq!(Transport::framed(None), Ok(framed(0, 1)));
+        assert_eq!(Transport::framed(Some("3,4")), Ok(framed(3, 4)));
+        for fds in ["3", "3,3", "a,b", "", "3,4,5", "3,-4"] {
+            let failure = Transport::framed(Some(fds)).unwrap_err();
+            assert!(failure.message.starts_with("--fds "), "{failure}");
+        }
+    }
 }
