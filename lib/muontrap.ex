@@ -23,6 +23,7 @@ defmodule MuonTrap do
   """
 
   alias MuonTrap.{Error, ExecError, Helper, Options, Result, Runner}
+  alias MuonTrap.Options.Docs
 
   @doc """
   Runs a program and returns its output and its exit status.
@@ -39,94 +40,7 @@ defmodule MuonTrap do
 
   ## Options
 
-  Those of `System.cmd/3`:
-
-    * `:into` - collects the output into this `Collectable`, by default `""`. A text device such as
-      `IO.stream()` gets whole characters. It refuses what is not UTF-8, as it does with `System.cmd/3`
-
-    * `:lines` - collects line by line, without the newline, or carriage return and newline, at the end.
-      Takes a number of bytes, 1 or more. The lines are whole however long they are, as with `System.cmd/3`
-
-    * `:cd` - the directory to run the program in
-
-    * `:env` - an enumerable of pairs of strings, to be added to the environment of the BEAM. `nil` as
-      the value removes a variable, and `""` sets an empty one, which `System.cmd/3` leaves out. The values
-      show in no log, exception or state of a process
-
-    * `:arg0` - the program's name for itself, its argument 0
-
-    * `:stderr_to_stdout` - when `true`, stderr is collected with stdout, in the order in which the
-      program writes. By default, stderr goes where that of the BEAM goes
-
-    * `:use_stdio` - when `false`, the program has the stdin, stdout and stderr of the BEAM, and
-      nothing is collected. It may then talk to the terminal
-
-    * `:parallelism` - the port's `:parallelism`, see `open_port/2`
-
-  Stopping and flow control:
-
-    * `:timeout` - after this many milliseconds from the call the program is stopped, or not even started,
-      and the exit status is `:timeout`. The output up to its end is there. By default `:infinity`. A `Collectable`
-      runs in the calling process: one that takes longer for a chunk holds up the stop by that, and
-      the program waits meanwhile, once its window is full
-
-    * `:stop_signal` - the signal that tells the program to stop: a number from 1 to 64, or a name
-      such as `:sigint`, `:SIGINT` or `"SIGINT"`. By default SIGTERM
-
-    * `:delay_to_sigkill` - milliseconds from there to SIGKILL; 0 or more, by default 500
-
-    * `:orphans` - with `:leave`, processes that the program leaves behind when it ends by itself go
-      on. When it is stopped, they go with it all the same. By default `:kill`
-
-    * `:stdio_window` - the number of bytes of output that may be under way to the caller; 1 or more,
-      by default 10,240. With a larger window much output takes less time and more memory
-
-    * `:capture_stderr_only` - when `true`, stderr is collected and stdout goes to `/dev/null`, also with
-      `stderr_to_stdout: true`
-
-  Users and groups, for a BEAM that runs as root. Each is a name or a number, and none may be root:
-
-    * `:uid` - the user to run the program as. Group and supplementary groups become that user's,
-      unless these options say otherwise
-
-    * `:gid` - the group
-
-    * `:groups` - the list of supplementary groups; `[]` for none
-
-  Control groups
-  ([cgroups(7)](https://man7.org/linux/man-pages/man7/cgroups.7.html)), for limits, and so that
-  nothing can escape:
-
-    * `:cgroup_base` - runs the program in a new group below this one
-
-    * `:cgroup_path` - runs the program in this group. Only one of these two can be given. Both are
-      paths in the cgroup hierarchy, without its mount point; with a `/` in front they begin at its
-      root
-
-    * `:cgroup` - a map of limits, by the names of cgroup v2, whichever version there is:
-
-        * `:memory_max`, `:memory_high`, `:memory_low`, `:memory_min`, `:memory_swap_max` - bytes, or
-          `:max`
-        * `:memory_oom_group` - boolean: when memory is short, all of the group is killed
-        * `:cpu_max` - `{quota, period}` in microseconds of CPU time, a quota alone, or `:max`
-        * `:cpu_weight` - 1 to 10,000; others have 100
-        * `:cpu_idle` - boolean: gets CPU time that nobody else wants
-        * `:cpuset_cpus`, `:cpuset_mems` - a string of numbers and ranges such as `"0-1,3"`
-        * `:pids_max` - number of processes and threads, or `:max`
-        * `:io_max` - a map from device to limits, `%{"8:0" => %{rbps: 1_048_576, wiops: 100}}`, with
-          `:rbps` and `:wbps` in bytes per second, `:riops` and `:wiops` in operations per second,
-          each a number or `:max`; or a string such as `"8:0 rbps=1048576"`
-        * `:io_weight` - 1 to 10,000; others have 100. Or a map from device, or `:default`, to weight
-
-      What they mean is in [docs/cgroups.md](cgroups.html), and in [the kernel's
-      documentation](https://docs.kernel.org/admin-guide/cgroup-v2.html)
-
-    * `:cgroup_controllers` - a list of controllers such as `"memory"`
-
-    * `:cgroup_sets` - a list of `{controller, setting, value}` such as
-      `{"memory", "memory.limit_in_bytes", 268_435_456}`, in the words of either cgroup version. A
-      value is an integer or a string
-
+  #{Docs.options(:cmd)}
   ## Errors
 
     * `ArgumentError` - an argument or an option is not valid. The message names the option and the
@@ -162,7 +76,7 @@ defmodule MuonTrap do
       1> 'Elixir.MuonTrap':cmd(<<"echo">>, [<<"hi">>], []).
       {<<"hi\\n">>,0}
   """
-  @spec cmd(binary(), [binary()], keyword()) ::
+  @spec cmd(binary(), [binary()], [Options.cmd_option()]) ::
           {Collectable.t(), exit_status :: 0..255 | :timeout}
   def cmd(command, args, opts \\ []) do
     result = run_program(:cmd, command, args, opts)
@@ -181,11 +95,11 @@ defmodule MuonTrap do
       iex> result.wall_time_us > 0
       true
   """
-  @spec run(binary(), [binary()], keyword()) :: Result.t()
+  @spec run(binary(), [binary()], [Options.cmd_option()]) :: Result.t()
   def run(command, args, opts \\ []), do: run_program(:run, command, args, opts)
 
   defp run_program(context, command, args, opts) do
-    options = Options.check(context, command, args, opts)
+    options = Options.new(context, command, args, opts)
 
     case Runner.run(options) do
       {:ok, result} -> result

@@ -23,37 +23,7 @@ defmodule MuonTrap.Daemon do
 
   ## Options
 
-  Those of `MuonTrap.cmd/3`, but for `:into`, `:lines` and `:timeout`, and these:
-
-    * `:name` - a name for the daemon: an atom, `{:global, term}` or `{:via, module, term}`, as for
-      every `GenServer`. `nil` is none
-
-    * `:log_output` - logs each line of the output at this level: a level of `Logger`
-
-    * `:log_prefix` - what each logged line begins with; by default the command, a colon and a space
-
-    * `:log_transform` - a function that takes a line and returns what to log. By default bytes that
-      are not UTF-8 are shown as a backslash, an x and two hexadecimal digits
-
-    * `:logger_metadata` - a keyword list of metadata for all that the daemon's process logs.
-      `muontrap_cmd` (the command) and `muontrap_args` (the arguments, with spaces between) are always
-      there
-
-    * `:logger_fun` - is called with each line in the daemon's process, instead of `Logger`: a
-      function of one argument, `{module, function}`, or `{module, function, args}` where the line
-      comes before `args`. The line is a binary with the bytes that the program wrote. With it,
-      `:log_output`, `:log_prefix` and `:log_transform` have no effect
-
-    * `:log_max_line_bytes` - a longer line comes in several pieces, none of them longer than this
-      many bytes, and none ending inside a UTF-8 character. At least 4, by default 65536
-
-    * `:exit_status_to_reason` - a function that takes the exit status when it is not 0 and returns
-      the reason for the daemon to stop with
-
-    * `:wait_for` - a function of no arguments that returns when the program may be started, such as
-      when a device has appeared. It runs in a process of its own, linked to the daemon, so that
-      neither the supervisor nor the daemon is held up
-
+  #{MuonTrap.Options.Docs.options(:daemon, :cmd)}
   ## Output
 
   The output is only read when `:log_output` or `:logger_fun` asks for it; otherwise stdout goes to
@@ -169,7 +139,7 @@ defmodule MuonTrap.Daemon do
     %{
       id: __MODULE__,
       # Supervisors log it.
-      start: {__MODULE__, :start_link, [command, args, Options.hide_env(opts)]},
+      start: {__MODULE__, :start_link, [command, args, Options.hide_secrets(opts)]},
       type: :worker,
       restart: :permanent,
       shutdown: min(delay_to_sigkill(opts) + @shutdown_margin_ms, @longest_shutdown_ms)
@@ -213,10 +183,10 @@ defmodule MuonTrap.Daemon do
       iex> MuonTrap.Daemon.start_link("no_such_program", [])
       {:error, :enoent}
   """
-  @spec start_link(binary(), [binary()], keyword()) ::
+  @spec start_link(binary(), [binary()], [Options.daemon_option()]) ::
           {:ok, pid()} | {:error, :enoent | :eacces | {:already_started, pid()} | Error.t()}
   def start_link(command, args, opts \\ []) do
-    options = Options.check(:daemon, command, args, opts)
+    options = Options.new(:daemon, command, args, opts)
 
     # A mistake in a name is told at once.
     if options.wait_for == nil or Options.program(command) != nil do

@@ -4,34 +4,69 @@
 
 defmodule MuonTrap.Options do
   @moduledoc """
-  Validates the options of `MuonTrap.cmd/3`, `MuonTrap.run/3` and `MuonTrap.Daemon.start_link/3`.
+  The options of `MuonTrap.cmd/3`, `MuonTrap.run/3` and `MuonTrap.Daemon.start_link/3`, checked.
 
-  These functions call it themselves. Call `validate/4` to check a command and its options without
-  running anything.
+  These functions check their options themselves. Call `validate/4` to check a command and its options
+  without running anything.
   """
 
   alias MuonTrap.{ExecError, Native}
-  alias MuonTrap.Options.{Env, Mistake, Table, Type}
+  alias MuonTrap.Options.{Env, Limits, Mistake, Table, Type, Typespec}
 
-  @typedoc "Which function the options are for."
-  @type context :: :cmd | :run | :daemon
+  # Derived from the arguments and from several options. :cgroup becomes a part of :cgroup_sets.
+  @derived [context: nil, command: nil, args: [], cmd: nil, capture_output: false]
+  @rows Enum.reject(Table.rows(), &(&1.name == :cgroup))
+
+  @enforce_keys [:context, :command, :args]
+  defstruct @derived ++ for(row <- @rows, do: {row.name, row.default})
+
+  given = fn rows ->
+    Typespec.union(for row <- rows, do: {row.name, Typespec.typespec(row.type, :given)})
+  end
+
+  parsed =
+    for row <- @rows do
+      typespec = Typespec.typespec(row.type, :parsed)
+      {row.name, if(row.default == nil, do: quote(do: unquote(typespec) | nil), else: typespec)}
+    end
+
+  @typedoc "The function that the options are for."
+  @type context :: unquote(Typespec.union(Table.contexts()))
+
+  @typedoc "An option of `MuonTrap.cmd/3`, and of `MuonTrap.run/3`, which has the same."
+  @type cmd_option :: unquote(given.(Table.rows(:cmd)))
+
+  @typedoc "An option of `MuonTrap.Daemon.start_link/3`."
+  @type daemon_option :: unquote(given.(Table.rows(:daemon)))
+
+  @typedoc "An option of any function."
+  @type option :: cmd_option() | daemon_option()
 
   @typedoc """
-  Validated options: every key is there, with its default where no value was given.
+  Checked options: every option has its value, or its default.
 
-  `:command` is the command as it was given; `validate/4` adds `:cmd`, the path of the program. `:uid`, `:gid`,
-  `:groups` and `:stop_signal` are as the helper takes them; `:env` does not show its values.
-  `:cgroup_sets` holds the settings of `:cgroup_sets` and `:cgroup`, as pairs of name and value.
-  `:capture_output` says whether any output is captured.
+  `:command` is the command as it was given, and `:cmd` the path of the program, which only
+  `validate/4` finds out. `:uid`, `:gid`, `:groups` and `:stop_signal` are in the form that the helper
+  expects; `:env` does not show its values. `:cgroup_sets` contains the settings of `:cgroup_sets` and
+  `:cgroup`, as pairs of name and value. `:capture_output` says whether any output is captured.
   """
-  @type t :: %{required(atom()) => term()}
+  @type t :: %__MODULE__{
+          unquote_splicing(
+            [
+              context: quote(do: context()),
+              command: quote(do: binary()),
+              args: quote(do: [binary()]),
+              cmd: quote(do: binary() | nil),
+              capture_output: quote(do: boolean())
+            ] ++ parsed
+          )
+        }
 
   @doc """
-  Validates a command, its arguments and its options.
+  Checks a command, its arguments and its options.
 
-  `context` is `:cmd`, `:run` or `:daemon`: some options are for some functions only. Looks the
-  command up as `System.cmd/3` does: an absolute path is taken as it is, anything else is looked for
-  in `PATH`.
+  `context` is the function that the options are for: `:cmd`, `:run` or `:daemon`. Looks the command
+  up as `System.cmd/3` does: an absolute path is taken as it is, anything else is looked for in `PATH`.
 
   Raises `ArgumentError` for anything that is not valid, and `ErlangError` with `:enoent` when the
   command is not found in `PATH`.
@@ -45,78 +80,51 @@ defmodule MuonTrap.Options do
       iex> MuonTrap.Options.validate(:cmd, "sh", [], uid: 0)
       ** (ArgumentError) invalid option :uid with value 0: root is refused, as programs are to have fewer rights than the BEAM (leave the option out to run as the BEAM does)
   """
-  @spec validate(context(), binary(), [binary()], keyword()) :: t()
+  @spec validate(context(), binary(), [binary()], [option()]) :: t()
   def validate(context, command, args, opts) do
-    options = check(context, command, args, opts)
+    options = new(context, command, args, opts)
 
     case program(command) do
       nil -> ExecError.raise(:enoent, command, context)
-      program -> Map.put(options, :cmd, program)
+      program -> %{options | cmd: program}
     end
   end
 
   @doc false
-  # As validate/4, without looking the command up: the session does.
-  @spec check(context(), binary(), [binary()], keyword()) :: t()
-  def check(context, command, args, opts) when context in [:cmd, :run, :daemon] do
+  # As validate/4, without looking the command up: the session does that. Everything behind the
+  # public functions works with this struct.
+  @spec new(context(), binary(), [binary()], [option()]) :: t()
+  def new(context, command, args, opts) do
     Mistake.check_arguments(context, command, args, opts)
 
-    options =
-      opts
-      |> Enum.reduce(Table.defaults(), &put_option(context, &1, &2))
-      |> check_combinations()
-
-    Map.merge(options, %{
-      command: command,
-      args: args,
-      capture_output: capture_output?(context, options)
-    })
+    opts
+    |> Enum.reduce(%__MODULE__{context: context, command: command, args: args}, &put_option/2)
+    |> check_combinations()
+    |> put_capture_output()
   end
 
-  @doc false
-  # Options as they were given, but with nothing in them that may be an environment, which is for
-  # stacktraces and for the specifications of children that supervisors log. start_link/3 takes
-  # them.
-  @spec hide_env(term()) :: term()
-  def hide_env([{key, value} = option | options]) do
-    option = if key != :env and Table.known?(key), do: option, else: {key, Env.hide(value)}
-    [option | hide_env(options)]
+  defp put_option({name, value}, options) do
+    case Table.fetch(name) do
+      {:ok, row} -> parse_option(row, value, options)
+      :error -> raise Mistake.unknown_option(name, options.context)
+    end
   end
 
-  def hide_env([key | options]) when is_atom(key), do: [key | hide_env(options)]
-  def hide_env([]), do: []
-  def hide_env(other), do: Env.hide(other)
+  defp parse_option(row, value, options) do
+    if options.context not in row.contexts,
+      do: raise(Mistake.misplaced_option(row, value, options.context))
 
-  @doc false
-  # Whether there is something to execute at an absolute path is for the session to say.
-  @spec program(binary()) :: binary() | nil
-  def program("/" <> _rest = path), do: path
-  def program(command), do: Native.find_executable(command)
-
-  defp capture_output?(:daemon, options),
-    do: logs?(options) or options.capture_stderr_only
-
-  defp capture_output?(_context, options), do: options.use_stdio
-
-  defp logs?(options), do: options.log_output != nil or options.logger_fun != nil
-
-  defp put_option(context, {name, value}, options) do
-    with {:ok, row} <- Table.fetch(name),
-         true <- context in row.contexts do
-      case Type.parse(row.type, value) do
-        {:ok, parsed} -> put(options, name, parsed)
-        {:error, reason} -> raise Mistake.invalid_value(name, value, reason)
-      end
-    else
-      _unknown -> raise Mistake.unknown_option(name, value, context)
+    case Type.parse(row.type, value) do
+      {:ok, parsed} -> put(options, row.name, parsed)
+      {:error, reason} -> raise Mistake.invalid_value(row, value, reason)
     end
   end
 
   # The three options for settings add up.
-  defp put(options, :cgroup, settings), do: add_cgroup(options, [], settings)
+  defp put(options, :cgroup, limits), do: add_cgroup(options, [], Limits.settings(limits))
   defp put(options, :cgroup_controllers, names), do: add_cgroup(options, names, [])
   defp put(options, :cgroup_sets, {names, settings}), do: add_cgroup(options, names, settings)
-  defp put(options, name, value), do: Map.put(options, name, value)
+  defp put(options, name, value), do: Map.replace!(options, name, value)
 
   defp add_cgroup(options, controllers, settings) do
     %{
@@ -152,4 +160,35 @@ defmodule MuonTrap.Options do
   end
 
   defp check_cgroup(options), do: options
+
+  defp put_capture_output(%{context: :daemon} = options),
+    do: %{options | capture_output: logs?(options) or options.capture_stderr_only}
+
+  defp put_capture_output(options), do: %{options | capture_output: options.use_stdio}
+
+  defp logs?(options), do: options.log_output != nil or options.logger_fun != nil
+
+  @doc false
+  # Options as they were given, with everything hidden that may be secret, for stacktraces and for
+  # child specifications, which supervisors log. start_link/3 accepts hidden values.
+  @spec hide_secrets(term()) :: term()
+  def hide_secrets([{key, value} = option | options]) do
+    option =
+      case Table.fetch(key) do
+        {:ok, %{secret: false}} -> option
+        _secret_or_unknown -> {key, Env.hide(value)}
+      end
+
+    [option | hide_secrets(options)]
+  end
+
+  def hide_secrets([key | options]) when is_atom(key), do: [key | hide_secrets(options)]
+  def hide_secrets([]), do: []
+  def hide_secrets(other), do: Env.hide(other)
+
+  @doc false
+  # The session finds out whether there is a program at an absolute path.
+  @spec program(binary()) :: binary() | nil
+  def program("/" <> _rest = path), do: path
+  def program(command), do: Native.find_executable(command)
 end

@@ -10,7 +10,7 @@ defmodule MuonTrap.StartTest do
 
   # The fields of START, as pairs of number and value.
   defp fields(context \\ :cmd, opts) do
-    options = context |> Options.check("echo", ["--uid", "-x"], opts) |> Cgroups.choose()
+    options = context |> Options.new("echo", ["--uid", "-x"], opts) |> Cgroups.choose()
     frame = Start.start(options, Cgroups.new(options), "/dir", :inherited)
     <<0x08, payload::binary>> = IO.iodata_to_binary(frame)
     decode(payload)

@@ -5,12 +5,13 @@
 defmodule MuonTrap.Options.Env do
   @moduledoc false
 
-  # The option :env. Its values may be secrets, and from here on they are in a closure: inspect/1
-  # shows the names alone, `~p` and a crash report in Erlang's format show no more than that there
-  # is a function. So they are in no log, whoever writes it. Messages about invalid variables
-  # leave values out, too.
+  # The option :env. Its values may be secrets, so they are kept in a closure: inspect/1 shows the
+  # names alone, and `~p` and crash reports in Erlang's format show a function. Messages about
+  # invalid variables leave the values out, too.
 
   import MuonTrap.Options.Text, only: [text?: 1]
+
+  @behaviour MuonTrap.Options.Type
 
   @enforce_keys [:names, :reveal]
   defstruct [:names, :reveal]
@@ -28,11 +29,19 @@ defmodule MuonTrap.Options.Env do
   def reveal([]), do: []
   def reveal(%__MODULE__{reveal: reveal}), do: reveal.()
 
-  @doc "Checks and hides the option. An error is what is wrong, without any value."
-  @spec parse(term()) :: {:ok, t()} | {:error, String.t()}
-  def parse(%__MODULE__{reveal: reveal}), do: parse(reveal.())
+  @impl MuonTrap.Options.Type
+  def expected(:variables),
+    do: "a list or map of pairs of strings such as {\"NAME\", \"value\"}"
 
-  def parse(value) do
+  @impl MuonTrap.Options.Type
+  def typespec(:variables, :given), do: quote(do: Enumerable.t())
+  def typespec(:variables, :parsed), do: quote(do: unquote(__MODULE__).t() | [])
+
+  # A reason contains no value.
+  @impl MuonTrap.Options.Type
+  def parse(%__MODULE__{reveal: reveal}, :variables), do: parse(reveal.(), :variables)
+
+  def parse(value, :variables) do
     if enumerable?(value) do
       pairs = Enum.map(value, &pair/1)
 
@@ -41,13 +50,9 @@ defmodule MuonTrap.Options.Env do
         error -> error
       end
     else
-      {:error, "expected " <> expected()}
+      {:error, "expected " <> expected(:variables)}
     end
   end
-
-  @doc "What the option takes, in words."
-  @spec expected() :: String.t()
-  def expected, do: "a list or map of pairs of strings such as {\"NAME\", \"value\"}"
 
   defp enumerable?(value) when is_list(value), do: not List.improper?(value)
   defp enumerable?(value) when is_function(value), do: is_function(value, 2)
@@ -67,7 +72,8 @@ defmodule MuonTrap.Options.Env do
     end
   end
 
-  defp pair(_other), do: {:error, "expected #{expected()}, got an element that is no pair"}
+  defp pair(_other),
+    do: {:error, "expected #{expected(:variables)}, got an element that is no pair"}
 
   defp name_hint(name) when is_atom(name), do: " (write #{inspect(Atom.to_string(name))})"
 

@@ -5,8 +5,8 @@
 defmodule MuonTrap.Options.Mistake do
   @moduledoc false
 
-  # What is wrong with the arguments of MuonTrap's functions, and what to write instead. Values of
-  # options that are not known, and of :env, are not shown: they may be secrets.
+  # Errors for wrong arguments and options, which also say what to write instead. The values of
+  # unknown options and of secret ones are not shown.
 
   alias MuonTrap.Options.{Nearest, Table}
 
@@ -29,20 +29,35 @@ defmodule MuonTrap.Options.Mistake do
   }
 
   @doc "A value that the option cannot have."
-  @spec invalid_value(atom(), term(), reason :: String.t()) :: Exception.t()
-  def invalid_value(:env, _secret, reason), do: error("invalid option :env: #{reason}")
+  @spec invalid_value(Table.row(), term(), reason :: String.t()) :: Exception.t()
+  def invalid_value(%{secret: true} = row, _value, reason),
+    do: error("invalid option #{inspect(row.name)}: #{reason}")
 
-  def invalid_value(name, value, reason),
-    do: error("invalid option #{inspect(name)} with value #{inspect(value)}: #{reason}")
+  def invalid_value(row, value, reason),
+    do: error("invalid option #{inspect(row.name)} with value #{inspect(value)}: #{reason}")
 
-  @doc "An option that the function does not have."
-  @spec unknown_option(term(), term(), Table.context()) :: Exception.t()
-  def unknown_option(name, value, context) do
-    case Table.fetch(name) do
-      {:ok, row} -> invalid_value(name, value, elsewhere(row, context))
-      :error -> error("invalid option #{show_name(name)}: " <> why_unknown(name, context))
-    end
+  @doc "An option that only other functions have."
+  @spec misplaced_option(Table.row(), term(), Table.context()) :: Exception.t()
+  def misplaced_option(row, value, context) do
+    functions = row.contexts |> Enum.map(&function/1) |> Nearest.join("and")
+    have = if match?([_one], row.contexts), do: "has", else: "have"
+
+    invalid_value(
+      row,
+      value,
+      "only #{functions} #{have} it, not #{function(context)} (#{instead(row, context)})"
+    )
   end
+
+  defp instead(%{contexts: [:daemon]}, _context),
+    do: "run the program with MuonTrap.Daemon, or leave it out"
+
+  defp instead(row, context), do: Keyword.get(row.instead, context, "leave it out")
+
+  @doc "An option that no function has."
+  @spec unknown_option(term(), Table.context()) :: Exception.t()
+  def unknown_option(name, context),
+    do: error("invalid option #{show_name(name)}: " <> why_unknown(name, context))
 
   defp why_unknown(name, _context) when not is_atom(name),
     do: "the name of an option is an atom, such as :cd"
@@ -55,19 +70,6 @@ defmodule MuonTrap.Options.Mistake do
   defp why_unknown(name, context),
     do: "#{function(context)} has no such option" <> suggestion(name, context)
 
-  defp elsewhere(row, :daemon) do
-    functions = Enum.map_join(row.contexts, " and ", &function/1)
-    "only #{functions} have it, not #{function(:daemon)} (#{instead(row.name)})"
-  end
-
-  defp elsewhere(_row, context) do
-    "only #{function(:daemon)} has it, not #{function(context)} " <>
-      "(run the program with MuonTrap.Daemon, or leave it out)"
-  end
-
-  defp instead(:timeout), do: "a daemon runs until it is stopped: leave it out"
-  defp instead(_output), do: "use :logger_fun for the lines of a daemon's output"
-
   defp suggestion(name, context) do
     known = Table.names(context)
 
@@ -78,10 +80,8 @@ defmodule MuonTrap.Options.Mistake do
 
   @doc "The name of the function, for messages."
   @spec function(Table.context() | :child_spec) :: function_name()
-  def function(:cmd), do: "MuonTrap.cmd/3"
-  def function(:run), do: "MuonTrap.run/3"
-  def function(:daemon), do: "MuonTrap.Daemon.start_link/3"
   def function(:child_spec), do: "MuonTrap.Daemon.child_spec/1"
+  def function(context), do: Table.function(context)
 
   @doc "Checks the types of the three arguments. Raises `ArgumentError`."
   @spec check_arguments(Table.context() | :child_spec, term(), term(), term()) :: :ok

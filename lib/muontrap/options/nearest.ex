@@ -5,7 +5,7 @@
 defmodule MuonTrap.Options.Nearest do
   @moduledoc false
 
-  # The name that was meant, for messages about one that does not exist.
+  # Names in messages: the one that was probably meant, and lists of them.
 
   # The smallest Jaro distance (0 to 1) of two names that count as similar.
   @similar 0.8
@@ -36,8 +36,12 @@ defmodule MuonTrap.Options.Nearest do
 
   @doc "Terms in a sentence: `:a, :b or :c`."
   @spec list([term(), ...], String.t()) :: String.t()
-  def list(terms, conjunction) do
-    case terms |> Enum.map(&inspect/1) |> Enum.split(-1) do
+  def list(terms, conjunction), do: terms |> Enum.map(&inspect/1) |> join(conjunction)
+
+  @doc "Texts in a sentence: `a, b or c`."
+  @spec join([String.t(), ...], String.t()) :: String.t()
+  def join(texts, conjunction) do
+    case Enum.split(texts, -1) do
       {[], [last]} -> last
       {first, [last]} -> "#{Enum.join(first, ", ")} #{conjunction} #{last}"
     end

@@ -5,29 +5,33 @@
 defmodule MuonTrap.Options.Signals do
   @moduledoc false
 
+  @behaviour MuonTrap.Options.Type
+
   # In the order of their numbers on x86, ARM and most others, from 1. Those of Alpha, MIPS,
-  # PARISC and SPARC differ, of which the helper knows. Source: signal(7).
+  # PARISC and SPARC differ; the helper knows them. Source: signal(7).
   @names ~w(HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT
             STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS)
 
-  @doc "What `parse/1` takes, in words."
-  @spec expected() :: String.t()
-  def expected, do: "a signal: a number from 1 to 64, or a name such as :sigterm or \"SIGTERM\""
+  @impl MuonTrap.Options.Type
+  def expected(:signal),
+    do: "a signal: a number from 1 to 64, or a name such as :sigterm or \"SIGTERM\""
 
-  @doc """
-  A signal as the helper takes it: a name such as `"SIGTERM"`, or a number. Takes an atom or a
-  string, with or without `SIG`, in any case, or a number from 1 to 64.
-  """
-  @spec parse(term()) :: {:ok, String.t() | 1..64} | :error
-  def parse(number) when number in 1..64, do: {:ok, number}
-  def parse(name) when is_atom(name), do: name |> Atom.to_string() |> parse()
+  @impl MuonTrap.Options.Type
+  def typespec(:signal, :given), do: quote(do: 1..64 | atom() | String.t())
+  def typespec(:signal, :parsed), do: quote(do: 1..64 | String.t())
 
-  def parse(name) when is_binary(name) do
+  # Accepts a name as an atom or a string, with or without SIG, in any case. Returns a number or
+  # a name such as "SIGTERM".
+  @impl MuonTrap.Options.Type
+  def parse(number, :signal) when number in 1..64, do: {:ok, number}
+  def parse(name, :signal) when is_atom(name), do: name |> Atom.to_string() |> parse(:signal)
+
+  def parse(name, :signal) when is_binary(name) do
     name = name |> String.upcase(:ascii) |> String.replace_prefix("SIG", "")
     if name in @names, do: {:ok, "SIG" <> name}, else: :error
   end
 
-  def parse(_other), do: :error
+  def parse(_other, :signal), do: :error
 
   @doc "The name of a signal such as `\"SIGTERM\"`, or `\"signal 34\"` for one without a name."
   @spec name(1..64) :: String.t()

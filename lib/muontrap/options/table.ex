@@ -5,122 +5,315 @@
 defmodule MuonTrap.Options.Table do
   @moduledoc false
 
-  # Every option in one place: its type, which checks it and says what is permitted, its default,
-  # the functions that take it, and the flag of the helper that it becomes.
+  # The table of options. The checks, the fields of START, the documentation, the typespecs and the
+  # struct MuonTrap.Options come from it, so that a new option is one row:
+  #
+  #   * `type` checks the value, see MuonTrap.Options.Type
+  #   * `contexts` are the functions that accept the option, see @functions
+  #   * `:default` is the parsed value of an option that is not given; nil leaves it to the helper
+  #   * `:field` is the number of the field of START, and how MuonTrap.Options.Encoder encodes it
+  #   * `:doc` is the documentation, Markdown without blank lines; the default is added to it
+  #   * `:instead` says what to use in a function that does not have the option
+  #   * `secret: true` keeps the value out of messages
 
   alias MuonTrap.LineBuffer
-  alias MuonTrap.Options.{Cgroup, Env, Limits, Signals, Type, Users, Values}
+  alias MuonTrap.Options.{Cgroup, Encoder, Env, Limits, Signals, Type, Typespec, Users, Values}
 
-  @type context :: :cmd | :run | :daemon
+  # A new function with options is one row here, and its context in the rows of its options.
+  @functions [
+    cmd: "MuonTrap.cmd/3",
+    run: "MuonTrap.run/3",
+    daemon: "MuonTrap.Daemon.start_link/3"
+  ]
+
+  @type context :: unquote(@functions |> Keyword.keys() |> Typespec.union())
 
   @type row :: %{
           name: atom(),
           type: Type.t(),
-          default: term(),
           contexts: [context(), ...],
-          field: atom() | nil
+          default: term(),
+          field: {pos_integer(), Encoder.t()} | nil,
+          doc: String.t(),
+          instead: [{context(), String.t()}],
+          secret: boolean()
         }
 
-  @all [:cmd, :run, :daemon]
+  @type group :: {introduction :: String.t(), [row(), ...]}
+
+  @all Keyword.keys(@functions)
   @commands [:cmd, :run]
   @daemon [:daemon]
 
-  # What fits a field of START, and what `receive` takes for a timeout.
+  # The most that fits a field of START, and that `receive` accepts as a timeout.
   @largest_number 0xFFFFFFFF
 
-  @bytes "a number of bytes"
-  @signals Signals.expected()
-  @cgroup_path "a path within the cgroup hierarchy such as \"muontrap/web\", without \".\", \"..\" and " <>
-                 "the mount point in front"
-  @controllers "a list of names of controllers, such as [\"memory\", \"pids\"]"
-  @sets "a list of {controller, setting, value}, such as [{\"memory\", \"memory.max\", 1_000_000}]"
-  @logger_funs "a function of one argument, {module, function} or {module, function, args}"
-  @line_bytes {:integer, LineBuffer.smallest_max(), :infinity, @bytes}
+  milliseconds = &{:integer, &1, @largest_number, "a number of milliseconds"}
+  bytes = &{:integer, &1, &2, "a number of bytes"}
+  function_name = [:atom, :atom]
 
-  row = fn name, type, contexts, more ->
-    row = %{name: name, type: type, default: nil, contexts: contexts, field: nil}
-    Map.merge(row, Map.new(more))
+  use_logger_fun = [daemon: "use :logger_fun for the lines of a daemon's output"]
+
+  option = fn name, type, contexts, more ->
+    row = %{default: nil, field: nil, instead: [], secret: false}
+    Map.merge(row, Map.new([name: name, type: type, contexts: contexts] ++ more))
   end
 
-  milliseconds = &{:integer, &1, @largest_number, "a number of milliseconds"}
-
   # In the order of the documentation.
-  @rows [
-    row.(
-      :into,
-      {:custom, {Values, :collectable}, "a Collectable, such as \"\", [] or IO.stream()"},
-      @commands,
-      default: ""
-    ),
-    row.(:lines, {:integer, 1, :infinity, @bytes}, @commands, []),
-    row.(:stderr_to_stdout, :boolean, @all, default: false),
-    row.(:use_stdio, :boolean, @all, default: true),
-    row.(:parallelism, :boolean, @all, []),
-    row.(:env, {:secret, Env, :parse}, @all, default: []),
-    row.(:timeout, {:or, :infinity, milliseconds.(1)}, @commands, default: :infinity),
-    row.(:delay_to_sigkill, milliseconds.(0), @all, default: 500, field: :delay_to_sigkill),
-    row.(:stdio_window, {:integer, 1, @largest_number, @bytes}, @all,
-      default: 10_240,
-      field: :stdio_window
-    ),
-    row.(:capture_stderr_only, :boolean, @all, default: false),
-    row.(:arg0, :string, @all, field: :arg0),
-    row.(:cd, :path, @all, field: :cd),
-    row.(:uid, {:custom, {Users, :parse}, Users.expected("user")}, @all, field: :uid),
-    row.(:gid, {:custom, {Users, :parse}, Users.expected("group")}, @all, field: :gid),
-    row.(:groups, {:custom, {Users, :parse_list}, Users.expected_list()}, @all, field: :groups),
-    row.(:stop_signal, {:custom, {Signals, :parse}, @signals}, @all, field: :stop_signal),
-    row.(:orphans, {:one_of, [:kill, :leave]}, @all, field: :orphans),
-    row.(:cgroup_base, {:custom, {Cgroup, :parse_path}, @cgroup_path}, @all, []),
-    row.(:cgroup_path, {:custom, {Values, :own_cgroup_path}, @cgroup_path}, @all, []),
-    row.(
-      :cgroup,
-      {:custom, {Limits, :parse}, "a map of limits, such as %{memory_max: 1_000_000}"},
-      @all,
-      []
-    ),
-    row.(:cgroup_controllers, {:custom, {Cgroup, :parse_controllers}, @controllers}, @all,
-      default: []
-    ),
-    row.(:cgroup_sets, {:custom, {Values, :parse_sets}, @sets}, @all, default: []),
-    row.(
-      :name,
-      {:custom, {Values, :name}, "an atom, {:global, term} or {:via, module, term}"},
-      @daemon,
-      []
-    ),
-    row.(:log_output, {:custom, {Values, :log_level}, Values.log_levels()}, @daemon, []),
-    row.(:log_prefix, :binary, @daemon, []),
-    row.(:log_transform, {:function, 1}, @daemon, []),
-    row.(:logger_metadata, :keyword, @daemon, default: []),
-    row.(:logger_fun, {:custom, {Values, :logger_fun}, @logger_funs}, @daemon, []),
-    row.(:log_max_line_bytes, @line_bytes, @daemon, default: 65_536),
-    row.(:exit_status_to_reason, {:function, 1}, @daemon, []),
-    row.(:wait_for, {:function, 0}, @daemon, [])
+  @groups [
+    {"Those of `System.cmd/3`:",
+     [
+       option.(
+         :into,
+         {:protocol, Collectable, "a Collectable, such as \"\", [] or IO.stream()"},
+         @commands,
+         default: "",
+         instead: use_logger_fun,
+         doc: """
+         collects the output into this `Collectable`. A text device such as `IO.stream()` gets whole
+         characters. It refuses bytes that are not UTF-8, as it does with `System.cmd/3`
+         """
+       ),
+       option.(:lines, bytes.(1, :infinity), @commands,
+         instead: use_logger_fun,
+         doc: """
+         collects line by line, without the newline, or carriage return and newline, at the end.
+         Takes a number of bytes, 1 or more. The lines are whole however long they are, as with
+         `System.cmd/3`
+         """
+       ),
+       option.(:cd, :path, @all, field: {5, :text}, doc: "the directory to run the program in"),
+       option.(:env, {:custom, Env, :variables}, @all,
+         default: [],
+         secret: true,
+         doc: """
+         an enumerable of pairs of strings, which are added to the environment of the BEAM. `nil` as
+         the value removes a variable, and `""` sets an empty one, which `System.cmd/3` leaves out.
+         The values are never shown in a log, an exception or the state of a process
+         """
+       ),
+       option.(:arg0, :string, @all,
+         field: {3, :text},
+         doc: "the program's argument 0, the name by which it was called"
+       ),
+       option.(:stderr_to_stdout, :boolean, @all,
+         default: false,
+         doc: """
+         when `true`, stderr is collected with stdout, in the order in which the program writes.
+         Otherwise, stderr goes where that of the BEAM goes
+         """
+       ),
+       option.(:use_stdio, :boolean, @all,
+         default: true,
+         doc: """
+         when `false`, the program has the stdin, stdout and stderr of the BEAM, so that it can use
+         the terminal, and nothing is collected
+         """
+       ),
+       option.(:parallelism, :boolean, @all,
+         doc: "the option `:parallelism` of the port, see `open_port/2`"
+       )
+     ]},
+    {"Stopping and flow control:",
+     [
+       option.(:timeout, {:or, [milliseconds.(1), {:one_of, [:infinity]}]}, @commands,
+         default: :infinity,
+         instead: [daemon: "a daemon runs until it is stopped: leave it out"],
+         doc: """
+         this many milliseconds after the call, the program is stopped, or not started at all, and
+         the exit status is `:timeout`. The result has the output up to the end of the program. A
+         `Collectable` runs in the calling process: one that takes longer for a chunk delays the stop
+         by that, and the program waits meanwhile, once its window is full
+         """
+       ),
+       option.(:stop_signal, {:custom, Signals, :signal}, @all,
+         field: {32, :text},
+         doc: """
+         the signal that tells the program to stop: a number from 1 to 64, or a name such as
+         `:sigint`, `:SIGINT` or `"SIGINT"`. The default is SIGTERM
+         """
+       ),
+       option.(:delay_to_sigkill, milliseconds.(0), @all,
+         default: 500,
+         field: {33, :u32},
+         doc: "milliseconds from the stop signal to SIGKILL; 0 or more"
+       ),
+       option.(:orphans, {:one_of, [:kill, :leave]}, @all,
+         field: {34, :text},
+         doc: """
+         with `:leave`, processes that the program leaves behind when it exits by itself go on. When
+         it is stopped, they are killed all the same. The default is `:kill`
+         """
+       ),
+       option.(:stdio_window, bytes.(1, @largest_number), @all,
+         default: 10_240,
+         field: {19, :u32},
+         doc: """
+         the number of bytes of output that may be on their way to the caller; 1 or more. A larger
+         window is faster for large outputs and takes more memory
+         """
+       ),
+       option.(:capture_stderr_only, :boolean, @all,
+         default: false,
+         doc: """
+         when `true`, stderr is collected and stdout goes to `/dev/null`, also with
+         `stderr_to_stdout: true`
+         """
+       )
+     ]},
+    {"Users and groups, for a BEAM that runs as root. Each is a name or a number, and none may be root:",
+     [
+       option.(:uid, {:custom, Users, :user}, @all,
+         field: {48, :text},
+         doc: """
+         the user to run the program as. The group and the supplementary groups become those of that
+         user, unless these options say otherwise
+         """
+       ),
+       option.(:gid, {:custom, Users, :group}, @all, field: {49, :text}, doc: "the group"),
+       option.(
+         :groups,
+         {:list, {:custom, Users, :group}, "a list of groups such as [\"audio\", 1000]"},
+         @all,
+         field: {50, :list},
+         doc: "the list of supplementary groups; `[]` for none"
+       )
+     ]},
+    {"""
+     Control groups ([cgroups(7)](https://man7.org/linux/man-pages/man7/cgroups.7.html)), which limit
+     what a program uses, and which none of its descendants can leave:
+     """,
+     [
+       option.(:cgroup_base, {:custom, Cgroup, :base}, @all,
+         doc: "runs the program in a new group below this one"
+       ),
+       option.(:cgroup_path, {:custom, Cgroup, :path}, @all,
+         doc: """
+         runs the program in this group. Only one of these two can be given. Both are paths in the
+         cgroup hierarchy, without its mount point; with or without a `/` in front they begin at its
+         root
+         """
+       ),
+       option.(:cgroup, Limits.type(), @all,
+         doc: """
+         a map of limits, by the names of cgroup v2, whichever version the host has. They are
+         explained in [docs/cgroups.md](cgroups.html), and in [the kernel's
+         documentation](https://docs.kernel.org/admin-guide/cgroup-v2.html):
+         """
+       ),
+       option.(
+         :cgroup_controllers,
+         {:list, {:custom, Cgroup, :controller},
+          "a list of names of controllers, such as [\"memory\", \"pids\"]"},
+         @all,
+         default: [],
+         doc: "a list of controllers such as `\"memory\"`"
+       ),
+       option.(:cgroup_sets, {:custom, Cgroup, :sets}, @all,
+         default: [],
+         doc: """
+         a list of `{controller, setting, value}` such as
+         `{"memory", "memory.limit_in_bytes", 268_435_456}`, using setting names of either cgroup
+         version. A value is an integer or a string
+         """
+       )
+     ]},
+    {"Of a daemon:",
+     [
+       option.(:name, {:custom, Values, :process_name}, @daemon,
+         doc: """
+         a name for the daemon: an atom, `{:global, term}` or `{:via, module, term}`, as for every
+         `GenServer`. `nil` stands for no name
+         """
+       ),
+       option.(:log_output, {:custom, Values, :log_level}, @daemon,
+         doc: "logs each line of the output at this level: a level of `Logger`"
+       ),
+       option.(:log_prefix, :binary, @daemon,
+         doc: """
+         the beginning of each logged line. The default is the command, a colon and a space
+         """
+       ),
+       option.(:log_transform, {:function, 1}, @daemon,
+         doc: """
+         a function that takes a line and returns what to log. By default, bytes that are not UTF-8
+         are shown as a backslash, an x and two hexadecimal digits
+         """
+       ),
+       option.(:logger_metadata, :keyword, @daemon,
+         default: [],
+         doc: """
+         a keyword list of metadata for everything that the daemon's process logs. `muontrap_cmd` (the
+         command) and `muontrap_args` (the arguments, separated by spaces) are always added
+         """
+       ),
+       option.(
+         :logger_fun,
+         {:or,
+          [
+            {:function, 1},
+            {:tuple, function_name, "{module, function}"},
+            {:tuple, function_name ++ [:list], "{module, function, args}"}
+          ]},
+         @daemon,
+         doc: """
+         is called with each line in the daemon's process, instead of `Logger`: a function of one
+         argument, `{module, function}`, or `{module, function, args}`, which gets the line before
+         `args`. The line is a binary with the bytes that the program wrote. With it, `:log_output`,
+         `:log_prefix` and `:log_transform` have no effect
+         """
+       ),
+       option.(:log_max_line_bytes, bytes.(LineBuffer.smallest_max(), :infinity), @daemon,
+         default: 65_536,
+         doc: """
+         a longer line is split into several pieces, none of them longer than this many bytes, and
+         none ending inside a UTF-8 character. 4 or more
+         """
+       ),
+       option.(:exit_status_to_reason, {:function, 1}, @daemon,
+         doc: """
+         a function that takes the exit status when it is not 0, and returns the reason for the
+         daemon to stop with
+         """
+       ),
+       option.(:wait_for, {:function, 0}, @daemon,
+         doc: """
+         a function of no arguments that returns when the program may be started, such as when a
+         device has appeared. It runs in a process of its own, linked to the daemon, so that neither
+         the supervisor nor the daemon has to wait
+         """
+       )
+     ]}
   ]
 
+  @rows Enum.flat_map(@groups, &elem(&1, 1))
   @by_name Map.new(@rows, &{&1.name, &1})
-  # The limits of :cgroup go to the settings.
-  @defaults for row <- @rows, row.name != :cgroup, into: %{}, do: {row.name, row.default}
-  @fields for row <- @rows, row.field != nil, do: {row.name, row.field}
 
-  @doc "The names of all options that a function takes."
+  @doc "All contexts."
+  @spec contexts() :: [context(), ...]
+  def contexts, do: @all
+
+  @doc "The name of the function that a context stands for."
+  @spec function(context()) :: String.t()
+  def function(context), do: Keyword.fetch!(@functions, context)
+
+  @doc "All rows, in the groups of the documentation."
+  @spec groups() :: [group(), ...]
+  def groups, do: @groups
+
+  @doc "All rows."
+  @spec rows() :: [row(), ...]
+  def rows, do: @rows
+
+  @doc "The rows of the options that a function accepts."
+  @spec rows(context()) :: [row(), ...]
+  def rows(context), do: Enum.filter(@rows, &(context in &1.contexts))
+
+  @doc "The names of the options that a function accepts."
   @spec names(context()) :: [atom(), ...]
-  def names(context), do: for(row <- @rows, context in row.contexts, do: row.name)
+  def names(context), do: context |> rows() |> Enum.map(& &1.name)
 
   @doc "The row of an option."
   @spec fetch(term()) :: {:ok, row()} | :error
   def fetch(name), do: Map.fetch(@by_name, name)
-
-  @doc "Whether there is an option of this name, for whatever function."
-  @spec known?(term()) :: boolean()
-  def known?(name), do: is_map_key(@by_name, name)
-
-  @doc "What each option is when it is not given."
-  @spec defaults() :: %{required(atom()) => term()}
-  def defaults, do: @defaults
-
-  @doc "The fields of START that take an option's value, in order."
-  @spec fields() :: [{atom(), atom()}]
-  def fields, do: @fields
 end

@@ -5,58 +5,43 @@
 defmodule MuonTrap.Options.Users do
   @moduledoc false
 
-  # User and group ids and names. Whether a name exists is for the helper to find out: it is the
-  # one that asks the system's databases.
+  # Names and ids of users and groups. Whether a name exists is for the helper to find out, which
+  # asks the system's databases.
 
-  # The largest value means "leave as it is" in setresuid(2) and is no id.
+  @behaviour MuonTrap.Options.Type
+
+  # The largest value means "leave unchanged" in setresuid(2), and is no id.
   @largest_id 0xFFFFFFFE
 
   @root "root is refused, as programs are to have fewer rights than the BEAM (leave the option out to " <>
           "run as the BEAM does)"
 
-  @doc "What `parse/1` takes, in words."
-  @spec expected(String.t()) :: String.t()
-  def expected(kind) do
-    "the name of a #{kind} as a string, or a plain number from 1 to #{@largest_id}"
-  end
+  @impl MuonTrap.Options.Type
+  def expected(kind),
+    do: "the name of a #{kind} as a string, or a plain number from 1 to #{@largest_id}"
 
-  @doc "What `parse_list/1` takes, in words."
-  @spec expected_list() :: String.t()
-  def expected_list,
-    do: "a list of groups such as [\"audio\", 1000], where each is " <> expected("group")
+  @impl MuonTrap.Options.Type
+  def typespec(_kind, :given), do: quote(do: String.t() | 1..unquote(@largest_id))
+  def typespec(_kind, :parsed), do: quote(do: String.t())
 
-  @doc """
-  A user or group as the helper takes it: a number or a name. The superuser's is refused, as is
-  anything that is neither a plain decimal number nor can be a name.
-  """
-  @spec parse(term()) :: {:ok, String.t()} | {:error, String.t()} | :error
-  def parse(root) when root in [0, "0", "root"], do: {:error, @root}
-  def parse(id) when id in 1..@largest_id, do: {:ok, Integer.to_string(id)}
+  # Returns a number or a name, as a string. Refuses the superuser, and what is neither a plain
+  # decimal number nor can be a name.
+  @impl MuonTrap.Options.Type
+  def parse(root, _kind) when root in [0, "0", "root"], do: {:error, @root}
+  def parse(id, _kind) when id in 1..@largest_id, do: {:ok, Integer.to_string(id)}
 
-  def parse(<<first, _rest::binary>> = id) when first in ?1..?9 do
+  def parse(<<first, _rest::binary>> = id, kind) when first in ?1..?9 do
     case Integer.parse(id) do
-      {number, ""} -> parse(number)
-      _garbage -> :error
+      {number, ""} -> parse(number, kind)
+      _not_a_number -> :error
     end
   end
 
-  def parse(name) when is_binary(name) do
+  def parse(name, _kind) when is_binary(name) do
     if name =~ ~r/\A[^\s\d:,\/+=\0-][^\s:,\/\0]*\z/,
       do: {:ok, name},
       else: :error
   end
 
-  def parse(_other), do: :error
-
-  @doc "A list of groups, of which none may be the superuser's."
-  @spec parse_list(term()) :: {:ok, [String.t()]} | {:error, String.t()} | :error
-  def parse_list([]), do: {:ok, []}
-
-  def parse_list([group | groups]) do
-    with {:ok, group} <- parse(group),
-         {:ok, groups} <- parse_list(groups),
-         do: {:ok, [group | groups]}
-  end
-
-  def parse_list(_other), do: :error
+  def parse(_other, _kind), do: :error
 end

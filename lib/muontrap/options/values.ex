@@ -5,57 +5,31 @@
 defmodule MuonTrap.Options.Values do
   @moduledoc false
 
-  # Values of single options that no other type describes.
+  # Types of single options that are not worth a module each.
 
-  alias MuonTrap.Options.{Cgroup, Nearest, Type}
+  alias MuonTrap.Options.Nearest
+
+  @behaviour MuonTrap.Options.Type
 
   @log_levels [:emergency, :alert, :critical, :error, :warning, :notice, :info, :debug]
 
-  @doc "What collects the output."
-  @spec collectable(term()) :: Type.result()
-  def collectable(value), do: if(Collectable.impl_for(value), do: {:ok, value}, else: :error)
+  @impl MuonTrap.Options.Type
+  def expected(:log_level), do: "a level of Logger: " <> Nearest.list(@log_levels, "or")
+  def expected(:process_name), do: "an atom, {:global, term} or {:via, module, term}"
 
-  @doc "The levels of Logger, in words."
-  @spec log_levels() :: String.t()
-  def log_levels, do: "a level of Logger: " <> Nearest.list(@log_levels, "or")
+  @impl MuonTrap.Options.Type
+  def typespec(:log_level, _stage), do: quote(do: Logger.level())
+  def typespec(:process_name, :given), do: quote(do: GenServer.name() | nil)
+  def typespec(:process_name, :parsed), do: quote(do: GenServer.name())
 
-  @doc "A level of Logger."
-  @spec log_level(term()) :: Type.result()
-  def log_level(:warn), do: {:ok, :warning}
-  def log_level(level) when level in @log_levels, do: {:ok, level}
-  def log_level(_other), do: :error
+  @impl MuonTrap.Options.Type
+  def parse(:warn, :log_level), do: {:ok, :warning}
+  def parse(level, :log_level) when level in @log_levels, do: {:ok, level}
 
-  @doc "What is called with each line."
-  @spec logger_fun(term()) :: Type.result()
-  def logger_fun(fun) when is_function(fun, 1), do: {:ok, fun}
+  # Also nil, which stands for no name, as it does for GenServer.start_link/3.
+  def parse(name, :process_name) when is_atom(name), do: {:ok, name}
+  def parse({:global, _term} = name, :process_name), do: {:ok, name}
+  def parse({:via, module, _term} = name, :process_name) when is_atom(module), do: {:ok, name}
 
-  def logger_fun({module, function} = fun) when is_atom(module) and is_atom(function),
-    do: {:ok, fun}
-
-  def logger_fun({module, function, args} = fun)
-      when is_atom(module) and is_atom(function) and is_list(args),
-      do: if(List.improper?(args), do: :error, else: {:ok, fun})
-
-  def logger_fun(_other), do: :error
-
-  @doc "The name of a process; `nil` is none."
-  @spec name(term()) :: Type.result()
-  def name(name) when is_atom(name), do: {:ok, name}
-  def name({:global, _name} = name), do: {:ok, name}
-  def name({:via, module, _name} = name) when is_atom(module), do: {:ok, name}
-  def name(_other), do: :error
-
-  @doc "The path of a cgroup of the program's own."
-  @spec own_cgroup_path(term()) :: Type.result()
-  def own_cgroup_path("/"),
-    do: {:error, "the root group cannot be used: give one below it, such as \"muontrap\""}
-
-  def own_cgroup_path(path), do: Cgroup.parse_path(path)
-
-  @doc "Settings of cgroups, with the controllers that they name."
-  @spec parse_sets(term()) :: Type.result()
-  def parse_sets(value) do
-    with {:ok, controllers, settings} <- Cgroup.parse_sets(value),
-         do: {:ok, {controllers, settings}}
-  end
+  def parse(_other, _kind), do: :error
 end

@@ -8,7 +8,7 @@ defmodule MuonTrap.Session.Start do
   # The frames that open a session, HELLO and START, as docs/protocol.md describes them.
 
   alias MuonTrap.{Cgroups, Options}
-  alias MuonTrap.Options.{Env, Table}
+  alias MuonTrap.Options.{Encoder, Env}
 
   @protocol 2
   @hello 0x07
@@ -16,12 +16,11 @@ defmodule MuonTrap.Session.Start do
 
   @cgroup_requests %{get: 0x09, set: 0x0A, statistics: 0x0B, config: 0x0C, clean: 0x0D}
 
+  # The fields of single options are in MuonTrap.Options.Table.
   @fields [
     program: 1,
     argument: 2,
-    arg0: 3,
     directory: 4,
-    cd: 5,
     variable: 6,
     environment: 7,
     set: 8,
@@ -29,13 +28,6 @@ defmodule MuonTrap.Session.Start do
     stdin: 16,
     stdout: 17,
     stderr: 18,
-    stdio_window: 19,
-    stop_signal: 32,
-    delay_to_sigkill: 33,
-    orphans: 34,
-    uid: 48,
-    gid: 49,
-    groups: 50,
     cgroup_path: 64,
     cgroup_controller: 65,
     cgroup_set: 66,
@@ -71,7 +63,7 @@ defmodule MuonTrap.Session.Start do
       environment(environment),
       options.env |> Env.reveal() |> Enum.map(&change/1),
       streams(options),
-      for({name, field} <- Table.fields(), value = options[name], do: field(field, value)),
+      for({number, value} <- Encoder.fields(options), do: raw_field(number, value)),
       if(group, do: fields(group.fields), else: [])
     ]
   end
@@ -114,15 +106,8 @@ defmodule MuonTrap.Session.Start do
     defp number(unquote(name)), do: unquote(number)
   end
 
-  defp field(name, value)
-       when is_integer(value) and name in [:stdio_window, :delay_to_sigkill, :timeout],
-       do: raw_field(number(name), <<value::32>>)
-
-  defp field(name, value), do: raw_field(number(name), text(value))
-
-  # Groups are a list.
-  defp text(value) when is_list(value), do: Enum.join(value, ",")
-  defp text(value), do: to_string(value)
+  defp field(:timeout, milliseconds), do: raw_field(number(:timeout), <<milliseconds::32>>)
+  defp field(name, value), do: raw_field(number(name), value)
 
   @doc "One field of a payload, by its number."
   @spec raw_field(pos_integer(), iodata()) :: iodata()
