@@ -15,7 +15,7 @@ defmodule MuonTrap.ClosedPortTest do
   @moduletag :capture_log
   @moduletag :tmp_dir
 
-  # What would search its mailbox for each message of a port is served by a relay instead.
+  # So many that a relay owns the port.
   @crowded 600
 
   setup do: ForkServer.without()

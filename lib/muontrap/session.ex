@@ -12,7 +12,7 @@ defmodule MuonTrap.Session do
   #
   #   * Session.Socket: a connection to the fork server. The usual way.
   #   * Session.Pipe: the port of a helper that runs this program alone, for `config :muontrap, fork_server: false`.
-  #   * Session.Relay: either of them, in a process of its own, for an owner with a crowded mailbox.
+  #   * Session.Relay: the latter in a process of its own, for an owner with a crowded mailbox.
 
   alias MuonTrap.{Cgroups, Error, ForkServer, Helper, Native, Predecessors}
   alias MuonTrap.Session.{Frame, Pipe, Relay, Socket, Start}
@@ -34,8 +34,8 @@ defmodule MuonTrap.Session do
   # Fork servers that die just when they are asked for a session are not met more often than this.
   @attempts 5
 
-  # With this many messages in the mailbox, asking a relay for each frame is cheaper than
-  # searching the mailbox.
+  # With this many messages in the mailbox, a receive that searches all of them for each frame costs more
+  # than the streams that avoid it.
   @crowded 500
 
   @enforce_keys [:stream, :patience]
@@ -54,13 +54,17 @@ defmodule MuonTrap.Session do
   @typedoc "`:lost`: the session or its stream is gone."
   @type event :: {:frame, Frame.t()} | {:lost, exit_status :: non_neg_integer() | nil}
 
-  @typedoc "For whom a stream is opened. `key`: a daemon, which may have a successor with the same one."
+  @typedoc """
+  For whom a stream is opened. `key`: a daemon, which may have a successor with the same one. `crowded?`: its mailbox is
+  not to be searched.
+  """
   @type purpose :: %{
           key: Predecessors.key() | nil,
           group: Cgroups.t() | nil,
           patience: non_neg_integer(),
           use_stdio: boolean(),
-          parallelism: boolean() | nil
+          parallelism: boolean() | nil,
+          crowded?: boolean()
         }
 
   @doc """
@@ -70,7 +74,7 @@ defmodule MuonTrap.Session do
   @spec start(MuonTrap.Options.t(), Predecessors.key() | nil, timeout()) ::
           {:ok, t()} | {:error, Error.t()} | :timeout
   def start(options, key \\ nil, timeout \\ :infinity) do
-    if key == nil and crowded?(),
+    if key == nil and crowded?() and not ForkServer.used?(),
       do: Relay.start(options, timeout),
       else: start_here(options, key, timeout)
   end
@@ -92,7 +96,8 @@ defmodule MuonTrap.Session do
       group: Cgroups.new(options),
       patience: min(options.delay_to_sigkill + @patience_ms, @longest_ms),
       use_stdio: options.use_stdio,
-      parallelism: options.parallelism
+      parallelism: options.parallelism,
+      crowded?: key == nil and crowded?()
     }
 
     with {:ok, directory} <- working_directory(),

@@ -14,7 +14,7 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
   @moduletag :capture_log
   @moduletag :tmp_dir
 
-  # What would search its mailbox for each message of a socket is served by a relay instead.
+  # So many that the socket is of the other backend of gen_tcp.
   @crowded 600
 
   if ForkServer.used?() do
@@ -41,7 +41,7 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
       test "the socket of a #{kind} that is closed by another process is an error", context do
         marker = marker()
         file = Path.join(context.tmp_dir, "pid")
-        before = Port.list()
+        before = sockets()
         args = ["-c", "echo $$ >'#{file}'; exec sleep 1000"]
         test = self()
         kind = unquote(kind)
@@ -49,12 +49,8 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
         start_supervised!({Task, fn -> send(test, {:ended, run(kind, args, opts)}) end})
         program = await_pid(file)
 
-        [socket] =
-          for port <- Port.list() -- before,
-              Port.info(port, :name) == {:name, ~c"tcp_inet"},
-              do: port
-
-        Port.close(socket)
+        [socket] = sockets() -- before
+        close(socket)
         assert_receive {:ended, %Error{step: :helper}}, 10_000
         refute alive?(program)
       end
@@ -95,6 +91,15 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
       assert echo.() == {"hi\n", 0}
     end
   end
+
+  # Of both backends of gen_tcp.
+  defp sockets do
+    ports = for port <- Port.list(), Port.info(port, :name) == {:name, ~c"tcp_inet"}, do: port
+    ports ++ :socket.which_sockets()
+  end
+
+  defp close(port) when is_port(port), do: Port.close(port)
+  defp close(socket), do: :socket.close(socket)
 
   defp try_it(fun) do
     fun.()

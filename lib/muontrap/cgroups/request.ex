@@ -32,7 +32,15 @@ defmodule MuonTrap.Cgroups.Request do
   end
 
   defp ask(name, fields, timeout) do
-    purpose = %{key: nil, group: nil, patience: timeout, use_stdio: true, parallelism: nil}
+    purpose = %{
+      key: nil,
+      group: nil,
+      patience: timeout,
+      use_stdio: true,
+      parallelism: nil,
+      crowded?: false
+    }
+
     frame = Start.cgroup_request(name, @request, fields)
 
     with {:ok, stream} <- Session.open(purpose, fn _environment -> frame end) do

@@ -7,11 +7,12 @@ defmodule MuonTrap.Session.Relay do
 
   import Kernel, except: [send: 2]
 
-  # A session in a process of its own, for an owner with many messages in its mailbox: ports and
-  # sockets would have it search all of them for each frame. It asks the relay instead, and waits
+  # A session over a port in a process of its own, for an owner with many messages in its mailbox:
+  # a port would have it search all of them for each frame. It asks the relay instead, and waits
   # with a fresh reference, which the BEAM finds without looking at what was there before.
 
   alias MuonTrap.{Error, Options, Session}
+  alias MuonTrap.Session.Pipe
 
   @enforce_keys [:pid]
   defstruct [:pid]
@@ -80,70 +81,49 @@ defmodule MuonTrap.Session.Relay do
   @doc false
   @spec init(pid(), Options.t(), timeout()) :: :ok
   def init(owner, options, timeout) do
-    # The end of a socket that another process closes comes in no other way.
-    Process.flag(:trap_exit, true)
-    monitor = Process.monitor(owner)
+    relay = self()
+    spawn(fn -> end_with(owner, relay) end)
     started = Session.start_here(options, nil, timeout)
 
     receive do
       {:session, ref} -> Kernel.send(ref, {ref, started})
     end
 
-    case started do
-      {:ok, session} -> relay(Session.activate(session), monitor)
-      _not_started -> :ok
+    with {:ok, session} <- started, do: relay(session)
+    :ok
+  end
+
+  # Another process, since the set-up waits for its own messages alone. The relay's guard stops the
+  # program.
+  defp end_with(owner, relay) do
+    owner_monitor = Process.monitor(owner)
+    relay_monitor = Process.monitor(relay)
+
+    receive do
+      {:DOWN, ^owner_monitor, :process, ^owner, _reason} -> Process.exit(relay, :kill)
+      {:DOWN, ^relay_monitor, :process, ^relay, _reason} -> :ok
     end
   end
 
-  # The end of this process closes the stream, which ends the program.
-  defp relay(session, monitor) do
+  defp relay(session) do
     receive do
       {{:next, timeout}, ref} ->
-        with :ok <- answer(session, monitor, ref, timeout), do: relay(session, monitor)
+        {event, session} = Session.next(session, timeout)
+        reply(ref, event)
+        relay(session)
 
       {:send, frame} ->
-        :ok = session.stream.__struct__.send(session.stream, frame)
-        relay(session, monitor)
+        :ok = Pipe.send(session.stream, frame)
+        relay(session)
 
       {:close, ref} ->
         :ok = Session.close(session)
         reply(ref, :ok)
 
       {:clean_up, ref} ->
-        reply(ref, session.stream.__struct__.clean_up(session.stream, session))
-
-      {:DOWN, ^monitor, :process, _owner, _reason} ->
-        :owner_died
+        reply(ref, Pipe.clean_up(session.stream, session))
     end
   end
 
-  defp answer(session, monitor, ref, timeout) do
-    if Session.early?(session) do
-      {event, session} = Session.next(session)
-      :ok = reply(ref, event)
-      relay(session, monitor)
-    else
-      await(session, monitor, ref, timeout)
-    end
-  end
-
-  defp await(session, monitor, ref, timeout) do
-    receive do
-      {:DOWN, ^monitor, :process, _owner, _reason} ->
-        :owner_died
-
-      message when elem(message, 0) not in [:send] ->
-        case Session.event(session, message) do
-          {:ok, event} -> reply(ref, event)
-          :error -> await(session, monitor, ref, timeout)
-        end
-    after
-      timeout -> reply(ref, :timeout)
-    end
-  end
-
-  defp reply(ref, answer) do
-    Kernel.send(ref, {ref, answer})
-    :ok
-  end
+  defp reply(ref, answer), do: Kernel.send(ref, {ref, answer})
 end

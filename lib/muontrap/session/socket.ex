@@ -51,8 +51,8 @@ defmodule MuonTrap.Session.Socket do
     entry = enter(purpose, connection)
     {token, raw} = server.reveal.()
 
-    with {:ok, socket} <- connect(server, connection),
-         :ok <- send_first(socket, token, frame.(Environment.current(raw))) do
+    with {:ok, socket} <- connect(server, connection, purpose.crowded?),
+         :ok <- send_first(socket, purpose.crowded?, token, frame.(Environment.current(raw))) do
       {:ok,
        %__MODULE__{
          socket: socket,
@@ -62,10 +62,14 @@ defmodule MuonTrap.Session.Socket do
          entry: entry
        }}
     else
-      {:error, reason} when reason in [:eagain, :enotconn, :timeout, :eaddrinuse] ->
+      {:error, reason} when reason in [:eagain, :enotconn, :eaddrinuse] ->
         leave(entry, connection)
         Process.sleep(@busy_pause_ms)
         open(server, purpose, frame, attempts - 1)
+
+      {:error, :timeout} ->
+        leave(entry, connection)
+        with :ok <- ForkServer.check(server), do: open(server, purpose, frame, attempts - 1)
 
       {:error, _died} ->
         leave(entry, connection)
@@ -90,7 +94,7 @@ defmodule MuonTrap.Session.Socket do
     Predecessors.leave(entry)
   end
 
-  defp connect(server, connection) do
+  defp connect(server, connection, crowded?) do
     digits =
       connection |> Integer.to_string(16) |> String.downcase() |> String.pad_leading(16, "0")
 
@@ -105,23 +109,30 @@ defmodule MuonTrap.Session.Socket do
       ifaddr: {:local, name}
     ]
 
-    :gen_tcp.connect({:local, server.address}, 0, options)
+    :gen_tcp.connect({:local, server.address}, 0, backend(crowded?) ++ options)
   end
 
-  defp send_first(socket, token, frame) do
+  # The default backend waits for a message with a number in it, for which the BEAM searches the whole
+  # mailbox. The other one is slower otherwise, but waits with fresh references. It also blocks in
+  # send/2, where the default one has a queue.
+  defp backend(false), do: []
+  defp backend(true), do: [inet_backend: :socket, send_timeout: @check_ms]
+
+  defp send_first(socket, crowded?, token, frame) do
     with :ok <- :gen_tcp.send(socket, Start.hello(token)),
          :ok <- :gen_tcp.send(socket, frame) do
-      :ok
+      if crowded?, do: :inet.setopts(socket, send_timeout: :infinity), else: :ok
     else
-      {:error, _reason} = error ->
+      {:error, reason} ->
         _closed = discard_unsent(socket)
         :ok = :gen_tcp.close(socket)
-        error
+        {:error, with({:timeout, _unsent} <- reason, do: :timeout)}
     end
   end
 
-  # Closing waits for what is not sent yet, and nobody may be there to read it.
-  defp discard_unsent(socket), do: :inet.setopts(socket, linger: {true, 0})
+  # Closing waits for what is in the queue of the default backend, and nobody may be there to read it.
+  defp discard_unsent(socket) when is_port(socket), do: :inet.setopts(socket, linger: {true, 0})
+  defp discard_unsent(_blocking), do: :ok
 
   @doc "Sends a frame. A session that is gone says so when it is read from."
   @spec send(t(), iodata()) :: :ok

@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Session.CrowdedTest do
+  # Callers with many messages in their mailboxes. Not async: where the helper is, is a setting of the
+  # whole BEAM.
+  use ExUnit.Case
+
+  import MuonTrap.Test.OS
+
+  alias MuonTrap.Error
+  alias MuonTrap.Test.ForkServer
+
+  @moduletag :tmp_dir
+
+  defp crowd, do: for(n <- 1..1000, do: send(self(), n))
+
+  # A helper that never answers.
+  defp silent_helper(directory, pid_file),
+    do: script(directory, "helper", "#!/bin/sh\necho $$ >'#{pid_file}'\ncat >/dev/null\n:")
+
+  test "the caller of a helper that does not answer is killed: the helper ends", context do
+    file = Path.join(context.tmp_dir, "pid")
+    ForkServer.without(silent_helper(context.tmp_dir, file))
+
+    caller =
+      spawn(fn ->
+        crowd()
+        MuonTrap.cmd("true", [], delay_to_sigkill: 0)
+      end)
+
+    helper = await_pid(file)
+    Process.exit(caller, :kill)
+    await_gone(helper)
+  end
+
+  if ForkServer.used?() do
+    test "output is complete" do
+      crowd()
+      assert {output, 0} = MuonTrap.cmd("seq", ["1", "100000"])
+      assert output == Enum.map_join(1..100_000, &"#{&1}\n")
+    end
+
+    test "the fork server is stopped while it is sent more than the socket takes" do
+      name = "MUONTRAP_" <> marker()
+      on_exit(fn -> Enum.each(1..5, &System.delete_env("#{name}_#{&1}")) end)
+      MuonTrap.cmd("true", [])
+      crowd()
+      kill(ForkServer.os_pid(), "STOP")
+      for n <- 1..5, do: System.put_env("#{name}_#{n}", String.duplicate("x", 100_000))
+      assert %Error{step: :helper} = catch_error(MuonTrap.cmd("true", []))
+      assert MuonTrap.cmd("echo", ["hi"], timeout: 30_000) == {"hi\n", 0}
+    end
+  end
+end
