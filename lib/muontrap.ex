@@ -22,7 +22,8 @@ defmodule MuonTrap do
   forks them all, unless `config :muontrap, fork_server: false` says otherwise. See `muontrap_path/0`.
   """
 
-  alias MuonTrap.{Error, ExecError, Helper, Options, Result, Runner}
+  alias MuonTrap.{Error, Helper, Options, Result, Runner}
+  alias MuonTrap.Error.Exec
   alias MuonTrap.Options.Docs
 
   @doc """
@@ -104,7 +105,7 @@ defmodule MuonTrap do
     case Runner.run(options) do
       {:ok, result} -> result
       {:error, %Error{} = error} -> raise error
-      {:error, reason} -> ExecError.raise(reason, command, context)
+      {:error, reason} -> Exec.raise(reason, command, context)
     end
   end
 

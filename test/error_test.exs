@@ -5,7 +5,8 @@
 defmodule MuonTrap.ErrorTest do
   use ExUnit.Case, async: true
 
-  alias MuonTrap.{Errno, Error}
+  alias MuonTrap.Error
+  alias MuonTrap.Error.Errno
 
   @failed %{
     exit_status: 125,
@@ -128,11 +129,12 @@ defmodule MuonTrap.ErrorTest do
           e2big: "argument list too long (e2big)",
           eopnotsupp: "operation not supported (eopnotsupp)"
         ] do
-      assert MuonTrap.Errno.text(name) == text
+      assert MuonTrap.Error.Errno.text(name) == text
     end
 
-    for number <- 1..133, is_atom(MuonTrap.Errno.name(number)) do
-      assert MuonTrap.Errno.text(MuonTrap.Errno.name(number)) =~ ~r/^[a-z].+ \(e[a-z0-9]+\)$/
+    for number <- 1..133, is_atom(MuonTrap.Error.Errno.name(number)) do
+      assert MuonTrap.Error.Errno.text(MuonTrap.Error.Errno.name(number)) =~
+               ~r/^[a-z].+ \(e[a-z0-9]+\)$/
     end
   end
 end

@@ -71,7 +71,7 @@ defmodule MuonTrap.NativeNamesTest do
         if String.valid?(name) do
           error = catch_error(cmd.("missing", [], []))
           explain = [error, "missing", :cmd]
-          assert SecondBeam.call(second, MuonTrap.ExecError, :explain, explain) =~ directory
+          assert SecondBeam.call(second, MuonTrap.Error.Exec, :explain, explain) =~ directory
         end
       end
     end

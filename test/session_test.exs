@@ -12,16 +12,11 @@ defmodule MuonTrap.SessionTest do
   describe "decode/1" do
     test "STARTED" do
       pids = <<4711::32, 4712::32, 99::64>>
-      started = %{session_pid: 4711, program_pid: 4712, start_time: 99, cgroups: %{}}
-      assert Frame.decode(<<0x81, pids::binary>>) == {:started, started}
-      v2 = <<0x81, pids::binary, 0::16, 4::16, "/a/b">>
-      assert Frame.decode(v2) == {:started, %{started | cgroups: %{"" => "/a/b"}}}
+      started = {:started, %{session_pid: 4711, program_pid: 4712, start_time: 99}}
+      assert Frame.decode(<<0x81, pids::binary>>) == started
 
-      v1 =
-        <<0x81, pids::binary, 11::16, "cpu,cpuacct", 2::16, "/c", 6::16, "memory", 2::16, "/m">>
-
-      cgroups = %{"cpu" => "/c", "cpuacct" => "/c", "memory" => "/m"}
-      assert Frame.decode(v1) == {:started, %{started | cgroups: cgroups}}
+      # With the directories of the cgroup.
+      assert Frame.decode(<<0x81, pids::binary, 0::16, 4::16, "/a/b">>) == started
     end
 
     test "output, without a copy" do

@@ -26,7 +26,8 @@ defmodule MuonTrap.Error do
   `:enoent` or `:eacces`, as with `System.cmd/3`.
   """
 
-  alias MuonTrap.{Errno, Helper, Text}
+  alias MuonTrap.Error.Errno
+  alias MuonTrap.Native
 
   @typedoc """
   What failed:
@@ -123,8 +124,13 @@ defmodule MuonTrap.Error do
   @doctor ~r/`[^`]*muontrap doctor(?=[ `])/
 
   defp with_mix(advice) do
-    if Helper.mix?(), do: Regex.replace(@doctor, advice, "`mix muontrap.doctor"), else: advice
+    if mix?(), do: Regex.replace(@doctor, advice, "`mix muontrap.doctor"), else: advice
   end
+
+  @doc false
+  # Whether there is a Mix to give advice about. A release has none.
+  @spec mix?() :: boolean()
+  def mix?, do: Code.ensure_loaded?(Mix)
 
   # A message may name the path already, with U+FFFD for what is not UTF-8.
   defp about(nil, _message), do: []
@@ -132,7 +138,7 @@ defmodule MuonTrap.Error do
   defp about(path, message) do
     if String.contains?(message, [path, "\uFFFD"]),
       do: [],
-      else: [" \"", Text.printable(path), "\""]
+      else: [" \"", Native.printable(path), "\""]
   end
 
   defp cause(nil), do: []

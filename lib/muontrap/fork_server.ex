@@ -131,7 +131,7 @@ defmodule MuonTrap.ForkServer do
   catch
     :exit, {reason, {GenServer, :call, _call}}
     when reason in [:noproc, :killed, :normal, :shutdown] and attempts > 0 ->
-      if Process.whereis(MuonTrap.Supervisor) == nil, do: MuonTrap.Application.ensure_started()
+      if Process.whereis(MuonTrap.Supervisor) == nil, do: MuonTrap.Startup.ensure_started()
       Process.sleep(@restart_pause_ms)
       call(request, attempts - 1)
   end

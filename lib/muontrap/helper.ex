@@ -7,7 +7,8 @@ defmodule MuonTrap.Helper do
 
   # Where the helper is, and what to say when it cannot be started.
 
-  alias MuonTrap.{Errno, Error, Native}
+  alias MuonTrap.Error.Errno
+  alias MuonTrap.{Error, Native}
 
   @doc "Where the helper should be, without looking whether it is there."
   @spec find() :: {:ok, binary()} | {:error, Error.t()}
@@ -133,17 +134,13 @@ defmodule MuonTrap.Helper do
       errno: :enoent,
       message: "the helper program muontrap is missing",
       advice:
-        if(mix?(), do: "mix compile builds it; ", else: "") <>
+        if(Error.mix?(), do: "mix compile builds it; ", else: "") <>
           "MUONTRAP_HELPER or config :muontrap, helper: \"/path\" say where a ready-built one is"
     }
   end
 
-  @doc "Whether there is a Mix to give advice about. A release has none."
-  @spec mix?() :: boolean()
-  def mix?, do: Code.ensure_loaded?(Mix)
-
   @doc "What to say about the helper of a session that ended without saying how its program did."
-  @spec lost_error(MuonTrap.Session.t(), non_neg_integer() | nil) :: Error.t()
+  @spec lost_error(%{required(atom()) => term()}, non_neg_integer() | nil) :: Error.t()
   def lost_error(%{program_pid: nil, stream: %{helper: helper}}, exit_status)
       when exit_status in 1..124,
       do: exec_error(helper, exit_status)

@@ -71,5 +71,18 @@ defmodule MuonTrap.Native do
     directory |> candidates() |> hd() |> Path.join(path)
   end
 
+  @doc """
+  The text with each byte that is not part of a valid UTF-8 character written as `\\\\xHH`. Valid text
+  is returned as it is.
+  """
+  @spec printable(binary()) :: String.t()
+  def printable(text) do
+    if String.valid?(text), do: text, else: IO.iodata_to_binary(escape(text))
+  end
+
+  defp escape(<<character::utf8, rest::binary>>), do: [<<character::utf8>> | escape(rest)]
+  defp escape(<<byte, rest::binary>>), do: ["\\x", Base.encode16(<<byte>>) | escape(rest)]
+  defp escape(""), do: []
+
   defp encoding, do: :file.native_name_encoding()
 end

@@ -10,7 +10,8 @@ defmodule MuonTrap.Options do
   without running anything.
   """
 
-  alias MuonTrap.{ExecError, Native}
+  alias MuonTrap.Error.Exec
+  alias MuonTrap.Native
   alias MuonTrap.Options.{Env, Limits, Mistake, Table, Type, Typespec}
 
   # Derived from the arguments and from several options. :cgroup becomes a part of :cgroup_sets.
@@ -85,7 +86,7 @@ defmodule MuonTrap.Options do
     options = new(context, command, args, opts)
 
     case program(command) do
-      nil -> ExecError.raise(:enoent, command, context)
+      nil -> Exec.raise(:enoent, command, context)
       program -> %{options | cmd: program}
     end
   end

@@ -7,7 +7,8 @@ defmodule MuonTrap.Runner do
 
   # Runs one program to its end in the calling process, for MuonTrap.cmd/3 and MuonTrap.run/3.
 
-  alias MuonTrap.{Collector, Error, LineBuffer, Options, Result, Session}
+  alias MuonTrap.{Error, Options, Result, Session, Startup}
+  alias MuonTrap.Output.{Collector, LineBuffer}
 
   @enforce_keys [:session, :fun, :lines, :deadline]
   defstruct [:session, :fun, :lines, :deadline, timed_out: false]
@@ -24,7 +25,7 @@ defmodule MuonTrap.Runner do
   @spec run(Options.t()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   def run(options) do
     deadline = deadline(options.timeout)
-    MuonTrap.Application.ensure_started()
+    Startup.ensure_started()
     {initial, fun} = Collector.into(options.into, options.lines)
 
     case Session.start(options, nil, remaining(deadline)) do

@@ -14,7 +14,7 @@ defmodule MuonTrap.Session do
   #   * Session.Pipe: the port of a helper that runs this program alone, for `config :muontrap, fork_server: false`.
   #   * Session.Relay: the latter in a process of its own, for an owner with a crowded mailbox.
 
-  alias MuonTrap.{Cgroups, Error, ForkServer, Helper, Native, Predecessors}
+  alias MuonTrap.{Cgroup, Error, ForkServer, Helper, Native, Predecessors}
   alias MuonTrap.Session.{Frame, Pipe, Relay, Socket, Start}
 
   @ack 0x01
@@ -39,7 +39,7 @@ defmodule MuonTrap.Session do
   @crowded 500
 
   @enforce_keys [:stream, :patience]
-  defstruct [:stream, :patience, :os_pid, :program_pid, :group, cgroups: %{}]
+  defstruct [:stream, :patience, :os_pid, :program_pid, :group]
 
   @typedoc "An open session. `os_pid` is that of its process."
   @type t :: %__MODULE__{
@@ -47,8 +47,7 @@ defmodule MuonTrap.Session do
           patience: non_neg_integer(),
           os_pid: pos_integer() | nil,
           program_pid: pos_integer() | nil,
-          group: Cgroups.t() | nil,
-          cgroups: Cgroups.directories()
+          group: Cgroup.t() | nil
         }
 
   @typedoc "`:lost`: the session or its stream is gone."
@@ -60,7 +59,7 @@ defmodule MuonTrap.Session do
   """
   @type purpose :: %{
           key: Predecessors.key() | nil,
-          group: Cgroups.t() | nil,
+          group: Cgroup.t() | nil,
           patience: non_neg_integer(),
           use_stdio: boolean(),
           parallelism: boolean() | nil,
@@ -88,12 +87,12 @@ defmodule MuonTrap.Session do
   @spec start_here(MuonTrap.Options.t(), Predecessors.key() | nil, timeout()) ::
           {:ok, t()} | {:error, Error.t()} | :timeout
   def start_here(options, key, timeout),
-    do: options |> Cgroups.choose() |> start_here(key, timeout, @attempts)
+    do: options |> Cgroup.choose() |> start_here(key, timeout, @attempts)
 
   defp start_here(options, key, timeout, attempts) do
     purpose = %{
       key: key,
-      group: Cgroups.new(options),
+      group: Cgroup.new(options),
       patience: min(options.delay_to_sigkill + @patience_ms, @longest_ms),
       use_stdio: options.use_stdio,
       parallelism: options.parallelism,
@@ -141,8 +140,7 @@ defmodule MuonTrap.Session do
            session
            | stream: module(session).started(stream, started),
              os_pid: started.session_pid,
-             program_pid: started.program_pid,
-             cgroups: started.cgroups
+             program_pid: started.program_pid
          }}
 
       {{:frame, {:failed, failed}}, stream} ->

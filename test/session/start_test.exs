@@ -5,13 +5,13 @@
 defmodule MuonTrap.StartTest do
   use ExUnit.Case, async: true
 
-  alias MuonTrap.{Cgroups, Options}
+  alias MuonTrap.{Cgroup, Options}
   alias MuonTrap.Session.Start
 
   # The fields of START, as pairs of number and value.
   defp fields(context \\ :cmd, opts) do
-    options = context |> Options.new("echo", ["--uid", "-x"], opts) |> Cgroups.choose()
-    frame = Start.start(options, Cgroups.new(options), "/dir", :inherited)
+    options = context |> Options.new("echo", ["--uid", "-x"], opts) |> Cgroup.choose()
+    frame = Start.start(options, Cgroup.new(options), "/dir", :inherited)
     <<0x08, payload::binary>> = IO.iodata_to_binary(frame)
     decode(payload)
   end

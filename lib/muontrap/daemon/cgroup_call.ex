@@ -8,8 +8,8 @@ defmodule MuonTrap.Daemon.CgroupCall do
   # Calls about a daemon's cgroup. A process of its own answers each, so that the daemon goes on
   # with the output of its program whatever the kernel does.
 
-  alias MuonTrap.{Cgroups, Error, Session}
-  alias MuonTrap.Cgroups.Values
+  alias MuonTrap.{Cgroup, Error, Label, Session}
+  alias MuonTrap.Cgroup.Values
 
   @type request ::
           {:cgget, controller :: term(), variable :: term()}
@@ -22,12 +22,19 @@ defmodule MuonTrap.Daemon.CgroupCall do
   def answer(request, from, session) do
     case session do
       %{group: group} when group != nil ->
-        _pid = spawn(fn -> GenServer.reply(from, ask(request, group)) end)
+        _pid = :proc_lib.spawn(__MODULE__, :init, [request, from, group])
         :ok
 
       _without ->
         GenServer.reply(from, without(request))
     end
+  end
+
+  @doc false
+  @spec init(request(), GenServer.from(), Cgroup.t()) :: :ok
+  def init(request, from, group) do
+    Label.set("MuonTrap: answers a call about the cgroup of a daemon")
+    GenServer.reply(from, ask(request, group))
   end
 
   defp without({:statistics, statistics}), do: statistics
@@ -38,19 +45,19 @@ defmodule MuonTrap.Daemon.CgroupCall do
   end
 
   defp ask({:statistics, statistics}, group) do
-    case Cgroups.statistics(group) do
+    case Cgroup.statistics(group) do
       {:ok, files} -> %{statistics | cgroup: Values.statistics(files)}
       {:error, _error} -> statistics
     end
   end
 
   defp ask(:cgroup_config, group) do
-    with {:ok, files} <- Cgroups.settings(group), do: {:ok, Values.config(files)}
+    with {:ok, files} <- Cgroup.settings(group), do: {:ok, Values.config(files)}
   end
 
   defp ask({:cgget, controller, variable}, group) do
     with :ok <- check([controller || "", variable]),
-         do: Cgroups.get(group, controller, variable)
+         do: Cgroup.get(group, controller, variable)
   end
 
   defp ask({:cgset, controller, variable, value}, group) do
@@ -58,7 +65,7 @@ defmodule MuonTrap.Daemon.CgroupCall do
 
     with :ok <- check([controller || "", variable, value]),
          :ok <- check_name(variable),
-         do: Cgroups.set(group, controller, variable, value)
+         do: Cgroup.set(group, controller, variable, value)
   end
 
   # What would not reach the helper as it is.

@@ -17,9 +17,10 @@ defmodule MuonTrap.Daemon.Events do
       Logger.put_module_level(MuonTrap.Daemon.Events, :none)
   """
 
+  alias MuonTrap.{Native, Options}
+  alias MuonTrap.Error.Exec
   alias MuonTrap.Options.Signals
   alias MuonTrap.Session.Frame
-  alias MuonTrap.{ExecError, Options, Text}
 
   require Logger
 
@@ -70,12 +71,12 @@ defmodule MuonTrap.Daemon.Events do
     do: Logger.error([name(options.command), missing(options.command)])
 
   def not_started(options, :eacces) do
-    Logger.error([name(options.command), ExecError.explain(:eacces, options.command, :daemon)])
+    Logger.error([name(options.command), Exec.explain(:eacces, options.command, :daemon)])
   end
 
   def not_started(_options, _error), do: :ok
 
-  defp missing(command), do: ExecError.explain(:enoent, command, :daemon)
+  defp missing(command), do: Exec.explain(:enoent, command, :daemon)
 
-  defp name(command), do: [Text.printable(command), ": "]
+  defp name(command), do: [Native.printable(command), ": "]
 end

@@ -5,7 +5,7 @@
 defmodule MuonTrap.Daemon.Output do
   @moduledoc false
 
-  alias MuonTrap.{Options, Text}
+  alias MuonTrap.{Native, Options}
 
   require Logger
 
@@ -22,8 +22,8 @@ defmodule MuonTrap.Daemon.Output do
   def log(%{log_output: nil}), do: nil
 
   def log(%{log_output: level} = options) do
-    prefix = Text.printable(options.log_prefix || options.command <> ": ")
-    transform = options.log_transform || (&Text.printable/1)
+    prefix = Native.printable(options.log_prefix || options.command <> ": ")
+    transform = options.log_transform || (&Native.printable/1)
 
     fn line -> Logger.log(level, [prefix, transform.(line)]) end
   end

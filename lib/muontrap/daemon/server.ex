@@ -14,13 +14,14 @@ defmodule MuonTrap.Daemon.Server do
   use GenServer
 
   alias MuonTrap.Daemon.{CgroupCall, Events, State}
-  alias MuonTrap.{Error, Helper, Predecessors, Session}
+  alias MuonTrap.{Error, Helper, Label, Native, Predecessors, Session, Startup}
 
   @impl GenServer
   def init({starter, ref, options}) do
     # For terminate/2 to be called.
     Process.flag(:trap_exit, true)
     Logger.metadata(Events.metadata(options))
+    Label.set("MuonTrap.Daemon: " <> Native.printable(options.command))
     state = State.new(options)
 
     case options.wait_for do
@@ -43,7 +44,7 @@ defmodule MuonTrap.Daemon.Server do
   defp start_program(%{options: options} = state) do
     key = {options.command, options.args}
 
-    MuonTrap.Application.ensure_started()
+    Startup.ensure_started()
 
     with :ok <- Predecessors.await(key),
          {:ok, session} <- Session.start(options, key) do

@@ -6,7 +6,8 @@ defmodule MuonTrap.Daemon.State do
   @moduledoc false
 
   alias MuonTrap.Daemon.Output
-  alias MuonTrap.{Cgroups, Error, LineBuffer, Options, Session}
+  alias MuonTrap.{Cgroup, Error, Options, Session}
+  alias MuonTrap.Output.LineBuffer
   alias MuonTrap.Session.Frame
 
   @enforce_keys [:options, :lines, :log]
@@ -55,7 +56,7 @@ defmodule MuonTrap.Daemon.State do
   @spec new(Options.t()) :: t()
   def new(options) do
     # The path is known before the program is started.
-    options = Cgroups.choose(options)
+    options = Cgroup.choose(options)
 
     %__MODULE__{
       options: options,

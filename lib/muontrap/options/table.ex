@@ -16,7 +16,7 @@ defmodule MuonTrap.Options.Table do
   #   * `:instead` says what to use in a function that does not have the option
   #   * `secret: true` keeps the value out of messages
 
-  alias MuonTrap.LineBuffer
+  alias MuonTrap.Output.LineBuffer
   alias MuonTrap.Options.{Cgroup, Encoder, Env, Limits, Signals, Type, Typespec, Users, Values}
 
   # A new function with options is one row here, and its context in the rows of its options.

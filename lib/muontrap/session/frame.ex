@@ -8,8 +8,6 @@ defmodule MuonTrap.Session.Frame do
   # What a session sends, decoded. docs/protocol.md describes the bytes; MuonTrap.Session and
   # Session.Start know the other direction.
 
-  alias MuonTrap.Cgroups
-
   @started 0x81
   @stdout 0x82
   @stderr 0x83
@@ -30,8 +28,7 @@ defmodule MuonTrap.Session.Frame do
            %{
              session_pid: pos_integer(),
              program_pid: pos_integer(),
-             start_time: non_neg_integer(),
-             cgroups: Cgroups.directories()
+             start_time: non_neg_integer()
            }}
           | {:stdout, binary()}
           | {:stderr, binary()}
@@ -49,10 +46,9 @@ defmodule MuonTrap.Session.Frame do
   def decode(<<@stderr, data::binary>>), do: {:stderr, data}
   def decode(<<@input_ack, count::32>>), do: {:input_ack, count}
 
-  def decode(<<@started, session::32, program::32, start_time::64, cgroups::binary>>) do
-    started = %{session_pid: session, program_pid: program, start_time: start_time}
-    decode_started(started, cgroups, [])
-  end
+  # The directories of the cgroup follow. Only other clients need them.
+  def decode(<<@started, session::32, program::32, start_time::64, _cgroup::binary>>),
+    do: {:started, %{session_pid: session, program_pid: program, start_time: start_time}}
 
   def decode(<<@exited, report::binary>>), do: decode_exited(report)
   def decode(<<@failed, failed::binary>>), do: decode_failed(failed)
@@ -64,20 +60,6 @@ defmodule MuonTrap.Session.Frame do
 
   def decode(<<@environment_wanted>>), do: :environment_wanted
   def decode(other), do: {:unknown, other}
-
-  defp decode_started(started, "", directories),
-    do: {:started, Map.put(started, :cgroups, Cgroups.by_controller(directories))}
-
-  defp decode_started(
-         started,
-         <<size::16, controllers::binary-size(size), path_size::16, path::binary-size(path_size),
-           rest::binary>>,
-         directories
-       ) do
-    decode_started(started, rest, [{controllers, path} | directories])
-  end
-
-  defp decode_started(_started, other, _directories), do: {:unknown, other}
 
   defp decode_exited(
          <<how, code, flags, user::64, system::64, peak_rss::64, wall::64, stdout::64, stderr::64,

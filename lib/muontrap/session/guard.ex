@@ -21,7 +21,7 @@ defmodule MuonTrap.Session.Guard do
 
   require Logger
 
-  alias MuonTrap.{Cgroups, OsProcess, Predecessors}
+  alias MuonTrap.{Cgroup, OsProcess, Predecessors}
   alias MuonTrap.Session.{Frame, Pipe}
 
   # EXITED may have gone to the owner just before it died. It does not come twice, so after this
@@ -38,7 +38,7 @@ defmodule MuonTrap.Session.Guard do
           frames: [iodata()],
           patience: non_neg_integer(),
           key: Predecessors.key() | nil,
-          group: Cgroups.t() | nil
+          group: Cgroup.t() | nil
         }
 
   @doc """
@@ -262,13 +262,13 @@ defmodule MuonTrap.Session.Guard do
   @spec clean_up(%{
           :helper_pid => pos_integer() | nil,
           :program_pid => pos_integer() | nil,
-          :group => Cgroups.t() | nil,
+          :group => Cgroup.t() | nil,
           :patience => non_neg_integer(),
           optional(atom()) => term()
         }) :: String.t() | nil
   def clean_up(left) do
     helper_gone? = OsProcess.await_gone([left.helper_pid], left.patience)
-    cleaned = Cgroups.clean(left.group)
+    cleaned = Cgroup.clean(left.group)
 
     # One that does not end its set-up is stuck, or is no helper, and goes as well.
     gone? =

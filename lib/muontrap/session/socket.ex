@@ -11,7 +11,7 @@ defmodule MuonTrap.Session.Socket do
   # opened it. When that process dies the BEAM closes the socket, and the session stops the
   # program. So there is nothing here to guard.
 
-  alias MuonTrap.{Cgroups, Error, ForkServer, Helper, Predecessors, Session}
+  alias MuonTrap.{Cgroup, Error, ForkServer, Helper, Predecessors, Session}
   alias MuonTrap.ForkServer.Environment
   alias MuonTrap.Session.{Frame, Start}
 
@@ -254,7 +254,7 @@ defmodule MuonTrap.Session.Socket do
     close_quietly(stream)
 
     ended = await_end(%{stream | session_pid: session.os_pid})
-    {advice(Cgroups.clean(session.group), ended.survivors), exit_status(ended)}
+    {advice(Cgroup.clean(session.group), ended.survivors), exit_status(ended)}
   end
 
   # The fork server has cleaned the group already. If it could not, this says why.

@@ -7,7 +7,7 @@ defmodule MuonTrap.Session.Start do
 
   # The frames that open a session, HELLO and START, as docs/protocol.md describes them.
 
-  alias MuonTrap.{Cgroups, Options}
+  alias MuonTrap.{Cgroup, Options}
   alias MuonTrap.Options.{Encoder, Env}
 
   @protocol 2
@@ -53,7 +53,7 @@ defmodule MuonTrap.Session.Start do
   def hello(token \\ ""), do: [<<@hello, @protocol::16>>, token]
 
   @doc "START, for options that were validated, and a cgroup that was chosen."
-  @spec start(Options.t(), Cgroups.t() | nil, binary(), environment()) :: iodata()
+  @spec start(Options.t(), Cgroup.t() | nil, binary(), environment()) :: iodata()
   def start(options, group, directory, environment) do
     [
       @start,

@@ -2,29 +2,27 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.Cgroups.Values do
+defmodule MuonTrap.Cgroup.Values do
   @moduledoc false
 
-  # What files of cgroups say, as terms.
+  # Parses the contents of the files of a cgroup.
   # Formats: https://docs.kernel.org/admin-guide/cgroup-v2.html
 
-  @keys ~w(cpu_idle cpu_max cpu_weight cpuset_cpus cpuset_mems io_max io_weight memory_high memory_low
-           memory_max memory_min memory_oom_group memory_swap_max pids_max)a
-  @names Map.new(@keys, &{&1 |> Atom.to_string() |> String.replace("_", "."), &1})
+  alias MuonTrap.Options.Limits
 
   @rates %{"rbps" => :rbps, "wbps" => :wbps, "riops" => :riops, "wiops" => :wiops}
 
-  @doc "Settings, as the option `:cgroup` takes them."
+  @doc "The settings, in the form of the option `:cgroup`."
   @spec config(%{optional(String.t()) => String.t()}) :: %{optional(atom()) => term()}
   def config(files) do
     config =
-      for {name, key} <- @names,
+      for {key, name} <- Limits.names(),
           {:ok, text} <- [Map.fetch(files, name)],
           {:ok, value} <- [setting(key, text)],
           into: %{},
           do: {key, value}
 
-    # The kernel does not take a weight for an idle group.
+    # The kernel refuses a weight for an idle group.
     if config[:cpu_idle], do: Map.delete(config, :cpu_weight), else: config
   end
 
@@ -36,7 +34,7 @@ defmodule MuonTrap.Cgroups.Values do
     {:ok, {String.to_integer(quota), String.to_integer(period)}}
   end
 
-  # A list that is empty or a device without limits is a setting that was not made.
+  # An empty list, and a device without limits, mean that nothing was set.
   defp setting(key, "") when key in [:cpuset_cpus, :cpuset_mems, :io_max], do: :error
   defp setting(key, text) when key in [:cpuset_cpus, :cpuset_mems], do: {:ok, text}
   defp setting(:io_max, text), do: {:ok, text |> lines() |> Map.new(&device_limits/1)}
@@ -62,8 +60,8 @@ defmodule MuonTrap.Cgroups.Values do
   defp weight(weights), do: {:ok, weights}
 
   @doc """
-  Statistics, by file: a number for a file of one number, a map for one of keys and numbers, and a map
-  of maps for one of lines such as `8:0 rbytes=1 wbytes=2`.
+  The statistics, by file: a number for a file of one number, a map for a file of keys and numbers, and
+  a map of maps for a file of lines such as `8:0 rbytes=1 wbytes=2`.
   """
   @spec statistics(%{optional(String.t()) => String.t()}) :: %{optional(String.t()) => term()}
   def statistics(files), do: Map.new(files, fn {name, text} -> {name, statistic(lines(text))} end)

@@ -2,20 +2,15 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.Cgroups do
+defmodule MuonTrap.Cgroup do
   @moduledoc false
 
   # Which cgroup a program gets, and what the helper does to it while the program runs and after
   # its own death. All that depends on the version of cgroups is the helper's business.
 
-  alias MuonTrap.Cgroups.Request
+  alias MuonTrap.Cgroup.Request
   alias MuonTrap.{Error, Options}
   alias MuonTrap.Session.Start
-
-  @typedoc """
-  The directory of the program's cgroup by controller. On cgroup v2 there is one for all, under `""`.
-  """
-  @type directories :: %{optional(String.t()) => Path.t()}
 
   @typedoc "The cgroup of one program: its path, and the fields of START that it was made with."
   @type t :: %{path: String.t(), fields: [{Start.field_name(), binary()}]}
@@ -26,15 +21,6 @@ defmodule MuonTrap.Cgroups do
   @ask_ms 4_000
   # What the BEAM and the start of a session may need on top.
   @margin_ms 2_000
-
-  @doc "Makes a map of directories, each given with its controllers as in `\"cpu,cpuacct\"`."
-  @spec by_controller([{String.t(), Path.t()}]) :: directories()
-  def by_controller(directories) do
-    for {controllers, path} <- directories,
-        controller <- String.split(controllers, ","),
-        into: %{},
-        do: {controller, path}
-  end
 
   @doc "Decides on the path of the group: from here on, `:cgroup_path` is the one and only."
   @spec choose(Options.t()) :: Options.t()

@@ -2,14 +2,14 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.ExecError do
+defmodule MuonTrap.Error.Exec do
   @moduledoc false
 
   # The errors that are raised as System.cmd/3 raises them: an ErlangError with :enoent or
   # :eacces. Its message says more, by way of what OTP calls error_info. There is nothing in the
   # stacktrace of the arguments, as the environment is among them.
 
-  alias MuonTrap.{Native, Options, Text}
+  alias MuonTrap.{Native, Options}
   alias MuonTrap.Options.Mistake
 
   # What a shell would take for its own, and a program gets as it is.
@@ -87,5 +87,5 @@ defmodule MuonTrap.ExecError do
     "#{name}(#{show(program)}, [#{Enum.map_join(args, ", ", &show/1)}])"
   end
 
-  defp show(text), do: ~s("#{Text.printable(text)}")
+  defp show(text), do: ~s("#{Native.printable(text)}")
 end

@@ -5,8 +5,8 @@
 defmodule MuonTrap.CgroupValuesTest do
   use ExUnit.Case, async: true
 
-  alias MuonTrap.Cgroups
-  alias MuonTrap.Cgroups.Values
+  alias MuonTrap.Cgroup
+  alias MuonTrap.Cgroup.Values
   alias MuonTrap.Options
 
   describe "settings" do
@@ -93,11 +93,11 @@ defmodule MuonTrap.CgroupValuesTest do
   describe "names below a base" do
     test "are never the same twice" do
       options = Options.validate(:run, "true", [], cgroup_base: "b")
-      names = for _ <- 1..1000, do: Cgroups.choose(options).cgroup_path
+      names = for _ <- 1..1000, do: Cgroup.choose(options).cgroup_path
       assert length(Enum.uniq(names)) == 1000
       assert Enum.all?(names, &(&1 =~ ~r/\Ab\/muontrap-\d+-[0-9a-z]+-\d+\z/))
-      options = Cgroups.choose(options)
-      assert Cgroups.choose(options) == options
+      options = Cgroup.choose(options)
+      assert Cgroup.choose(options) == options
     end
   end
 

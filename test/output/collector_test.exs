@@ -2,10 +2,10 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.CollectorTest do
+defmodule MuonTrap.Output.CollectorTest do
   use ExUnit.Case, async: true
 
-  alias MuonTrap.Collector
+  alias MuonTrap.Output.Collector
 
   defp collect(into, chunks) do
     {initial, fun} = Collector.into(into)

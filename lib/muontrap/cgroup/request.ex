@@ -2,13 +2,13 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.Cgroups.Request do
+defmodule MuonTrap.Cgroup.Request do
   @moduledoc false
 
   # One frame about a cgroup and the answer to it, on a stream of its own. In a process of its
   # own, too: the caller's mailbox stays as it is, and an answer that comes too late goes nowhere.
 
-  alias MuonTrap.{Error, Helper, Session}
+  alias MuonTrap.{Error, Helper, Label, Session}
   alias MuonTrap.Session.Start
 
   @request 1
@@ -23,12 +23,29 @@ defmodule MuonTrap.Cgroups.Request do
   @spec run(name(), [{Start.field_name(), binary() | non_neg_integer()}], pos_integer()) ::
           {:ok, answer()} | {:error, Error.t()}
   def run(name, fields, timeout) when name in @names do
-    {pid, ref} = spawn_monitor(fn -> exit({:answer, ask(name, fields, timeout)}) end)
+    reply_to = {self(), make_ref()}
+    arguments = [reply_to, name, fields, timeout]
+    {pid, monitor} = :proc_lib.spawn_opt(__MODULE__, :init, arguments, [:monitor])
+    await_answer(reply_to, pid, monitor)
+  end
 
+  defp await_answer({_self, ref}, pid, monitor) do
     receive do
-      {:DOWN, ^ref, :process, ^pid, {:answer, answer}} -> answer
-      {:DOWN, ^ref, :process, ^pid, reason} -> {:error, Helper.start_error(nil, reason)}
+      {^ref, answer} ->
+        Process.demonitor(monitor, [:flush])
+        answer
+
+      {:DOWN, ^monitor, :process, ^pid, reason} ->
+        {:error, Helper.start_error(nil, reason)}
     end
+  end
+
+  @doc false
+  @spec init({pid(), reference()}, name(), list(), pos_integer()) :: :ok
+  def init({caller, ref}, name, fields, timeout) do
+    Label.set("MuonTrap: request to #{verb(name)} a cgroup")
+    send(caller, {ref, ask(name, fields, timeout)})
+    :ok
   end
 
   defp ask(name, fields, timeout) do

@@ -2,7 +2,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.LineBuffer do
+defmodule MuonTrap.Output.LineBuffer do
   @moduledoc false
 
   # Turns chunks of output into lines.

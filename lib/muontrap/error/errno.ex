@@ -2,7 +2,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.Errno do
+defmodule MuonTrap.Error.Errno do
   @moduledoc false
 
   # The numbers below 35 are the same on Linux, macOS and the BSDs, but for EAGAIN, which is 11 on

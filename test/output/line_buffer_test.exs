@@ -2,10 +2,10 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.LineBufferTest do
+defmodule MuonTrap.Output.LineBufferTest do
   use ExUnit.Case, async: true
 
-  alias MuonTrap.LineBuffer
+  alias MuonTrap.Output.LineBuffer
 
   defp lines(chunks, max \\ :infinity) do
     {lines, buffer} =

@@ -2,7 +2,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.Collector do
+defmodule MuonTrap.Output.Collector do
   @moduledoc false
 
   # How output becomes what the caller wants: as Collectable has it, but a binary grows in place.
