@@ -9,6 +9,7 @@ use crate::cli::flags::Flags;
 use crate::error::{Failure, Step};
 use crate::number::number;
 use crate::process::find::Lookup;
+use crate::process::step::Attributes;
 use crate::user;
 use crate::wire::notice::Notices;
 use crate::wire::transport::Transport;
@@ -70,8 +71,8 @@ pub struct Config {
     pub environment: Option<Vec<CString>>,
     /// The owner's working directory, when it is not muontrap's own. `cd` is relative to it.
     pub directory: Option<CString>,
-    /// The program's working directory, when it is not the owner's.
-    pub cd: Option<CString>,
+    /// What is set in the program's process as it is.
+    pub attributes: Attributes,
     /// The user and groups asked for.
     pub identity: user::Request,
     /// The cgroup asked for.
@@ -102,7 +103,7 @@ impl Config {
         let argv = argv.map(|word| c_string("argument", word));
         Ok(Self {
             argv: argv.collect::<Result<_, _>>()?,
-            cd: cd(flags)?,
+            attributes: Attributes { cd: cd(flags)? },
             identity: user::Request {
                 uid: text(flags, "uid")?,
                 gid: text(flags, "gid")?,

@@ -5,12 +5,13 @@
 //! Processes: reading `/proc`, starting the program, finding
 //! its descendants, killing and reaping them.
 
-pub mod children;
-pub mod credentials;
-pub mod find;
-pub mod pace;
-pub mod permission;
+pub(crate) mod children;
+pub(crate) mod credentials;
+pub(crate) mod find;
+pub(crate) mod pace;
+pub(crate) mod permission;
 pub mod proc_table;
-pub mod reap;
-pub mod spawn;
-pub mod sweep;
+pub(crate) mod reap;
+pub(crate) mod spawn;
+pub(crate) mod step;
+pub(crate) mod sweep;

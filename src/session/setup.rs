@@ -11,7 +11,8 @@ use crate::process::credentials::Credentials;
 use crate::process::find;
 use crate::process::permission::may_stop;
 use crate::process::proc_table::Entry;
-use crate::process::spawn::{self, Plan};
+use crate::process::spawn::spawn;
+use crate::process::step::{CgroupEntry, Program};
 use crate::process::sweep::Sweep;
 use crate::reactor::{Reactor, Source};
 use crate::session::emergency;
@@ -178,18 +179,20 @@ impl Attempt<'_> {
         let reactor = self
             .reactor()
             .map_err(|error| Failure::cannot("watch descriptors", &error))?;
-        let spawned = spawn::spawn(&Plan {
-            terminal: self.terminal.as_mut().and_then(Terminal::lend_at_start),
+        let program = Program {
             path: self.path,
             argv: &config.argv,
             environment: config.environment.as_deref(),
-            cd: config.cd.as_deref(),
-            credentials: self.credentials,
-            wait: self.wait,
-            cpu_limit: self.signals.cpu_limit(),
-            cgroup: self.cgroup,
             stdio: [stdin, stdout, stderr],
-        });
+            credentials: self.credentials,
+            attributes: &config.attributes,
+            cgroups: self.cgroup.map(cgroup_entries).unwrap_or_default(),
+            terminal: self.terminal.as_mut().and_then(Terminal::lend_at_start),
+            cpu_limit: self.signals.cpu_limit(),
+        };
+        let spawned = spawn(&program, self.wait);
+        // With it this process's copies of the program's descriptors.
+        drop(program);
         if let Some(terminal) = &mut self.terminal {
             match spawned {
                 Ok(pid) => terminal.note_start(pid),
@@ -240,6 +243,19 @@ fn enter_directory(config: &Config) -> Result<(), Failure> {
         .errno(errno as i32)
         .path(OsStr::from_bytes(directory.to_bytes()))
     })
+}
+
+fn cgroup_entries(cgroup: &Cgroup) -> Vec<CgroupEntry<'_>> {
+    let entry = |(index, procs)| CgroupEntry {
+        procs,
+        explain: Box::new(move |errno| cgroup.entry_failure(index, errno)),
+    };
+    cgroup
+        .entry_fds()
+        .into_iter()
+        .enumerate()
+        .map(entry)
+        .collect()
 }
 
 fn window(config: &Config) -> Window {

@@ -6,7 +6,8 @@
 
 use crate::config::{Output, Stdin};
 use crate::error::{Failure, Step};
-use crate::process::spawn::{self, Stdio};
+use crate::process::spawn;
+use crate::process::step::Stdio;
 use crate::reactor::set_nonblocking;
 use crate::stream::output::Relay;
 use crate::stream::stdin::Input;

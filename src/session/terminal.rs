@@ -15,7 +15,7 @@ use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, getpgrp, isatty, tcgetpgrp, tcsetpgrp};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 /// What to do now that a signal has stopped the program.
@@ -67,14 +67,14 @@ impl Terminal {
     ///
     /// Not in a pipeline: the other processes of a pipeline are in muontrap's process group, and may read keys
     /// themselves, as less(1) does. There, the program gets the terminal when it asks for it.
-    pub fn lend_at_start(&mut self) -> Option<RawFd> {
+    pub fn lend_at_start(&mut self) -> Option<BorrowedFd<'_>> {
         let alone = isatty(io::stdin()).unwrap_or(false) && isatty(io::stdout()).unwrap_or(false);
         if !alone || self.holder() != Some(self.own) {
             return None;
         }
         self.modes = tcgetattr(&self.tty).ok();
         (self.is_lent, self.was_lent) = (true, true);
-        Some(self.tty.as_raw_fd())
+        Some(self.tty.as_fd())
     }
 
     /// The program runs, and this is its process group.

@@ -5,9 +5,80 @@
 //! User and group ids, and capabilities: credentials(7), capabilities(7).
 
 use super::check;
-use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+#[cfg(target_os = "linux")]
+use std::{
+    ffi::c_int,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+/// Sets the supplementary groups. For the child.
+pub fn set_groups(groups: &[u32]) -> io::Result<()> {
+    #[allow(clippy::unnecessary_cast)] // the type of the count differs between systems
+    let count = groups.len() as _;
+    // SAFETY: the list is live and has `count` entries.
+    check(unsafe { libc::setgroups(count, groups.as_ptr()) }).map(drop)
+}
+
+/// Sets the real, effective and saved gid, which takes privileges. For the child.
+pub fn set_gid(gid: u32) -> io::Result<()> {
+    // SAFETY: system calls without pointers.
+    let has_changed = unsafe {
+        check(libc::setgid(gid))?;
+        libc::getgid() == gid && libc::getegid() == gid
+    };
+    confirm(has_changed)
+}
+
+/// Sets the real, effective and saved uid, which takes privileges, and drops all of them. For the child.
+pub fn set_uid(uid: u32) -> io::Result<()> {
+    drop_ambient_capabilities();
+    // SAFETY: setuid takes no pointers.
+    check(unsafe { libc::setuid(uid) })?;
+    confirm(has_only_uid(uid))
+}
+
+/// Without privileges, setgid(2) and setuid(2) may succeed and change the effective id alone.
+fn confirm(has_changed: bool) -> io::Result<()> {
+    if has_changed {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(libc::EPERM))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn has_only_uid(uid: u32) -> bool {
+    let (mut real, mut effective, mut saved) = (0, 0, 0);
+    // SAFETY: the pointers are to live, writable ids.
+    let result = unsafe { libc::getresuid(&raw mut real, &raw mut effective, &raw mut saved) };
+    result == 0 && [real, effective, saved] == [uid; 3]
+}
+
+/// There is no call for the saved uid. It is not root if root cannot be restored.
+#[cfg(not(target_os = "linux"))]
+fn has_only_uid(uid: u32) -> bool {
+    // SAFETY: system calls without pointers.
+    unsafe { libc::getuid() == uid && libc::geteuid() == uid && libc::setuid(0) == -1 }
+}
+
+/// The kernel does it only when the uid changes from 0: capabilities(7). Linux has ambient capabilities since 4.3.
+#[cfg(target_os = "linux")]
+fn drop_ambient_capabilities() {
+    // SAFETY: this prctl takes no pointers.
+    unsafe {
+        libc::prctl(
+            libc::PR_CAP_AMBIENT,
+            libc::PR_CAP_AMBIENT_CLEAR_ALL,
+            0,
+            0,
+            0,
+        )
+    };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn drop_ambient_capabilities() {}
 
 /// The pid and the uid of the peer of a Unix socket: `SO_PEERCRED`, unix(7).
 #[cfg(target_os = "linux")]

@@ -78,6 +78,12 @@ pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     borrow_fd(fd)?.try_clone_to_owned()
 }
 
+/// Makes `to` a duplicate of `from` that the program inherits: dup2(2). For the child.
+pub fn redirect(from: RawFd, to: RawFd) -> io::Result<()> {
+    // SAFETY: dup2 takes no pointers, and `to` is not owned by anything in the child.
+    check(unsafe { libc::dup2(from, to) }).map(drop)
+}
+
 /// Tries to take a lock, shared or exclusive, which lasts until the open file is closed: flock(2). Returns `false` when another
 /// open file has one that excludes it.
 pub fn try_lock(fd: BorrowedFd<'_>, shared: bool) -> io::Result<bool> {

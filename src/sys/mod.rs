@@ -27,18 +27,21 @@ mod wait;
 pub use clock::pause;
 #[cfg(target_os = "linux")]
 pub use credentials::{effective_capabilities, peer_of};
+pub use credentials::{set_gid, set_groups, set_uid};
 pub use descriptors::{
     borrow_fd, cloexec_from_3, duplicate, has_close_range, open_standard_fds, read_to_spare,
-    try_lock,
+    redirect, try_lock,
 };
 pub use directory::numbers_in;
-pub use exec::fork;
+pub use exec::{StringArray, exec, fork};
 pub use main_args::command_line;
 pub use pidfd::{has_pidfd, kill_by_directory, open_pid};
 pub use pipe::{bytes_waiting, pipe, resize_pipe};
-pub use prctl::{become_subreaper, become_undumpable};
+pub use prctl::{become_subreaper, become_undumpable, set_parent_death_signal};
 pub use rlimit::CpuLimit;
-pub use signal::{ignore_sigpipe, kill, on_signal, reset_sigchld, stop_own_group};
+pub use signal::{
+    ignore_sigpipe, kill, on_signal, reset_dispositions, reset_sigchld, stop_own_group,
+};
 pub use signal_mask::SignalMask;
 pub use title::Title;
 pub use wait::{Changed, Waited, has_children, is_child, stopped_by, wait_any, wait_any_change};

@@ -30,3 +30,17 @@ pub fn become_undumpable() {
 /// Descriptors cannot be opened by way of `/proc` elsewhere.
 #[cfg(not(target_os = "linux"))]
 pub fn become_undumpable() {}
+
+/// Has the kernel send `signal` to this process when its parent dies: `PR_SET_PDEATHSIG(2const)`. For the child.
+#[cfg(target_os = "linux")]
+pub fn set_parent_death_signal(signal: libc::c_int) -> io::Result<()> {
+    // SAFETY: this prctl takes no pointers.
+    super::check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }).map(drop)
+}
+
+/// There is no such signal elsewhere.
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps)]
+pub fn set_parent_death_signal(_signal: libc::c_int) -> io::Result<()> {
+    Ok(())
+}

@@ -11,7 +11,7 @@ use std::io;
 #[derive(Clone, Copy)]
 pub struct CpuLimit {
     /// Soft and hard limit, seconds.
-    pub original: libc::rlimit,
+    original: libc::rlimit,
     /// Soft limit that is left to muontrap, seconds; `None` when it could be lifted.
     pub left: Option<u64>,
 }
@@ -60,6 +60,11 @@ impl CpuLimit {
             #[allow(clippy::useless_conversion)] // the type differs between systems
             left: (left != libc::RLIM_INFINITY).then(|| left.into()),
         })
+    }
+
+    /// Sets the inherited limit again. For the child.
+    pub fn restore(&self) -> io::Result<()> {
+        set(&self.original)
     }
 
     /// Whether a SIGXCPU came from the kernel, and not from another process. The kernel then raises the soft limit

@@ -20,6 +20,11 @@ pub struct SignalMask([c_ulong; 4]);
 
 #[cfg(target_os = "linux")]
 impl SignalMask {
+    /// No signals.
+    pub fn none() -> Self {
+        Self([0; 4])
+    }
+
     /// All signals except these.
     pub fn all_but(signals: impl IntoIterator<Item = c_int>) -> Self {
         const BITS: usize = c_ulong::BITS as usize;
@@ -62,6 +67,11 @@ pub struct SignalMask(nix::sys::signal::SigSet);
 
 #[cfg(not(target_os = "linux"))]
 impl SignalMask {
+    /// No signals.
+    pub fn none() -> Self {
+        Self(nix::sys::signal::SigSet::empty())
+    }
+
     /// All signals except these.
     pub fn all_but(signals: impl IntoIterator<Item = c_int>) -> Self {
         let mut mask = nix::sys::signal::SigSet::all();

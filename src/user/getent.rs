@@ -5,7 +5,8 @@
 //! Asking getent(1), a program of the C library, about what is not in the files.
 
 use crate::process::credentials::Credentials;
-use crate::process::spawn::{self, Plan, Stdio};
+use crate::process::spawn::{dev_null, spawn};
+use crate::process::step::{Attributes, Program, Stdio};
 use crate::sys;
 use crate::wait::{Undisturbed, Wait};
 use nix::errno::Errno;
@@ -51,25 +52,27 @@ pub fn ask(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io::R
         CString::new(key.as_bytes())?,
     ];
     let (answer, writer) = sys::pipe()?;
-    let plan = Plan {
-        terminal: None,
+    let program = Program {
         path: getent,
         argv: &argv,
         environment: Some(&[]),
-        cd: Some(c"/"),
-        credentials: &Credentials::default(),
-        wait,
-        cpu_limit: None,
-        cgroup: None,
         stdio: [
-            Stdio::Fd(spawn::dev_null()?),
+            Stdio::Fd(dev_null()?),
             Stdio::Fd(writer),
-            Stdio::Fd(spawn::dev_null()?),
+            Stdio::Fd(dev_null()?),
         ],
+        credentials: &Credentials::default(),
+        attributes: &Attributes {
+            cd: Some(c"/".to_owned()),
+        },
+        cgroups: Vec::new(),
+        terminal: None,
+        cpu_limit: None,
     };
-    let pid = spawn::spawn(&plan).map_err(|failure| io::Error::from_raw_os_error(failure.errno))?;
-    // Its end of the pipe is the only one from here on.
-    drop(plan);
+    let started = spawn(&program, wait);
+    let pid = started.map_err(|failure| io::Error::from_raw_os_error(failure.errno))?;
+    // With it the write end, so that the pipe ends with getent.
+    drop(program);
     let deadline = Instant::now() + PATIENCE;
     let answer = read_until(answer, deadline, wait);
     // It has closed its stdout, which is the last thing it does.

@@ -11,6 +11,7 @@ use super::notice::Notices;
 use crate::config::{self, Config, Output, Stdin, Streams};
 use crate::error::Failure;
 use crate::process::find::Lookup;
+use crate::process::step::Attributes;
 use crate::user;
 use crate::wire::transport::Transport;
 use nix::sys::signal::Signal;
@@ -58,7 +59,7 @@ struct Fields {
     arg0: Option<CString>,
     arguments: Vec<CString>,
     directory: Option<CString>,
-    cd: Option<CString>,
+    attributes: Attributes,
     environment: Environment,
     streams: Streams,
     window: u32,
@@ -95,7 +96,7 @@ pub fn decode(
         lookup: Lookup::Path(environment.path),
         environment: environment.variables,
         directory: fields.directory,
-        cd: fields.cd,
+        attributes: fields.attributes,
         identity: fields.identity,
         cgroup: fields.group.to_make()?,
         window: fields.window,
@@ -115,7 +116,7 @@ impl Default for Fields {
             arg0: None,
             arguments: Vec::new(),
             directory: None,
-            cd: None,
+            attributes: Attributes::default(),
             environment: Environment::default(),
             streams: Streams {
                 stdin: Stdin::Pipe,
@@ -159,7 +160,7 @@ impl Fields {
             }
             "directory" => self.directory = Some(field.c_string()?),
             "cd" if field.value.is_empty() => return Err(malformed(field.name, "it is empty")),
-            "cd" => self.cd = Some(field.c_string()?),
+            "cd" => self.attributes.cd = Some(field.c_string()?),
             "variable" | "environment" | "set" | "unset" => self.environment.take(field)?,
             "stdin" => self.streams.stdin = field.choice(&STDIN)?,
             "stdout" => self.streams.stdout = field.choice(&OUTPUT[..3])?,
@@ -301,7 +302,7 @@ mod tests {
             .collect();
         assert_eq!(argv, ["zero", "-c", ""]);
         assert_eq!(config.directory.as_deref(), Some(c"/tmp"));
-        assert_eq!(config.cd.as_deref(), Some(c"below"));
+        assert_eq!(config.attributes.cd.as_deref(), Some(c"below"));
         assert_eq!(config.environment, Some(vec![c"A=2".to_owned()]));
         assert_eq!(config.lookup, Lookup::Path(Some("/usr/bin".into())));
         assert_eq!(config.streams.stdin, Stdin::Null);
