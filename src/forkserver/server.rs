@@ -406,9 +406,14 @@ fn other_muontrap(pid: i32) -> Option<OwnedFd> {
     name.starts_with(b"muontrap").then_some(fd)
 }
 
-/// Says why there is no session. What does not fit into an empty socket is lost.
+/// Tells the client why there is no session. What does not fit into an empty socket is lost.
 fn refuse(connection: &Connection, error: &io::Error) {
-    let failure = failed("make a session", error);
+    let mut failure = failed("fork a session", error);
+    if error.raw_os_error() == Some(libc::EAGAIN) {
+        failure = failure.advice(
+            "there are too many processes: see the limit of the user (RLIMIT_NPROC) and pids.max of the cgroup",
+        );
+    }
     let mut stream = &connection.stream;
     let _ = stream.set_nonblocking(true);
     let _ = stream.write_all(&frame::failed(&failure));

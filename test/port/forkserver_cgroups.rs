@@ -95,6 +95,31 @@ fn a_cgroup_is_read_and_written_by_its_session_and_by_a_fresh_connection() {
 }
 
 #[test]
+#[ignore = "needs cgroups"]
+fn a_fork_server_that_cannot_fork_says_so_and_goes_on() {
+    let mut server = Server::start();
+    let group = format!("muontrap-test-{}-fork", std::process::id());
+    let fields = [field(64, group.as_bytes()), field(66, b"pids.max=100")].concat();
+    let _keeper = server.run(&["sleep", "1000"], &fields);
+    let has_limit = |path: &String| Path::new(path).join("pids.max").exists();
+    let directory = directories(&group).into_iter().find(has_limit).unwrap();
+    let set = |file: &str, value: &str| fs::write(format!("{directory}/{file}"), value).unwrap();
+    set("cgroup.procs", &server.pid.to_string());
+    set("pids.max", "1");
+    for _ in 0..10 {
+        let failed = server.connect().failure();
+        assert_eq!(
+            (failed.step.as_str(), failed.errno),
+            ("spawn", libc::EAGAIN)
+        );
+    }
+    set("pids.max", "100");
+    let mut session = server.run(&["sh", "-c", "exit 4"], &[]);
+    assert_eq!(session.report().code, 4);
+    assert_eq!(server.counts()[3], 2);
+}
+
+#[test]
 fn what_is_wrong_with_a_request_is_named() {
     let server = Server::start();
     let mut fresh = server.connect();

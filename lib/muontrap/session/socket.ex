@@ -71,12 +71,23 @@ defmodule MuonTrap.Session.Socket do
         leave(entry, connection)
         with :ok <- ForkServer.check(server), do: open(server, purpose, frame, attempts - 1)
 
-      {:error, _died} ->
+      # A fork server that cannot fork says so and closes the connection, maybe before all is sent.
+      # The next connection gets to read it.
+      {:error, :closed} ->
         leave(entry, connection)
+        open_again(ForkServer.check(server), server, purpose, frame, attempts - 1)
 
-        with {:ok, next} <- ForkServer.fetch_next(server),
-             do: open(next, purpose, frame, attempts - 1)
+      {:error, _died} = died ->
+        leave(entry, connection)
+        open_again(died, server, purpose, frame, attempts - 1)
     end
+  end
+
+  defp open_again(:ok, server, purpose, frame, attempts),
+    do: open(server, purpose, frame, attempts)
+
+  defp open_again({:error, _died}, server, purpose, frame, attempts) do
+    with {:ok, next} <- ForkServer.fetch_next(server), do: open(next, purpose, frame, attempts)
   end
 
   defp enter(%{key: nil}, _connection), do: nil
@@ -126,9 +137,13 @@ defmodule MuonTrap.Session.Socket do
       {:error, reason} ->
         _closed = discard_unsent(socket)
         :ok = :gen_tcp.close(socket)
-        {:error, with({:timeout, _unsent} <- reason, do: :timeout)}
+        {:error, reason(reason)}
     end
   end
+
+  defp reason({:timeout, _unsent}), do: :timeout
+  defp reason(:timeout), do: :timeout
+  defp reason(_closed), do: :closed
 
   # Closing waits for what is in the queue of the default backend, and nobody may be there to read it.
   defp discard_unsent(socket) when is_port(socket), do: :inet.setopts(socket, linger: {true, 0})
