@@ -2,13 +2,12 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# Holds what the helper costs against a ceiling: counts, which a noisy machine does not change. CI
-# runs this with strace and valgrind at hand:
+# Checks counts of the helper's work against ceilings. A busy machine does not change counts. CI
+# runs this, which needs strace and valgrind:
 #
 #     MIX_ENV=prod mix run bench/budget.exs
 #
-# A change that needs more has to raise the ceiling here, and say why. One that needs less lowers
-# it.
+# A change that needs more has to raise a ceiling here and say why. One that needs less lowers it.
 
 for file <- ~w(measure report), do: Code.require_file("#{file}.exs", __DIR__)
 
@@ -28,8 +27,8 @@ defmodule Bench.Budget do
 
     session = session_calls(helper, folder)
 
-    # From here on, each program has a helper of its own, which is easier to trace: the sessions
-    # are the same.
+    # From here on, a helper is executed for each program, which is easier to trace. The session code is
+    # the same.
     Application.put_env(:muontrap, :fork_server, false)
 
     counts = [
@@ -52,18 +51,16 @@ defmodule Bench.Budget do
     if over != [], do: fail(over)
   end
 
-  # What was counted when it was last looked at, and a little more for other kernels, C libraries
-  # and compilers.
+  # The counts when this was last changed, plus a margin for other kernels, C libraries and compilers.
   #
-  # A session reads START and the program's own list of children, asks for its start time, and
-  # looks the program up in PATH: that is 20 calls more than a helper needed that was told all of
-  # it by flags.
+  # A session reads START and its own list of children, reads the program's start time, and searches
+  # PATH. That is 20 calls more than a helper needed that got everything by flags.
   defp ceiling("dynamic, glibc", :syscalls), do: 230
   defp ceiling(_static, :syscalls), do: 195
   defp ceiling(_linkage, :session_syscalls), do: 200
 
-  # Two frames to a window, so that one is under way while the other is handled. On a busy machine, their
-  # acknowledgements come one by one: 318 to 366 calls were seen.
+  # There are two frames to a window, so that one is in flight while the other is handled. On a busy
+  # machine, their acknowledgements come one by one: 318 to 366 calls were counted.
   defp ceiling(_linkage, :syscalls_per_mb), do: 420
   defp ceiling("dynamic, glibc", :instructions), do: 345_000
   defp ceiling("static, glibc", :instructions), do: 82_000
@@ -85,14 +82,13 @@ defmodule Bench.Budget do
     System.halt(1)
   end
 
-  # What one more command costs, with those that a session makes in the program's process before
-  # the exec.
+  # The calls for one more command, including those in the program's process before the exec.
   defp session_calls(helper, folder) do
     runs = fn count -> for _ <- 1..count, do: {"", 0} = MuonTrap.cmd("true", []) end
 
     counted = fn count ->
       lines = traced(helper, folder, ["-f", "-qq"], fn -> runs.(count) end)
-      # The fork server is executed anew, with a trace of its own.
+      # The fork server is executed again, with its own trace.
       :ok = Supervisor.terminate_child(MuonTrap.Supervisor, MuonTrap.ForkServer)
       {:ok, _pid} = Supervisor.restart_child(MuonTrap.Supervisor, MuonTrap.ForkServer)
       count_own(lines)
@@ -101,7 +97,7 @@ defmodule Bench.Budget do
     div(counted.(21) - counted.(1), 20)
   end
 
-  # The helper's own, and those that it makes in the program's process before the exec.
+  # The helper's calls, including those in the program's process before the exec.
   defp start_calls(helper, folder) do
     ["-f", "-qq"]
     |> then(&traced(helper, folder, &1, fn -> {"", 0} = MuonTrap.cmd("true", []) end))
@@ -129,7 +125,7 @@ defmodule Bench.Budget do
     {pid, call}
   end
 
-  # Looks for an acknowledgement that find none depend on the machine's speed, and do not count.
+  # Polls for an acknowledgement that find none depend on the machine's speed, and are not counted.
   defp output_calls(helper, folder) do
     lines =
       traced(helper, folder, ["-qq"], fn ->
@@ -139,7 +135,7 @@ defmodule Bench.Budget do
     div(Enum.count(lines, &(not (&1 =~ ~r/EAGAIN|sched_yield/))), @megabytes)
   end
 
-  # The lines that strace writes when it is put in front of the helper.
+  # The lines of strace, which a wrapper script runs instead of the helper.
   defp traced(helper, folder, options, fun) do
     log = Path.join(folder, "strace")
     wrapper = Path.join(folder, "muontrap")
@@ -160,7 +156,7 @@ defmodule Bench.Budget do
     String.to_integer(count)
   end
 
-  # Pages of a file that was written just now are dirty, too, until they are on the disk.
+  # Pages of a file that was just written are dirty, too, until they are on the disk.
   defp dirty do
     {"", 0} = System.cmd("sync", [])
     {:ok, daemon} = Daemon.start_link("sleep", ["1000"])

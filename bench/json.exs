@@ -5,7 +5,7 @@
 defmodule Bench.JSON do
   @moduledoc false
 
-  # Just what the report needs: the oldest Elixir that is supported has none of its own.
+  # Only what the report needs. The oldest supported Elixir has no JSON module.
 
   @spec encode(term()) :: iodata()
   def encode(nil), do: "null"

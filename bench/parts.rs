@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The parts of the helper that only compute: `cargo bench` in this folder.
+//! Benchmarks of the helper's pure functions: `cargo bench` in this folder.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use muontrap::cli;
@@ -12,7 +12,7 @@ use muontrap::wire::frame::{self, Decoder, OutputStream};
 use std::ffi::OsString;
 use std::hint::black_box;
 
-/// As many as come with a megabyte of output through a window of 10,240 bytes.
+/// The number of ACK frames for a megabyte of output with a window of 10,240 bytes.
 const ACKS: u32 = 100;
 
 fn commands(c: &mut Criterion) {

@@ -2,15 +2,14 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 #
-# How a BEAM should talk to the fork server: gen_tcp with packet 4, or :socket? Each against
-# System.cmd/3 in turn.
+# Compares clients of the fork server, gen_tcp with packet 4 and :socket, with System.cmd/3, in turn.
 #
 #     MIX_ENV=prod mix compile && elixir -pa _build/prod/lib/muontrap/ebin bench/sockets.exs [latency] [many] [throughput] [crowded]
 
 Code.require_file("measure.exs", __DIR__)
 
 defmodule Sockets.Server do
-  # A fork server, as docs/protocol.md has it.
+  # A fork server, according to docs/protocol.md.
   def start(helper) do
     port =
       Port.open({:spawn_executable, helper}, [
@@ -34,7 +33,7 @@ defmodule Sockets.Server do
 
   def field(number, value), do: [<<number::16, IO.iodata_length(value)::32>>, value]
 
-  # The way in which a variable comes does not matter here.
+  # The exact bytes of variables do not matter here.
   def environment do
     for {name, value} <- :os.env(), do: field(6, [to_string(name), ?=, to_string(value)])
   end
@@ -87,7 +86,7 @@ defmodule Sockets.Tcp do
   end
 
   def begin(socket, hello, start) do
-    # Each is a packet, and both go in one write.
+    # Each is a packet, and both are sent by one write.
     :ok = :inet.setopts(socket, packet: :raw)
     :ok = :gen_tcp.send(socket, [framed(hello), framed(start)])
     :ok = :inet.setopts(socket, packet: 4)
@@ -244,8 +243,7 @@ if wanted?.("latency") do
   end
 end
 
-# CPU time of this BEAM, all its threads together: it hardly depends on what else the machine
-# does.
+# The CPU time of this BEAM, all threads together, hardly depends on other load of the machine.
 if wanted?.("cpu") do
   cpu = fn n, fun ->
     {before, _} = :erlang.statistics(:runtime)

@@ -2,26 +2,26 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# MuonTrap in five acts. Run it with scripts/demo, or with "mix run examples/demo.exs".
+# A demonstration in five acts. Run it with scripts/demo, or with "mix run examples/demo.exs".
 #
-# Each act shows something and then checks that it is so: the script fails when it is not.
+# Each act shows something and then checks it: the script fails if the check does.
 
 defmodule Demo do
-  # Every program that MuonTrap starts here inherits this variable, and so does all that those
-  # start. That is how the last act finds whatever may be left, by whatever name.
+  # Every program that MuonTrap starts here inherits this variable, and so do its descendants. By this
+  # variable, the last act finds processes that are left.
   @mark {"MUONTRAP_DEMO", "demo-#{System.pid()}"}
 
   def run do
     {name, value} = @mark
     System.put_env(name, value)
-    # OTP reports each crash of a supervised process. Here, they are the show.
+    # OTP reports each crash of a supervised process. Here, the crashes are intended.
     Logger.configure(level: :none)
 
     act("1. A program's output, as with System.cmd/3", &output/0)
     act("2. A program that takes too long", &timeout/0)
     act("3. A supervised program is killed, and comes back", &restart/0)
-    act("4. The BEAM is killed, and takes a stubborn program along", &beam_death/0)
-    act("5. What is left of all that", &nothing_left/0)
+    act("4. The BEAM is killed, and its program, which ignores SIGTERM, dies", &beam_death/0)
+    act("5. No process is left", &nothing_left/0)
   end
 
   defp output do
@@ -64,7 +64,7 @@ defmodule Demo do
     say("The supervisor was stopped, and process #{new} is gone")
   end
 
-  # The new program's pid, or nil as long as there is none.
+  # The new program's pid, or nil while there is none.
   defp restarted(supervisor, old) do
     with [{_id, daemon, _type, _modules}] when is_pid(daemon) <-
            Supervisor.which_children(supervisor),
@@ -74,7 +74,7 @@ defmodule Demo do
       _ -> nil
     end
   catch
-    # The daemon has died between the two questions.
+    # The daemon has died between the two calls.
     :exit, _ -> nil
   end
 
@@ -110,8 +110,8 @@ defmodule Demo do
     say("Both are gone")
   end
 
-  # The fork server, which starts all programs of this BEAM, ends with the application. Nobody waited for
-  # those of the BEAM that was killed, so give the last of them a moment.
+  # The fork server, which starts all programs of this BEAM, ends with the application. The helper processes
+  # of the killed BEAM may need a moment to end.
   defp nothing_left do
     :ok = Application.stop(:muontrap)
 
@@ -123,7 +123,7 @@ defmodule Demo do
     end
   end
 
-  # The running processes that have the mark, from proc(5).
+  # The running processes with the mark, from proc(5).
   defp marked do
     {name, value} = @mark
 
@@ -136,7 +136,7 @@ defmodule Demo do
     end
   end
 
-  # Signal 0 asks whether there is such a process. kill is the shell's own: small systems have no other.
+  # Signal 0 checks whether a process exists. kill is a built-in of the shell, since small systems have no kill(1).
   defp gone?(pid) do
     {_, status} = System.shell("kill -0 #{pid} 2>/dev/null")
     status != 0
@@ -144,7 +144,7 @@ defmodule Demo do
 
   defp kill(pid), do: {_, 0} = System.shell("kill -9 #{pid}")
 
-  # What `fun` returns as soon as that is neither nil nor false, which must be within ten seconds.
+  # Calls `fun` until it returns neither nil nor false, for ten seconds at most.
   defp eventually(fun, deadline \\ System.monotonic_time(:millisecond) + 10_000) do
     cond do
       result = fun.() -> result
@@ -162,4 +162,4 @@ defmodule Demo do
 end
 
 Demo.run()
-IO.puts("\nAll of it held.")
+IO.puts("\nAll checks passed.")

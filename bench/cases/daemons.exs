@@ -113,7 +113,7 @@ defmodule Bench.Daemons do
   @doc "Private_Dirty of sessions whose programs sleep."
   @spec memory(Measure.enough()) :: Measure.result()
   def memory(enough) do
-    # Pages of a file that was written just now are dirty, too, until they are on the disk.
+    # Pages of a file that was just written are dirty, too, until they are on the disk.
     {"", 0} = System.cmd("sync", [])
 
     with_sleepers(min(@idle, enough), fn daemons ->
@@ -175,7 +175,7 @@ defmodule Bench.Daemons do
     (ended - start) / 1_000_000
   end
 
-  # The program that sees what the BEAM does not. scripts/bench builds it.
+  # bench/watch.rs, which scripts/bench builds.
   defp watch, do: System.fetch_env!("MUONTRAP_BENCH_WATCH")
 
   defp line(port), do: receive(do: ({^port, {:data, {:eol, line}}} -> line))
@@ -223,7 +223,7 @@ defmodule Bench.Daemons do
     receive(do: ({:line, "ready"} -> daemon))
   end
 
-  # Each is a copy of the shell, which is not executed anew. They end when their stdin does.
+  # Each process is a fork of the shell, without an exec. They end when stdin ends.
   @crowd_script """
   n=0
   exec 3<&0
