@@ -4,22 +4,23 @@
 
 defmodule MuonTrap do
   @moduledoc """
-  Runs programs that end when they should.
+  Runs operating-system programs that end when they should.
 
-  `cmd/3` is `System.cmd/3` with three promises:
+  `cmd/3` is `System.cmd/3` with three guarantees:
 
-    * When it returns, every byte that the program wrote is in the result, and the program and
-      everything that it started are gone.
-    * Whatever dies first (the calling process, the BEAM, the helper or the program), the rest follows.
-    * A program that writes faster than its output is collected has to wait; the output does not pile
-      up in the mailbox.
+    * When it returns, every byte that the program wrote is in the result, and the program and all its
+      descendants are gone.
+    * Whichever dies first (the calling process, the BEAM, the helper or the program), the rest follows.
+    * A program that writes faster than its output is collected has to wait; the output does not
+      accumulate in the mailbox.
 
-  `run/3` does the same and also tells what the program used. `MuonTrap.Daemon` runs a program under a
-  supervisor.
+  `run/3` does the same and also reports the resources that the program used. `MuonTrap.Daemon` runs a
+  program under a supervisor.
 
-  Each program is run by a process of a small helper, `muontrap`, which starts it, forwards its output, and
-  stops and sweeps up everything that comes of it. On Linux, one process of the helper, the fork server,
-  forks them all, unless `config :muontrap, fork_server: false` says otherwise. See `muontrap_path/0`.
+  Each program is run by its own process of a small helper, `muontrap`. This process starts the program,
+  forwards its output, stops it, and kills what it leaves behind. On Linux, it is forked by one more
+  process of the helper, the fork server, unless the configuration has
+  `config :muontrap, fork_server: false`. See `muontrap_path/0`.
   """
 
   alias MuonTrap.{Error, Helper, Options, Result, Runner}
@@ -29,14 +30,14 @@ defmodule MuonTrap do
   @doc """
   Runs a program and returns its output and its exit status.
 
-  `command` is looked for in `PATH` unless it is an absolute path. `args` are handed to the program
-  as they are: there is no shell, and nothing is expanded or needs escaping.
+  `command` is looked up in `PATH` unless it is an absolute path. The program gets `args` as they are:
+  there is no shell, so that nothing is expanded and nothing needs escaping.
 
-  The exit status is 0 to 255; 128 + n when signal n ended the program
-  ([signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)); or `:timeout` when `:timeout`
-  ran out.
+  The exit status is 0 to 255; 128 + n if signal n killed the program
+  ([signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)); or `:timeout` if the time given by
+  the option `:timeout` has passed.
 
-  The program's stdin is a pipe that nothing is written to and that stays open, as with
+  The program's stdin is a pipe that stays open and that nothing is written to, as with
   `System.cmd/3`: a program that reads its input to the end waits for ever, or until `:timeout`.
 
   ## Options
@@ -49,11 +50,11 @@ defmodule MuonTrap do
     * `ErlangError` with `:enoent` - there is no such program
     * `ErlangError` with `:eacces` - it is not executable
     * `MuonTrap.Error` - the program could not be run for another reason, such as a user, a directory
-      or an interpreter that does not exist; or the helper died, in which case the program is gone, but
+      or an interpreter that does not exist. Or the helper was killed: then the program is gone, but
       its output is not complete
 
-  An exit or exception in the `Collectable` stops the program, and is passed on when it is gone.
-  Afterwards, no message is left in the mailbox of the caller that was not there before.
+  An exit or exception in the `Collectable` stops the program, and is passed on when the program is
+  gone. In all cases, the mailbox of the caller is left as it was.
 
   ## Examples
 
@@ -86,7 +87,7 @@ defmodule MuonTrap do
 
   @doc """
   Runs a program as `cmd/3` does, with the same options and errors, and returns a `MuonTrap.Result`:
-  its output and exit status, and what it used.
+  the output, the exit status, and the resources that the program used.
 
   ## Examples
 
@@ -110,12 +111,12 @@ defmodule MuonTrap do
   end
 
   @doc """
-  The path of the helper, `muontrap`.
+  Returns the path of the helper, `muontrap`.
 
   It is the first of these:
 
-    1. what `config :muontrap, helper: "/path/to/muontrap"` says
-    2. what the environment variable `MUONTRAP_HELPER` says
+    1. the path in `config :muontrap, helper: "/path/to/muontrap"`
+    2. the path in the environment variable `MUONTRAP_HELPER`
     3. `muontrap` in the `priv` directory of the `:muontrap` application, where `mix compile` puts it
 
   Raises `MuonTrap.Error` when there is no executable file at this path.

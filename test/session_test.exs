@@ -134,7 +134,7 @@ defmodule MuonTrap.SessionTest do
       test = self()
       options = Options.validate(:daemon, "true", [], logger_fun: &send(test, {:line, &1}))
       state = options |> State.new() |> State.started(session)
-      state = Enum.reduce([:early, :todo, :early, :todo, :early], state, &continue/2)
+      state = Enum.reduce([:early, :pending, :early, :pending, :early], state, &continue/2)
       assert_received {:line, "a"}
       assert_received {:line, "bc"}
       refute_received {:line, "d"}
@@ -143,8 +143,8 @@ defmodule MuonTrap.SessionTest do
 
     defp continue(what, state) do
       case {what, Server.handle_continue(what, state)} do
-        {:early, {:noreply, state, {:continue, :todo}}} -> state
-        {:todo, {:noreply, state, {:continue, :early}}} -> state
+        {:early, {:noreply, state, {:continue, :pending}}} -> state
+        {:pending, {:noreply, state, {:continue, :early}}} -> state
         {:early, {:noreply, state}} -> state
       end
     end

@@ -5,8 +5,8 @@
 defmodule MuonTrap.Cgroup do
   @moduledoc false
 
-  # Which cgroup a program gets, and what the helper does to it while the program runs and after
-  # its own death. All that depends on the version of cgroups is the helper's business.
+  # Chooses the cgroup of a program, and has the helper read, change and remove it. Nothing here
+  # depends on the version of cgroups; the helper knows both.
 
   alias MuonTrap.Cgroup.Request
   alias MuonTrap.{Error, Options}
@@ -15,14 +15,14 @@ defmodule MuonTrap.Cgroup do
   @typedoc "The cgroup of one program: its path, and the fields of START that it was made with."
   @type t :: %{path: String.t(), fields: [{Start.field_name(), binary()}]}
 
-  # Far more than killing and removing take, unless something is stuck in the kernel.
+  # Killing and removing take much less, unless a process is stuck in the kernel.
   @clean_ms 5_000
-  # Reading and writing take a millisecond or two. Less than the timeout of GenServer.call/2.
+  # Reading and writing take a millisecond or two. This is less than the timeout of GenServer.call/2.
   @ask_ms 4_000
-  # What the BEAM and the start of a session may need on top.
+  # For starting a session, in addition to the work itself.
   @margin_ms 2_000
 
-  @doc "Decides on the path of the group: from here on, `:cgroup_path` is the one and only."
+  @doc "Chooses a new group below `:cgroup_base`, if there is one, as `:cgroup_path`."
   @spec choose(Options.t()) :: Options.t()
   def choose(%{cgroup_path: nil, cgroup_base: base} = options) when base != nil do
     %{options | cgroup_path: Path.join(base, unique_name()), cgroup_base: nil}
@@ -30,14 +30,14 @@ defmodule MuonTrap.Cgroup do
 
   def choose(options), do: options
 
-  # Unlike any other on this host: BEAMs in different pid namespaces may share a cgroup hierarchy
-  # and have the same pid, and one that was started anew may have that of its predecessor.
+  # The name must be unique on the host. BEAMs in different pid namespaces may have the same pid and
+  # share a cgroup hierarchy, and a restarted BEAM may have the pid of the previous one.
   defp unique_name do
     time = System.os_time() |> Integer.to_string(36) |> String.downcase()
     "muontrap-#{System.pid()}-#{time}-#{System.unique_integer([:positive])}"
   end
 
-  @doc "The group of options that went through `choose/1`; `nil` without one."
+  @doc "The cgroup in options that `choose/1` has returned, or `nil`."
   @spec new(Options.t()) :: t() | nil
   def new(%{cgroup_path: nil}), do: nil
 
@@ -51,9 +51,9 @@ defmodule MuonTrap.Cgroup do
   end
 
   @doc """
-  Kills all that is in the group and removes it, in place of a helper that died. A group that is not
-  there, or `nil`, is clean already, and so is one that another helper has by now: it emptied it first.
-  All else that is not removed is an error.
+  Kills all processes in the group and removes it, after the death of the session that had it. There is
+  nothing to do for `nil`, for a group that does not exist, and for one that another session has taken
+  over, since that has emptied it first. Any other group that is not removed is an error.
   """
   @spec clean(t() | nil) :: :ok | {:error, Error.t()}
   def clean(nil), do: :ok
@@ -84,11 +84,11 @@ defmodule MuonTrap.Cgroup do
     with {:ok, _nothing} <- Request.run(:set, fields, @ask_ms), do: :ok
   end
 
-  @doc "The settings of the group, by name and as the kernel has them."
+  @doc "The settings of the group, by file name, in the format of the kernel."
   @spec settings(t()) :: {:ok, Request.answer()} | {:error, Error.t()}
   def settings(group), do: Request.run(:config, [in_group(group.path)], @ask_ms)
 
-  @doc "What the group has used so far, by name and as the kernel has it."
+  @doc "The resources that the group has used, by file name, in the format of the kernel."
   @spec statistics(t()) :: {:ok, Request.answer()} | {:error, Error.t()}
   def statistics(group), do: Request.run(:statistics, [in_group(group.path)], @ask_ms)
 

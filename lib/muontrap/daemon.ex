@@ -7,7 +7,7 @@ defmodule MuonTrap.Daemon do
   Runs a long-lived program under a supervisor.
 
   The program lives as long as its daemon: when the daemon stops or dies, for whatever reason, the
-  program and everything that it started are gone; when the program ends, the daemon stops.
+  program and all its descendants end; when the program ends, the daemon stops.
 
       children = [
         {MuonTrap.Daemon, ["my_server", ["--port", "8080"], [log_output: :info]]}
@@ -15,9 +15,8 @@ defmodule MuonTrap.Daemon do
 
       Supervisor.start_link(children, strategy: :one_for_one)
 
-  The list holds the arguments of `start_link/3`, of which the options may be left out. Every daemon
-  has the id `MuonTrap.Daemon` unless told otherwise, so that several under one supervisor need an id
-  each:
+  The list contains the arguments of `start_link/3`; the options may be left out. The id of a daemon is
+  `MuonTrap.Daemon` by default, so that several daemons under one supervisor need an id each:
 
       Supervisor.child_spec({MuonTrap.Daemon, ["my_server", []]}, id: :my_server)
 
@@ -26,26 +25,25 @@ defmodule MuonTrap.Daemon do
   #{MuonTrap.Options.Docs.options(:daemon, :cmd)}
   ## Output
 
-  The output is only read when `:log_output` or `:logger_fun` asks for it; otherwise stdout goes to
-  `/dev/null`, and stderr where that of the BEAM goes, or with `:capture_stderr_only` nowhere: it is
-  counted alone. Lines end with `\\n` or `\\r\\n`, which are not
-  part of what is logged. What follows the last one is logged when the program ends. A program that
-  writes faster than the lines are logged has to wait.
+  The output is read only with `:log_output` or `:logger_fun`. Otherwise stdout goes to `/dev/null`, and
+  stderr goes where that of the BEAM goes; with `:capture_stderr_only`, stderr is read and counted, but
+  not logged. Lines end with `\\n` or `\\r\\n`, which are not logged. An unterminated last line is logged
+  when the program ends. A program that writes faster than the lines are logged has to wait.
 
   ## What else is logged
 
-  How the program ended, also without `:log_output`, and with the metadata of the daemon
-  (`:logger_metadata`, `muontrap_cmd` and `muontrap_args`, which are those of its process):
+  A daemon logs how its program ended, also without `:log_output`. The metadata are those of the
+  daemon's process: `:logger_metadata`, `muontrap_cmd` and `muontrap_args`.
 
   | message | level |
   |---|---|
   | `my_server: Process exited successfully` | `:info` |
   | `my_server: Process exited with status 3` | `:error` |
   | `my_server: Process exited with status 137 (SIGKILL)` | `:error` |
-  | a hint, when it exited with status 0 and left processes behind | `:warning` |
+  | a hint, if it exited with status 0 and left processes behind | `:warning` |
   | that there is no such program, and where it was looked for | `:error` |
 
-  This turns them off, or with `:error` in place of `:none` all but the errors:
+  This turns off all of them, or with `:error` in place of `:none` all except errors:
 
       Logger.put_module_level(MuonTrap.Daemon.Events, :none)
 
@@ -53,54 +51,54 @@ defmodule MuonTrap.Daemon do
 
   ## When the program ends
 
-  Run servers in the foreground. One that puts itself in the background (a daemon in the sense of Unix)
-  starts a copy of itself and exits, and for MuonTrap that is its end: the copy is killed, the daemon stops
-  with `:normal`, and a supervisor starts it anew, until it gives up. Most servers have an option for it:
+  Run servers in the foreground. A server that puts itself in the background (a daemon in the Unix sense)
+  forks and exits, and MuonTrap takes this as the end of the program: it kills the child, the daemon stops
+  with `:normal`, and its supervisor restarts it, until it reaches its limit of restarts. Most servers have
+  an option for the foreground:
 
       {MuonTrap.Daemon, ["nginx", ["-g", "daemon off;"]]}
       {MuonTrap.Daemon, ["sshd", ["-D", "-e"], [stderr_to_stdout: true, log_output: :info]]}
       {MuonTrap.Daemon, ["dnsmasq", ["--keep-in-foreground"]]}
 
-  With exit status 0, the daemon stops with the reason `:normal`. With any other, or by a signal
-  (exit status 128 + n for signal n), it stops with `:error_exit_status`, or with what
-  `:exit_status_to_reason` makes of it. So a supervisor restarts a `:permanent` daemon always, a
-  `:transient` one after an error, and a `:temporary` one never.
+  After exit status 0, the daemon stops with the reason `:normal`. After any other exit status, or a
+  signal (exit status 128 + n for signal n), it stops with `:error_exit_status`, or with the reason that
+  `:exit_status_to_reason` returns. So a supervisor always restarts a `:permanent` daemon, restarts a
+  `:transient` one after an error, and never restarts a `:temporary` one.
 
   If the helper, `muontrap`, is killed, the program dies with it, and the daemon stops with a
-  `MuonTrap.Error` with the step `:helper`.
+  `MuonTrap.Error` whose step is `:helper`.
 
-  When one of the functions in the options fails, the program is stopped, output that is yet to come is
-  thrown away, and the daemon stops with that error. While one does not return, the daemon does nothing
-  else: a supervisor that shuts it down kills it when the shutdown time is over, and the program goes
-  with it.
+  If one of the functions in the options fails, the program is stopped, its further output is discarded,
+  and the daemon stops with that error. Until such a function returns, the daemon does nothing else: a
+  supervisor that shuts it down kills it after the shutdown time, and the program ends with it.
 
   ## When the daemon stops
 
   `Supervisor.terminate_child/2`, `GenServer.stop/1` and the shutdown of a supervisor return when the
-  program and all of its descendants are gone, and its last output is logged. The program gets the
-  stop signal first (`:stop_signal`), and SIGKILL after `:delay_to_sigkill`. `child_spec/1` gives the
-  daemon 5 seconds more than that for a shutdown.
+  program and all its descendants are gone and its last output has been logged. The program first gets
+  the stop signal (`:stop_signal`), and SIGKILL after `:delay_to_sigkill`. The shutdown time in
+  `child_spec/1` is 5 seconds longer than that.
 
   A daemon that is killed (`Process.exit(pid, :kill)`) cannot wait, but its program is stopped in the
-  same way. A new daemon with the same command and arguments waits for that, so that two copies of
-  the program never overlap.
+  same way. A new daemon with the same command and arguments waits until it is gone, so that two copies
+  of the program never run at the same time.
   """
 
   alias MuonTrap.{Error, Options}
   alias MuonTrap.Daemon.{Events, Server}
-  alias MuonTrap.Options.Mistake
+  alias MuonTrap.Options.Arguments
 
   # Killing and reaping take milliseconds, and draining the output takes as long as the logging of
   # what is in the pipes.
   @shutdown_margin_ms 5_000
 
-  # What `receive` takes, and so a supervisor.
+  # The longest timeout of `receive`, and so of a supervisor.
   @longest_shutdown_ms 0xFFFFFFFF
 
-  @typedoc "The name of a file of a cgroup, in the words of v1 or v2, such as `\"memory.max\"`."
+  @typedoc "The name of a file of a cgroup, of cgroup v1 or v2, such as `\"memory.max\"`."
   @type variable :: String.t()
 
-  @typedoc "What `statistics/1` returns."
+  @typedoc "The result of `statistics/1`."
   @type statistics :: %{
           output_byte_count: non_neg_integer(),
           stdout_byte_count: non_neg_integer(),
@@ -111,12 +109,12 @@ defmodule MuonTrap.Daemon do
         }
 
   @doc """
-  The child specification for `[command, args]` or `[command, args, opts]`.
+  Returns the child specification for `[command, args]` or `[command, args, opts]`.
 
   The values of `:env` are hidden in it, so that no supervisor logs them.
 
-  The id is `MuonTrap.Daemon`. The shutdown time is `:delay_to_sigkill` (500 ms by default) and 5
-  seconds for killing what is left and logging the last output, but no more than 4294967295.
+  The id is `MuonTrap.Daemon`. The shutdown time in milliseconds is `:delay_to_sigkill` (500 by default)
+  plus 5000 for killing what is left and logging the last output, and at most 4294967295.
 
   ## Examples
 
@@ -134,11 +132,11 @@ defmodule MuonTrap.Daemon do
     do: child_spec([command, args, []])
 
   def child_spec([command, args, opts]) when not is_tuple(command) do
-    Mistake.check_arguments(:child_spec, command, args, opts)
+    Arguments.check("MuonTrap.Daemon.child_spec/1", command, args, opts)
 
     %{
       id: __MODULE__,
-      # Supervisors log it.
+      # Supervisors log the arguments.
       start: {__MODULE__, :start_link, [command, args, Options.hide_secrets(opts)]},
       type: :worker,
       restart: :permanent,
@@ -146,9 +144,9 @@ defmodule MuonTrap.Daemon do
     }
   end
 
-  def child_spec(other), do: raise(Mistake.child_spec_argument(other))
+  def child_spec(other), do: raise(Arguments.invalid_child_spec(other))
 
-  # A wrong value is for start_link/3 to complain about.
+  # start_link/3 reports a wrong value.
   defp delay_to_sigkill(opts) do
     case Keyword.get(opts, :delay_to_sigkill) do
       delay when is_integer(delay) and delay >= 0 -> delay
@@ -157,20 +155,20 @@ defmodule MuonTrap.Daemon do
   end
 
   @doc """
-  Starts a daemon, linked to the caller, and returns when its program runs.
+  Starts a daemon, linked to the caller, and returns when its program is running.
 
   With `:wait_for` it returns at once, and the program is started later.
 
-  Raises `ArgumentError` for invalid arguments and options. Returns `{:error, reason}` when the
-  program cannot be started:
+  Raises `ArgumentError` for invalid arguments and options. Returns `{:error, reason}` if the program
+  cannot be started:
 
     * `:enoent` - there is no such program
     * `:eacces` - it is not executable
     * `{:already_started, pid}` - the name is taken
     * a `MuonTrap.Error` - anything else
 
-  The caller is not sent an exit signal then. A program that cannot be started after `:wait_for` has
-  returned stops the daemon with the same reason.
+  In these cases, the caller gets no exit signal. If the program cannot be started after `:wait_for` has
+  returned, the daemon stops with the same reason.
 
   ## Examples
 
@@ -188,7 +186,7 @@ defmodule MuonTrap.Daemon do
   def start_link(command, args, opts \\ []) do
     options = Options.new(:daemon, command, args, opts)
 
-    # A mistake in a name is told at once.
+    # With :wait_for, the session is opened later. A wrong name is reported at once all the same.
     if options.wait_for == nil or Options.program(command) != nil do
       start_server(options)
     else
@@ -201,17 +199,17 @@ defmodule MuonTrap.Daemon do
     name = if options.name, do: [name: options.name], else: []
     ref = make_ref()
 
-    # An error told in this way, instead of by init/1's {:stop, reason}, does not come with an
-    # exit signal that would end a caller who means to look at it.
+    # init/1 sends an error in a message, and returns :ignore. With {:stop, reason}, the caller would
+    # also get an exit signal.
     case GenServer.start_link(Server, {self(), ref, options}, name) do
-      :ignore -> {:error, told(ref, nil)}
-      # It may have been told, and have died then, in the module of a `:via` name.
-      {:error, reason} -> {:error, told(ref, reason)}
+      :ignore -> {:error, receive_reason(ref, nil)}
+      # With a `:via` name, its module may have failed after the message was sent.
+      {:error, reason} -> {:error, receive_reason(ref, reason)}
       {:ok, pid} -> {:ok, pid}
     end
   end
 
-  defp told(ref, otherwise) do
+  defp receive_reason(ref, otherwise) do
     receive do
       {^ref, reason} -> reason
     after
@@ -220,100 +218,102 @@ defmodule MuonTrap.Daemon do
   end
 
   @doc """
-  The pid of the helper, the process `muontrap` that runs the program; `:error` while there is none.
+  Returns the operating-system pid of the helper's process that runs the program, or `:error` while
+  there is none.
 
   Killing this process kills the program. To send the program a signal, use `program_os_pid/1`.
   """
   @spec os_pid(GenServer.server()) :: pos_integer() | :error
   def os_pid(server), do: GenServer.call(server, :os_pid)
 
-  @doc "The pid of the program; `:error` while there is none."
+  @doc "Returns the operating-system pid of the program, or `:error` while there is none."
   @spec program_os_pid(GenServer.server()) :: pos_integer() | :error
   def program_os_pid(server), do: GenServer.call(server, :program_os_pid)
 
   @doc """
-  Counts of what the daemon has handled so far:
+  Returns counts of what the daemon has handled so far:
 
     * `:output_byte_count` - bytes of output, of both streams
-    * `:stdout_byte_count`, `:stderr_byte_count` - bytes of each; merged streams count as stdout
+    * `:stdout_byte_count`, `:stderr_byte_count` - bytes of each stream; merged streams count as stdout
     * `:line_count` - lines logged, or passed to `:logger_fun`; a piece of a long line counts as one
     * `:uptime_ms` - milliseconds since the program was started; 0 before that
-    * `:cgroup` - what the program's cgroup has used, by file. Empty without a cgroup, and when the
-      kernel does not answer within 4 seconds
+    * `:cgroup` - the resources that the program's cgroup has used, by file. Empty without a cgroup, and
+      when the kernel does not answer within 4 seconds
 
-  Output is only counted when it is read at all: see "Output" above.
+  Output is counted only if it is read: see "Output" above.
 
-  The files of `:cgroup` have the names and units of cgroup v2 on every kind of host. A file of one
-  number is an integer: `"memory.current"`, `"memory.peak"`, `"memory.swap.current"` (bytes),
-  `"pids.current"`, `"pids.peak"`. A file of keys is a map: `"cpu.stat"` with `"usage_usec"` and others
-  (microseconds), `"memory.stat"` (on v1 with the keys of v1), `"memory.events"` with `"oom_kill"`,
-  `"pids.events"`, `"cgroup.events"`, `"cgroup.stat"`. A file of keys for each device, or each kind of
-  pressure, is a map of maps: `"io.stat"`, `"cpu.pressure"`, `"memory.pressure"`, `"io.pressure"`. There are only those
-  whose controller the cgroup has, and whose kernel knows them. See [docs/cgroups.md](cgroups.html).
+  The files in `:cgroup` have the names and units of cgroup v2 on every host. A file of one number is an
+  integer: `"memory.current"`, `"memory.peak"`, `"memory.swap.current"` (bytes), `"pids.current"`,
+  `"pids.peak"`. A file of keys is a map: `"cpu.stat"` with `"usage_usec"` and others (microseconds),
+  `"memory.stat"` (on v1 with the keys of v1), `"memory.events"` with `"oom_kill"`, `"pids.events"`,
+  `"cgroup.events"`, `"cgroup.stat"`. A file of keys for each device or each kind of pressure is a map of
+  maps: `"io.stat"`, `"cpu.pressure"`, `"memory.pressure"`, `"io.pressure"`. A file is missing if the
+  cgroup does not have its controller, or if the kernel does not have it. See
+  [docs/cgroups.md](cgroups.html).
   """
   @spec statistics(GenServer.server()) :: statistics()
   def statistics(server), do: GenServer.call(server, :statistics)
 
   @doc """
-  The path of the program's cgroup, from the root of the hierarchy: `:cgroup_path` as it was given, or
-  the new group below `:cgroup_base`, which is known before `:wait_for` has returned. `nil` without a
-  cgroup.
+  Returns the path of the program's cgroup, from the root of the hierarchy: `:cgroup_path` as it was
+  given, or the new group below `:cgroup_base`, whose name is chosen before `:wait_for` is called. `nil`
+  without a cgroup.
   """
   @spec cgroup_path(GenServer.server()) :: String.t() | nil
   def cgroup_path(server), do: GenServer.call(server, :cgroup_path)
 
   @doc """
-  The settings of the program's cgroup as they are now, in a map that the option `:cgroup` takes.
+  Returns the current settings of the program's cgroup, in the form of the option `:cgroup`.
 
   Values are integers (bytes, weights, numbers of processes), `:max`, `{quota, period}` in microseconds,
   booleans, lists of CPUs such as `"0-1"`, or maps by device, see the option `:cgroup` of
   `MuonTrap.cmd/3`. Settings that the host or the cgroup does not have are left out. The map is empty
   without a cgroup.
 
-  Raises `MuonTrap.Error` when the cgroup cannot be read.
+  Raises `MuonTrap.Error` if the cgroup cannot be read.
   """
   @spec cgroup_config(GenServer.server()) :: %{optional(atom()) => term()}
   def cgroup_config(server), do: server |> GenServer.call(:cgroup_config) |> ok!()
 
   @doc """
-  Reads a file of the program's cgroup, without the newline at its end.
+  Reads a file of the program's cgroup. The value is without the newline at the end.
 
-  The name is from cgroup v1 or v2, whichever the host has, and the value is in the words of the name:
-  `"memory.max"` is `"max"` and `"memory.limit_in_bytes"` is `"9223372036854771712"` where there is no
-  limit, on both.
+  The name may be one of cgroup v1 or v2, whichever the host has, and the value has the format that
+  belongs to the name: without a limit, `"memory.max"` is `"max"` and `"memory.limit_in_bytes"` is
+  `"9223372036854771712"`, on both.
 
   Returns `{:error, reason}` with one of these:
 
-    * `:enoent` - there is no such file and nothing like it, its controller was not asked for, or the
-      daemon has no cgroup
-    * another error as in `t:File.posix/0` - what the kernel said
+    * `:enoent` - the host has no such file and no equivalent, the cgroup does not have the controller,
+      or the daemon has no cgroup
+    * another error as in `t:File.posix/0` - the error of the kernel
     * a `MuonTrap.Error` - the helper could not be run, or did not answer within 4 seconds
 
-  `cgget!/2` tells more. The daemon is not held up meanwhile.
+  The error that `cgget!/2` raises has more details. The daemon goes on with its work meanwhile.
   """
   @spec cgget(GenServer.server(), variable()) ::
           {:ok, String.t()} | {:error, File.posix() | Error.t()}
   def cgget(server, variable), do: server |> read(nil, variable) |> posix()
 
   @doc """
-  Reads a file of the program's cgroup as `cgget/2` does. `controller` says where to look on cgroup v1;
-  only files that each hierarchy has need it, such as `"cgroup.procs"`.
+  Reads a file of the program's cgroup as `cgget/2` does. `controller` selects the hierarchy on cgroup
+  v1; only files that every hierarchy has need it, such as `"cgroup.procs"`.
   """
   @spec cgget(GenServer.server(), String.t(), variable()) ::
           {:ok, String.t()} | {:error, File.posix() | Error.t()}
   def cgget(server, controller, variable), do: server |> read(controller, variable) |> posix()
 
-  @doc "As `cgget/2`, but returns the value alone, and raises `MuonTrap.Error` for any error."
+  @doc "Reads a file as `cgget/2` does, but returns only the value, and raises `MuonTrap.Error` for any error."
   @spec cgget!(GenServer.server(), variable()) :: String.t()
   def cgget!(server, variable), do: server |> read(nil, variable) |> ok!()
 
   @doc """
-  Writes to a file of the program's cgroup. Names are as for `cgget/2`, and so is the value, which may
-  be an integer, too.
+  Writes to a file of the program's cgroup. Names and the format of the value are as for `cgget/2`; the
+  value may also be an integer.
 
   Returns `{:error, reason}` as `cgget/2` does: `:einval` for a value that the kernel does not
-  understand, `:erange` for one out of range, `:eacces` or `:eperm` without permission, `:ebusy` for a
-  limit below what is in use already (v1). `cgset!/3` tells more.
+  accept, `:erange` for one out of range, `:eacces` or `:eperm` without permission, `:ebusy` for a
+  limit below the current usage (v1). The error that `cgset!/3` raises has more details.
   """
   @spec cgset(GenServer.server(), variable(), String.t() | integer()) ::
           :ok | {:error, File.posix() | Error.t()}
@@ -326,8 +326,8 @@ defmodule MuonTrap.Daemon do
     do: server |> write(controller, variable, value) |> posix()
 
   @doc """
-  As `cgset/3`, but raises `MuonTrap.Error` for any error: it has the path of the file, the error of
-  the kernel as `:errno`, and a message with the value.
+  Writes to a file as `cgset/3` does, but raises `MuonTrap.Error` for any error. The error has the path
+  of the file, the error of the kernel as `:errno`, and a message with the value.
   """
   @spec cgset!(GenServer.server(), variable(), String.t() | integer()) :: :ok
   def cgset!(server, variable, value) do

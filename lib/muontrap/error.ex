@@ -4,7 +4,7 @@
 
 defmodule MuonTrap.Error do
   @moduledoc """
-  Why a program could not be run, or why its end is not known.
+  The error of a program that could not be run, or whose end is unknown.
 
   `MuonTrap.cmd/3` and `MuonTrap.run/3` raise it; `MuonTrap.Daemon.start_link/3` returns it as
   `{:error, error}`; a `MuonTrap.Daemon` whose helper was killed stops with it.
@@ -12,18 +12,17 @@ defmodule MuonTrap.Error do
   The fields:
 
     * `:step` - what failed, see `t:step/0`
-    * `:path` - the file, directory, program, user or group that it is about, or `nil`
+    * `:path` - the file, directory, program, user or group that the error is about, or `nil`
     * `:errno` - the error of the system call as an atom such as `:enoent`
-      ([errno(3)](https://man7.org/linux/man-pages/man3/errno.3.html)), as a number when it is a
-      rare one, or `nil` when no system call failed
-    * `:message` - what failed, in words; `Exception.message/1` adds the path, the error and the
-      advice to it
-    * `:advice` - what can be done about it, or `nil`
-    * `:exit_status` - the exit status of the helper: 125 when it could not do its part, 126 when
-      the program cannot be executed, 127 when there is no such program; `nil` when there is none
+      ([errno(3)](https://man7.org/linux/man-pages/man3/errno.3.html)), as a number if it is a
+      rare one, or `nil` if no system call failed
+    * `:message` - a description; `Exception.message/1` adds the path, the error and the advice to it
+    * `:advice` - how to fix it, or `nil`
+    * `:exit_status` - the exit status of the helper: 125 if it could not set up the program, 126 if
+      the program cannot be executed, 127 if there is no such program; `nil` if it did not exit
 
-  A program that is missing or not executable is not a `MuonTrap.Error` but an `ErlangError` with
-  `:enoent` or `:eacces`, as with `System.cmd/3`.
+  For a program that is missing or not executable, `MuonTrap.cmd/3` and `MuonTrap.run/3` raise an
+  `ErlangError` with `:enoent` or `:eacces` instead, as `System.cmd/3` does.
   """
 
   alias MuonTrap.Error.Errno
@@ -32,18 +31,19 @@ defmodule MuonTrap.Error do
   @typedoc """
   What failed:
 
-    * `:options` - a value that the helper cannot use
+    * `:options` - the helper cannot use a value
     * `:stdio` - the pipes between the BEAM and the helper
     * `:uid` - finding the user, or switching to it
     * `:gid` - finding the group, or switching to it
     * `:groups` - finding or setting the supplementary groups
-    * `:cgroup` - making, configuring or entering the cgroup
+    * `:cgroup` - creating, configuring or entering the cgroup
     * `:cd` - changing the working directory
-    * `:spawn` - making the pipes or the process
+    * `:spawn` - creating the pipes or the process
     * `:exec` - executing the program: its interpreter is missing, it is for another machine, it is
       empty, or it is a text file without `#!`
-    * `:stopped` - nothing: somebody sent SIGTERM, say, to the helper before the program was started
-    * `:helper` - the helper, `muontrap`, is missing, could not be started, or died
+    * `:stopped` - nothing failed: the helper was told to stop, by SIGTERM for example, before the program
+      was started
+    * `:helper` - the helper, `muontrap`, is missing, could not be started, or was killed
   """
   @type step ::
           :options
@@ -100,13 +100,13 @@ defmodule MuonTrap.Error do
   end
 
   @doc false
-  # What System.cmd/3 has its own reasons for is told in the same way.
+  # The reasons of System.cmd/3 where it has one.
   @spec reason(t()) :: :enoent | :eacces | t()
   def reason(%__MODULE__{exit_status: 127}), do: :enoent
   def reason(%__MODULE__{exit_status: 126, errno: :eacces}), do: :eacces
   def reason(%__MODULE__{} = error), do: error
 
-  # The helper speaks of its flags where messages begin, and at the end of advice.
+  # Messages of the helper name its flags at the beginning, and advice at the end.
   @flag ~r/(?:\A| with )\K--([a-z][a-z0-9-]*)(?= cannot be |\z)/
   @options %{
     "controller" => ":cgroup_controllers",
@@ -120,7 +120,7 @@ defmodule MuonTrap.Error do
     end)
   end
 
-  # The helper names its own doctor, by its path.
+  # The helper refers to its own doctor, with its path.
   @doctor ~r/`[^`]*muontrap doctor(?=[ `])/
 
   defp with_mix(advice) do
@@ -128,11 +128,11 @@ defmodule MuonTrap.Error do
   end
 
   @doc false
-  # Whether there is a Mix to give advice about. A release has none.
+  # Whether Mix is there. A release does not have it.
   @spec mix?() :: boolean()
   def mix?, do: Code.ensure_loaded?(Mix)
 
-  # A message may name the path already, with U+FFFD for what is not UTF-8.
+  # A message may contain the path already, with U+FFFD for bytes that are not UTF-8.
   defp about(nil, _message), do: []
 
   defp about(path, message) do

@@ -5,12 +5,14 @@
 defmodule MuonTrap.Helper do
   @moduledoc false
 
-  # Where the helper is, and what to say when it cannot be started.
+  # The path of the helper, and the errors for a helper that cannot be started or was killed.
 
   alias MuonTrap.Error.Errno
   alias MuonTrap.{Error, Native}
 
-  @doc "Where the helper should be, without looking whether it is there."
+  @use_prebuilt "MUONTRAP_HELPER or config :muontrap, helper: \"/path\" set the path of a prebuilt one"
+
+  @doc "Returns the path where the helper should be, without checking that it is there."
   @spec find() :: {:ok, binary()} | {:error, Error.t()}
   def find do
     case configured() || from_environment() do
@@ -48,8 +50,7 @@ defmodule MuonTrap.Helper do
           message:
             "the helper program muontrap is missing, since the :muontrap application has no " <>
               "priv folder here: an escript cannot contain programs",
-          advice:
-            "MUONTRAP_HELPER or config :muontrap, helper: \"/path\" say where a ready-built one is"
+          advice: @use_prebuilt
         }
 
         {:error, error}
@@ -60,7 +61,7 @@ defmodule MuonTrap.Helper do
     end
   end
 
-  @doc "Whether there is something to execute at `path`."
+  @doc "Checks that there is an executable file at `path`."
   @spec check(binary()) :: :ok | {:error, Error.t()}
   def check(path) do
     case File.stat(path) do
@@ -70,22 +71,22 @@ defmodule MuonTrap.Helper do
     end
   end
 
-  @doc "What to say about a helper at `path` that could not be started."
+  @doc "The error for a helper at `path` that could not be started."
   @spec start_error(binary() | nil, term()) :: Error.t()
   def start_error(_path, :not_started) do
     %Error{
       step: :helper,
-      message: "the :muontrap application is not running, and a MuonTrap.Daemon needs it",
+      message: "the :muontrap application, which a MuonTrap.Daemon needs, is not running",
       advice: "start it with Application.ensure_all_started(:muontrap)"
     }
   end
 
-  # A port cannot be opened in such a directory, and says the same as without a helper.
+  # The error of open_port/2 is the same if the working directory does not exist.
   def start_error(path, :enoent) do
     if File.exists?(path), do: no_directory(), else: missing(path)
   end
 
-  # With newer OTPs, code:priv_dir/1 names a folder within the file that an escript is.
+  # In newer versions of OTP, code:priv_dir/1 of an escript is a folder within the escript's file.
   def start_error(path, :enotdir) do
     %Error{
       step: :helper,
@@ -94,8 +95,7 @@ defmodule MuonTrap.Helper do
       message:
         "the helper program muontrap is missing, since part of its path is a file: an escript " <>
           "cannot contain programs",
-      advice:
-        "MUONTRAP_HELPER or config :muontrap, helper: \"/path\" say where a ready-built one is"
+      advice: @use_prebuilt
     }
   end
 
@@ -116,14 +116,14 @@ defmodule MuonTrap.Helper do
     }
   end
 
-  @doc "What to say when there is no directory for relative paths to be relative to."
+  @doc "The error for a working directory that was deleted: relative paths have no meaning then."
   @spec no_directory() :: Error.t()
   def no_directory do
     %Error{
       step: :cd,
       errno: :enoent,
       message: "the working directory of the BEAM does not exist any more",
-      advice: "File.cd!/1 changes to another one"
+      advice: "change to another one with File.cd!/1"
     }
   end
 
@@ -133,13 +133,11 @@ defmodule MuonTrap.Helper do
       path: path,
       errno: :enoent,
       message: "the helper program muontrap is missing",
-      advice:
-        if(Error.mix?(), do: "mix compile builds it; ", else: "") <>
-          "MUONTRAP_HELPER or config :muontrap, helper: \"/path\" say where a ready-built one is"
+      advice: if(Error.mix?(), do: "mix compile builds it; ", else: "") <> @use_prebuilt
     }
   end
 
-  @doc "What to say about the helper of a session that ended without saying how its program did."
+  @doc "The error for a session that ended without a report about its program."
   @spec lost_error(%{required(atom()) => term()}, non_neg_integer() | nil) :: Error.t()
   def lost_error(%{program_pid: nil, stream: %{helper: helper}}, exit_status)
       when exit_status in 1..124,
@@ -161,7 +159,7 @@ defmodule MuonTrap.Helper do
     }
   end
 
-  @doc "What to say about a fork server that ended before it was ready."
+  @doc "The error for a fork server that ended before it was ready."
   @spec fork_server_error(non_neg_integer() | nil) :: Error.t()
   def fork_server_error(exit_status) when exit_status in 1..124 do
     case find() do
@@ -178,7 +176,7 @@ defmodule MuonTrap.Helper do
     }
   end
 
-  # The BEAM could not execute the helper: the exit status is the errno of execve(2).
+  # The BEAM could not execute the helper: the exit status is then the errno of execve(2).
   defp exec_error(helper, exit_status) do
     %Error{
       step: :helper,

@@ -5,15 +5,14 @@
 defmodule MuonTrap.Native do
   @moduledoc false
 
-  # File names, arguments and environment variables are bytes to the operating system. The BEAM
-  # gives and takes some of them as lists of characters, in its native encoding: UTF-8, or Latin-1
-  # when its locale is not a UTF-8 one, such as LC_ALL=C. Here they are binaries of the bytes
-  # themselves.
+  # For the operating system, file names, arguments and environment variables are bytes. Some
+  # functions of OTP use lists of characters for them, in the BEAM's native encoding: UTF-8, or
+  # Latin-1 if the locale is not a UTF-8 one, such as LC_ALL=C. MuonTrap uses binaries of the bytes.
   #
-  # Under UTF-8, what is not valid UTF-8 comes as a list of its bytes, which cannot be told from
-  # characters below 256: such a list may stand for two different binaries.
+  # With UTF-8, OTP represents bytes that are not valid UTF-8 as a list of the bytes, which looks the
+  # same as a list of characters below 256. So such a list may stand for two different binaries.
 
-  @doc "The bytes that a list from the BEAM may stand for, the likely ones first."
+  @doc "The binaries that a list from OTP may stand for, the more likely one first."
   @spec candidates(charlist()) :: [binary(), ...]
   def candidates(characters) do
     encoded = :unicode.characters_to_binary(characters, :unicode, encoding())
@@ -23,7 +22,7 @@ defmodule MuonTrap.Native do
       else: [encoded]
   end
 
-  @doc "The list that the BEAM shows for these bytes."
+  @doc "The list that OTP returns for these bytes."
   @spec shown(binary()) :: charlist()
   def shown(bytes) do
     case :unicode.characters_to_list(bytes, encoding()) do
@@ -32,22 +31,22 @@ defmodule MuonTrap.Native do
     end
   end
 
-  @doc "An environment variable of the BEAM, as candidates; `nil` when it is not set."
+  @doc "The candidates for an environment variable of the BEAM, or `nil` if it is not set."
   @spec getenv(charlist()) :: [binary(), ...] | nil
   def getenv(name) do
     if value = :os.getenv(name), do: candidates(value), else: nil
   end
 
   @doc """
-  The path of the program that `command`, a relative path, names: it is looked for in each directory
-  of `PATH`, as `System.find_executable/1` does. `nil` when there is none.
+  Looks up `command`, a relative path, in each directory of `PATH`, as `System.find_executable/1` does.
+  Returns `nil` if there is no such program.
   """
   @spec find_executable(binary()) :: binary() | nil
   def find_executable(command) do
     with path when path != nil <- Enum.find(in_path(command), &executable?/1), do: absolute(path)
   end
 
-  # An empty name of a directory is the current one.
+  # An empty entry means the working directory.
   defp in_path(command) do
     for value <- getenv(~c"PATH") || [], directory <- :binary.split(value, ":", [:global]) do
       if directory == "", do: "./" <> command, else: directory <> "/" <> command
@@ -63,7 +62,7 @@ defmodule MuonTrap.Native do
     end
   end
 
-  # PATH may hold relative directories, and the program may run in another one than the BEAM.
+  # PATH may contain relative directories, and the program may run in another directory than the BEAM.
   defp absolute("/" <> _rest = path), do: path
 
   defp absolute(path) do
@@ -72,8 +71,7 @@ defmodule MuonTrap.Native do
   end
 
   @doc """
-  The text with each byte that is not part of a valid UTF-8 character written as `\\\\xHH`. Valid text
-  is returned as it is.
+  Returns valid UTF-8: bytes that are not part of a valid character are written as `\\\\xHH`.
   """
   @spec printable(binary()) :: String.t()
   def printable(text) do

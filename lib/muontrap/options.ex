@@ -12,7 +12,7 @@ defmodule MuonTrap.Options do
 
   alias MuonTrap.Error.Exec
   alias MuonTrap.Native
-  alias MuonTrap.Options.{Env, Limits, Mistake, Table, Type, Typespec}
+  alias MuonTrap.Options.{Arguments, Env, Errors, Limits, Table, Type, Typespec}
 
   # Derived from the arguments and from several options. :cgroup becomes a part of :cgroup_sets.
   @derived [context: nil, command: nil, args: [], cmd: nil, capture_output: false]
@@ -96,7 +96,7 @@ defmodule MuonTrap.Options do
   # public functions works with this struct.
   @spec new(context(), binary(), [binary()], [option()]) :: t()
   def new(context, command, args, opts) do
-    Mistake.check_arguments(context, command, args, opts)
+    Arguments.check(Table.function(context), command, args, opts)
 
     opts
     |> Enum.reduce(%__MODULE__{context: context, command: command, args: args}, &put_option/2)
@@ -107,17 +107,17 @@ defmodule MuonTrap.Options do
   defp put_option({name, value}, options) do
     case Table.fetch(name) do
       {:ok, row} -> parse_option(row, value, options)
-      :error -> raise Mistake.unknown_option(name, options.context)
+      :error -> raise Errors.unknown_option(name, options.context)
     end
   end
 
   defp parse_option(row, value, options) do
     if options.context not in row.contexts,
-      do: raise(Mistake.misplaced_option(row, value, options.context))
+      do: raise(Errors.misplaced_option(row, value, options.context))
 
     case Type.parse(row.type, value) do
       {:ok, parsed} -> put(options, row.name, parsed)
-      {:error, reason} -> raise Mistake.invalid_value(row, value, reason)
+      {:error, reason} -> raise Errors.invalid_value(row, value, reason)
     end
   end
 

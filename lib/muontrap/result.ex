@@ -4,29 +4,30 @@
 
 defmodule MuonTrap.Result do
   @moduledoc """
-  How a program ended and what it used: what `MuonTrap.run/3` returns.
+  The result of `MuonTrap.run/3`: how the program ended, and the resources that it used.
 
-    * `:output` - the output, collected as `:into` says
-    * `:exit_status` - the exit code, 0 to 255; 128 + n when signal n ended the program; `:timeout`
-      when `:timeout` ran out
-    * `:signal` - the number of the signal that ended the program, or `nil`
+    * `:output` - the output, collected by the option `:into`
+    * `:exit_status` - the exit code, 0 to 255; 128 + n if signal n killed the program; `:timeout`
+      after the time in the option `:timeout`
+    * `:signal` - the number of the signal that killed the program, or `nil`
     * `:core_dumped` - whether the kernel wrote a core file
       ([core(5)](https://man7.org/linux/man-pages/man5/core.5.html))
-    * `:oom_killed` - whether the kernel's out-of-memory killer struck in the program's cgroup;
+    * `:oom_killed` - whether the kernel's out-of-memory killer killed a process in the program's cgroup;
       always `false` without a cgroup
-    * `:sigkill_needed` - whether the program had to be killed because it outlasted
-      `:delay_to_sigkill`
+    * `:sigkill_needed` - whether SIGKILL was needed because the program was still running
+      `:delay_to_sigkill` milliseconds after the stop signal
     * `:cgroup_left` - whether the program's cgroup could not be removed
-    * `:user_time_us`, `:system_time_us` - CPU time of the program and of the children that it
+    * `:user_time_us`, `:system_time_us` - CPU time of the program and of the children that it has
       waited for, in microseconds
       ([getrusage(2)](https://man7.org/linux/man-pages/man2/getrusage.2.html))
-    * `:peak_rss_bytes` - the largest resident set of any one of them, in bytes (`ru_maxrss`)
-    * `:wall_time_us` - from the program's start to its end, in microseconds, by the monotonic clock
+    * `:peak_rss_bytes` - the largest resident set of any one of these processes, in bytes (`ru_maxrss`)
+    * `:wall_time_us` - the time from the program's start to its end, in microseconds, measured with the
+      monotonic clock
     * `:stdout_bytes`, `:stderr_bytes` - bytes read from each captured stream; merged streams count
       as stdout
     * `:swept` - the number of processes that the program left behind and that were killed
-    * `:survivors` - the number of processes that could not be killed, for want of permission
-    * `:cgroup_peak_bytes` - the peak memory of the cgroup in bytes, or `nil` when it is not known
+    * `:survivors` - the number of processes that could not be killed, because of missing permissions
+    * `:cgroup_peak_bytes` - the peak memory of the cgroup in bytes, or `nil` if it is unknown
   """
 
   @type t(output) :: %__MODULE__{
@@ -48,7 +49,7 @@ defmodule MuonTrap.Result do
           cgroup_peak_bytes: non_neg_integer() | nil
         }
 
-  @typedoc "A result with whatever `:into` collected."
+  @typedoc "A result whose output is what `:into` has collected."
   @type t :: t(Collectable.t())
 
   defstruct output: "",

@@ -5,7 +5,7 @@
 defmodule MuonTrap.Runner do
   @moduledoc false
 
-  # Runs one program to its end in the calling process, for MuonTrap.cmd/3 and MuonTrap.run/3.
+  # Runs one program to completion in the calling process, for MuonTrap.cmd/3 and MuonTrap.run/3.
 
   alias MuonTrap.{Error, Options, Result, Session, Startup}
   alias MuonTrap.Output.{Collector, LineBuffer}
@@ -21,7 +21,7 @@ defmodule MuonTrap.Runner do
            timed_out: boolean()
          }
 
-  @doc "Runs the program. The reason of an error is what to raise."
+  @doc "Runs the program. The reason of an error is to be raised."
   @spec run(Options.t()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   def run(options) do
     deadline = deadline(options.timeout)
@@ -32,7 +32,7 @@ defmodule MuonTrap.Runner do
       {:ok, session} ->
         lines = options.lines && LineBuffer.new(:infinity)
 
-        # When the deadline passed before the start was known, the program was told to stop already.
+        # The deadline may have passed while the program was started.
         %__MODULE__{session: session, fun: fun, lines: lines, deadline: deadline}
         |> check_deadline()
         |> collect(initial)
@@ -79,14 +79,14 @@ defmodule MuonTrap.Runner do
     end
   end
 
-  # A program that never pauses leaves no gap for the receive to time out in.
+  # While messages keep coming, the timeout of a receive does not expire.
   defp check_deadline(%{deadline: :infinity} = state), do: state
 
   defp check_deadline(state) do
     if remaining(state.deadline) == 0, do: time_out(state), else: state
   end
 
-  # What the program still writes until it is gone is collected, too.
+  # Output that the program writes before it is gone is still collected.
   defp time_out(state) do
     Session.stop(state.session)
     %{state | deadline: :infinity, timed_out: true}
@@ -99,7 +99,7 @@ defmodule MuonTrap.Runner do
     {put(state, acc, lines), %{state | lines: buffer}}
   end
 
-  # The collectable is the caller's code: when it fails, nothing must be left running.
+  # The Collectable is code of the user: if it fails, the program must still be stopped.
   defp put(state, acc, chunks) do
     Enum.reduce(chunks, acc, fn chunk, acc ->
       try do

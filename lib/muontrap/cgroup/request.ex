@@ -5,8 +5,8 @@
 defmodule MuonTrap.Cgroup.Request do
   @moduledoc false
 
-  # One frame about a cgroup and the answer to it, on a stream of its own. In a process of its
-  # own, too: the caller's mailbox stays as it is, and an answer that comes too late goes nowhere.
+  # Sends one request about a cgroup to a new session, and waits for the reply. A new process does it,
+  # so that frames of the session, also late ones, do not reach the caller's mailbox.
 
   alias MuonTrap.{Error, Helper, Label, Session}
   alias MuonTrap.Session.Start
@@ -19,7 +19,7 @@ defmodule MuonTrap.Cgroup.Request do
   @names [:get, :set, :statistics, :config, :clean]
   @type name :: :get | :set | :statistics | :config | :clean
 
-  @doc "Has a session do this to a cgroup, and waits for its answer for `timeout` milliseconds at most."
+  @doc "Sends a request, and waits for the reply for `timeout` milliseconds at most."
   @spec run(name(), [{Start.field_name(), binary() | non_neg_integer()}], pos_integer()) ::
           {:ok, answer()} | {:error, Error.t()}
   def run(name, fields, timeout) when name in @names do
@@ -62,7 +62,7 @@ defmodule MuonTrap.Cgroup.Request do
 
     with {:ok, stream} <- Session.open(purpose, fn _environment -> frame end) do
       {event, stream} = stream.__struct__.first(stream, timeout)
-      # One that is stuck in the kernel ends when that lets go of it.
+      # A session that is stuck in the kernel exits when the system call returns.
       :ok = stream.__struct__.close(stream)
       answer(event, name)
     end

@@ -5,8 +5,8 @@
 defmodule MuonTrap.Daemon.CgroupCall do
   @moduledoc false
 
-  # Calls about a daemon's cgroup. A process of its own answers each, so that the daemon goes on
-  # with the output of its program whatever the kernel does.
+  # Handles the calls about a daemon's cgroup. Each is answered by a new process, so that the daemon
+  # can handle the output of its program meanwhile: the kernel may take seconds.
 
   alias MuonTrap.{Cgroup, Error, Label, Session}
   alias MuonTrap.Cgroup.Values
@@ -17,7 +17,7 @@ defmodule MuonTrap.Daemon.CgroupCall do
           | :cgroup_config
           | {:statistics, MuonTrap.Daemon.statistics()}
 
-  @doc "Replies to a call, sooner or later."
+  @doc "Replies to a call, at once or from another process."
   @spec answer(request(), GenServer.from(), Session.t() | nil) :: :ok
   def answer(request, from, session) do
     case session do
@@ -68,7 +68,7 @@ defmodule MuonTrap.Daemon.CgroupCall do
          do: Cgroup.set(group, controller, variable, value)
   end
 
-  # What would not reach the helper as it is.
+  # The helper takes UTF-8 without null bytes.
   defp check(words) do
     case Enum.reject(words, &word?/1) do
       [] -> :ok
@@ -79,7 +79,7 @@ defmodule MuonTrap.Daemon.CgroupCall do
   defp word?(word),
     do: is_binary(word) and String.valid?(word) and not String.contains?(word, "\0")
 
-  # An equals sign would divide it in another place.
+  # The first equals sign separates name and value.
   defp check_name(variable) do
     if variable == "" or String.contains?(variable, "="),
       do: {:error, invalid(variable)},
@@ -87,6 +87,10 @@ defmodule MuonTrap.Daemon.CgroupCall do
   end
 
   defp invalid(word) do
-    %Error{step: :cgroup, errno: :einval, message: "this cannot be in a cgroup: #{inspect(word)}"}
+    %Error{
+      step: :cgroup,
+      errno: :einval,
+      message: "not a valid name or value for a cgroup: #{inspect(word)}"
+    }
   end
 end

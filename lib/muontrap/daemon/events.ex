@@ -4,11 +4,11 @@
 
 defmodule MuonTrap.Daemon.Events do
   @moduledoc """
-  What a `MuonTrap.Daemon` logs about its program, apart from output: that it ended, and that there is
-  no such program.
+  The log messages of a `MuonTrap.Daemon` about its program, other than the output: how it ended, and
+  that there is no such program.
 
-  All of it is logged by this module, with the metadata of the daemon, so that its level is that of
-  these messages:
+  They come from this module, with the metadata of the daemon, so that the module's log level applies
+  to them alone:
 
       # Only errors.
       Logger.put_module_level(MuonTrap.Daemon.Events, :error)
@@ -58,7 +58,7 @@ defmodule MuonTrap.Daemon.Events do
   defp left(count), do: "#{count} processes that it left behind were"
 
   @doc false
-  # In the process that calls start_link/3, which has other metadata.
+  # Called in the process that calls start_link/3, which does not have the metadata of the daemon.
   @spec not_found(binary(), [binary()], keyword()) :: :ok
   def not_found(command, args, opts) do
     metadata = metadata(command, args, Keyword.get(opts, :logger_metadata, []))

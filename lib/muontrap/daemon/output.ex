@@ -9,11 +9,13 @@ defmodule MuonTrap.Daemon.Output do
 
   require Logger
 
-  @typedoc "What to do with each line; `nil`: nothing."
+  # Chooses what happens to the lines of a daemon's output.
+
+  @typedoc "Called with each line. `nil`: the lines are not used."
   @type log :: (binary() -> term()) | nil
 
   @doc """
-  What the options say is to be done with each line, worked out once. The metadata is that of the process.
+  The function that the options describe. It logs with the metadata of the calling process.
   """
   @spec log(Options.t()) :: log()
   def log(%{logger_fun: fun}) when is_function(fun, 1), do: fun

@@ -5,11 +5,11 @@
 defmodule MuonTrap.Daemon.Server do
   @moduledoc false
 
-  # The process of a daemon. MuonTrap.Daemon says what it does, and has the functions to call.
+  # The process of a daemon. MuonTrap.Daemon documents its behaviour and has the client functions.
   #
-  # Functions of the user may fail, or never return. They are called in handle_continue(:todo,
-  # state) alone, so that what came before is in the state that terminate/2 gets: that the session
-  # is closed, say. When they fail, `todo` is still in it.
+  # Functions of the user may fail, or never return. They are called only in
+  # handle_continue(:pending, state), so that terminate/2 gets a state with everything that happened
+  # before, for example that the session is closed. If a function fails, `pending` is still set.
 
   use GenServer
 
@@ -18,7 +18,7 @@ defmodule MuonTrap.Daemon.Server do
 
   @impl GenServer
   def init({starter, ref, options}) do
-    # For terminate/2 to be called.
+    # So that terminate/2 is called.
     Process.flag(:trap_exit, true)
     Logger.metadata(Events.metadata(options))
     Label.set("MuonTrap.Daemon: " <> Native.printable(options.command))
@@ -70,17 +70,17 @@ defmodule MuonTrap.Daemon.Server do
     end
   end
 
-  def handle_continue(:todo, %{todo: {:log, lines, bytes}} = state) do
+  def handle_continue(:pending, %{pending: {:log, lines, bytes}} = state) do
     log(state, lines)
-    # Only now, so that the program waits for slow logging.
+    # Acknowledged after logging, so that the program waits for slow logging.
     Session.ack(state.session, bytes)
-    {:noreply, State.logged(%{state | todo: nil}, lines), {:continue, :early}}
+    {:noreply, State.logged(%{state | pending: nil}, lines), {:continue, :early}}
   end
 
-  def handle_continue(:todo, %{todo: {:end, lines, how}} = state) do
+  def handle_continue(:pending, %{pending: {:end, lines, how}} = state) do
     log(state, lines)
     reason = exit_reason(how, state.options)
-    {:stop, reason, State.logged(%{state | todo: nil}, lines)}
+    {:stop, reason, State.logged(%{state | pending: nil}, lines)}
   end
 
   @impl GenServer
@@ -119,7 +119,7 @@ defmodule MuonTrap.Daemon.Server do
     end
   end
 
-  # A linked process that ends with an error ends this one, as it would if exits were not trapped.
+  # An error of a linked process stops this one, as it would if exits were not trapped.
   def handle_info({:EXIT, pid, reason}, state) when is_pid(pid) and reason != :normal do
     {:stop, reason, state}
   end
@@ -134,21 +134,21 @@ defmodule MuonTrap.Daemon.Server do
   def handle_info(_message, state), do: {:noreply, state}
 
   defp handle_event({:frame, {:input_ack, _count}}, state), do: {:noreply, state}
-  defp handle_event(event, state), do: {:noreply, take(event, state), {:continue, :todo}}
+  defp handle_event(event, state), do: {:noreply, update(event, state), {:continue, :pending}}
 
-  defp take({:frame, {stream, data}}, state) when stream in [:stdout, :stderr],
+  defp update({:frame, {stream, data}}, state) when stream in [:stdout, :stderr],
     do: State.output(state, stream, data)
 
-  defp take({:frame, {:exited, report}}, state) do
+  defp update({:frame, {:exited, report}}, state) do
     Session.close(state.session)
     State.ended(state, report)
   end
 
-  defp take({:frame, {:failed, failed}}, state),
+  defp update({:frame, {:failed, failed}}, state),
     do: State.ended(state, Session.given_up(state.session, failed))
 
-  defp take({:frame, _unexpected}, state), do: take({:lost, nil}, state)
-  defp take({:lost, status}, state), do: State.ended(state, Session.lost(state.session, status))
+  defp update({:frame, _unexpected}, state), do: update({:lost, nil}, state)
+  defp update({:lost, status}, state), do: State.ended(state, Session.lost(state.session, status))
 
   defp log(%{log: nil}, _lines), do: :ok
   defp log(%{log: log}, lines), do: call(fn -> Enum.each(lines, log) end)
@@ -165,7 +165,7 @@ defmodule MuonTrap.Daemon.Server do
     end
   end
 
-  # A GenServer takes a value that a callback throws as the value that it returns.
+  # A GenServer treats a value that a callback throws as its return value.
   defp call(function) do
     function.()
   catch
@@ -181,8 +181,8 @@ defmodule MuonTrap.Daemon.Server do
     :ok
   end
 
-  # A function of the user has failed, and there is no telling what it would do with more output.
-  def terminate(_reason, %{session: session, todo: todo}) when todo != nil,
+  # A function of the user has failed, and must not be called with more output.
+  def terminate(_reason, %{session: session, pending: pending}) when pending != nil,
     do: Session.abandon(session)
 
   def terminate(_reason, %{session: session} = state) do
@@ -196,33 +196,33 @@ defmodule MuonTrap.Daemon.Server do
 
     case event do
       {:frame, {:input_ack, _count}} -> await_exited(state)
-      event -> event |> take(state) |> log_last()
+      event -> event |> update(state) |> log_pending()
     end
   end
 
-  defp log_last(%{todo: {_log_or_end, lines, _}, session: session} = state) do
+  defp log_pending(%{pending: {_log_or_end, lines, _}, session: session} = state) do
     log(state, lines)
   catch
     kind, reason ->
       abandon(session)
       :erlang.raise(kind, reason, __STACKTRACE__)
   else
-    :ok -> go_on(state)
+    :ok -> after_logging(state)
   end
 
   defp abandon(nil), do: :ok
   defp abandon(session), do: Session.abandon(session)
 
   # The program could not be stopped.
-  defp go_on(%{todo: {:end, _lines, %Error{step: :cgroup} = error}}), do: exit(error)
-  defp go_on(%{todo: {:end, _lines, _how}}), do: :ok
+  defp after_logging(%{pending: {:end, _lines, %Error{step: :cgroup} = error}}), do: exit(error)
+  defp after_logging(%{pending: {:end, _lines, _how}}), do: :ok
 
-  defp go_on(%{todo: {:log, _lines, bytes}} = state) do
+  defp after_logging(%{pending: {:log, _lines, bytes}} = state) do
     Session.ack(state.session, bytes)
     await_exited(state)
   end
 
-  # OTP 25 has this callback, and Elixir knows of it since 1.17.
+  # OTP has this callback since 25, Elixir since 1.17.
   if {:format_status, 1} in GenServer.behaviour_info(:callbacks), do: @impl(GenServer)
 
   @doc false
@@ -237,7 +237,7 @@ defmodule MuonTrap.Daemon.Server do
   defp format(:log, _events), do: []
   defp format(_key, value), do: value
 
-  # Output may hold secrets, and is of no use in a report.
+  # Output may contain secrets, and is of no use in a report.
   defp without_data({port, {:data, data}}) when is_port(port),
     do: {port, {:data, "#{byte_size(data)} bytes"}}
 

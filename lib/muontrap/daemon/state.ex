@@ -19,7 +19,7 @@ defmodule MuonTrap.Daemon.State do
     :os_pids,
     :waiter,
     :started_at,
-    :todo,
+    :pending,
     :report,
     stdout_byte_count: 0,
     stderr_byte_count: 0,
@@ -27,16 +27,14 @@ defmodule MuonTrap.Daemon.State do
   ]
 
   @typedoc """
-  What is next, all of which calls functions of the user: lines to log, and how many bytes to acknowledge
-  then, or with what reason to end.
+  The next action, which calls functions of the user: logging lines, and then either acknowledging a number
+  of bytes, or stopping with a reason that depends on how the program ended.
   """
-  @type todo ::
+  @type pending ::
           {:log, lines :: [binary()], bytes :: non_neg_integer()}
           | {:end, lines :: [binary()], Frame.report() | Error.t()}
 
-  @typedoc """
-  The state of a daemon. `report` is how its program ended.
-  """
+  @typedoc "The state of a daemon. `report` is the exit report of its program."
   @type t :: %__MODULE__{
           options: Options.t(),
           lines: LineBuffer.t(),
@@ -45,17 +43,17 @@ defmodule MuonTrap.Daemon.State do
           os_pids: {helper :: pos_integer(), program :: pos_integer()} | nil,
           waiter: pid() | nil,
           started_at: integer() | nil,
-          todo: todo() | nil,
+          pending: pending() | nil,
           report: Frame.report() | nil,
           stdout_byte_count: non_neg_integer(),
           stderr_byte_count: non_neg_integer(),
           line_count: non_neg_integer()
         }
 
-  @doc "The state of a daemon whose program is yet to be started."
+  @doc "The initial state: the program is not started yet."
   @spec new(Options.t()) :: t()
   def new(options) do
-    # The path is known before the program is started.
+    # Now, so that MuonTrap.Daemon.cgroup_path/1 has it before the program is started.
     options = Cgroup.choose(options)
 
     %__MODULE__{
@@ -65,23 +63,23 @@ defmodule MuonTrap.Daemon.State do
     }
   end
 
-  @doc "The program was started."
+  @doc "Sets the session of a program that was started."
   @spec started(t(), Session.t()) :: t()
   def started(state, session) do
-    # The environment has served its purpose, and may hold secrets that should not show in logs.
+    # The environment is no longer needed, and may contain secrets.
     options = %{state.options | env: []}
     {helper, program} = {session.os_pid, session.program_pid}
     %{state | options: options, session: session, os_pids: {helper, program}, started_at: now()}
   end
 
-  @doc "Some output has come: it is counted, and its lines are to be logged."
+  @doc "Counts some output, and makes its lines pending."
   @spec output(t(), :stdout | :stderr, binary()) :: t()
   def output(state, stream, data) do
     {lines, buffer} =
       if state.log, do: LineBuffer.push(state.lines, data), else: {[], state.lines}
 
     size = byte_size(data)
-    count(%{state | lines: buffer, todo: {:log, lines, size}}, stream, size)
+    count(%{state | lines: buffer, pending: {:log, lines, size}}, stream, size)
   end
 
   defp count(state, :stdout, bytes),
@@ -90,20 +88,20 @@ defmodule MuonTrap.Daemon.State do
   defp count(state, :stderr, bytes),
     do: %{state | stderr_byte_count: state.stderr_byte_count + bytes}
 
-  @doc "The session is over. What is left of the output is to be logged."
+  @doc "Removes the session, which has ended, and makes the rest of the output pending."
   @spec ended(t(), Frame.report() | Error.t()) :: t()
   def ended(state, how) do
     {lines, buffer} = LineBuffer.flush(state.lines)
     report = if is_struct(how), do: nil, else: how
-    %{state | session: nil, lines: buffer, report: report, todo: {:end, lines, how}}
+    %{state | session: nil, lines: buffer, report: report, pending: {:end, lines, how}}
   end
 
-  @doc "Some lines were logged."
+  @doc "Counts lines that were logged."
   @spec logged(t(), [binary()]) :: t()
   def logged(%{log: nil} = state, _lines), do: state
   def logged(state, lines), do: %{state | line_count: state.line_count + length(lines)}
 
-  @doc "What a crash report and `:sys.get_status/1` show: no output, and no environment."
+  @doc "The state for crash reports and `:sys.get_status/1`, without output and environment."
   @spec summary(t()) :: map()
   def summary(state) do
     {helper, program} = state.os_pids || {nil, nil}
@@ -119,7 +117,7 @@ defmodule MuonTrap.Daemon.State do
     }
   end
 
-  @doc "What `MuonTrap.Daemon.statistics/1` returns."
+  @doc "The result of `MuonTrap.Daemon.statistics/1`, except the cgroup."
   @spec statistics(t()) :: MuonTrap.Daemon.statistics()
   def statistics(state) do
     %{

@@ -5,8 +5,8 @@
 defmodule MuonTrap.Error.Errno do
   @moduledoc false
 
-  # The numbers below 35 are the same on Linux, macOS and the BSDs, but for EAGAIN, which is 11 on
-  # Linux; from 35 on they part ways. Source: errno(3), and <errno.h> of each system.
+  # The numbers below 35 are the same on Linux, macOS and the BSDs, except EAGAIN, which is 11 on
+  # Linux; from 35 on they differ. Source: errno(3), and <errno.h> of each system.
   @common %{
     1 => :eperm,
     2 => :enoent,
@@ -69,8 +69,8 @@ defmodule MuonTrap.Error.Errno do
        })
 
   @doc """
-  The atom that Erlang uses for an errno; the number itself when it is not a known one, and `nil`
-  for 0, which is "no system call failed".
+  The atom that Erlang uses for an errno, the number itself if it is unknown, and `nil` for 0, which
+  means that no system call failed.
   """
   @spec name(non_neg_integer()) :: atom() | pos_integer() | nil
   def name(0), do: nil
@@ -82,8 +82,7 @@ defmodule MuonTrap.Error.Errno do
     end
   end
 
-  # As in errno(3), in small letters. Those of `:file.format_error/1` are others, such as "not
-  # owner".
+  # As in errno(3), in lower case. `:file.format_error/1` has other texts, such as "not owner".
   @texts %{
     e2big: "argument list too long",
     eacces: "permission denied",
@@ -129,7 +128,7 @@ defmodule MuonTrap.Error.Errno do
     exdev: "invalid cross-device link"
   }
 
-  @doc "The sentence that belongs to an errno, without a full stop."
+  @doc "The description of an errno, and its name."
   @spec text(atom() | pos_integer()) :: String.t()
   def text(number) when is_integer(number), do: "errno #{number}"
 

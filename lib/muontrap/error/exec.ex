@@ -5,14 +5,14 @@
 defmodule MuonTrap.Error.Exec do
   @moduledoc false
 
-  # The errors that are raised as System.cmd/3 raises them: an ErlangError with :enoent or
-  # :eacces. Its message says more, by way of what OTP calls error_info. There is nothing in the
-  # stacktrace of the arguments, as the environment is among them.
+  # Raises the errors that System.cmd/3 has, too: an ErlangError with :enoent or :eacces. OTP's
+  # error_info adds an explanation to its message. The stacktrace has no arguments, since the
+  # environment is one of them.
 
   alias MuonTrap.{Native, Options}
-  alias MuonTrap.Options.Mistake
+  alias MuonTrap.Options.Table
 
-  # What a shell would take for its own, and a program gets as it is.
+  # Characters with a meaning for a shell.
   @for_a_shell ["|", "&", ";", "<", ">", "$", "`", "*", "?", "~", "'", "\"", "\\"]
 
   @type reason :: :enoent | :eacces
@@ -22,8 +22,8 @@ defmodule MuonTrap.Error.Exec do
   def raise(reason, command, context) do
     explanation = explain(reason, command, context)
 
-    # Elixir's `rescue` does not look at error_info, and a bare :enoent does not say what is wrong
-    # with a whole command line.
+    # After `rescue`, Exception.message/1 does not use error_info, and :enoent alone does not explain
+    # that a command line is no program.
     if reason == :enoent and command_line(command) != nil,
       do: Kernel.raise(ErlangError, original: reason, reason: ": " <> explanation)
 
@@ -35,7 +35,7 @@ defmodule MuonTrap.Error.Exec do
   def format_error(_reason, [{_module, _function, _arity, location} | _stacktrace]),
     do: %{general: location[:error_info].cause}
 
-  @doc "What is wrong, in words."
+  @doc "Explains the error."
   @spec explain(reason(), command :: binary(), Options.context()) :: String.t()
   def explain(:eacces, command, _context), do: "#{show(command)} is not executable"
 
@@ -61,7 +61,7 @@ defmodule MuonTrap.Error.Exec do
     end
   end
 
-  # The words of what is a program and its arguments.
+  # The words of a command that consists of a program and its arguments.
   defp command_line(command) do
     with [program, _arg | _args] = words <- String.split(command),
          true <- executable?(program) do
@@ -78,12 +78,12 @@ defmodule MuonTrap.Error.Exec do
 
   defp path_advice(path) do
     if String.contains?(path, "/") and File.regular?(path),
-      do: "; a path has to be absolute: Path.expand(#{show(path)})",
+      do: "; a path must be absolute: Path.expand(#{show(path)})",
       else: ""
   end
 
   defp call(context, program, args) do
-    name = context |> Mistake.function() |> String.replace(~r{/\d$}, "")
+    name = context |> Table.function() |> String.replace(~r{/\d$}, "")
     "#{name}(#{show(program)}, [#{Enum.map_join(args, ", ", &show/1)}])"
   end
 

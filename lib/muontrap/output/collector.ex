@@ -5,30 +5,27 @@
 defmodule MuonTrap.Output.Collector do
   @moduledoc false
 
-  # How output becomes what the caller wants: as Collectable has it, but a binary grows in place.
+  # Collects output as Collectable does, with two exceptions.
   #
-  # Collectable keeps all chunks of a binary until the end and joins them then, which takes the
-  # memory of twice the output. The BEAM appends to a binary that was made by appending without
-  # copying it, as long as it has room, and makes room for as much again when it has not:
-  # "Constructing and Matching Binaries" in the Efficiency Guide of OTP. A chunk is garbage right
-  # away, and its memory serves the next one.
+  # A binary is appended to. The implementation of Collectable keeps all chunks and joins them at the
+  # end, which needs twice the memory. The BEAM appends to a binary in place as long as it has spare
+  # room, and doubles the room when it is full, see "Constructing and Matching Binaries" in OTP's
+  # Efficiency Guide. The memory of a chunk can be reused at once.
   #
-  # A text device refuses a chunk that ends inside a UTF-8 character, and chunks end anywhere. So
-  # the beginning of a character waits for the rest of it. What is not UTF-8 goes to the device as
-  # it is, after all that comes before it: whether to take it is for the device to decide.
+  # A text device refuses a chunk that ends inside a UTF-8 character, and chunks may end anywhere. So
+  # the first bytes of an incomplete character are kept for the next chunk. Bytes that are not UTF-8
+  # are passed on, in order: the device decides whether to accept them.
 
   @type collect :: (term(), Collectable.command() -> term())
 
-  @doc "What to begin with, and the function that adds to it, as of `Collectable.into/1`."
+  @doc "The initial accumulator and the collecting function, as for `Collectable.into/1`."
   @spec into(Collectable.t()) :: {term(), collect()}
   def into(binary) when is_binary(binary), do: {binary, &append/2}
   def into(%IO.Stream{raw: false} = device), do: into_text(device)
   def into(%File.Stream{raw: false} = device), do: into_text(device)
   def into(collectable), do: Collectable.into(collectable)
 
-  @doc """
-  As `into/1`, for whole lines when `lines` is not `nil`: they end where characters end.
-  """
+  @doc "As `into/1`. With `lines`, the chunks are whole lines, which end where a character ends."
   @spec into(Collectable.t(), pos_integer() | nil) :: {term(), collect()}
   def into(collectable, nil), do: into(collectable)
   def into(binary, _lines) when is_binary(binary), do: into(binary)
@@ -38,7 +35,7 @@ defmodule MuonTrap.Output.Collector do
   defp append(binary, :done), do: trim(binary)
   defp append(_binary, :halt), do: :ok
 
-  # To match a binary ends its growing, and has the BEAM give back the room for more.
+  # Matching a binary makes the BEAM free the spare room.
   defp trim(<<_, _rest::binary>> = binary), do: binary
   defp trim("" = binary), do: binary
 

@@ -5,14 +5,14 @@
 defmodule MuonTrap.Output.LineBuffer do
   @moduledoc false
 
-  # Turns chunks of output into lines.
+  # Splits output into lines.
   #
-  # A line ends with "\n"; it and one "\r" before it are not part of the line. With a maximum, a
-  # longer line comes in pieces, of which none is longer and none ends inside a UTF-8 character.
-  # How the output was cut into chunks never shows in the lines.
+  # A line ends with "\n"; this and one "\r" before it are not part of the line. With a maximum, a
+  # longer line is split into pieces of at most this size, none of which ends inside a UTF-8
+  # character. The lines do not depend on how the output was divided into chunks.
   #
-  # A whole line inside a chunk is a sub-binary of it: nothing is copied. Only a line that spans
-  # chunks is put together, once, when it is complete. `rest` holds its chunks so far, last first.
+  # A line within one chunk is a sub-binary of it, without a copy. A line that spans chunks is joined
+  # once, when it is complete; `rest` has its chunks so far, in reverse order.
 
   @enforce_keys [:max, :newline]
   defstruct [:max, :newline, rest: [], size: 0, ends_with_cr: false]
@@ -25,10 +25,10 @@ defmodule MuonTrap.Output.LineBuffer do
           ends_with_cr: boolean()
         }
 
-  # A UTF-8 character has at most this many bytes, so that a piece can always hold one.
+  # A piece can contain at least one UTF-8 character.
   @smallest_max 4
 
-  @doc "A buffer for lines of at most `max` bytes (at least 4)."
+  @doc "Creates a buffer for lines of at most `max` bytes (at least 4)."
   @spec new(pos_integer() | :infinity) :: t()
   def new(max) when max == :infinity or max >= @smallest_max do
     %__MODULE__{max: max, newline: :binary.compile_pattern("\n")}
@@ -38,7 +38,7 @@ defmodule MuonTrap.Output.LineBuffer do
   @spec smallest_max() :: pos_integer()
   def smallest_max, do: @smallest_max
 
-  @doc "Adds a chunk of output. Returns the lines and pieces that it completes, in order."
+  @doc "Adds a chunk of output. Returns the lines and pieces that are complete now, in order."
   @spec push(t(), binary()) :: {[binary()], t()}
   def push(buffer, ""), do: {[], buffer}
 
@@ -57,7 +57,7 @@ defmodule MuonTrap.Output.LineBuffer do
     end
   end
 
-  @doc "Ends the output. Returns what is left of an unterminated last line, if anything."
+  @doc "Ends the output. Returns the rest of an unterminated last line, if any."
   @spec flush(t()) :: {[binary()], t()}
   def flush(%{size: 0} = buffer), do: {[], buffer}
 
@@ -73,7 +73,7 @@ defmodule MuonTrap.Output.LineBuffer do
     split(others, chunk, position + 1, has_cr, max, lines)
   end
 
-  # Adds a line, in pieces when it is too long. Any integer is smaller than an atom.
+  # Adds a line, in pieces if it is too long. Any integer is smaller than the atom :infinity.
   defp add(line, has_cr, max, lines) do
     line = if has_cr, do: strip_cr(line), else: line
 
@@ -85,8 +85,8 @@ defmodule MuonTrap.Output.LineBuffer do
     end
   end
 
-  # Keeps the beginning of a line for later. When it is too long already, its pieces are due: but
-  # not on account of a last "\r", which may turn out to belong to the line's end.
+  # Keeps the beginning of a line. If it is too long already, its pieces are returned. A last "\r"
+  # does not count, since it may belong to the end of the line.
   defp keep(lines, "", buffer), do: {Enum.reverse(lines), buffer}
 
   defp keep(lines, chunk, buffer) do
@@ -119,8 +119,8 @@ defmodule MuonTrap.Output.LineBuffer do
 
   defp cut_pieces(text, max, lines), do: cut_long(text, false, max, lines)
 
-  # Where to cut a text longer than `max`: before the character that would be cut in two, if any.
-  # Bytes that are not UTF-8 are cut at `max`.
+  # The length of the first piece of a text longer than `max`: the piece ends before a character that
+  # would be split. Bytes that are not UTF-8 are split at `max`.
   defp piece_length(text, max), do: piece_length(text, max, max, 3)
 
   defp piece_length(_text, max, _position, -1), do: max
