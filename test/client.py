@@ -114,6 +114,7 @@ class Session:
         self.pid = self.program = self.start_time = None
         self.stdout = self.stderr = b""
         self.in_flight = 0
+        self.input_written = self.input_dropped = 0
         stream.send(HELLO, struct.pack(">H", PROTOCOL) + token)
 
     def start(self, **values):
@@ -144,6 +145,10 @@ class Session:
             self.stdout += payload
         elif tag == STDERR:
             self.stderr += payload
+        elif tag == INPUT_ACK:
+            written, dropped = struct.unpack(">II", payload)
+            self.input_written += written
+            self.input_dropped += dropped
         if tag in (STDOUT, STDERR):
             self.in_flight += len(payload)
         return tag, payload
@@ -306,6 +311,7 @@ def speak(session):
     report = session.finish()
     assert (report.how, report.code) == (0, 3), report
     assert (report.stdout, report.stderr) == (b"hello python\n/usr\n", b"err\n"), report
+    assert (session.input_written, session.input_dropped) == (6, 0)
 
 
 def refuse(session):

@@ -39,7 +39,7 @@ defmodule MuonTrap.SessionTest do
     end
 
     test "INPUT_ACK" do
-      assert Frame.decode(<<0x84, 17::32>>) == {:input_ack, 17}
+      assert Frame.decode(<<0x84, 17::32, 3::32>>) == {:input_ack, 17, 3}
     end
 
     test "EXITED" do

@@ -65,7 +65,7 @@ defmodule MuonTrap.Runner do
       :timeout ->
         state |> time_out() |> collect(acc)
 
-      {:frame, {:input_ack, _count}} ->
+      {:frame, {:input_ack, _written, _dropped}} ->
         collect(state, acc)
 
       {:frame, {:failed, failed}} ->

@@ -34,7 +34,7 @@ use crate::session::setup::Running;
 use crate::session::signals::Signals;
 use crate::session::terminal::Terminal;
 use crate::stream::output::{Relay, Thoroughness};
-use crate::stream::stdin::Input;
+use crate::stream::stdin::{Handled, Input};
 use crate::sys;
 use crate::wire::control::Control;
 use crate::wire::frame::{self, Started};
@@ -279,8 +279,8 @@ impl<'a> Session<'a> {
         if self.death.is_none() {
             self.death = Some((death, self.since.elapsed()));
             emergency::note_death();
-            let dropped = self.input.close();
-            self.acknowledge_input(dropped);
+            let handled = self.input.close();
+            self.acknowledge_input(handled);
         }
         Ok(())
     }
@@ -289,17 +289,17 @@ impl<'a> Session<'a> {
 
     fn move_input(&mut self) {
         self.reactor.ready.clear(Source::Stdin);
-        let done = self.input.pump();
-        self.acknowledge_input(done);
+        let handled = self.input.pump();
+        self.acknowledge_input(handled);
     }
 
-    /// Tells the owner of input that is dealt with: written, or not wanted any more. Nothing follows
-    /// EXITED, though.
-    fn acknowledge_input(&mut self, bytes: usize) {
-        if bytes > 0 && !matches!(self.state, State::Done | State::Dismissed) {
+    /// Tells the owner what became of input. Nothing follows EXITED, though.
+    fn acknowledge_input(&mut self, handled: Handled) {
+        if handled != Handled::default() && !matches!(self.state, State::Done | State::Dismissed) {
             // The input window is smaller.
-            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            self.outbox.send(&frame::input_ack(bytes));
+            let [written, dropped] = [handled.written, handled.dropped]
+                .map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
+            self.outbox.send(&frame::input_ack(written, dropped));
         }
     }
 

@@ -18,6 +18,15 @@ pub struct Input {
     watched: bool,
 }
 
+/// What became of input, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handled {
+    /// Written to the pipe. The program need not have read it.
+    pub written: usize,
+    /// Thrown away, because no process has the read end of the pipe open any more.
+    pub dropped: usize,
+}
+
 impl Input {
     /// For a descriptor that does not block; `None` when the program has a stdin of its own.
     pub fn new(fd: Option<OwnedFd>) -> Self {
@@ -50,9 +59,8 @@ impl Input {
         self.eof = true;
     }
 
-    /// Closes the program's stdin and throws away what is waiting, now and later. Tells how many
-    /// bytes that were.
-    pub fn close(&mut self) -> usize {
+    /// Closes the program's stdin and throws away what is waiting, now and later.
+    pub fn close(&mut self) -> Handled {
         self.fd = None;
         self.pump()
     }
@@ -66,17 +74,20 @@ impl Input {
         self.fd.as_ref()
     }
 
-    /// Writes what the pipe takes now, and tells how many bytes are dealt with: written, or dropped
-    /// because the program closed its stdin.
-    pub fn pump(&mut self) -> usize {
-        let before = self.pending();
+    /// Writes what the pipe takes now.
+    pub fn pump(&mut self) -> Handled {
+        let mut handled = Handled::default();
         while self.pending() > 0 {
             let Some(fd) = &self.fd else {
+                handled.dropped = self.pending();
                 self.start = self.waiting.len();
                 break;
             };
             match write(fd, &self.waiting[self.start..]) {
-                Ok(count) => self.start += count,
+                Ok(count) => {
+                    handled.written += count;
+                    self.start += count;
+                }
                 Err(Errno::EAGAIN) => break,
                 Err(Errno::EINTR) => {}
                 Err(_) => self.fd = None,
@@ -92,6 +103,6 @@ impl Input {
             self.waiting.drain(..self.start);
             self.start = 0;
         }
-        before - self.pending()
+        handled
     }
 }

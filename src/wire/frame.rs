@@ -379,8 +379,9 @@ pub fn started(started: &Started<'_>) -> Vec<u8> {
 }
 
 /// An `INPUT_ACK` frame.
-pub fn input_ack(bytes: u32) -> Vec<u8> {
-    frame(INPUT_ACK, &bytes.to_be_bytes())
+pub fn input_ack(written: u32, dropped: u32) -> Vec<u8> {
+    let payload = [written.to_be_bytes(), dropped.to_be_bytes()].concat();
+    frame(INPUT_ACK, &payload)
 }
 
 /// A FAILED frame.

@@ -322,7 +322,7 @@ impl Session {
     pub fn read_until(&mut self, text: &str) {
         while !String::from_utf8_lossy(&self.stdout).contains(text) {
             let answer = self.next();
-            let Some(Answer::Frame(Frame::Stdout(_) | Frame::InputAck(_))) = answer else {
+            let Some(Answer::Frame(Frame::Stdout(_) | Frame::InputAck { .. })) = answer else {
                 panic!("no {text:?} before {answer:?}");
             };
         }
@@ -339,7 +339,7 @@ impl Session {
         loop {
             match self.next() {
                 Some(Answer::Frame(Exited(report))) => return report,
-                Some(Answer::Frame(Stdout(_) | Stderr(_) | InputAck(_))) => {}
+                Some(Answer::Frame(Stdout(_) | Stderr(_) | InputAck { .. })) => {}
                 other => panic!("{other:?}"),
             }
         }

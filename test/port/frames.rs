@@ -17,7 +17,10 @@ pub enum Frame {
     },
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
-    InputAck(u32),
+    InputAck {
+        written: u32,
+        dropped: u32,
+    },
     Exited(Report),
     Failed(Failed),
 }
@@ -87,7 +90,10 @@ pub fn parse(tag: u8, payload: &[u8]) -> Frame {
         },
         0x82 => Frame::Stdout(fields.rest()),
         0x83 => Frame::Stderr(fields.rest()),
-        0x84 => Frame::InputAck(fields.u32()),
+        0x84 => Frame::InputAck {
+            written: fields.u32(),
+            dropped: fields.u32(),
+        },
         0x85 => Frame::Exited(Report {
             how: fields.u8(),
             code: fields.u8(),

@@ -44,7 +44,8 @@ pub struct Owner {
     last: Option<Frame>,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
-    pub input_acked: u64,
+    pub input_written: u64,
+    pub input_dropped: u64,
 }
 
 /// All that is left of a helper.
@@ -114,7 +115,8 @@ impl Owner {
             last: None,
             stdout: Vec::new(),
             stderr: Vec::new(),
-            input_acked: 0,
+            input_written: 0,
+            input_dropped: 0,
         };
         // A helper that refused to start is gone by now.
         let _ = owner.try_send(&setup.opening());
@@ -164,7 +166,15 @@ impl Owner {
                 self.stderr.extend_from_slice(bytes);
                 self.note_output(bytes.len());
             }
-            Frame::InputAck(bytes) => self.input_acked += u64::from(*bytes),
+            Frame::InputAck { written, dropped } => {
+                assert!(*written > 0 || *dropped > 0);
+                assert!(
+                    *dropped > 0 || self.input_dropped == 0,
+                    "written after it was dropped"
+                );
+                self.input_written += u64::from(*written);
+                self.input_dropped += u64::from(*dropped);
+            }
             Frame::Exited(_) | Frame::Failed(_) => self.last = Some(frame.clone()),
         }
         Some(frame)

@@ -30,9 +30,10 @@ fn a_mebibyte_comes_back_and_is_acknowledged() {
     // All that may be in flight, in frames as long as they may be.
     owner.send(&frames::input(&bytes[..bytes.len() - 1]));
     owner.send(&frames::input(&bytes[bytes.len() - 1..]));
-    while owner.input_acked < WINDOW {
+    while owner.input_written < WINDOW {
         assert!(owner.next().is_some());
     }
+    assert_eq!(owner.input_dropped, 0);
     owner.send(&frames::input_eof());
     let outcome = owner.finish();
     assert!(outcome.stdout == bytes, "{} bytes", outcome.stdout.len());
@@ -48,7 +49,7 @@ fn the_window_opens_again() {
     while sent < 3_000_000 {
         owner.send(&frames::input(&chunk));
         sent += chunk.len() as u64;
-        while sent + 300_000 - owner.input_acked > WINDOW {
+        while sent + 300_000 - owner.input_written > WINDOW {
             assert!(owner.next().is_some());
         }
     }
@@ -80,16 +81,33 @@ fn a_program_that_closed_its_stdin() {
     owner.send(&frames::input(&pattern(500_000)));
     owner.send(&frames::input(&pattern(500_000)));
     // Dropped bytes are acknowledged, or the owner would wait for ever.
-    while owner.input_acked < 1_000_000 {
+    while owner.input_dropped < 1_000_000 {
         assert!(owner.next().is_some());
     }
     owner.send(&frames::input(&pattern(1_000_000)));
-    while owner.input_acked < 2_000_000 {
+    while owner.input_dropped < 2_000_000 {
         assert!(owner.next().is_some());
     }
+    assert_eq!(owner.input_written, 0);
     owner.send(&frames::stop());
     let outcome = owner.finish();
     assert_eq!(outcome.report().code, 15);
+}
+
+#[test]
+fn a_program_that_reads_a_part() {
+    let mut owner = captured(&[])
+        .sh("head -c 1000; exec <&-; echo ready; exec sleep 1000")
+        .start();
+    owner.send(&frames::input(&pattern(500_000)));
+    owner.read_until("ready\n");
+    while owner.input_dropped == 0 {
+        assert!(owner.next().is_some());
+    }
+    assert_eq!(owner.input_written + owner.input_dropped, 500_000);
+    assert!(owner.input_written >= 1000);
+    owner.send(&frames::stop());
+    owner.finish();
 }
 
 #[test]
@@ -99,7 +117,10 @@ fn a_program_that_exits_without_reading() {
         owner.send(&frames::input(&pattern(200_000)));
         // What comes too late for the last frame is not acknowledged any more.
         owner.read_to_last();
-        assert!([0, 200_000].contains(&owner.input_acked));
+        let handled = owner.input_written + owner.input_dropped;
+        assert!([0, 200_000].contains(&handled), "{handled}");
+        // A pipe holds 64 KiB: pipe(7).
+        assert!(owner.input_written <= 1 << 16);
         assert_eq!(owner.finish().code(), 2);
     }
 }
@@ -171,7 +192,7 @@ fn input_is_acknowledged_when_it_is_written_or_dropped() {
         .sh("echo ready; exec sleep 1000")
         .start_until("ready");
     owner.send(&frames::input(&pattern(1_000_000)));
-    while owner.input_acked == 0 {
+    while owner.input_written == 0 {
         owner.next();
     }
     let helper = owner.pid;
@@ -182,9 +203,11 @@ fn input_is_acknowledged_when_it_is_written_or_dropped() {
         state(helper) == b'S' && !owner.has_more()
     });
     // A pipe holds 64 KiB: pipe(7).
-    assert!(owner.input_acked <= 1 << 16, "{}", owner.input_acked);
+    let written = owner.input_written;
+    assert!(written <= 1 << 16 && owner.input_dropped == 0, "{written}");
     owner.send(&frames::signal(9));
     owner.read_to_last();
-    assert_eq!(owner.input_acked, 1_000_000);
+    assert_eq!(owner.input_written, written);
+    assert_eq!(owner.input_dropped, 1_000_000 - written);
     owner.finish();
 }

@@ -133,7 +133,7 @@ defmodule MuonTrap.Daemon.Server do
 
   def handle_info(_message, state), do: {:noreply, state}
 
-  defp handle_event({:frame, {:input_ack, _count}}, state), do: {:noreply, state}
+  defp handle_event({:frame, {:input_ack, _written, _dropped}}, state), do: {:noreply, state}
   defp handle_event(event, state), do: {:noreply, update(event, state), {:continue, :pending}}
 
   defp update({:frame, {stream, data}}, state) when stream in [:stdout, :stderr],
@@ -195,7 +195,7 @@ defmodule MuonTrap.Daemon.Server do
     state = %{state | session: session}
 
     case event do
-      {:frame, {:input_ack, _count}} -> await_exited(state)
+      {:frame, {:input_ack, _written, _dropped}} -> await_exited(state)
       event -> event |> update(state) |> log_pending()
     end
   end

@@ -32,7 +32,7 @@ defmodule MuonTrap.Session.Frame do
            }}
           | {:stdout, binary()}
           | {:stderr, binary()}
-          | {:input_ack, non_neg_integer()}
+          | {:input_ack, written :: non_neg_integer(), dropped :: non_neg_integer()}
           | {:exited, report()}
           | {:failed, map()}
           | {:answer, request :: non_neg_integer(), %{optional(String.t()) => String.t()}}
@@ -44,7 +44,7 @@ defmodule MuonTrap.Session.Frame do
   @spec decode(binary()) :: t()
   def decode(<<@stdout, data::binary>>), do: {:stdout, data}
   def decode(<<@stderr, data::binary>>), do: {:stderr, data}
-  def decode(<<@input_ack, count::32>>), do: {:input_ack, count}
+  def decode(<<@input_ack, written::32, dropped::32>>), do: {:input_ack, written, dropped}
 
   # The directories of the cgroup follow. Only other clients need them.
   def decode(<<@started, session::32, program::32, start_time::64, _cgroup::binary>>),
