@@ -7,7 +7,7 @@
 use super::control::{Ended, Watch};
 use crate::cgroup::Request;
 use crate::process::children::Children;
-use crate::process::sweep::{Progress, Strangers, Sweep};
+use crate::process::sweep::{Preexisting, Progress, Sweep};
 use crate::sys::{self, Changed};
 use crate::wire::notice::Notice;
 use std::collections::VecDeque;
@@ -137,7 +137,7 @@ impl Sessions {
     /// was spared and is dead.
     pub fn spare_all(&mut self) {
         let running: Vec<i32> = self.running.iter().map(|session| session.pid).collect();
-        for pid in Children::open().own().pids {
+        for pid in Children::open().list().pids {
             if !running.contains(&pid) && !self.spared.contains(&pid) {
                 self.spared.push(pid);
             }
@@ -194,7 +194,7 @@ impl Sessions {
     pub fn died(&mut self, death: Death) -> bool {
         self.spared.retain(|&pid| pid != death.pid);
         if let Some(sweep) = &mut self.sweep {
-            sweep.forget(death.pid);
+            sweep.note_reaped(death.pid);
         }
         for lost in &mut self.lost {
             if lost.cleaner == Some(death.pid) {
@@ -262,13 +262,13 @@ impl Sessions {
         let cleaners = self.lost.iter().filter_map(|lost| lost.cleaner);
         let others = running.chain(cleaners).chain(self.spared.iter().copied());
         let others = others.collect();
-        let new = || Sweep::sparing(Strangers::default());
+        let new = || Sweep::sparing(Preexisting::default());
         let sweep = self.sweep.get_or_insert_with(new);
         sweep.spare(others);
         if sweep.step_without_reaping() == Progress::Waiting {
             return 0;
         }
-        let (killed, survivors) = (sweep.killed(), sweep.refused().len() + sweep.lost());
+        let (killed, survivors) = (sweep.killed(), sweep.denied().len() + sweep.hidden());
         self.sweep = None;
         for lost in self.lost.iter_mut().filter(|lost| !lost.is_swept) {
             lost.is_swept = true;

@@ -2,11 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The children of this process.
+//! Finding the children of this process, and theirs.
 //!
-//! A program can lower the limits of its own user's processes (prlimit(2)), so that this one can open
-//! nothing more. So what is needed is opened before the program starts, and reading it again takes no
-//! descriptor.
+//! A program may lower the limits of the processes of its user (prlimit(2)) so that this process can open nothing
+//! more. So the files are opened before the program starts; reading them again needs no new descriptor.
 
 use super::proc_table::{Entry, parse_children, parse_stat, read_all};
 use crate::sys;
@@ -17,40 +16,39 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
-/// The file that lists the children of the thread that opens it: `proc_tid_children(5)`. This process has
-/// only one thread.
+/// Lists the children of the thread that opens it: `proc_tid_children(5)`. This process has only one thread.
 const OWN_CHILDREN: &str = "/proc/thread-self/children";
 
-/// No pid is larger: `PID_MAX_LIMIT` of Linux.
+/// `PID_MAX_LIMIT` of Linux.
 const LAST_PID: i32 = 4_194_304;
 
-/// How many pids are tried at a time, when nothing but trying is left.
-const TRIES: i32 = 16_384;
+/// How many pids are probed at a time.
+const PROBES: i32 = 16_384;
 
-/// A look at the children of this process.
+/// The children of this process at one time, zombies included.
 #[derive(Debug)]
-pub struct Look {
-    /// Children, dead ones too as long as they were not waited for.
+pub struct Listing {
+    /// Their pids.
     pub pids: Vec<i32>,
     /// Whether these are all.
-    pub complete: bool,
+    pub is_complete: bool,
 }
 
-/// Where this process finds its children, and theirs.
+/// Finds children.
 #[derive(Debug)]
 pub struct Children {
-    /// Of this process. Not there on a kernel without `CONFIG_PROC_CHILDREN`.
+    /// [`OWN_CHILDREN`]. Kernels without `CONFIG_PROC_CHILDREN` do not have it.
     file: Option<File>,
-    /// `/proc`, where the other is not there.
+    /// `/proc`, without that file.
     proc: Option<File>,
-    /// The next pid to try.
-    next_try: i32,
-    /// The children that were found by trying pids.
-    tried: BTreeSet<i32>,
+    /// The next pid to probe.
+    next_probe: i32,
+    /// Children that were found by probing.
+    probed: BTreeSet<i32>,
 }
 
 impl Children {
-    /// Opens what there is to open.
+    /// Opens the files that this host has.
     pub fn open() -> Self {
         let usable = is_of_this_namespace();
         let file = File::open(OWN_CHILDREN).ok().filter(|_| usable);
@@ -58,28 +56,29 @@ impl Children {
         Self {
             file,
             proc: proc.then(open_proc).and_then(Result::ok),
-            next_try: 1,
-            tried: BTreeSet::new(),
+            next_probe: 1,
+            probed: BTreeSet::new(),
         }
     }
 
-    /// Begins trying pids at this one, which was assigned recently.
-    pub fn expect_near(&mut self, pid: i32) {
-        self.next_try = pid;
+    /// Continues probing at this pid. Pids are assigned in ascending order, so later ones are near it.
+    pub fn probe_from(&mut self, pid: i32) {
+        self.next_probe = pid;
     }
 
-    /// The children of this process. It lists each that was there when it began, as long as none is
-    /// waited for meanwhile: a dead one stays a child, and new ones come behind the others.
-    pub fn own(&mut self) -> Look {
+    /// Lists the children of this process.
+    ///
+    /// No child that exists at the beginning is missed, if none is reaped meanwhile: the kernel appends new ones.
+    pub fn list(&mut self) -> Listing {
         let listed = self.listed().or_else(|_| children_among_all());
         let pids = match listed {
-            // An empty list with children left: `hidepid` hides them.
+            // An empty list although there are children: `hidepid` hides them.
             Ok(pids) if !pids.is_empty() || !matches!(sys::has_children(), Ok(true)) => pids,
-            _ => return self.tried(),
+            _ => return self.probe(),
         };
-        Look {
+        Listing {
             pids,
-            complete: true,
+            is_complete: true,
         }
     }
 
@@ -91,55 +90,55 @@ impl Children {
         }
     }
 
-    /// Asks the kernel about some pids whether each is a child. After some calls, all were tried.
-    fn tried(&mut self) -> Look {
+    /// Asks the kernel of a range of pids, by waitid(2), whether they are children. Each call takes the next range.
+    fn probe(&mut self) -> Listing {
         let is_child = |pid: &i32| sys::is_child(*pid).unwrap_or(false);
-        self.tried.retain(is_child);
+        self.probed.retain(is_child);
         let range = self.next_range();
-        self.tried.extend(range.filter(is_child));
-        Look {
-            pids: self.tried.iter().copied().collect(),
-            complete: false,
+        self.probed.extend(range.filter(is_child));
+        Listing {
+            pids: self.probed.iter().copied().collect(),
+            is_complete: false,
         }
     }
 
     fn next_range(&mut self) -> Range<i32> {
-        let begin = self.next_try.clamp(1, LAST_PID);
-        let end = begin.saturating_add(TRIES).min(LAST_PID);
-        self.next_try = if end == LAST_PID { 1 } else { end };
+        let begin = self.next_probe.clamp(1, LAST_PID);
+        let end = begin.saturating_add(PROBES).min(LAST_PID);
+        self.next_probe = if end == LAST_PID { 1 } else { end };
         begin..end
     }
 
-    /// How the children of other processes are found now.
-    pub fn of_others(&self) -> OfOthers {
+    /// Prepares finding the children of other processes.
+    pub fn of_others(&self) -> ChildTable {
         if self.file.is_some() {
-            OfOthers::Files
+            ChildTable::Files
         } else {
-            OfOthers::Table(table_by_parent(self.proc.as_ref()).unwrap_or_default())
+            ChildTable::Scan(table_by_parent(self.proc.as_ref()).unwrap_or_default())
         }
     }
 }
 
-/// The children of other processes.
+/// Where to find the children of other processes.
 #[derive(Debug)]
-pub enum OfOthers {
-    /// In a file of each.
+pub enum ChildTable {
+    /// In `/proc/<pid>/task/<tid>/children`.
     Files,
-    /// All of this machine, by parent, as they were found in one go.
-    Table(BTreeMap<i32, Vec<i32>>),
+    /// In one scan of `/proc`, by parent.
+    Scan(BTreeMap<i32, Vec<i32>>),
 }
 
-impl OfOthers {
-    /// The children of one process.
+impl ChildTable {
+    /// The children of process `pid`, whose directory is `entry`.
     pub fn find(&self, entry: &Entry, pid: i32, threads: u32) -> io::Result<Vec<i32>> {
         match self {
             Self::Files => entry.children(threads),
-            Self::Table(table) => Ok(table.get(&pid).cloned().unwrap_or_default()),
+            Self::Scan(table) => Ok(table.get(&pid).cloned().unwrap_or_default()),
         }
     }
 }
 
-/// A `/proc` of another pid namespace speaks of other processes.
+/// Whether `/proc` is that of this process's pid namespace.
 fn is_of_this_namespace() -> bool {
     let me = std::fs::read_link("/proc/self");
     me.is_ok_and(|me| me.to_str() == Some(&nix::unistd::getpid().to_string()))
@@ -175,7 +174,7 @@ fn table_by_parent(proc: Option<&File>) -> io::Result<BTreeMap<i32, Vec<i32>>> {
     };
     let mut table = BTreeMap::<i32, Vec<i32>>::new();
     for pid in sys::numbers_in(proc.as_fd())? {
-        // One that cannot be read is gone, or hidden, and found when it is a child of this process.
+        // One that cannot be read has ended, or is hidden until it becomes a child of this process.
         let line = File::open(format!("/proc/{pid}/stat")).and_then(|file| read_all(&file));
         if let Some(process) = line.ok().as_deref().and_then(parse_stat) {
             table.entry(process.ppid).or_default().push(pid);

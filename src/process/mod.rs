@@ -2,13 +2,12 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Processes: reading `/proc`, starting the program, finding
-//! its descendants, killing and reaping them.
+//! Processes: starting the program, finding its descendants in `/proc`, killing and reaping them.
 
+pub(crate) mod backoff;
 pub(crate) mod children;
 pub(crate) mod credentials;
 pub(crate) mod find;
-pub(crate) mod pace;
 pub(crate) mod permission;
 pub mod proc_table;
 pub(crate) mod reap;

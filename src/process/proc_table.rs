@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! One process as `/proc/<pid>` describes it.
+//! A process in `/proc`: proc(5).
 
 use crate::sys;
 use nix::fcntl::{OFlag, openat};
@@ -12,42 +12,46 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
-/// A line of the process table.
+/// A pid and the start time of its process, which no later process with the same pid shares.
+pub type ProcessId = (i32, u64);
+
+/// What `/proc/<pid>/stat` says about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
-    /// Process id.
+    #[allow(missing_docs)]
     pub pid: i32,
-    /// Parent's process id.
+    #[allow(missing_docs)]
     pub ppid: i32,
-    /// State letter of `/proc/<pid>/stat`: that of the first thread.
+    /// State letter: that of the first thread.
     pub state: u8,
-    /// Its threads, dead ones that the others wait for included.
+    /// Number of threads, a dead first thread included.
     pub threads: u32,
-    /// When it started, in clock ticks since boot: with the pid, this names a process for good.
+    /// Start time, clock ticks since boot.
     pub started: u64,
 }
 
 impl Process {
-    /// The pid and start time, which no later process shares.
-    pub fn name(&self) -> (i32, u64) {
+    /// Identifies the process for good.
+    pub fn id(&self) -> ProcessId {
         (self.pid, self.started)
     }
 
-    /// A process whose first thread ended looks like a zombie while its other threads run on.
+    /// Whether it is a zombie. The state alone does not tell: it is that of a zombie, too, when the first thread has
+    /// ended and others run on.
     pub fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x') && self.threads <= 1
     }
 
-    /// Stopped, or in an uninterruptible wait and so not forking either. Without a first thread
-    /// there is no telling.
-    pub fn is_still(&self) -> bool {
+    /// Whether it cannot fork: it is stopped or in an uninterruptible wait. That of a process without a first
+    /// thread is unknown, and assumed.
+    pub fn cannot_fork(&self) -> bool {
         matches!(self.state, b'T' | b't' | b'D' | b'Z' | b'X' | b'x')
     }
 }
 
 /// Reads a line of `/proc/<pid>/stat`: `proc_pid_stat(5)`.
 pub fn parse_stat(line: &str) -> Option<Process> {
-    // The name stands in parentheses and may contain any, so count from the last one.
+    // The name is in parentheses and may contain some, so split at the last one.
     let (pid, rest) = line.split_once(" (")?;
     let (_, rest) = rest.rsplit_once(") ")?;
     let mut fields = rest.split_ascii_whitespace();
@@ -62,8 +66,7 @@ pub fn parse_stat(line: &str) -> Option<Process> {
     })
 }
 
-/// The directory of one process. What is read through it, and a signal that is sent through it, is for
-/// that process alone, not for a later one of the same pid.
+/// The open directory of a process. Reads and signals through it never reach a later process with the same pid.
 #[derive(Debug)]
 pub struct Entry {
     pid: i32,
@@ -71,7 +74,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Opens the directory of the process that has this pid now.
+    /// Opens the directory of the process that has this pid at present.
     pub fn open(pid: i32) -> io::Result<Self> {
         let directory = File::options()
             .read(true)
@@ -89,8 +92,7 @@ impl Entry {
         parse_stat(&line).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// Its children, as long as it has that many threads. `NotFound` also where the kernel has no such
-    /// files.
+    /// Its children, given how many threads it has. Fails with `NotFound` also where the kernel has no such files.
     pub fn children(&self, threads: u32) -> io::Result<Vec<i32>> {
         if threads <= 1 {
             return self.children_of_thread(self.pid);
@@ -100,7 +102,7 @@ impl Entry {
         for thread in sys::numbers_in(tasks.as_fd())? {
             match self.children_of_thread(thread) {
                 Ok(more) => children.extend(more),
-                // That thread is gone, and its children are another's.
+                // The thread has ended, and its children became those of another.
                 Err(error) if is_gone(&error) => {}
                 Err(error) => return Err(error),
             }
@@ -113,8 +115,8 @@ impl Entry {
         Ok(parse_children(&list))
     }
 
-    /// Sends a signal to it. `process` is what its `stat` said, for kernels where only that tells it
-    /// from a later one.
+    /// Sends a signal to it. Kernels that cannot do it through the directory need its `stat` from before, to tell it
+    /// from a later process.
     pub fn signal(&self, process: &Process, signal: i32) -> io::Result<()> {
         match sys::kill_by_directory(self.directory.as_fd(), signal) {
             Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
@@ -143,7 +145,7 @@ impl Entry {
     }
 }
 
-/// Reads a file of `/proc` from its beginning, however often.
+/// Reads a file of `/proc` from its beginning. It may be read again.
 pub fn read_all(file: &File) -> io::Result<String> {
     let mut bytes = vec![0; 512];
     let mut filled = 0;
@@ -170,7 +172,7 @@ pub fn parse_children(list: &str) -> Vec<i32> {
     pids.filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// Whether a file of `/proc` could not be read because there is no such process any more.
+/// Whether a file of `/proc` could not be read because the process has ended.
 pub fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn one_without_its_first_thread_is_alive() {
+    fn a_process_without_its_first_thread_is_alive() {
         let line = |threads| format!("1 (x) Z 1 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 {threads} 0 5");
         assert!(!parse_stat(&line(2)).unwrap().is_dead());
         assert!(parse_stat(&line(1)).unwrap().is_dead());
@@ -236,7 +238,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn an_entry_is_of_one_process_for_good() {
+    fn an_entry_is_never_that_of_a_later_process() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let entry = Entry::open(i32::try_from(child.id()).unwrap()).unwrap();
         let process = entry.stat().unwrap();

@@ -2,17 +2,17 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Collecting dead children without ever blocking.
+//! Reaping dead children without blocking.
 
 use crate::sys::{self, Waited};
 use std::io;
 
-/// How the program ended.
+/// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// By itself, with this exit code.
+    /// It exited with this code.
     Exited(u8),
-    /// By this signal.
+    /// This signal killed it.
     Signaled(u8),
 }
 
@@ -26,22 +26,21 @@ impl Ending {
     }
 }
 
-/// The program's death, as told by wait4(2).
+/// The death of the program, as wait4(2) reports it.
 #[derive(Clone, Copy, Debug)]
 pub struct Death {
     /// How it ended.
     pub ending: Ending,
     /// Whether it dumped core.
     pub core_dumped: bool,
-    /// What it used.
+    /// Its resource usage.
     pub waited: Waited,
 }
 
-/// Collects every child that is dead now, and tells the death of `program` if it is among them.
+/// Reaps all dead children. Returns the death of `program` if it is among them, and calls `each` for the others.
 ///
-/// All of them each time, because one SIGCHLD may stand for many deaths, and because a subreaper
-/// gets children it never started. Errors other than `ECHILD` do not exist for these arguments.
-pub fn collect(program: i32, mut each: impl FnMut(i32)) -> io::Result<Option<Death>> {
+/// All of them each time: SIGCHLD is not queued, and a subreaper gets children that it did not start.
+pub fn reap(program: i32, mut each: impl FnMut(i32)) -> io::Result<Option<Death>> {
     let mut death = None;
     loop {
         match sys::wait_any() {

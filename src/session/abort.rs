@@ -4,7 +4,7 @@
 
 //! The end of a session without an event loop: polls with a deadline.
 
-use crate::process::reap;
+use crate::process::reap::reap;
 use crate::process::sweep::Progress;
 use crate::session::containment::Containment;
 use std::thread::sleep;
@@ -24,7 +24,7 @@ pub fn finish(containment: &mut Containment, is_sweeping: bool) {
                 return;
             }
             sleep(TICK);
-            let _ = reap::collect(0, |pid| containment.note_dead(pid));
+            let _ = reap(0, |pid| containment.note_reaped(pid));
         }
     };
     if is_sweeping {

@@ -2,68 +2,67 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What holds the program's processes together: its cgroup, and the table of descendants.
+//! Killing the program and all processes that it started, by its cgroup and as descendants.
 
 use crate::cgroup::{Cgroup, KillStep};
 use crate::error::Failure;
-use crate::process::pace::Pace;
+use crate::process::backoff::Backoff;
 use crate::process::sweep::{Progress, Sweep};
 use std::time::{Duration, Instant};
 
 /// The kernel may count a dead process as a member of its cgroup for a while.
-const REMOVAL_TIME: Duration = Duration::from_secs(2);
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A cgroup that is frozen from above gets this long to be thawed, for nobody in it can die before.
-const THAW_TIME: Duration = Duration::from_secs(5);
+/// How long to wait for a cgroup above to be thawed. No process in it can die before.
+const THAW_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the cgroup had to say before it was removed.
+/// What EXITED reports of the cgroup.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CgroupReport {
-    /// Processes that the kernel killed because the group was out of memory.
+    /// Processes that the kernel killed for want of memory.
     pub oom_kills: u64,
-    /// The most memory that was used, bytes.
+    /// Peak memory, bytes.
     pub peak: Option<u64>,
-    /// Whether its directory is still there.
+    /// Whether its directory was not removed.
     pub left: bool,
 }
 
-/// All processes that the program started, and the program.
+/// The program and its descendants.
 #[derive(Debug)]
 pub struct Containment {
     cgroup: Option<Cgroup>,
     sweep: Sweep,
     is_sweeping: bool,
-    pace: Pace,
-    removal: Option<Instant>,
-    /// Since when the cgroup is seen to be frozen from above.
-    frozen: Option<Instant>,
-    /// Processes that are left to die when that is thawed.
-    undead: usize,
+    backoff: Backoff,
+    removal_deadline: Option<Instant>,
+    /// Since when a cgroup above is known to be frozen.
+    frozen_since: Option<Instant>,
+    /// How many killed processes will die when it is thawed.
+    frozen: usize,
     report: CgroupReport,
-    /// Whether it was said that the cgroup cannot be emptied.
-    has_complained: bool,
-    /// What could not be done, for people to read; the session passes it on.
-    pub complaints: Vec<String>,
+    has_kill_failed: bool,
+    /// Diagnostics for people, which the session writes.
+    pub warnings: Vec<String>,
 }
 
 impl Containment {
-    /// With the group that the program was started in, and what finds its descendants.
+    /// Of a program that was started in `cgroup`.
     pub fn new(cgroup: Option<Cgroup>, sweep: Sweep) -> Self {
         Self {
             cgroup,
             sweep,
             is_sweeping: false,
-            pace: Pace::default(),
-            removal: None,
-            frozen: None,
-            undead: 0,
+            backoff: Backoff::default(),
+            removal_deadline: None,
+            frozen_since: None,
+            frozen: 0,
             report: CgroupReport::default(),
-            has_complained: false,
-            complaints: Vec::new(),
+            has_kill_failed: false,
+            warnings: Vec::new(),
         }
     }
 
-    /// The directories of the cgroup, each with its controllers.
+    /// The directories of the cgroup: (controllers, path).
     pub fn directories(&self) -> Vec<(String, String)> {
         let directories = self.cgroup.as_ref().map(Cgroup::directories);
         let directories = directories.into_iter().flatten();
@@ -72,65 +71,63 @@ impl Containment {
             .collect()
     }
 
-    /// A child was waited for.
-    pub fn note_dead(&mut self, pid: i32) {
-        self.sweep.forget(pid);
-        self.pace.hurry();
+    /// A child was reaped.
+    pub fn note_reaped(&mut self, pid: i32) {
+        self.sweep.note_reaped(pid);
+        self.backoff.reset();
     }
 
-    /// From now on nothing may survive.
+    /// From now on, [`Self::sweep`] kills.
     pub fn begin_sweep(&mut self) {
         self.is_sweeping = true;
-        self.pace.hurry();
+        self.backoff.reset();
     }
 
-    /// How long to wait until the next step of killing, unless a child dies before.
+    /// How long to wait for the death of a child before the next call of [`Self::sweep`].
     pub fn pause(&self) -> Duration {
-        self.pace.pause()
+        self.backoff.remaining()
     }
 
-    /// One step of killing, if it is time for one.
+    /// Kills what is left, when the next attempt is due.
     pub fn sweep(&mut self) -> Progress {
         if !self.is_sweeping {
             return Progress::Gone;
         }
-        if !self.pace.is_due() {
+        if !self.backoff.is_due() {
             return Progress::Waiting;
         }
         let killed = self.killed();
         let progress = self.sweep_once();
-        self.pace
-            .looked(self.killed() > killed || self.sweep.has_news());
+        self.backoff
+            .schedule(self.killed() > killed || self.sweep.has_progressed());
         progress
     }
 
-    /// The cgroup holds what it holds, whoever its parent is, so it goes first. What got out of it is
-    /// left to the sweep of the descendants.
+    /// First the cgroup, which finds its members whatever their parents are, then descendants that have left it.
     fn sweep_once(&mut self) -> Progress {
         if self.empty_cgroup() == Progress::Waiting {
             return Progress::Waiting;
         }
-        if self.undead > 0 {
+        if self.frozen > 0 {
             return Progress::Gone;
         }
         let progress = self.sweep.step();
         if progress == Progress::Gone {
-            self.complain_of_survivors();
+            self.warn_of_survivors();
         }
         progress
     }
 
-    fn complain_of_survivors(&mut self) {
-        let refused = self.sweep.refused();
-        if !refused.is_empty() {
-            self.complaints.push(format!(
-                "not permitted to kill {refused:?}, which the program left behind"
+    fn warn_of_survivors(&mut self) {
+        let denied = self.sweep.denied();
+        if !denied.is_empty() {
+            self.warnings.push(format!(
+                "not permitted to kill {denied:?}, which the program left behind"
             ));
         }
-        if self.sweep.lost() > 0 {
-            self.complaints.push(
-                "the program left processes behind that are not to be found in /proc".to_owned(),
-            );
+        if self.sweep.hidden() > 0 {
+            self.warnings
+                .push("the program left processes behind that cannot be found in /proc".to_owned());
         }
     }
 
@@ -144,9 +141,9 @@ impl Containment {
             }
             Ok(_) => Progress::Gone,
             Err(error) => {
-                // It is tried again with each step, and may go well yet.
-                if !std::mem::replace(&mut self.has_complained, true) {
-                    self.complaints
+                // Each step tries again.
+                if !std::mem::replace(&mut self.has_kill_failed, true) {
+                    self.warnings
                         .push(format!("cannot empty the cgroup: {error}"));
                 }
                 Progress::Gone
@@ -158,44 +155,44 @@ impl Containment {
         let Some(failure) = self.held_frozen() else {
             return Progress::Waiting;
         };
-        self.undead = remaining;
-        self.complaints
+        self.frozen = remaining;
+        self.warnings
             .push(format!("{remaining} processes are left: {failure}"));
         Progress::Gone
     }
 
-    /// Lets the program go on, which may have been frozen, so that it can end.
+    /// Thaws the cgroup, so that the program can handle the stop signal.
     pub fn thaw(&mut self) {
         if let Some(Err(error)) = self.cgroup.as_ref().map(Cgroup::thaw) {
-            self.complaints
+            self.warnings
                 .push(format!("cannot thaw the cgroup: {error}"));
         }
     }
 
-    /// Why nobody in the cgroup can die, once that has been so for long enough.
+    /// Why no process in the cgroup can die, once that has been so for [`THAW_TIMEOUT`].
     pub fn held_frozen(&mut self) -> Option<Failure> {
         let failure = self.cgroup.as_ref().and_then(Cgroup::held_frozen);
         if failure.is_none() {
-            self.frozen = None;
+            self.frozen_since = None;
             return None;
         }
-        let since = *self.frozen.get_or_insert_with(Instant::now);
-        failure.filter(|_| since.elapsed() >= THAW_TIME)
+        let since = *self.frozen_since.get_or_insert_with(Instant::now);
+        failure.filter(|_| since.elapsed() >= THAW_TIMEOUT)
     }
 
-    /// One step of removing the cgroup, whose own report is taken first.
+    /// Takes the report of the cgroup, then tries to remove it.
     pub fn remove(&mut self) -> Progress {
         let Some(cgroup) = &mut self.cgroup else {
             return Progress::Gone;
         };
-        let deadline = *self.removal.get_or_insert_with(|| {
+        let deadline = *self.removal_deadline.get_or_insert_with(|| {
             self.report.oom_kills = cgroup.oom_kills();
             self.report.peak = cgroup.peak_memory();
-            Instant::now() + REMOVAL_TIME
+            Instant::now() + REMOVAL_TIMEOUT
         });
-        // What was left running on purpose keeps its group, and so does what cannot die.
-        let keeps = !self.is_sweeping || self.undead > 0;
-        if keeps && !cgroup.is_empty().unwrap_or(true) {
+        // Processes that were left running on purpose keep it, and so do those that cannot die.
+        let may_stay = !self.is_sweeping || self.frozen > 0;
+        if may_stay && !cgroup.is_empty().unwrap_or(true) {
             self.report.left = true;
             return Progress::Gone;
         }
@@ -208,26 +205,26 @@ impl Containment {
         self.report.left = true;
         let directories = cgroup.directories();
         let paths: Vec<_> = directories.iter().map(|(_, path)| path).collect();
-        self.complaints
+        self.warnings
             .push(format!("cannot remove the cgroup {paths:?}: {why}"));
         Progress::Gone
     }
 
-    /// What the cgroup had to say, once it was removed.
+    /// The report of the cgroup, complete after [`Self::remove`].
     pub fn report(&self) -> CgroupReport {
         self.report
     }
 
-    /// Processes that were killed after the program's own death.
+    /// How many processes were killed after the program's death.
     pub fn killed(&self) -> usize {
         self.sweep.killed() + self.cgroup.as_ref().map_or(0, Cgroup::killed)
     }
 
-    /// Processes that could not be killed.
+    /// How many processes could not be killed.
     pub fn survivors(&self) -> usize {
-        let outside = self.sweep.refused().len() + self.sweep.lost();
-        // Those in the cgroup that are descendants too were counted just now.
-        let inside = self.cgroup.as_ref().map_or(0, Cgroup::denied);
-        outside.max(inside).max(self.undead)
+        let descendants = self.sweep.denied().len() + self.sweep.hidden();
+        // Most of them are descendants, too.
+        let members = self.cgroup.as_ref().map_or(0, Cgroup::denied);
+        descendants.max(members).max(self.frozen)
     }
 }

@@ -9,7 +9,7 @@
 
 use crate::cgroup::Place;
 use crate::diagnostics;
-use crate::process::sweep::{Strangers, Sweep};
+use crate::process::sweep::{Preexisting, Sweep};
 use crate::session::abort;
 use crate::session::containment::Containment;
 use crate::sys;
@@ -26,8 +26,7 @@ struct Record {
     program: Option<i32>,
     /// Its process group.
     group: i32,
-    /// Children that this process had before.
-    strangers: Strangers,
+    preexisting: Preexisting,
     cgroup: Option<Place>,
 }
 
@@ -45,12 +44,12 @@ pub fn install() {
 }
 
 /// From now on, a panic kills all children but these.
-pub fn prepare(strangers: Strangers) {
+pub fn prepare(preexisting: Preexisting) {
     change(|record| {
         *record = Some(Record {
             program: None,
             group: NO_GROUP,
-            strangers,
+            preexisting,
             cgroup: None,
         });
     });
@@ -106,8 +105,8 @@ fn kill(record: Record) {
         let _ = sys::kill(program, libc::SIGKILL);
         let _ = sys::kill(-program, libc::SIGKILL);
     }
-    let mut sweep = Sweep::sparing(record.strangers);
-    sweep.expect_group(record.group);
+    let mut sweep = Sweep::sparing(record.preexisting);
+    sweep.set_program(record.group);
     let mut containment = Containment::new(record.cgroup.map(Place::open), sweep);
     containment.begin_sweep();
     abort::finish(&mut containment, true);

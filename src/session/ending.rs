@@ -25,7 +25,7 @@ impl Session<'_> {
         };
         self.start_sweep();
         self.containment.sweep();
-        self.containment.complaints.clear();
+        self.containment.warnings.clear();
         self.end_job();
         self.state = State::Done;
         match self.config.transport {
@@ -49,7 +49,7 @@ impl Session<'_> {
     /// was killed.
     fn tell_of_orphans(&self) {
         if self.config.notices.are_read() {
-            let orphans = Children::open().own().pids;
+            let orphans = Children::open().list().pids;
             // Without a fork server they are nobody's.
             let _ = self.config.notices.left(orphans);
         }
@@ -128,7 +128,7 @@ impl Session<'_> {
 }
 
 pub(super) fn complain(containment: &mut Containment) {
-    for complaint in containment.complaints.drain(..) {
-        diagnostics::say(complaint);
+    for warning in containment.warnings.drain(..) {
+        diagnostics::say(warning);
     }
 }

@@ -26,7 +26,7 @@ pub mod terminal;
 use crate::config::Config;
 use crate::diagnostics;
 use crate::error::EXIT_SETUP;
-use crate::process::reap::{self, Death, Ending};
+use crate::process::reap::{Death, Ending, reap};
 use crate::process::sweep::Progress;
 use crate::reactor::{Reactor, Source};
 use crate::session::containment::Containment;
@@ -273,7 +273,7 @@ impl<'a> Session<'a> {
 
     fn collect_dead(&mut self) -> io::Result<()> {
         let containment = &mut self.containment;
-        let death = reap::collect(self.pid, |pid| containment.note_dead(pid))?;
+        let death = reap(self.pid, |pid| containment.note_reaped(pid))?;
         let Some(death) = death else { return Ok(()) };
         // Only the first: later, another descendant may get the same pid.
         if self.death.is_none() {

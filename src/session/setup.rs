@@ -90,7 +90,7 @@ fn start_while(
 ) -> Result<Running, Failure> {
     let mut sweep = Sweep::prepare()
         .map_err(|error| Failure::cannot("tell the program's processes from others", &error))?;
-    emergency::prepare(sweep.strangers().clone());
+    emergency::prepare(sweep.preexisting().clone());
     enter_directory(config)?;
     // Before becoming a subreaper: this may run getent, whose descendants are not the program's.
     let credentials = config.identity.resolve(wait)?;
@@ -117,7 +117,7 @@ fn start_while(
     match attempt.launch() {
         Ok((pid, input, reactor)) => {
             emergency::note_start(pid);
-            sweep.expect_group(pid);
+            sweep.set_program(pid);
             emergency::rehearse("started");
             Ok(Running {
                 pid,
