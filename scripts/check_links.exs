@@ -2,14 +2,17 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# Checks that every relative link in the project's Markdown files leads somewhere: to a file, and
-# to a heading in it where the link has a fragment. Links to other sites are not followed.
+# Checks the project's Markdown files: every relative link leads to a file, and to a heading in it if
+# the link has a fragment; every file or folder of the project that is named in code style exists.
+# Links to other sites are not followed.
 #
 #     elixir scripts/check_links.exs
 
 defmodule CheckLinks do
   @fenced_code ~r/^ *(```|~~~).*?^ *\1 *$/ms
   @inline_code ~r/`[^`\n]*`/
+  # A path below one of the project's folders, alone or as the first word of a command.
+  @path ~r/`((?:src|lib|mix|test|bench|docs|examples|scripts|\.ci)\/[^`\s*<>{}$]*)(?: [^`\n]*)?`/
   @link ~r/\[[^\]]*\]\(([^()\s]+(?:\([^()]*\)[^()\s]*)*)(?:\s+"[^"]*")?\)|^\[[^\]]+\]:\s+(\S+)/m
 
   def run do
@@ -18,9 +21,17 @@ defmodule CheckLinks do
     broken =
       for file <- files, link <- links(file), not leads_somewhere?(link, file), do: {file, link}
 
+    missing = for file <- files, path <- paths(file), not File.exists?(path), do: {file, path}
+
     for {file, link} <- broken, do: IO.puts("#{file}: #{link} leads nowhere")
-    if broken != [], do: System.halt(1)
-    IO.puts("#{length(files)} files, no broken link")
+    for {file, path} <- missing, do: IO.puts("#{file}: #{path} does not exist")
+    if broken ++ missing != [], do: System.halt(1)
+    IO.puts("#{length(files)} files, no broken link, no missing path")
+  end
+
+  defp paths(file) do
+    text = file |> File.read!() |> without(@fenced_code)
+    for [_, path] <- Regex.scan(@path, text), do: path
   end
 
   defp links(file) do
@@ -35,7 +46,7 @@ defmodule CheckLinks do
     end
   end
 
-  # Other sites count as found.
+  # Links to other sites count as good.
   defp local?(link, path, file),
     do: elsewhere?(link) or path == "" or File.exists?(resolve(path, file))
 
