@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # Checks the project's Markdown files: every relative link leads to a file, and to a heading in it if
-# the link has a fragment; every file or folder of the project that is named in code style exists.
-# Links to other sites are not followed.
+# the link has a fragment; every file or folder of the project that is named in code style exists; and
+# docs/walkthrough.md names every source file, or a folder of it, exactly once. Links to other sites
+# are not followed.
 #
 #     elixir scripts/check_links.exs
 
 defmodule CheckLinks do
+  @walkthrough "docs/walkthrough.md"
   @fenced_code ~r/^ *(```|~~~).*?^ *\1 *$/ms
   @inline_code ~r/`[^`\n]*`/
   # A path below one of the project's folders, alone or as the first word of a command.
@@ -22,11 +24,23 @@ defmodule CheckLinks do
       for file <- files, link <- links(file), not leads_somewhere?(link, file), do: {file, link}
 
     missing = for file <- files, path <- paths(file), not File.exists?(path), do: {file, path}
+    uncovered = for {file, count} <- source_files(), count != 1, do: {file, count}
 
     for {file, link} <- broken, do: IO.puts("#{file}: #{link} leads nowhere")
     for {file, path} <- missing, do: IO.puts("#{file}: #{path} does not exist")
-    if broken ++ missing != [], do: System.halt(1)
+    for {file, count} <- uncovered, do: IO.puts("#{@walkthrough}: names #{file} #{count} times")
+    if broken ++ missing ++ uncovered != [], do: System.halt(1)
     IO.puts("#{length(files)} files, no broken link, no missing path")
+  end
+
+  # Each source file, and how often it or a folder of it is named. Tests are no part of the walk.
+  defp source_files do
+    named = paths(@walkthrough)
+
+    for file <- Path.wildcard("{src,lib}/**/*.{rs,ex}"),
+        not (file =~ ~r/_(test|properties)\.rs$/) do
+      {file, Enum.count(named, &(&1 == file or (&1 =~ ~r{/$} and String.starts_with?(file, &1))))}
+    end
   end
 
   defp paths(file) do
