@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! Running ─(told to stop)─► Stopping ─┐
-//!    └──────(it died)─────────────────┴─► Sweeping ─► Draining ─► Done
+//!    └──────(it died)─────────────────┴─► Sweeping ─► Draining ─► Removing ─► Done
 //! ```
 
 pub mod abort;
