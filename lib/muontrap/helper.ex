@@ -178,11 +178,15 @@ defmodule MuonTrap.Helper do
 
   # The BEAM could not execute the helper: the exit status is then the errno of execve(2).
   defp exec_error(helper, exit_status) do
+    errno = Errno.name(exit_status)
+
     %Error{
       step: :helper,
       message: "muontrap could not be executed",
       path: helper,
-      errno: Errno.name(exit_status)
+      errno: errno,
+      # It has no arguments that could be too long.
+      advice: if(errno == :e2big, do: "the environment of the BEAM is too long")
     }
   end
 end

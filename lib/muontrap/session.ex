@@ -123,9 +123,11 @@ defmodule MuonTrap.Session do
   defp existing([directory]), do: directory
   defp existing(candidates), do: Enum.find(candidates, hd(candidates), &File.dir?/1)
 
+  @typedoc "Makes the frame that follows HELLO."
+  @type first_frame :: (Start.environment() -> {:ok, iodata()} | {:error, Error.t()})
+
   @doc "Opens a stream, with HELLO and one more frame on it."
-  @spec open(purpose(), (Start.environment() -> iodata())) ::
-          {:ok, Socket.t() | Pipe.t()} | {:error, Error.t()}
+  @spec open(purpose(), first_frame()) :: {:ok, Socket.t() | Pipe.t()} | {:error, Error.t()}
   def open(purpose, frame) do
     if ForkServer.used?(),
       do: Socket.open(purpose, frame),
@@ -148,9 +150,7 @@ defmodule MuonTrap.Session do
         {:error, Error.from_failed(failed)}
 
       {{:frame, :environment_wanted}, stream} ->
-        session = %{session | stream: stream}
-        send_frame(session, frame.(ForkServer.Environment.whole()))
-        await_started(session, frame, timeout)
+        send_whole(%{session | stream: stream}, frame, timeout)
 
       {:timeout, stream} ->
         _error = lost(%{session | stream: stream}, nil)
@@ -168,6 +168,18 @@ defmodule MuonTrap.Session do
 
       {{:error, error}, stream} ->
         _error = lost(%{session | stream: stream}, nil)
+        {:error, error}
+    end
+  end
+
+  defp send_whole(session, frame, timeout) do
+    case frame.(ForkServer.Environment.whole()) do
+      {:ok, start} ->
+        send_frame(session, start)
+        await_started(session, frame, timeout)
+
+      {:error, error} ->
+        _error = lost(session, nil)
         {:error, error}
     end
   end

@@ -11,7 +11,7 @@ defmodule MuonTrap.StartTest do
   # The fields of START, as pairs of number and value.
   defp fields(context \\ :cmd, opts) do
     options = context |> Options.new("echo", ["--uid", "-x"], opts) |> Cgroup.choose()
-    frame = Start.start(options, Cgroup.new(options), "/dir", :inherited)
+    {:ok, frame} = Start.start(options, Cgroup.new(options), "/dir", :inherited)
     <<0x08, payload::binary>> = IO.iodata_to_binary(frame)
     decode(payload)
   end

@@ -60,7 +60,7 @@ defmodule MuonTrap.Cgroup.Request do
 
     frame = Start.cgroup_request(name, @request, fields)
 
-    with {:ok, stream} <- Session.open(purpose, fn _environment -> frame end) do
+    with {:ok, stream} <- Session.open(purpose, fn _environment -> {:ok, frame} end) do
       {event, stream} = stream.__struct__.first(stream, timeout)
       # A session that is stuck in the kernel exits when the system call returns.
       :ok = stream.__struct__.close(stream)

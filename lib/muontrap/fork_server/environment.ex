@@ -16,6 +16,8 @@ defmodule MuonTrap.ForkServer.Environment do
   alias MuonTrap.Session.Start
 
   @known {__MODULE__, :known}
+  # The tag and the number of ENVIRONMENT.
+  @frame_header <<0::72>>
 
   @typedoc "Variables that are not what their characters look like."
   @type raw :: %{optional({charlist(), charlist()}) => {name :: binary(), value :: binary()}}
@@ -31,7 +33,7 @@ defmodule MuonTrap.ForkServer.Environment do
 
       _other ->
         variables = encode(pairs, raw)
-        publish(pairs, variables)
+        if Start.fits?([@frame_header, variables]), do: publish(pairs, variables)
         {:variables, variables}
     end
   end

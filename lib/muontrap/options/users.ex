@@ -25,7 +25,7 @@ defmodule MuonTrap.Options.Users do
   def typespec(_kind, :parsed), do: quote(do: String.t())
 
   # Returns a number or a name, as a string. Refuses the superuser, and what is neither a plain
-  # decimal number nor can be a name.
+  # decimal number nor can be a name. In the protocol, a name is UTF-8.
   @impl MuonTrap.Options.Type
   def parse(root, _kind) when root in [0, "0", "root"], do: {:error, @root}
   def parse(id, _kind) when id in 1..@largest_id, do: {:ok, Integer.to_string(id)}
@@ -38,7 +38,7 @@ defmodule MuonTrap.Options.Users do
   end
 
   def parse(name, _kind) when is_binary(name) do
-    if name =~ ~r/\A[^\s\d:,\/+=\0-][^\s:,\/\0]*\z/,
+    if String.valid?(name) and name =~ ~r/\A[^\s\d:,\/+=\0-][^\s:,\/\0]*\z/,
       do: {:ok, name},
       else: :error
   end

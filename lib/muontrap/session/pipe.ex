@@ -32,14 +32,14 @@ defmodule MuonTrap.Session.Pipe do
         }
 
   @doc "Executes a helper and sends it HELLO and what `frame` makes of the environment."
-  @spec open(Session.purpose(), (Start.environment() -> iodata())) ::
-          {:ok, t()} | {:error, Error.t()}
+  @spec open(Session.purpose(), Session.first_frame()) :: {:ok, t()} | {:error, Error.t()}
   def open(purpose, frame) do
-    with {:ok, helper} <- Helper.find() do
+    with {:ok, helper} <- Helper.find(),
+         {:ok, start} <- frame.(:inherited) do
       request = %{
         helper: helper,
         port_options: port_options(purpose),
-        frames: [Start.hello(), frame.(:inherited)],
+        frames: [Start.hello(), start],
         patience: purpose.patience,
         key: purpose.key,
         group: purpose.group

@@ -35,8 +35,7 @@ defmodule MuonTrap.Session.Socket do
   @connect_attempts 1_000
 
   @doc "Connects to the fork server and sends HELLO, then what `frame` makes of the environment."
-  @spec open(Session.purpose(), (Start.environment() -> iodata())) ::
-          {:ok, t()} | {:error, Error.t()}
+  @spec open(Session.purpose(), Session.first_frame()) :: {:ok, t()} | {:error, Error.t()}
   def open(purpose, frame) do
     with {:ok, server} <- ForkServer.fetch(), do: open(server, purpose, frame, @connect_attempts)
   end
@@ -44,51 +43,55 @@ defmodule MuonTrap.Session.Socket do
   defp open(_server, _purpose, _frame, 0), do: {:error, Helper.start_error(nil, :eagain)}
 
   defp open(server, purpose, frame, attempts) do
-    connection = ForkServer.new_connection()
-
-    # Before anything can run because of this connection, so that a successor knows what to wait
-    # for.
-    entry = enter(purpose, connection)
     {token, raw} = server.reveal.()
 
-    with {:ok, socket} <- connect(server, connection, purpose.crowded?),
-         :ok <- send_first(socket, purpose.crowded?, token, frame.(Environment.current(raw))) do
-      {:ok,
-       %__MODULE__{
-         socket: socket,
-         server_id: server.id,
-         connection: connection,
-         patience: purpose.patience,
-         entry: entry
-       }}
-    else
-      {:error, reason} when reason in [:eagain, :enotconn, :eaddrinuse] ->
-        leave(entry, connection)
-        Process.sleep(@busy_pause_ms)
-        open(server, purpose, frame, attempts - 1)
+    with {:ok, start} <- frame.(Environment.current(raw)) do
+      connection = ForkServer.new_connection()
 
-      {:error, :timeout} ->
-        leave(entry, connection)
-        with :ok <- ForkServer.check(server), do: open(server, purpose, frame, attempts - 1)
+      # Before anything can run because of this connection, so that a successor knows what to wait
+      # for.
+      entry = enter(purpose, connection)
 
-      # A fork server that cannot fork says so and closes the connection, maybe before all is sent.
-      # The next connection gets to read it.
-      {:error, :closed} ->
-        leave(entry, connection)
-        open_again(ForkServer.check(server), server, purpose, frame, attempts - 1)
+      with {:ok, socket} <- connect(server, connection, purpose.crowded?),
+           :ok <- send_first(socket, purpose.crowded?, token, start) do
+        {:ok,
+         %__MODULE__{
+           socket: socket,
+           server_id: server.id,
+           connection: connection,
+           patience: purpose.patience,
+           entry: entry
+         }}
+      else
+        {:error, reason} ->
+          leave(entry, connection)
 
-      {:error, _died} = died ->
-        leave(entry, connection)
-        open_again(died, server, purpose, frame, attempts - 1)
+          with {:ok, next} <- after_error(reason, server),
+               do: open(next, purpose, frame, attempts - 1)
+      end
     end
   end
 
-  defp open_again(:ok, server, purpose, frame, attempts),
-    do: open(server, purpose, frame, attempts)
-
-  defp open_again({:error, _died}, server, purpose, frame, attempts) do
-    with {:ok, next} <- ForkServer.fetch_next(server), do: open(next, purpose, frame, attempts)
+  # The fork server to try next.
+  defp after_error(reason, server) when reason in [:eagain, :enotconn, :eaddrinuse] do
+    Process.sleep(@busy_pause_ms)
+    {:ok, server}
   end
+
+  defp after_error(:timeout, server) do
+    with :ok <- ForkServer.check(server), do: {:ok, server}
+  end
+
+  # A fork server that cannot fork says so and closes the connection, maybe before all is sent. The
+  # next connection gets to read it.
+  defp after_error(:closed, server) do
+    case ForkServer.check(server) do
+      :ok -> {:ok, server}
+      {:error, _died} -> ForkServer.fetch_next(server)
+    end
+  end
+
+  defp after_error(_died, server), do: ForkServer.fetch_next(server)
 
   defp enter(%{key: nil}, _connection), do: nil
 

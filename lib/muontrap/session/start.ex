@@ -7,10 +7,12 @@ defmodule MuonTrap.Session.Start do
 
   # The frames that open a session, HELLO and START, as docs/protocol.md describes them.
 
-  alias MuonTrap.{Cgroup, Options}
+  alias MuonTrap.{Cgroup, Error, Native, Options}
   alias MuonTrap.Options.{Encoder, Env}
 
   @protocol 2
+  # For frames until START, and for ENVIRONMENT.
+  @max_bytes 8 * 1024 * 1024
   @hello 0x07
   @start 0x08
 
@@ -52,10 +54,14 @@ defmodule MuonTrap.Session.Start do
   @spec hello(binary()) :: iodata()
   def hello(token \\ ""), do: [<<@hello, @protocol::16>>, token]
 
-  @doc "START, for options that were validated, and a cgroup that was chosen."
-  @spec start(Options.t(), Cgroup.t() | nil, binary(), environment()) :: iodata()
+  @doc """
+  START, for options that were validated, and a cgroup that was chosen. An error when it is longer than a session
+  accepts, which is more than the kernel accepts as arguments and environment.
+  """
+  @spec start(Options.t(), Cgroup.t() | nil, binary(), environment()) ::
+          {:ok, iodata()} | {:error, Error.t()}
   def start(options, group, directory, environment) do
-    [
+    frame = [
       @start,
       field(:program, options.command),
       Enum.map(options.args, &field(:argument, &1)),
@@ -66,6 +72,22 @@ defmodule MuonTrap.Session.Start do
       for({number, value} <- Encoder.fields(options), do: raw_field(number, value)),
       if(group, do: fields(group.fields), else: [])
     ]
+
+    if fits?(frame), do: {:ok, frame}, else: {:error, too_long(options.command)}
+  end
+
+  @doc "Whether a frame is within the limit until START."
+  @spec fits?(iodata()) :: boolean()
+  def fits?(frame), do: IO.iodata_length(frame) <= @max_bytes
+
+  defp too_long(command) do
+    %Error{
+      step: :exec,
+      path: command,
+      errno: :e2big,
+      exit_status: 126,
+      message: "the arguments and environment of #{Native.printable(command)} are too long"
+    }
   end
 
   @doc "A frame that has a session do something to a cgroup."
