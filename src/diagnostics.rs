@@ -2,10 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Messages on stderr: written at once or not at all.
+//! Messages on stderr.
 //!
-//! A message must not delay or prevent the end of a program. stderr may be a pipe that nobody reads, a
-//! terminal that was stopped, or a full disk, so nothing here waits, fails or panics.
+//! A message must not delay or prevent the end of a program. stderr may be a pipe that is not read, a stopped
+//! terminal, or a file on a full disk, so a message that cannot be written without blocking is dropped.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
@@ -15,14 +15,14 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-/// Writes a line that begins with `muontrap: `.
+/// Writes a line, after the prefix `muontrap: `.
 pub fn say(message: impl Display) {
-    say_as_it_is(format!("muontrap: {message}\n"));
+    say_lines(format!("muontrap: {message}\n"));
 }
 
-/// Writes complete lines.
-pub fn say_as_it_is(text: String) {
-    // Of a pipe, poll(2) tells that it has room for this much: pipe(7).
+/// Writes complete lines, without a prefix.
+pub fn say_lines(text: String) {
+    // poll(2) reports a pipe as writable when it has room for this much: pipe(7).
     let mut bytes = text.into_bytes();
     if bytes.len() > libc::PIPE_BUF {
         bytes.truncate(libc::PIPE_BUF - 1);
@@ -37,9 +37,10 @@ pub fn say_as_it_is(text: String) {
     }
 }
 
-/// Others may write to the same pipe or terminal between the poll(2) and the write(2), which then would
-/// block. To make it not do so would change it for all who share it, so here is another opening of it.
-/// It cannot be had of another user's pipe, nor of a socket, and need not be had of a file.
+/// Opens the pipe or terminal of stderr once more, non-blocking.
+///
+/// Another process may fill it between poll(2) and write(2), which then would block, and `O_NONBLOCK` on stderr itself
+/// would affect all processes that share it. Sockets and pipes of other users cannot be opened so.
 fn reopened(stderr: BorrowedFd<'_>) -> Option<File> {
     let mode = SFlag::from_bits_truncate(fstat(stderr).ok()?.st_mode) & SFlag::S_IFMT;
     if mode != SFlag::S_IFIFO && !isatty(stderr).unwrap_or(false) {

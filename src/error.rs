@@ -2,18 +2,17 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The one error type: why a program never ran.
+//! Why a program was not started.
 //!
-//! Every failure before the program's first instruction becomes a [`Failure`], which says which
-//! step failed, on what, with which errno, and what to do about it. It travels to the BEAM in a
-//! FAILED frame, or to stderr when muontrap is used from a shell.
+//! Every error before the program's first instruction becomes a [`Failure`], which goes to the BEAM in a FAILED frame,
+//! or to stderr when muontrap is used from a shell.
 
 use nix::errno::Errno;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Exit status when muontrap itself could not do its part, as with `timeout(1)` and `env(1)`.
+/// Exit status when muontrap itself failed, as with `timeout(1)` and `env(1)`.
 pub const EXIT_SETUP: u8 = 125;
 /// Exit status when the program exists but cannot be executed, as in POSIX shells.
 pub const EXIT_NOT_EXECUTABLE: u8 = 126;
@@ -23,19 +22,19 @@ pub const EXIT_NOT_FOUND: u8 = 127;
 /// The step of the set-up that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The owner speaks another protocol.
+    /// The owner has another version of the protocol.
     Version,
-    /// The owner sent what the protocol does not allow.
+    /// The owner violated the protocol.
     Protocol,
-    /// A flag has a value that cannot be used.
+    /// A field of START or a flag has an invalid value.
     Options,
-    /// The control descriptors (stdin and stdout) are not usable.
+    /// The descriptors of the stream to the owner are unusable.
     Stdio,
-    /// Finding or switching to the user.
+    /// Looking up or switching to the user.
     Uid,
-    /// Finding or switching to the group.
+    /// Looking up or switching to the group.
     Gid,
-    /// Finding or setting the supplementary groups.
+    /// Looking up or setting the supplementary groups.
     Groups,
     /// Creating, configuring or entering the cgroup.
     Cgroup,
@@ -45,7 +44,7 @@ pub enum Step {
     Spawn,
     /// Executing the program.
     Exec,
-    /// None of them: muontrap was told to stop before the program was started.
+    /// muontrap was told to stop before the program was started.
     Stopped,
 }
 
@@ -69,25 +68,25 @@ impl Step {
     }
 }
 
-/// Why the program never ran.
+/// Why the program was not started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The step that failed.
     pub step: Step,
     /// The exit status of muontrap: 125, 126 or 127.
     pub exit_status: u8,
-    /// The errno, or 0 where no system call failed.
+    /// The errno, or 0 when no system call failed.
     pub errno: i32,
-    /// The file, directory, program or name that it is about; empty when there is none.
+    /// The file, directory, program or name concerned; may be empty.
     pub path: PathBuf,
-    /// What failed, as a sentence without a full stop, errno text not included.
+    /// What failed, without the text of the errno and without a full stop.
     pub message: String,
-    /// What the reader can do about it, as a sentence without a full stop; may be empty.
+    /// How to fix it, without a full stop; may be empty.
     pub advice: String,
 }
 
 impl Failure {
-    /// A failure of `step`, with exit status 125, no errno and no path.
+    /// A failure of `step` with exit status 125, and with neither errno, path nor advice.
     pub fn new(step: Step, message: impl Into<String>) -> Self {
         Self {
             step,
@@ -99,7 +98,7 @@ impl Failure {
         }
     }
 
-    /// A system call failed that has no step of its own: "cannot `what`".
+    /// A failure of a system call that belongs to no other step: "cannot `what`".
     pub fn cannot(what: &str, error: &io::Error) -> Self {
         Self::new(Step::Spawn, format!("cannot {what}")).caused_by(error)
     }
@@ -111,20 +110,20 @@ impl Failure {
         self
     }
 
-    /// Takes the errno of an I/O error.
+    /// Sets the errno to that of an I/O error.
     #[must_use]
     pub fn caused_by(self, error: &io::Error) -> Self {
         self.errno(error.raw_os_error().unwrap_or(0))
     }
 
-    /// Sets what the failure is about.
+    /// Sets the path.
     #[must_use]
     pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Sets what to do about it.
+    /// Sets how to fix it.
     #[must_use]
     pub fn advice(mut self, advice: impl Into<String>) -> Self {
         self.advice = advice.into();
@@ -143,7 +142,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.message)?;
         if self.errno != 0 {
-            // The same words with every C library: those of errno(3).
+            // The same text with every C library.
             let text = Errno::from_raw(self.errno).desc();
             write!(f, ": {text} (os error {})", self.errno)?;
         }

@@ -2,10 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Waiting for readiness: a thin layer over mio that turns its edges into flags.
+//! Readiness of descriptors: mio, with its edges kept as flags.
 //!
-//! mio reports a change once. What was reported stays in [`Ready`] until a read or write says
-//! `WouldBlock`, so that a source left alone for want of credit is not forgotten.
+//! mio is edge-triggered. [`Ready`] keeps what it reported until a read or write returns `WouldBlock`, so that a source
+//! that is not read for lack of credit is not forgotten.
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -14,7 +14,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-/// What can become ready.
+/// A descriptor that the session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The owner's commands.
@@ -27,7 +27,7 @@ pub enum Source {
     Stdout,
     /// The program's stderr.
     Stderr,
-    /// A signal came.
+    /// The pipe to which signal handlers write.
     Signal,
 }
 
@@ -40,7 +40,7 @@ const SOURCES: [Source; 6] = [
     Source::Signal,
 ];
 
-/// A set of ready sources, and of those whose other end is closed.
+/// The sources that are ready, and those whose other end is closed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ready {
     ready: [bool; SOURCES.len()],
@@ -48,17 +48,17 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Whether `source` may be read or written now.
+    /// Whether `source` may be readable or writable.
     pub fn is(&self, source: Source) -> bool {
         self.ready[source as usize]
     }
 
-    /// Whether the other end of a readable source is closed, although bytes may be left in it.
+    /// Whether the other end of `source` is closed. Bytes may be left to read.
     pub fn is_closed(&self, source: Source) -> bool {
         self.closed[source as usize]
     }
 
-    /// Marks `source` as worth a try.
+    /// Marks `source` as ready.
     pub fn set(&mut self, source: Source) {
         self.ready[source as usize] = true;
     }
@@ -69,17 +69,17 @@ impl Ready {
     }
 }
 
-/// The poll and what it said so far.
+/// Waits for events of the sources.
 #[derive(Debug)]
 pub struct Reactor {
     poll: Poll,
     events: Events,
-    /// What is ready.
+    /// The events so far.
     pub ready: Ready,
 }
 
 impl Reactor {
-    /// An empty one.
+    /// Creates a reactor without sources.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             poll: Poll::new()?,
@@ -88,17 +88,17 @@ impl Reactor {
         })
     }
 
-    /// Watches a source to read from.
+    /// Registers a source to read from.
     pub fn watch_read(&self, source: Source, fd: &impl AsRawFd) -> io::Result<()> {
         self.watch(source, fd, Interest::READABLE)
     }
 
-    /// Watches a source to write to.
+    /// Registers a source to write to.
     pub fn watch_write(&self, source: Source, fd: &impl AsRawFd) -> io::Result<()> {
         self.watch(source, fd, Interest::WRITABLE)
     }
 
-    /// Watches whether the other end of a source is closed, which somebody else reads.
+    /// Registers a source that another process reads, to find out when its other end is closed.
     pub fn watch_end(&self, source: Source, fd: &impl AsRawFd) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         return self.watch(source, fd, Interest::PRIORITY);
@@ -114,7 +114,7 @@ impl Reactor {
             .register(&mut SourceFd(&fd), token, interest)
     }
 
-    /// Waits for an edge, at most `timeout` (for ever when `None`).
+    /// Waits for an event, at most `timeout` (without limit when `None`).
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
@@ -129,7 +129,7 @@ impl Reactor {
     }
 }
 
-/// Makes reads and writes return `WouldBlock` instead of waiting.
+/// Sets `O_NONBLOCK`.
 pub fn set_nonblocking(fd: &impl AsFd) -> io::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     if !flags.contains(OFlag::O_NONBLOCK) {

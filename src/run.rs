@@ -29,7 +29,7 @@ const LONGEST_TITLE: usize = 4096;
 /// Says what is wrong with the command line, or prints the help that it asked for.
 pub fn usage_error(error: &clap::Error) -> u8 {
     if error.use_stderr() {
-        diagnostics::say_as_it_is(error.render().to_string());
+        diagnostics::say_lines(error.render().to_string());
         return EXIT_SETUP;
     }
     // To a reader of help who left there is nothing to say.

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The file to execute: finding it, and saying why it could not be executed.
+//! Finding the file to execute, and explaining why it could not be executed.
 
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Failure, Step};
 use nix::unistd::{AccessFlags, access};
@@ -15,14 +15,13 @@ use std::path::{Path, PathBuf};
 /// How the program's file is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// As a shell does: a name with a slash is a path, any other is looked for in muontrap's `PATH`.
+    /// As a shell: a name with a slash is a path, and others are searched in muontrap's `PATH`.
     Shell,
-    /// As `System.cmd/3` does: all but absolute paths are looked for in this `PATH`.
+    /// As `System.cmd/3`: all but absolute paths are searched in this `PATH`.
     Path(Option<OsString>),
 }
 
-/// Finds the file to execute. Relative paths are relative to muontrap's own working directory, not the
-/// program's.
+/// Finds the file to execute. Relative paths start at muontrap's working directory, not at the program's.
 pub fn find(name: &OsStr, lookup: &Lookup) -> Result<CString, Failure> {
     let path = match lookup {
         Lookup::Shell if name.as_bytes().contains(&b'/') => absolute(Path::new(name))?,
@@ -50,8 +49,8 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-/// The first file of this name in the directories of `path` that can be executed; an error is the
-/// first that cannot. An empty entry means the working directory.
+/// Finds the first executable file of this name in the directories of `path`, where an empty entry is the working
+/// directory. The error is the first file of this name that is not executable, if any.
 fn search(name: &OsStr, path: &OsStr) -> Result<PathBuf, Option<PathBuf>> {
     let mut unusable = None;
     for directory in std::env::split_paths(path) {
@@ -78,7 +77,7 @@ fn not_found(name: &OsStr, unusable: Option<&Path>) -> Failure {
         .path(name)
 }
 
-/// Why execve(2) failed with `errno`.
+/// Explains why execve(2) failed with `errno`.
 pub fn cannot_execute(path: &Path, errno: i32) -> Failure {
     let shown = path.display();
     let failure = |message: String| {
@@ -92,7 +91,7 @@ pub fn cannot_execute(path: &Path, errno: i32) -> Failure {
             failure(format!("there is no program {shown}")).exit_status(EXIT_NOT_FOUND)
         }
         libc::ENOENT => match interpreter(path) {
-            // Escaped, because the usual culprit is a carriage return.
+            // Escaped, since a carriage return is the most common mistake.
             Some(name) => failure(format!(
                 "the interpreter {} of {shown} does not exist",
                 name.escape_debug()
@@ -109,7 +108,7 @@ pub fn cannot_execute(path: &Path, errno: i32) -> Failure {
     }
 }
 
-/// What a script names after `#!`.
+/// The interpreter that a script names after `#!`.
 fn interpreter(path: &Path) -> Option<String> {
     let mut line = Vec::new();
     let limit = 256;
@@ -127,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_looked_for_in_path() {
+    fn names_are_searched_in_path() {
         let path = find(OsStr::new("sh"), &Lookup::Shell).unwrap();
         assert!(path.to_str().unwrap().ends_with("/sh"));
         let failure = find(OsStr::new("no-such-program"), &Lookup::Shell).unwrap_err();
@@ -136,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_made_absolute_but_not_looked_at() {
+    fn paths_become_absolute_and_are_not_checked() {
         let path = find(OsStr::new("./no/such"), &Lookup::Shell).unwrap();
         assert!(path.to_str().unwrap().starts_with('/'));
     }
 
     #[test]
-    fn with_a_path_given_only_absolute_names_are_taken_as_they_are() {
+    fn as_system_cmd_only_absolute_paths_are_not_searched() {
         let in_path = |name: &str, path: &str| {
             find(OsStr::new(name), &Lookup::Path(Some(path.into()))).map(CString::into_string)
         };

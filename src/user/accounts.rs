@@ -4,9 +4,9 @@
 
 //! User and group lookup, by name and by id.
 //!
-//! Not by getpwnam(3) and its like. For those, glibc loads the modules that nsswitch.conf(5) names
-//! into the process. A statically linked program crashes then, and any other one has foreign code
-//! in it. So the files are read here, and getent(1) is asked about the rest, where there is one.
+//! Not by getpwnam(3) and similar functions: for those, glibc loads the modules that nsswitch.conf(5) names, which
+//! crashes a statically linked program, and runs foreign code in any other. So the files are read here, and other
+//! sources are queried by getent(1), if it is installed.
 
 use super::files::{Order, User, groups, order, users};
 use super::getent;
@@ -17,17 +17,16 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The users and groups of a system.
+/// The user and group databases.
 #[derive(Debug)]
 pub struct Accounts<'a> {
-    /// How to wait for getent.
     wait: &'a dyn Wait,
     etc: PathBuf,
     getent: Option<&'static CStr>,
 }
 
 impl<'a> Accounts<'a> {
-    /// Those of the system that this process runs on.
+    /// The databases of this host. `wait` is for getent.
     pub fn of_this_system(wait: &'a dyn Wait) -> Self {
         Self {
             wait,
@@ -36,31 +35,29 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// The user of this name.
+    /// Looks up a user by name.
     pub fn user_by_name(&self, name: &str) -> io::Result<Option<User>> {
-        self.find("passwd", name.as_ref(), |text, is_answer| {
-            users(text).find(|user| is_answer || user.name == name)
+        self.find("passwd", name.as_ref(), |text, is_output| {
+            users(text).find(|user| is_output || user.name == name)
         })
     }
 
-    /// The user with this id.
+    /// Looks up a user by id.
     pub fn user_by_id(&self, uid: u32) -> io::Result<Option<User>> {
         self.find("passwd", uid.to_string().as_ref(), |text, _| {
             users(text).find(|user| user.uid == uid)
         })
     }
 
-    /// The id of the group of this name.
+    /// Looks up a group by name.
     pub fn group_id(&self, name: &str) -> io::Result<Option<u32>> {
-        self.find("group", name.as_ref(), |text, is_answer| {
-            let mut groups = groups(text).filter(|group| is_answer || group.name == name);
+        self.find("group", name.as_ref(), |text, is_output| {
+            let mut groups = groups(text).filter(|group| is_output || group.name == name);
             groups.next().map(|group| group.gid)
         })
     }
 
-    /// The ids of all groups that list this user as a member.
-    ///
-    /// All sources count, not just the first that knows the user: getgrouplist(3).
+    /// The ids of all groups that list the user as a member, from all sources: getgrouplist(3).
     pub fn groups_of(&self, user: &OsStr) -> io::Result<Vec<u32>> {
         match (self.order(&["initgroups", "group"])?, self.getent) {
             (Order::FileOnly, _) | (_, None) => {
@@ -68,13 +65,15 @@ impl<'a> Accounts<'a> {
                 let groups = groups(&text).filter(|group| group.has_member(user));
                 Ok(groups.map(|group| group.gid).collect())
             }
-            (_, Some(getent)) => ids(&getent::ask(getent, "initgroups", user, self.wait)?, user),
+            (_, Some(getent)) => {
+                parse_initgroups(&getent::query(getent, "initgroups", user, self.wait)?, user)
+            }
         }
     }
 
-    /// `pick` gets the text of the file, or the answer of getent, and is told if it is the latter:
-    /// then the entry is the one that was asked for, whatever the name in it looks like. Some
-    /// directories know no upper case.
+    /// Searches an entry of `database` with `pick`, which takes the text of the file or the output of getent, and
+    /// whether it is the latter. getent prints only the entry of `key`, but maybe under another name: some directory
+    /// services ignore case.
     fn find<T>(
         &self,
         database: &str,
@@ -82,19 +81,22 @@ impl<'a> Accounts<'a> {
         pick: impl Fn(&[u8], bool) -> Option<T>,
     ) -> io::Result<Option<T>> {
         let order = self.order(&[database])?;
-        if order != Order::Elsewhere || self.getent.is_none() {
+        if order != Order::OthersFirst || self.getent.is_none() {
             let found = pick(&self.read(database)?, false);
             if found.is_some() || order == Order::FileOnly {
                 return Ok(found);
             }
         }
         match self.getent {
-            Some(getent) => Ok(pick(&getent::ask(getent, database, key, self.wait)?, true)),
+            Some(getent) => Ok(pick(
+                &getent::query(getent, database, key, self.wait)?,
+                true,
+            )),
             None => Ok(None),
         }
     }
 
-    /// The order of the first of these databases that is configured. By default it is the file.
+    /// The order of the first of these databases that nsswitch.conf(5) configures.
     fn order(&self, databases: &[&str]) -> io::Result<Order> {
         let nsswitch = self.read("nsswitch.conf")?;
         let mut orders = databases
@@ -103,7 +105,7 @@ impl<'a> Accounts<'a> {
         Ok(orders.next().unwrap_or(Order::FileOnly))
     }
 
-    /// A file that is not there has no entries: small containers do without.
+    /// Reads a file of `/etc`. A missing file is empty: small containers do not have it.
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         match fs::read(self.etc.join(Path::new(name))) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -112,16 +114,19 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// The numbers in `nobody   1 2`, for nobody.
-fn ids(answer: &[u8], user: &OsStr) -> io::Result<Vec<u32>> {
-    let numbers = answer.strip_prefix(user.as_bytes()).unwrap_or_default();
+/// Parses the output of `getent initgroups USER`, such as `nobody   1 2`.
+fn parse_initgroups(output: &[u8], user: &OsStr) -> io::Result<Vec<u32>> {
+    let numbers = output.strip_prefix(user.as_bytes()).unwrap_or_default();
     let ids = numbers
         .split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty());
     ids.map(|id| std::str::from_utf8(id).ok()?.parse().ok())
         .collect::<Option<_>>()
         .ok_or_else(|| {
-            io::Error::other(format!("getent said {:?}", String::from_utf8_lossy(answer)))
+            io::Error::other(format!(
+                "unexpected output of getent: {:?}",
+                String::from_utf8_lossy(output)
+            ))
         })
 }
 
@@ -165,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn files_alone_do_where_there_is_nothing_else() {
+    fn files_are_enough_without_other_sources() {
         let plain = etc(&[("passwd", PASSWD), ("group", GROUP)]);
         for (etc, getent) in [
             (&plain, getent::find()),
@@ -186,10 +191,10 @@ mod tests {
         }
     }
 
-    // What getent says is about this system, and so not what is in these files.
+    // getent prints entries of this host and not of these files.
     #[test]
     #[ignore = "needs getent"]
-    fn getent_is_asked_after_the_files_or_instead() {
+    fn getent_is_queried_after_the_files_or_instead() {
         let system = Accounts::of_this_system(&Undisturbed);
         let nobody = system.user_by_name("nobody").unwrap().unwrap();
         let after = with_sources("files systemd");
@@ -201,7 +206,7 @@ mod tests {
         );
         assert_eq!(uid(after.user_by_name("no-such-name")), None);
         assert_eq!(uid(after.user_by_id(12_345)), None);
-        // Groups are merged, so getent is asked at once.
+        // Groups of all sources are merged, so the file is not read first.
         let groups = system.groups_of("nobody".as_ref()).unwrap();
         assert_eq!(after.groups_of("nobody".as_ref()).unwrap(), groups);
 
@@ -227,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn no_files_no_users() {
+    fn missing_files_are_empty() {
         let nowhere = etc(&[]);
         let accounts = accounts(&nowhere, None);
         assert_eq!(uid(accounts.user_by_name("root")), None);
@@ -244,8 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_initgroups() {
-        let of = |answer: &str, user: &str| ids(answer.as_bytes(), user.as_ref()).ok();
+    fn initgroups_are_parsed() {
+        let of = |output: &str, user: &str| parse_initgroups(output.as_bytes(), user.as_ref()).ok();
         let padded = "nobody               4 100 4294967294\n";
         assert_eq!(of(padded, "nobody"), Some(vec![4, 100, u32::MAX - 1]));
         assert_eq!(of("nobody               \n", "nobody"), Some(vec![]));
@@ -253,24 +258,23 @@ mod tests {
         assert_eq!(of("a b 7 8\n", "a b"), Some(vec![7, 8]));
     }
 
-    // The same as getent says, for all that the files of this system list.
     #[test]
-    fn this_systems_users_are_those_of_the_c_library() {
+    fn users_and_groups_of_this_host_are_those_of_the_c_library() {
         let Some(getent) = getent::find() else { return };
         let system = Accounts::of_this_system(&Undisturbed);
-        let ask = |database: &str, name: &OsStr| {
-            getent::ask(getent, database, name, &Undisturbed).unwrap()
+        let query = |database: &str, name: &OsStr| {
+            getent::query(getent, database, name, &Undisturbed).unwrap()
         };
         for user in users(&fs::read("/etc/passwd").unwrap()) {
             let name = user.name.to_str().unwrap();
-            let answer = ask("passwd", &user.name);
+            let output = query("passwd", &user.name);
             let found = system.user_by_name(name).unwrap();
-            assert_eq!(found, users(&answer).next(), "{name}");
+            assert_eq!(found, users(&output).next(), "{name}");
         }
         for group in groups(&fs::read("/etc/group").unwrap()) {
             let name = group.name.to_str().unwrap();
-            let answer = ask("group", group.name);
-            let expected = groups(&answer).next().map(|group| group.gid);
+            let output = query("group", group.name);
+            let expected = groups(&output).next().map(|group| group.gid);
             assert_eq!(system.group_id(name).unwrap(), expected, "{name}");
         }
     }

@@ -2,44 +2,38 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! passwd(5), group(5) and nsswitch.conf(5), as text.
+//! Parsing passwd(5), group(5) and nsswitch.conf(5).
 //!
-//! As glibc reads them: a line that makes no sense is no entry, and neither is one that begins with
-//! `+` or `-`, which stands for entries of NIS.
+//! As in glibc, malformed lines are ignored, and so are lines that begin with `+` or `-`, which include entries of NIS.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// A user, as in passwd(5).
+/// An entry of passwd(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Login name.
     pub name: OsString,
-    /// User id.
     pub uid: u32,
-    /// Primary group.
     pub gid: u32,
 }
 
-/// A group, as in group(5).
+/// An entry of group(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group<'a> {
-    /// Its name.
     pub name: &'a OsStr,
-    /// Group id.
     pub gid: u32,
     members: &'a [u8],
 }
 
 impl Group<'_> {
-    /// Whether the user of this name is listed.
+    /// Whether it lists the user of this name.
     pub fn has_member(&self, name: &OsStr) -> bool {
         let mut members = self.members.split(|&byte| byte == b',');
         members.any(|member| member.trim_ascii() == name.as_bytes())
     }
 }
 
-/// The users in the text of passwd(5).
+/// Parses passwd(5).
 pub fn users(text: &[u8]) -> impl Iterator<Item = User> {
     lines(text).filter_map(|line| {
         let mut fields = line.split(|&byte| byte == b':');
@@ -57,7 +51,7 @@ pub fn users(text: &[u8]) -> impl Iterator<Item = User> {
     })
 }
 
-/// The groups in the text of group(5).
+/// Parses group(5).
 pub fn groups(text: &[u8]) -> impl Iterator<Item = Group<'_>> {
     lines(text).filter_map(|line| {
         let mut fields = line.split(|&byte| byte == b':');
@@ -81,7 +75,7 @@ fn entry_name(name: &[u8]) -> Option<&[u8]> {
     (!matches!(name.first(), None | Some(b'+' | b'-'))).then_some(name)
 }
 
-/// `u32::MAX` is never anybody's id: it means "unchanged" to setresuid(2).
+/// Parses an id. `u32::MAX` is none: it means "unchanged" to setresuid(2).
 fn id(field: &[u8]) -> Option<u32> {
     let digits = std::str::from_utf8(field).ok()?;
     let id = digits
@@ -91,18 +85,18 @@ fn id(field: &[u8]) -> Option<u32> {
     id.flatten().filter(|&id| id != u32::MAX)
 }
 
-/// Where a database is to be looked for.
+/// The order of the sources of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// In the file, and nowhere else.
+    /// The file alone.
     FileOnly,
-    /// In the file, then elsewhere.
+    /// The file, then others.
     FileFirst,
-    /// Elsewhere first, or in a way that needs more than the file to tell.
-    Elsewhere,
+    /// Others first, or an order that only nsswitch.conf(5) as a whole defines.
+    OthersFirst,
 }
 
-/// The order for `database` in the text of nsswitch.conf(5), `None` when it has no such line.
+/// Parses the line of `database` in nsswitch.conf(5), if there is one.
 pub fn order(nsswitch: &[u8], database: &str) -> Option<Order> {
     let line = lines(nsswitch).filter_map(|line| {
         let line = line.split(|&byte| byte == b'#').next().unwrap_or_default();
@@ -112,12 +106,12 @@ pub fn order(nsswitch: &[u8], database: &str) -> Option<Order> {
     line.last()
         .map(|sources| match sources.strip_prefix(b"files") {
             None if sources.is_empty() => Order::FileOnly,
-            None => Order::Elsewhere,
+            None => Order::OthersFirst,
             Some(rest) => match (rest.first(), rest.trim_ascii_start().first()) {
                 (None, _) => Order::FileOnly,
-                // An action such as [SUCCESS=merge], or another word, such as filesystem.
-                (_, Some(b'[')) => Order::Elsewhere,
-                (Some(byte), _) if !byte.is_ascii_whitespace() => Order::Elsewhere,
+                // An action such as [SUCCESS=merge], or a longer word such as filesystem.
+                (_, Some(b'[')) => Order::OthersFirst,
+                (Some(byte), _) if !byte.is_ascii_whitespace() => Order::OthersFirst,
                 _ => Order::FileFirst,
             },
         })
@@ -134,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_read() {
+    fn users_are_parsed() {
         let text = b"root:x:0:0:root:/root:/bin/sh\n\n# daemon:x:9:9:::\n  www:x:33:034:a,b:/:\nshort:x:1:2\nlast::4294967294:5::";
         let found: Vec<_> = users(text).collect();
         let expected = [
@@ -147,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_no_user() {
+    fn malformed_lines_are_ignored() {
         for line in [
             "",
             ":",
@@ -171,13 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn names_are_bytes() {
+    fn names_need_not_be_utf8() {
         let found = users(b"\xff:x:1:1:\xfe:::").next().unwrap();
         assert_eq!(found.name.as_bytes(), b"\xff");
     }
 
     #[test]
-    fn groups_are_read_with_their_members() {
+    fn groups_are_parsed_with_their_members() {
         let text = b"root:x:0:\nadm:*:4:alice, bob\nnone:x:5\n+:x:6:alice\nbad:x:y:alice\n";
         let found: Vec<_> = groups(text)
             .map(|group| (group.name.to_str().unwrap(), group.gid))
@@ -201,11 +195,11 @@ mod tests {
             ("\tfiles # systemd", Order::FileOnly),
             ("files systemd", Order::FileFirst),
             ("files\tsss ldap", Order::FileFirst),
-            ("sss files", Order::Elsewhere),
-            ("compat", Order::Elsewhere),
-            ("filesystem", Order::Elsewhere),
-            ("files [SUCCESS=merge] systemd", Order::Elsewhere),
-            ("files[NOTFOUND=return] sss", Order::Elsewhere),
+            ("sss files", Order::OthersFirst),
+            ("compat", Order::OthersFirst),
+            ("filesystem", Order::OthersFirst),
+            ("files [SUCCESS=merge] systemd", Order::OthersFirst),
+            ("files[NOTFOUND=return] sss", Order::OthersFirst),
         ] {
             let text = format!("# passwd: x\npasswd_compat: nis\npasswd: {sources}\ngroup: sss\n");
             assert_eq!(
@@ -213,14 +207,14 @@ mod tests {
                 Some(expected),
                 "{sources:?}"
             );
-            assert_eq!(order(text.as_bytes(), "group"), Some(Order::Elsewhere));
+            assert_eq!(order(text.as_bytes(), "group"), Some(Order::OthersFirst));
             assert_eq!(order(text.as_bytes(), "initgroups"), None);
         }
     }
 
     proptest! {
         #[test]
-        fn no_text_is_too_odd(text: Vec<u8>) {
+        fn no_text_panics(text: Vec<u8>) {
             for user in users(&text) {
                 prop_assert!(user.uid != u32::MAX && user.gid != u32::MAX && !user.name.is_empty());
             }
@@ -231,7 +225,7 @@ mod tests {
         }
 
         #[test]
-        fn entries_are_found_among_any_others(
+        fn entries_are_found_among_others(
             before in "([ -~]{0,20}\n){0,3}",
             name in "[a-z_][a-z0-9_.-]{0,20}",
             (uid, gid) in (0..u32::MAX, 0..u32::MAX),

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Asking getent(1), a program of the C library, about what is not in the files.
+//! Queries of databases that are not files, by way of getent(1) of the C library.
 
 use crate::process::credentials::Credentials;
 use crate::process::spawn::{dev_null, spawn};
@@ -19,39 +19,38 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
-/// By absolute path: whoever chose `PATH` did not choose what runs as root here.
+/// Not by `PATH`, which must not decide what runs as root here.
 const PATHS: [&CStr; 2] = [c"/usr/bin/getent", c"/bin/getent"];
 
-/// A directory service that does not answer must not hold up the helper for ever.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A directory service that does not reply must not block muontrap.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long it gets to die when it was killed.
-const DEATH_TIME: Duration = Duration::from_secs(1);
+/// How long to wait for its death after SIGKILL.
+const DEATH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Between two looks, unless a signal says that it is dead.
-const TICK: Duration = Duration::from_millis(1);
+/// Polling interval, unless SIGCHLD arrives first.
+const DEATH_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Exit status for "not found".
+/// Exit status of getent when there is no such entry.
 const NOT_FOUND: i32 = 2;
 
-/// The getent of this system, if it has one.
+/// The path of getent, if it is installed.
 pub fn find() -> Option<&'static CStr> {
     let is_there = |path: &&CStr| access(*path, AccessFlags::X_OK).is_ok();
     PATHS.into_iter().find(is_there)
 }
 
-/// What getent says about `key`: lines, or nothing when there is no such entry.
+/// Runs getent, and returns its output, which is empty when there is no such entry.
 ///
-/// It is started as programs are: it has no descriptors but an empty stdin and the pipe, and dies
-/// with the helper. It has no environment either, which is the program's, and may be meant for
-/// other libraries than those of the system.
-pub fn ask(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io::Result<Vec<u8>> {
+/// It is started as programs are, so that it inherits no other descriptors and dies with muontrap. Its environment is
+/// empty: muontrap's is meant for the program, and might make getent load other libraries.
+pub fn query(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io::Result<Vec<u8>> {
     let argv = [
         CString::from(c"getent"),
         CString::new(database)?,
         CString::new(key.as_bytes())?,
     ];
-    let (answer, writer) = sys::pipe()?;
+    let (reader, writer) = sys::pipe()?;
     let program = Program {
         path: getent,
         argv: &argv,
@@ -73,16 +72,15 @@ pub fn ask(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io::R
     let pid = started.map_err(|failure| io::Error::from_raw_os_error(failure.errno))?;
     // With it the write end, so that the pipe ends with getent.
     drop(program);
-    let deadline = Instant::now() + PATIENCE;
-    let answer = read_until(answer, deadline, wait);
-    // It has closed its stdout, which is the last thing it does.
-    let ended = answer.and_then(|answer| Ok((await_end(pid, deadline, wait)?, answer)));
+    let deadline = Instant::now() + QUERY_TIMEOUT;
+    let output = read_until(reader, deadline, wait);
+    let ended = output.and_then(|output| Ok((await_death(pid, deadline, wait)?, output)));
     if ended.is_err() {
         let _ = sys::kill(pid, libc::SIGKILL);
-        let _ = await_end(pid, Instant::now() + DEATH_TIME, &Undisturbed);
+        let _ = await_death(pid, Instant::now() + DEATH_TIMEOUT, &Undisturbed);
     }
     match ended? {
-        (WaitStatus::Exited(_, 0), answer) => Ok(answer),
+        (WaitStatus::Exited(_, 0), output) => Ok(output),
         (WaitStatus::Exited(_, NOT_FOUND), _) => Ok(Vec::new()),
         (WaitStatus::Exited(_, status), _) => Err(failed(getent, &format!("status {status}"))),
         (WaitStatus::Signaled(_, signal, _), _) => Err(failed(getent, signal.as_str())),
@@ -96,14 +94,14 @@ fn failed(getent: &CStr, how: &str) -> io::Error {
 
 fn read_until(pipe: OwnedFd, deadline: Instant, wait: &dyn Wait) -> io::Result<Vec<u8>> {
     let mut pipe = File::from(pipe);
-    let mut answer = Vec::new();
+    let mut output = Vec::new();
     let mut bytes = [0; 4096];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if wait.readable(Some(pipe.as_fd()), left)? {
             match pipe.read(&mut bytes)? {
-                0 => return Ok(answer),
-                count => answer.extend_from_slice(&bytes[..count]),
+                0 => return Ok(output),
+                count => output.extend_from_slice(&bytes[..count]),
             }
         } else if left.is_zero() {
             return Err(Errno::ETIMEDOUT.into());
@@ -111,10 +109,12 @@ fn read_until(pipe: OwnedFd, deadline: Instant, wait: &dyn Wait) -> io::Result<V
     }
 }
 
-fn await_end(pid: i32, deadline: Instant, wait: &dyn Wait) -> io::Result<WaitStatus> {
+fn await_death(pid: i32, deadline: Instant, wait: &dyn Wait) -> io::Result<WaitStatus> {
     loop {
         match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::StillAlive) if Instant::now() < deadline => wait.pause(TICK)?,
+            Ok(WaitStatus::StillAlive) if Instant::now() < deadline => {
+                wait.pause(DEATH_INTERVAL)?;
+            }
             Ok(WaitStatus::StillAlive) => return Err(Errno::ETIMEDOUT.into()),
             Err(Errno::EINTR) => {}
             result => return Ok(result?),
@@ -128,7 +128,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn answers_as_when_run_by_hand() {
+    fn its_output_is_that_of_a_shell() {
         let Some(getent) = find() else { return };
         for (database, key) in [
             ("passwd", "nobody"),
@@ -142,34 +142,34 @@ mod tests {
             let by_hand = Command::new(getent.to_str().unwrap())
                 .args([database, key])
                 .output();
-            let answer = ask(getent, database, key.as_ref(), &Undisturbed).unwrap();
-            assert_eq!(answer, by_hand.unwrap().stdout, "{database} {key}");
+            let output = query(getent, database, key.as_ref(), &Undisturbed).unwrap();
+            assert_eq!(output, by_hand.unwrap().stdout, "{database} {key}");
         }
     }
 
     #[test]
-    fn a_refusal_is_an_error() {
+    fn failing_is_an_error() {
         let Some(getent) = find() else { return };
-        let error = ask(getent, "no-such-database", "x".as_ref(), &Undisturbed).unwrap_err();
+        let error = query(getent, "no-such-database", "x".as_ref(), &Undisturbed).unwrap_err();
         assert!(
             error.to_string().contains("getent ended with status 1"),
             "{error}"
         );
-        let error = ask(c"/nowhere/getent", "passwd", "x".as_ref(), &Undisturbed).unwrap_err();
+        let error = query(c"/nowhere/getent", "passwd", "x".as_ref(), &Undisturbed).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
     }
 
     #[test]
-    fn a_program_that_does_not_answer_is_given_up() {
+    fn a_query_times_out() {
         let (reader, _writer) = sys::pipe().unwrap();
         let error = read_until(reader, Instant::now(), &Undisturbed).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ETIMEDOUT));
     }
 
     #[test]
-    fn nothing_but_its_answer_is_inherited() {
+    fn its_environment_is_empty() {
         // env prints nothing when it has no environment; the arguments set one.
-        let printed = ask(
+        let printed = query(
             c"/usr/bin/env",
             "DATABASE=passwd",
             "KEY=x".as_ref(),
@@ -180,7 +180,7 @@ mod tests {
             String::from_utf8(printed).unwrap(),
             "DATABASE=passwd\nKEY=x\n"
         );
-        let killed = ask(c"/bin/sh", "-c", "kill -KILL $$".as_ref(), &Undisturbed).unwrap_err();
+        let killed = query(c"/bin/sh", "-c", "kill -KILL $$".as_ref(), &Undisturbed).unwrap_err();
         assert!(killed.to_string().contains("SIGKILL"), "{killed}");
     }
 }

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Users and groups: from names and ids to the credentials of the program.
+//! The user and groups of the program: from names and ids to credentials.
 
 mod accounts;
 mod files;
@@ -19,22 +19,20 @@ use nix::unistd::{self, Gid, Uid};
 use std::collections::BTreeSet;
 use std::io;
 
-/// The group of a uid that no user has: 65534, the kernel's overflow gid (`nogroup`, `nobody`).
-const NO_GROUP: u32 = 65_534;
+/// The group of a uid without a user: the kernel's overflow gid (`nogroup`, `nobody`).
+const OVERFLOW_GID: u32 = 65_534;
 
-/// What was asked for, each an id or a name.
+/// The requested user and groups, each a name or an id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// `--uid`
     pub uid: Option<String>,
-    /// `--gid`
     pub gid: Option<String>,
-    /// `--groups`
+    /// Supplementary groups, separated by commas.
     pub groups: Option<String>,
 }
 
 impl Request {
-    /// Looks up names and fills in what follows from the user.
+    /// Looks up the names, and the groups that follow from the user.
     pub fn resolve(&self, wait: &dyn Wait) -> Result<Credentials, Failure> {
         if *self == Self::default() {
             return Ok(Credentials::default());
@@ -57,7 +55,7 @@ impl Request {
         let gid = match (gid, &entry) {
             (Some(gid), _) => gid,
             (None, Some(user)) => own_group(user)?,
-            (None, None) => NO_GROUP,
+            (None, None) => OVERFLOW_GID,
         };
         let groups = match (groups, &entry) {
             (Some(groups), _) => groups,
@@ -73,8 +71,8 @@ impl Request {
     }
 }
 
-/// Switching to the current user is a no-op and needs no privilege, unless the caller `chose` another gid
-/// or other supplementary groups.
+/// Switching to the current user is a no-op and needs no privilege, unless gid or groups were `chosen`, too, and
+/// differ.
 fn without_needless_switches(
     credentials: Credentials,
     chosen: (bool, bool),
@@ -113,7 +111,7 @@ fn lookup_failed(step: Step, name: &str, error: &io::Error) -> Failure {
     Failure::new(step, message).path(name).caused_by(error)
 }
 
-/// An id, when the text is made of digits; `None` when it is a name.
+/// Parses an id; `None` for a name.
 fn id(step: Step, flag: &str, text: &str) -> Result<Option<u32>, Failure> {
     let bad = |why: &str| {
         let message = format!("--{flag} cannot be {text:?}: {why}");
@@ -133,14 +131,14 @@ fn id(step: Step, flag: &str, text: &str) -> Result<Option<u32>, Failure> {
         return Ok(None);
     }
     match number(text) {
-        Some(0) => bad("0 is root's, which is never switched to"),
-        // u32::MAX means "unchanged" to setresuid(2), and is never anybody's id.
+        Some(0) => bad("0 is root's id, and muontrap never switches to root"),
+        // u32::MAX means "unchanged" to setresuid(2).
         Some(id) if id < u32::MAX => Ok(Some(id)),
         _ => bad("an id is a plain decimal number from 1 to 4294967294"),
     }
 }
 
-/// The user's entry is left out where nothing follows from it.
+/// Looks up a user. For an id, `id_only` saves the look-up.
 fn find_user(
     accounts: &Accounts<'_>,
     text: &str,
@@ -153,7 +151,9 @@ fn find_user(
         None => match accounts.user_by_name(text).map_err(failed)? {
             Some(user) if user.uid == 0 => Err(Failure::new(
                 Step::Uid,
-                format!("--uid cannot be {text:?}: that is root, which is never switched to"),
+                format!(
+                    "--uid cannot be {text:?}: it is root, and muontrap never switches to root"
+                ),
             )
             .path(text)),
             Some(user) => Ok((user.uid, Some(user))),
@@ -179,7 +179,7 @@ fn find_group(accounts: &Accounts<'_>, step: Step, flag: &str, text: &str) -> Re
         Ok(Some(0)) => Err(Failure::new(
             step,
             format!(
-                "--{flag} cannot be {text:?}: that is root's group, which is never switched to"
+                "--{flag} cannot be {text:?}: it is root's group, and muontrap never switches to it"
             ),
         )
         .path(text)),
@@ -203,7 +203,7 @@ fn own_group(user: &User) -> Result<u32, Failure> {
         0 => Err(Failure::new(
             Step::Gid,
             format!(
-                "the primary group of {:?} is root's, which is never switched to",
+                "the primary group of {:?} is root's group, and muontrap never switches to it",
                 user.name
             ),
         )
@@ -213,7 +213,7 @@ fn own_group(user: &User) -> Result<u32, Failure> {
     }
 }
 
-/// `gid` and the user's supplementary groups, each once.
+/// `gid` and the groups that list the user as a member, without duplicates.
 fn own_groups(accounts: &Accounts<'_>, user: &User, gid: u32) -> Result<Vec<u32>, Failure> {
     let name = &user.name;
     let mut groups = vec![gid];
@@ -226,7 +226,7 @@ fn own_groups(accounts: &Accounts<'_>, user: &User, gid: u32) -> Result<Vec<u32>
         }
     }
     if groups.contains(&0) {
-        let message = format!("{name:?} is in root's group, which is never switched to");
+        let message = format!("{name:?} is in root's group, and muontrap never switches to it");
         let failure = Failure::new(Step::Groups, message).path(name);
         return Err(failure.advice("name the groups to use with --groups"));
     }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_nothing_switched() {
+    fn nothing_changes_by_default() {
         assert_eq!(
             Request::default().resolve(&Undisturbed).unwrap(),
             Credentials::default()
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_and_root_are_refused_everywhere() {
+    fn root_and_malformed_ids_are_refused() {
         let bad = [
             "0",
             "00",
@@ -287,15 +287,15 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_number_gets_no_groups() {
+    fn an_unknown_uid_gets_no_groups() {
         let credentials = resolve("12345", None, None).unwrap();
         assert_eq!(credentials.uid, Some(12_345));
-        assert_eq!(credentials.gid, Some(NO_GROUP));
+        assert_eq!(credentials.gid, Some(OVERFLOW_GID));
         assert_eq!(credentials.groups, Some(Vec::new()));
     }
 
     #[test]
-    fn name_and_number_of_a_user_mean_the_same() {
+    fn names_and_ids_are_equivalent() {
         let by_name = resolve("nobody", None, None).unwrap();
         let by_number = resolve(&by_name.uid.unwrap().to_string(), None, None).unwrap();
         assert_eq!(by_name, by_number);
