@@ -74,7 +74,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
 
     test "other programs do not notice that a session is killed", context do
       file = Path.join(context.tmp_dir, "go_on")
-      script = "setsid sleep 1000 & until [ -e #{file} ]; do sleep 0.01; done; echo ok"
+      script = "setsid sleep 1000 & until [ -e '#{file}' ]; do sleep 0.01; done; echo ok"
       other = Task.async(fn -> MuonTrap.cmd("sh", ["-c", script]) end)
       {task, session} = family_task(context)
       kill(session, "KILL")
@@ -119,7 +119,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
     test "the fork server is killed again and again: all commands run, once and to their ends",
          context do
       file = Path.join(context.tmp_dir, "runs")
-      script = "echo run >>#{file}; seq 1 20000"
+      script = "echo run >>'#{file}'; seq 1 20000"
       numbers = Enum.map_join(1..20_000, &"#{&1}\n")
 
       for _ <- 1..20 do

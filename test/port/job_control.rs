@@ -249,7 +249,8 @@ fn a_script_around_it_is_interrupted_too() {
     terminal.press(b"\x03");
     let mark = terminal.mark.clone();
     eventually("all are gone", || mark.alive().is_empty());
-    assert!(!terminal.rest().contains("after"));
+    let rest = terminal.rest();
+    assert!(!rest.contains("after"), "{rest:?}");
 }
 
 #[test]

@@ -349,7 +349,14 @@ fn exec_deaf(then: Option<&str>) -> ! {
 }
 
 /// As the leader of a session whose terminal this is, with stdin, stdout and stderr there.
+///
+/// As after a login: a shell without job control ignores the signals of the keys in what it starts in the
+/// background, the tests included, and no shell below may change that.
 fn exec_in_terminal(terminal: &str, then: Option<&str>) -> ! {
+    for signal in [libc::SIGINT, libc::SIGQUIT] {
+        // SAFETY: no handler is installed.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     setsid().unwrap();
     // The first terminal that a session leader opens becomes its own: tty(4).
     let tty = File::options()
