@@ -38,8 +38,8 @@ defmodule MuonTrap.MixProject do
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_env), do: ["lib"]
 
-  # None to compile and to test. This one is not even listed elsewhere, because Mix would ask for
-  # Hex then: MIX_ENV=docs mix do deps.get + docs
+  # Nothing is needed to compile and to test. A listed dependency would make Mix ask for Hex, so this one
+  # is listed only for: MIX_ENV=docs mix do deps.get + docs
   defp deps(:docs), do: [{:ex_doc, "~> 0.34", runtime: false}]
   defp deps(_env), do: []
 

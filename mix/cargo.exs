@@ -4,16 +4,16 @@
 
 defmodule MuonTrap.Build.Cargo do
   @moduledoc false
-  # Runs cargo, and says in plain words what is missing when it cannot do its part.
+  # Runs cargo. An error says what is missing and how to install it.
 
   alias MuonTrap.Build.{Linkage, Target}
 
   @doc """
-  Builds the helper in `source`, which holds `Cargo.toml`, and returns the path of the executable.
+  Builds the helper in `source`, the folder of `Cargo.toml`, and returns the path of the executable.
 
-  `choice` is what `MuonTrap.Build.Target.choose/3` returned. cargo keeps its work in `target_dir`.
-  `digest` stands for the sources: cargo looks at times only, and takes a changed file that is
-  older than its last build for an unchanged one, so when the digest changed, cargo starts afresh.
+  `choice` is the result of `MuonTrap.Build.Target.choose/3`. `target_dir` is cargo's target folder.
+  `digest` identifies the sources: cargo compares modification times only, and does not notice a changed
+  file that is older than its last build. So when the digest has changed, the package is cleaned first.
   """
   @spec build(Path.t(), Target.choice(), Path.t(), String.t()) ::
           {:ok, Path.t()} | {:error, String.t()}
@@ -42,8 +42,8 @@ defmodule MuonTrap.Build.Cargo do
     end
   end
 
-  # The first way in which an empty program can be linked. When all of these fail, it is either the
-  # static C library that is missing, or the linker, and then there is no need to go on.
+  # The first of the possible linkages with which an empty program can be linked. If all fail, either the
+  # static C library is missing, or the linker, which is an error.
   defp linkage(cargo, choice) do
     attempts = Linkage.attempts(env(), choice, cargo.host)
     triple = if choice == :host, do: cargo.host, else: choice
@@ -52,7 +52,7 @@ defmodule MuonTrap.Build.Cargo do
       found = Enum.find(attempts, &match?({:ok, _output}, link(cargo, &1))) ->
         {:ok, found}
 
-      # There is going to be an error that says so.
+      # The build fails, and advice/2 says why.
       attempts == [] or not std_installed?(triple, cargo.source) ->
         {:ok, {triple, []}}
 
@@ -65,7 +65,7 @@ defmodule MuonTrap.Build.Cargo do
     end
   end
 
-  # rustc says "linker `cc` not found", and "linking with `cc` failed" without a C library.
+  # The messages of rustc are "linker `cc` not found", and without a C library "linking with `cc` failed".
   defp no_linker({:error, output}) do
     case Regex.run(~r/^error: (linker|linking with) `([^`]*)`/m, output) do
       [_, "linker", linker] ->
@@ -89,20 +89,20 @@ defmodule MuonTrap.Build.Cargo do
         dnf install gcc glibc-devel      # Fedora
         apk add gcc musl-dev             # Alpine
 
-    #{ready_built()}
+    #{prebuilt()}
     cargo says:
 
     #{String.trim(output)}
     """
   end
 
-  # By cargo, since only cargo knows all places where a linker and flags may be configured.
+  # With cargo, since only cargo knows all places where a linker and flags may be configured.
   defp link(cargo, {triple, flags}) do
     probe = Path.join(cargo.target_dir, "muontrap_probe")
     File.mkdir_p!(probe)
     File.write!(Path.join(probe, "main.rs"), "fn main() {}\n")
 
-    # A workspace of its own: it may be inside of somebody else's.
+    # The folder may be inside of another workspace.
     File.write!(Path.join(probe, "Cargo.toml"), """
     [workspace]
     [package]
@@ -125,7 +125,7 @@ defmodule MuonTrap.Build.Cargo do
     end
   end
 
-  # Its output goes where ours goes, as it comes: on a terminal with colours and progress.
+  # Passes cargo's output on as it comes, with colours and progress on a terminal.
   defp cargo!(cargo, triple, args, flags) do
     {_, status} = cargo(cargo, triple, args, flags, into: IO.stream())
     status
@@ -138,7 +138,7 @@ defmodule MuonTrap.Build.Cargo do
     System.cmd(cargo.path, args ++ where ++ flags, [cd: cargo.source, env: env] ++ opts)
   end
 
-  # A variable that is set to nothing is as good as not set.
+  # An empty variable counts as unset.
   defp env,
     do: for({name, value} when value != "" <- System.get_env(), into: %{}, do: {name, value})
 
@@ -149,7 +149,7 @@ defmodule MuonTrap.Build.Cargo do
     end
   end
 
-  # "cargo --version --verbose" says which machine it runs on, too: "host: x86_64-unknown-linux-gnu".
+  # The output of "cargo --version --verbose" contains the host, "host: x86_64-unknown-linux-gnu".
   defp version(cargo, source) do
     {output, status} =
       System.cmd(cargo, ["--version", "--verbose"], cd: source, stderr_to_stdout: true)
@@ -184,19 +184,19 @@ defmodule MuonTrap.Build.Cargo do
         apt-get install cargo-web                                # Debian 12 (bookworm)
         apt-get install cargo                                    # Debian 13 (trixie) and newer
 
-    #{ready_built()}
+    #{prebuilt()}
     """
   end
 
-  defp ready_built do
+  defp prebuilt do
     """
-    Or use a muontrap that was built elsewhere, and no Rust at all: set the environment variable
+    Or use a muontrap that was built elsewhere, without Rust: set the environment variable
     MUONTRAP_HELPER, or "config :muontrap, helper:", to its absolute path. For a folder of helpers
-    with their checksums, it is MUONTRAP_HELPERS, or "config :muontrap, helpers:".
+    with their checksums, set MUONTRAP_HELPERS, or "config :muontrap, helpers:".
     """
   end
 
-  # Why a build failed, when that is easy to tell.
+  # The likely cause of a failed build.
   defp advice(cargo, triple) do
     cond do
       triple != cargo.host and not std_installed?(triple, cargo.source) ->
@@ -205,11 +205,11 @@ defmodule MuonTrap.Build.Cargo do
 
       not crates_there?(cargo, triple) ->
         """
-        : the crates that the helper depends on could not be downloaded. Where there is a network,
-        "cargo fetch --locked" in #{cargo.source} downloads them to CARGO_HOME (~/.cargo), which can
-        be copied.
+        : the crates that the helper depends on could not be downloaded. On a machine with a network,
+        "cargo fetch --locked" in #{cargo.source} downloads them to CARGO_HOME (~/.cargo), which you
+        can copy.
 
-        #{ready_built()}
+        #{prebuilt()}
         """
 
       true ->
@@ -217,13 +217,13 @@ defmodule MuonTrap.Build.Cargo do
     end
   end
 
-  # Lists the dependencies, for which it has to read each of them.
+  # "cargo tree" has to read each dependency to list them.
   defp crates_there?(cargo, triple) do
     args = ~w(tree --quiet --offline --locked --edges normal,build --target #{triple})
     match?({_, 0}, System.cmd(cargo.path, args, cd: cargo.source, stderr_to_stdout: true))
   end
 
-  # As far as rustc can tell.
+  # Assumes that it is if rustc cannot be asked.
   defp std_installed?(triple, source) do
     rustc = System.get_env("RUSTC") || System.find_executable("rustc") || "rustc"
     args = ["--print", "target-libdir", "--target", triple]

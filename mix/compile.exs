@@ -6,33 +6,33 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
   @moduledoc """
   Builds `muontrap`, the helper written in Rust, with cargo.
 
-  The helper is put in the `priv` folder of the *built* application, `_build/dev/lib/muontrap/priv`
-  say. Each `MIX_ENV` and `MIX_TARGET` has a build folder of its own, and so a helper of its own.
-  A `priv` folder among the sources would be one for all, since Mix links it into each of them.
+  The helper is put in the `priv` folder of the *built* application, for example
+  `_build/dev/lib/muontrap/priv`. Each `MIX_ENV` and `MIX_TARGET` has its own build folder, and so its own
+  helper. A `priv` folder among the sources would be shared by all, since Mix links it into each build.
 
-  Nothing is done while nothing changed: the Rust sources, `Cargo.toml`, `Cargo.lock`, the target,
-  the variables that cargo, rustc and Nerves read, and the helper itself. cargo is not even called.
-  When the build fails, no helper is left, rather than an old one.
+  Cargo is called only after a change of the Rust sources, `Cargo.toml`, `Cargo.lock`, the target, the
+  environment variables that cargo, rustc and Nerves read, or the helper itself. When the build fails, an
+  old helper is removed.
 
-  It is linked statically where that works, with musl if its standard library is installed
-  (`rustup target add x86_64-unknown-linux-musl`), unless a target is asked for or `RUSTFLAGS` say
-  something about `crt-static`.
+  The helper is linked statically if possible, with musl if Rust's standard library for it is installed
+  (`rustup target add x86_64-unknown-linux-musl`), unless a target is configured or `RUSTFLAGS` contain
+  `crt-static`.
 
   ## Configuration
 
-    * `config :muontrap, helper: "/path"`, or `MUONTRAP_HELPER=/path`: an absolute path of a helper
+    * `config :muontrap, helper: "/path"`, or `MUONTRAP_HELPER=/path`: the absolute path of a helper
       that was built elsewhere. It is copied, and cargo is not called.
     * `config :muontrap, helpers: "/folder"`, or `MUONTRAP_HELPERS=/folder`: the absolute path of a
-      folder with helpers for several targets, as `scripts/build-release` makes it:
-      `muontrap-x86_64-unknown-linux-musl` and so on, and their checksums in `SHA256SUMS`. The one
-      for the target is copied. When its checksum is wrong or missing, that is an error. When there
-      is none for the target, cargo builds it.
+      folder with helpers for several targets, as `scripts/build-release` creates it:
+      `muontrap-x86_64-unknown-linux-musl` and so on, and their checksums in `SHA256SUMS`. The helper
+      for the target is copied. A wrong or missing checksum is an error. If there is no helper for the
+      target, cargo builds it.
     * `config :muontrap, cargo_target: "..."`, or `MUONTRAP_CARGO_TARGET=...`: the Rust target to
-      build for. By default it follows from Nerves' variables, or is this machine.
-    * `CARGO_TARGET_DIR`: where cargo works, by default in `_build/muontrap_cargo`, which all
-      environments and targets share. cargo tells them apart.
+      build for. By default, it is derived from Nerves' variables, or is this machine.
+    * `CARGO_TARGET_DIR`: cargo's target folder, by default `_build/muontrap_cargo`, which all
+      environments and targets can share.
 
-  The configuration wins where both are given.
+  The configuration takes precedence over the environment variables.
   """
   use Mix.Task.Compiler
 
@@ -41,7 +41,7 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
   @recursive true
   @source Path.dirname(__DIR__)
   @manifest "compile.muontrap_helper"
-  # Changes when the meaning of the manifest does, or the way in which the same plan is carried out.
+  # Has to change with the format of the manifest, and when equal plans lead to another helper.
   @manifest_version 2
 
   @impl true
@@ -61,18 +61,19 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
 
   @impl true
   def clean do
-    # Should that be a link, from a time with a priv folder among the sources: only the link.
+    # This succeeds only if priv is a link, left from a time with a priv folder among the sources.
     File.rm(Path.dirname(helper()))
     File.rm(helper())
     File.rm(manifest())
     :ok
   end
 
-  # What is to be done, with all that it depends on: an equal plan was carried out before or not.
+  # How to get the helper, and everything that it depends on. If the manifest has an equal plan, there is
+  # nothing to do.
   defp plan do
     case Application.get_env(:muontrap, :helper) || env()["MUONTRAP_HELPER"] do
       nil -> plan_for_target()
-      path -> ready_built_plan(to_string(path))
+      path -> prebuilt_plan(to_string(path))
     end
   end
 
@@ -112,17 +113,17 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
     end
   end
 
-  # A variable that is set to nothing is as good as not set.
+  # An empty variable counts as unset.
   defp env,
     do: for({name, value} when value != "" <- System.get_env(), into: %{}, do: {name, value})
 
-  defp ready_built_plan(path) do
+  defp prebuilt_plan(path) do
     case Path.type(path) == :absolute and File.stat(path) do
       false ->
         {:error, "The path of the helper must be absolute, got: #{inspect(path)}"}
 
       {:ok, %{type: :regular, mode: mode} = stat} when rem(div(mode, 0o100), 2) == 1 ->
-        {:ok, {:ready_built, path, stat.size, stat.mtime}}
+        {:ok, {:prebuilt, path, stat.size, stat.mtime}}
 
       {:ok, _} ->
         {:error, "The helper #{path} is not an executable file."}
@@ -133,17 +134,17 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
   end
 
   defp install(plan) do
-    # First, so that no failure, not even a killed build, leaves a helper that does not fit.
+    # First, so that a failed or killed build leaves no outdated helper.
     clean()
 
     case make(plan) do
       {:ok, built} ->
         File.mkdir_p!(Path.dirname(helper()))
-        # Copied beside and renamed, so that at no time there is half a helper.
-        beside = helper() <> ".new"
-        File.cp!(built, beside)
-        File.chmod!(beside, 0o755)
-        File.rename!(beside, helper())
+        # Renamed after copying, so that there is never an incomplete helper.
+        temporary = helper() <> ".new"
+        File.cp!(built, temporary)
+        File.chmod!(temporary, 0o755)
+        File.rename!(temporary, helper())
         write_manifest({plan, installed()})
         {:ok, []}
 
@@ -152,7 +153,7 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
     end
   end
 
-  defp make({:ready_built, path, _size, _mtime}), do: {:ok, path}
+  defp make({:prebuilt, path, _size, _mtime}), do: {:ok, path}
   defp make({:verified, path, _sum}), do: {:ok, path}
 
   defp make({:none_of, targets, folder, plan}) do
@@ -161,8 +162,8 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
   end
 
   defp make({:cargo, target, _env, digest}) do
-    for_whom = if target == :host, do: "", else: " for #{target}"
-    Mix.shell().info("Building the helper muontrap with cargo#{for_whom}")
+    for_target = if target == :host, do: "", else: " for #{target}"
+    Mix.shell().info("Building the helper muontrap with cargo#{for_target}")
     Cargo.build(@source, target, cargo_dir(), digest)
   end
 
@@ -189,7 +190,7 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
       else: :ok
   end
 
-  # All that cargo reads for the helper. Contents, not times: a checkout changes those at will.
+  # Everything that cargo reads for the helper. Modification times do not count: a checkout changes them.
   defp source_digest do
     ~w(Cargo.toml Cargo.lock build.rs .cargo/* src/**/*.rs)
     |> Enum.flat_map(&Path.wildcard(Path.join(@source, &1), match_dot: true))
@@ -203,7 +204,7 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
 
     cond do
       configured -> Path.expand(configured, @source)
-      # Then the folder around it may be anything, /tmp for one.
+      # The parent of this folder may be anything, for example /tmp.
       env()["MIX_BUILD_PATH"] -> Path.join(Mix.Project.build_path(), "muontrap_cargo")
       true -> Mix.Project.build_path() |> Path.dirname() |> Path.join("muontrap_cargo")
     end
@@ -212,7 +213,7 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
   defp helper, do: Path.join([Mix.Project.app_path(), "priv", "muontrap"])
   defp manifest, do: Path.join(Mix.Project.manifest_path(), @manifest)
 
-  # That the helper is there, and is the one that was put there.
+  # Identifies the installed helper, or says why there is none.
   defp installed do
     case File.stat(helper()) do
       {:ok, stat} -> {stat.size, stat.mtime, stat.mode}

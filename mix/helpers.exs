@@ -4,17 +4,17 @@
 
 defmodule MuonTrap.Build.Helpers do
   @moduledoc false
-  # A folder of helpers that were built elsewhere, as `scripts/build-release` makes it:
-  # `muontrap-<Rust target>` for each, and their checksums in `SHA256SUMS`.
+  # A folder of prebuilt helpers, as `scripts/build-release` creates it: `muontrap-<Rust target>` for
+  # each target, and their checksums in `SHA256SUMS`.
 
   @sums "SHA256SUMS"
 
   @doc """
-  The Rust targets whose helpers run where one for `choice` does, best first.
+  The Rust targets whose helpers run on `choice`, best first.
 
-  Those of musl are linked statically and run on every Linux of that architecture. `system` is the
-  architecture that the BEAM was built for, and `machine` what `uname -m` says: for a plain "arm",
-  only that tells which one.
+  Helpers for musl are linked statically and run on every Linux of that architecture. `system` is the
+  architecture that the BEAM was built for, and `machine` the output of `uname -m`, which distinguishes
+  the versions of "arm".
   """
   @spec targets(:host | String.t(), String.t(), String.t()) :: [String.t()]
   def targets(:host, system, machine) do
@@ -31,7 +31,7 @@ defmodule MuonTrap.Build.Helpers do
 
   defp musl(triple), do: String.replace(triple, "-linux-gnu", "-linux-musl")
 
-  # A 64-bit kernel may have a 32-bit BEAM on it.
+  # A 64-bit kernel may run a 32-bit BEAM.
   defp arch("arm" <> _, machine) do
     if machine =~ ~r/^(armv7|armv8|aarch64)/, do: "armv7", else: "arm"
   end
@@ -41,9 +41,9 @@ defmodule MuonTrap.Build.Helpers do
   defp arch(arch, _machine), do: arch
 
   @doc """
-  The first helper in `dir` that is for one of `targets`, after a look at its checksum.
+  Finds the first helper in `dir` for one of `targets`, and verifies its checksum.
 
-  `:none` when there is none for them.
+  Returns `:none` if there is no such helper.
   """
   @spec find(Path.t(), [String.t()]) :: {:ok, Path.t(), String.t()} | :none | {:error, String.t()}
   def find(dir, targets) do
@@ -64,7 +64,7 @@ defmodule MuonTrap.Build.Helpers do
     end
   end
 
-  # As sha256sum(1) writes them: a sum, a space, a space or a star, and a name.
+  # The format of sha256sum(1): a checksum, a space, a space or a star, and a name.
   defp sums(text) do
     for [_, sum, name] <- Regex.scan(~r/^([0-9a-fA-F]{64}) [ *](.+?)\r?$/m, text),
         into: %{},
@@ -80,7 +80,7 @@ defmodule MuonTrap.Build.Helpers do
 
       other ->
         {:error,
-         "#{path} is not what its checksum is for: #{@sums} has #{expected}, and it has #{other}."}
+         "#{path} does not match its checksum: expected #{expected} (in #{@sums}), got #{other}."}
     end
   end
 

@@ -4,26 +4,25 @@
 
 defmodule MuonTrap.Build.Linkage do
   @moduledoc false
-  # How the helper is linked: statically, where that works. The dynamic linker and what it does for
-  # glibc are most of what a program of this size spends on its start.
+  # How to link the helper: statically, if possible. A program of this size spends most of its start-up
+  # time in the dynamic linker and the set-up of glibc.
   #
-  # The flags are for the helper alone ("cargo rustc ... -- FLAGS"). So they come on top of the flags
-  # of the user, wherever cargo found those: in RUSTFLAGS and the like, in the end it takes one source
-  # only.
+  # The flags are passed for the helper alone ("cargo rustc ... -- FLAGS"), so that they are added to
+  # the flags of the user, wherever these are configured. Of RUSTFLAGS and the like, cargo uses only one.
 
   @type flags :: [String.t()]
   @type attempt :: {triple :: String.t(), flags}
 
-  # Not position-independent, because relocating itself makes pages dirty that could be shared. Code and
-  # constants in one segment make fewer mappings and page faults, where the linker is that of GNU.
+  # Not position-independent, since relocation would make shareable pages dirty. Code and constants in one
+  # segment mean fewer mappings and page faults (GNU ld).
   @static ["-C", "target-feature=+crt-static", "-C", "relocation-model=static"] ++
             ["-C", "link-arg=-Wl,-z,noseparate-code"]
 
   @doc """
-  What to try, best first, before it is linked dynamically.
+  The static linkages to try, best first. If none works, the helper is linked dynamically.
 
-  With musl there is least to do at the start. It is taken for this machine only (`:host`): for a
-  device, its own C library is what its toolchain is known to work with.
+  A program starts fastest with musl. This is tried only for this machine (`:host`): the toolchain for a
+  device is known to work with the device's own C library.
   """
   @spec attempts(%{optional(String.t()) => String.t()}, :host | String.t(), String.t()) ::
           [attempt]
@@ -45,7 +44,7 @@ defmodule MuonTrap.Build.Linkage do
     end
   end
 
-  @doc "What to tell somebody whose helper is linked dynamically, `nil` if that was to be expected."
+  @doc "The message for a helper that is linked dynamically, or `nil` if this was to be expected."
   @spec note([attempt], :host | String.t()) :: String.t() | nil
   def note([], _choice), do: nil
 
@@ -61,14 +60,14 @@ defmodule MuonTrap.Build.Linkage do
     "The helper is linked dynamically: the toolchain for #{triple} has no static C library."
   end
 
-  # Whoever says something about it has decided: "-C target-feature=-crt-static", for example.
+  # The user has chosen, for example with "-C target-feature=-crt-static".
   defp decided?(env) do
     Enum.any?(env, fn {name, value} ->
       String.ends_with?(name, "RUSTFLAGS") and value =~ "crt-static"
     end)
   end
 
-  # A linker or flags for this very target would be lost with another one.
+  # A linker or flags that are configured for this target would not apply to another one.
   defp set_up?(env, triple) do
     prefix = "CARGO_TARGET_" <> (triple |> String.replace("-", "_") |> String.upcase()) <> "_"
     Enum.any?(env, fn {name, _} -> String.starts_with?(name, prefix) end)

@@ -4,12 +4,12 @@
 
 defmodule MuonTrap.Build.Target do
   @moduledoc false
-  # Which machine the helper is built for, and what cargo must know to build for it. Pure functions
-  # of the environment variables: nothing here reads the environment or runs a program.
+  # The Rust target of the helper, and the environment in which cargo builds for it. These are pure
+  # functions of the environment variables: nothing here reads the environment or runs a program.
   #
-  # Nerves tells what it builds for in `TARGET_ARCH`, `TARGET_CPU`, `TARGET_OS` and `TARGET_ABI`
-  # (https://hexdocs.pm/nerves/environment-variables.html). Systems that do not set those still set
-  # `CROSSCOMPILE`, as in `/path/to/armv7-nerves-linux-gnueabihf`. Both become a Rust target, as in
+  # Nerves sets `TARGET_ARCH`, `TARGET_CPU`, `TARGET_OS` and `TARGET_ABI`
+  # (https://hexdocs.pm/nerves/environment-variables.html). Systems without these set `CROSSCOMPILE`, for
+  # example to `/path/to/armv7-nerves-linux-gnueabihf`. Both are translated to a Rust target, see
   # https://doc.rust-lang.org/rustc/platform-support.html.
 
   @type env :: %{optional(String.t()) => String.t()}
@@ -29,16 +29,15 @@ defmodule MuonTrap.Build.Target do
     "armv7" => "armv7"
   }
 
-  # How Nerves' variables and CROSSCOMPILE change the build of everything, cargo's helpers for this
-  # machine included, if they are let through.
+  # These would also apply to programs for this machine, such as build scripts.
   @compiler_variables ~w(CC CXX AR CFLAGS CXXFLAGS)
   @linker_variables ~w(LD LDFLAGS CPPFLAGS STRIP RANLIB)
 
   @doc """
-  The Rust target to build for.
+  Chooses the Rust target to build for.
 
-  What the user said (`config :muontrap, cargo_target: "..."`, `MUONTRAP_CARGO_TARGET`,
-  `CARGO_BUILD_TARGET`) comes first, then what Nerves says, then the machine that builds.
+  The choice of the user (`config :muontrap, cargo_target: "..."`, `MUONTRAP_CARGO_TARGET`,
+  `CARGO_BUILD_TARGET`) comes first, then that of Nerves, then this machine.
   """
   @spec choose(env, String.t() | nil, atom) :: {:ok, choice} | {:error, String.t()}
   def choose(env, configured, mix_target) do
@@ -57,7 +56,7 @@ defmodule MuonTrap.Build.Target do
     end
   end
 
-  @doc "The variables that decide what is built, out of all that are set."
+  @doc "The variables that have an effect on the helper."
   @spec relevant(env) :: [{String.t(), String.t()}]
   def relevant(env) do
     env |> Enum.filter(fn {name, _} -> relevant?(name) end) |> Enum.sort()
@@ -69,7 +68,7 @@ defmodule MuonTrap.Build.Target do
            ~w(CROSSCOMPILE NERVES_SDK_SYSROOT TARGET_ARCH TARGET_CPU TARGET_OS TARGET_ABI) ++
            ~w(RUSTC RUSTC_WRAPPER RUSTFLAGS RUSTUP_TOOLCHAIN RUSTC_BOOTSTRAP)
   @prefixes ~w(CARGO_BUILD_ CARGO_ENCODED_ CARGO_PROFILE_ CARGO_TARGET_ CARGO_UNSTABLE_)
-  # Where cargo works and how fast, not what it makes.
+  # These have an effect on where and how fast cargo builds only.
   @irrelevant ~w(CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR CARGO_BUILD_BUILD_DIR CARGO_BUILD_JOBS)
 
   defp relevant?(name) do
@@ -77,10 +76,10 @@ defmodule MuonTrap.Build.Target do
   end
 
   @doc """
-  What to change in the environment for cargo, when it builds for `triple` on `host`.
+  The changes to cargo's environment when it builds for `triple` on `host`.
 
-  The cross-compiler becomes the linker of `triple` alone. Programs that cargo builds to run during
-  the build (build scripts) are for `host`, and would break with the cross-compiler's variables.
+  The cross-compiler becomes the linker for `triple` alone. Build scripts are built for `host`, and would
+  not work with the cross-compiler's variables.
   """
   @spec cargo_env(env, String.t(), String.t(), atom) :: [{String.t(), String.t() | nil}]
   def cargo_env(env, triple, host, mix_target) do
@@ -104,9 +103,9 @@ defmodule MuonTrap.Build.Target do
 
     {linker, linker_flag} =
       cond do
-        # Also a compiler with arguments, which cargo cannot take for a linker.
+        # cargo does not accept a linker with arguments.
         cc == nil or cc =~ " " or env[prefix <> "_LINKER"] -> {[], []}
-        # A linker set by that variable would link the build scripts too.
+        # The variable would also apply to build scripts.
         triple == host -> {[], ["-C", "linker=" <> cc]}
         true -> {[{prefix <> "_LINKER", cc}], []}
       end
@@ -136,8 +135,8 @@ defmodule MuonTrap.Build.Target do
     end
   end
 
-  # Plain "arm" is told apart by the processor, and where that is not known, by the compiler's name.
-  # ARMv6 code, Rust's "arm", runs on ARMv7 too.
+  # For plain "arm", the processor decides, or else the compiler's name. Rust's "arm" is ARMv6, which
+  # also runs on ARMv7.
   defp rust_arch("arm", env) do
     case {env["TARGET_CPU"] || "", Path.basename(env["CROSSCOMPILE"] || "")} do
       {"cortex_a" <> _, _} -> {:ok, "armv7"}
@@ -154,7 +153,7 @@ defmodule MuonTrap.Build.Target do
 
   defp unknown(what) do
     {:error,
-     "It is not known which Rust target this is: #{what}. Set MUONTRAP_CARGO_TARGET, or " <>
-       "\"config :muontrap, cargo_target:\", to one of those that \"rustc --print target-list\" names."}
+     "The Rust target is unknown: #{what}. Set MUONTRAP_CARGO_TARGET, or " <>
+       "\"config :muontrap, cargo_target:\", to one that \"rustc --print target-list\" prints."}
   end
 end

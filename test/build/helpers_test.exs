@@ -85,7 +85,7 @@ defmodule MuonTrap.Build.HelpersTest do
 
     {output, status} = mix(project, ["compile"], env)
     assert status != 0
-    assert output =~ "#{changed} is not what its checksum is for"
+    assert output =~ "#{changed} does not match its checksum"
     refute File.exists?(helper(project, "dev"))
 
     # The others are as good as before.
