@@ -22,7 +22,7 @@
     )
 )]
 
-pub mod cgroup;
+mod cgroup;
 pub mod cli;
 pub mod config;
 mod diagnostics;

@@ -2,31 +2,28 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What is done to a group from outside: cleaning up after a helper that was killed, and changing
-//! settings while a program runs.
+//! Cleaning up after a session that was killed.
 
-use std::thread::sleep;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::group::{Group, failed};
-use super::held::Held;
-use super::lock::{DEAD_HOLDER_TIMEOUT, Refusal};
-use super::mounts::{Hierarchy, Host, Version};
+use super::error::{Action, Error};
+use super::group::{DEAD_HOLDER_TIMEOUT, Group};
+use super::host::Host;
+use super::owned::Cgroup;
+use super::plan::Plan;
+use super::poll::poll_until;
 use super::request::Request;
-use super::{suffices, v1};
-use crate::error::Failure;
 use crate::wait::Undisturbed;
 
-/// Between two attempts to lock.
-const TICK: Duration = Duration::from_millis(2);
 /// Long enough for one attempt after a dead holder's lock has ceased to count.
 const LOCK_TIMEOUT: Duration = DEAD_HOLDER_TIMEOUT.saturating_add(Duration::from_millis(10));
 
 /// What [`clean`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CleanReport {
-    /// Why nothing was done: another muontrap looks after the group.
-    pub in_use: Option<Failure>,
+    /// Why nothing was done: another muontrap uses the cgroup.
+    pub in_use: Option<Error>,
     /// Whether there was anything to clean.
     pub existed: bool,
     /// How many processes were killed.
@@ -37,109 +34,65 @@ pub struct CleanReport {
     pub removed: bool,
 }
 
-/// Kills all in the groups that [`super::Cgroup::create`] would make for this request, and removes
-/// them. Blocks until that is done or the time is over. A group that does not exist is clean.
-///
-/// # Errors
-///
-/// As [`super::Cgroup::create`]; also when a group holds this process or one that started it.
-pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanReport, Failure> {
+/// Kills all processes in the cgroup that would be created for this request, and removes it. Blocks until
+/// that is done or the time is over. One that does not exist is clean.
+pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanReport, Error> {
     let deadline = Instant::now() + time;
-    let Some(mut held) = find(host, request)? else {
-        return Ok(CleanReport {
-            removed: true,
-            ..CleanReport::default()
-        });
+    let mut report = CleanReport::default();
+    let Some(mut cgroup) = find(&Plan::new(host, request)?)? else {
+        report.removed = true;
+        return Ok(report);
     };
-    held.refuse_own(request)?;
-    for group in &mut held.groups {
-        match lock_within(group, request, time.min(LOCK_TIMEOUT)) {
-            Ok(()) => {}
-            Err(Refusal::Busy(failure)) => return Ok(in_use(failure)),
-            Err(Refusal::Failed(failure)) => return Err(failure),
+    report.existed = true;
+    cgroup.refuse_own()?;
+    for group in &mut cgroup.groups {
+        match lock_within(group, time.min(LOCK_TIMEOUT)) {
+            Err(error) if error.is_temporary() => {
+                report.in_use = Some(error);
+                return Ok(report);
+            }
+            result => result?,
         }
     }
-    let path = held.groups[0].path.clone();
-    let remaining = held
+    let path = cgroup.groups[0].location.path.clone();
+    report.remaining = cgroup
         .empty_within(time, &Undisturbed)
-        .map_err(|error| failed("empty", &path, &error))?;
-    let frozen = held.held_frozen().filter(|_| remaining > 0);
-    if let Some(frozen) = frozen {
-        return Err(frozen);
+        .map_err(|error| Error::io(Action::Empty, &path, &error))?;
+    if report.remaining > 0 {
+        if let Some(frozen) = cgroup.held_frozen() {
+            return Err(frozen);
+        }
     }
-    let killed = held.killer.killed.len();
-    let mut report = CleanReport {
-        existed: true,
-        killed,
-        remaining,
-        ..CleanReport::default()
-    };
-    if remaining == 0 {
+    report.killed = cgroup.killed();
+    if report.remaining == 0 {
         let rest = deadline.saturating_duration_since(Instant::now());
-        report.removed = held
+        report.removed = cgroup
             .remove_within(rest)
-            .map_err(|error| failed("remove", &path, &error))?;
+            .map_err(|error| Error::io(Action::Remove, &path, &error))?;
     }
     Ok(report)
 }
 
-fn in_use(failure: Failure) -> CleanReport {
-    CleanReport {
-        in_use: Some(failure),
-        existed: true,
-        ..CleanReport::default()
-    }
-}
-
-fn lock_within(group: &mut Group, request: &Request, time: Duration) -> Result<(), Refusal> {
+fn lock_within(group: &mut Group, time: Duration) -> Result<(), Error> {
     let since = Instant::now();
-    loop {
-        match group.lock(request, since) {
-            Err(Refusal::Busy(_)) if since.elapsed() < time => sleep(TICK),
-            result => return result,
-        }
+    let result = poll_until(since + time, &Undisturbed, || match group.lock(since) {
+        Err(error) if error.is_temporary() => ControlFlow::Continue(error),
+        result => ControlFlow::Break(result),
+    });
+    let path = &group.location.path;
+    match result.map_err(|error| Error::io(Action::WaitFor, path, &error))? {
+        ControlFlow::Break(result) => result,
+        ControlFlow::Continue(busy) => Err(busy),
     }
 }
 
-/// Writes the settings of a request to its groups, which must exist.
-///
-/// # Errors
-///
-/// As [`super::Cgroup::create`].
-pub fn apply(host: &Host, request: &Request) -> Result<(), Failure> {
-    if let Some(held) = find(host, request)? {
-        return held.furnish(request);
-    }
-    let error = std::io::Error::from_raw_os_error(libc::ENOENT);
-    let hierarchy = host.hierarchies.first().ok_or_else(v1::no_hierarchy)?;
-    Err(failed("open", &hierarchy.directory(&request.group), &error))
-}
-
-/// The groups of a request, as far as they exist.
-fn find(host: &Host, request: &Request) -> Result<Option<Held>, Failure> {
-    request.validate()?;
-    request.validate_on(host)?;
-    let unified = host
-        .unified()
-        .filter(|unified| suffices(host, unified, request));
-    let (version, hierarchies) = match unified {
-        Some(unified) => (Version::V2, vec![unified]),
-        None => (Version::V1, existing_v1(host, request)?),
-    };
+/// The directories of a plan that exist, and of its alternatives the first.
+fn find(plan: &Plan) -> Result<Option<Cgroup>, Error> {
+    let mut alternatives = plan.alternatives.iter();
+    let more = alternatives.find(|location| location.path.exists());
     let mut groups = vec![];
-    for hierarchy in hierarchies {
-        groups.extend(Group::find(hierarchy, request)?);
+    for location in plan.locations.iter().chain(more) {
+        groups.extend(Group::find(location.clone())?);
     }
-    Ok((!groups.is_empty()).then(|| Held::new(version, groups)))
-}
-
-/// Those that are asked for, and the first in which there is a group to hold processes together.
-fn existing_v1<'a>(host: &'a Host, request: &Request) -> Result<Vec<&'a Hierarchy>, Failure> {
-    let (mut wanted, spare) = v1::hierarchies(host, request)?;
-    wanted.extend(
-        spare
-            .into_iter()
-            .find(|hierarchy| hierarchy.directory(&request.group).exists()),
-    );
-    Ok(wanted)
+    Ok((!groups.is_empty()).then(|| Cgroup::new(plan.version, groups)))
 }

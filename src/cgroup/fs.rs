@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Reading and writing the files of cgroups.
+//! Reading and writing files of cgroups, and looking at their directories.
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -11,8 +11,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::NixPath;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::Mode;
+use nix::unistd::{AccessFlags, faccessat};
+
+use super::error::{Action, Error};
 
 /// Opens a file or directory below an open directory, close-on-exec.
 pub(super) fn open_at<N: NixPath + ?Sized>(
@@ -33,7 +36,7 @@ pub(super) fn open_dir(path: &Path) -> io::Result<OwnedFd> {
         .into())
 }
 
-/// What a file says.
+/// The text of a file.
 pub(super) fn read_at(dir: BorrowedFd<'_>, name: &str) -> io::Result<String> {
     read_all(open_at(dir, name, OFlag::O_RDONLY)?.into())
 }
@@ -43,27 +46,27 @@ pub(super) fn read(path: &Path) -> io::Result<String> {
     read_all(File::open(path)?)
 }
 
-/// The kernel makes these texts anew for each read and knows no size beforehand: so one large read,
-/// and none of the questions that `std` asks first.
+/// The kernel generates these texts for each read, and does not know their size. So read once into a large
+/// buffer, without the calls by which `std` finds out the size.
 fn read_all(file: File) -> io::Result<String> {
     let mut bytes = Vec::with_capacity(4096);
     file.take(u64::MAX).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Writes a value with one `write(2)`, for the kernel takes each for a value of its own. An error
+/// Writes a value with one `write(2)`, since the kernel takes each for a value of its own. An error
 /// of `close(2)` is an error too.
 pub(super) fn write_at(dir: BorrowedFd<'_>, name: &str, value: &str) -> io::Result<()> {
     write_once(open_at(dir, name, OFlag::O_WRONLY)?.into(), value)
 }
 
-/// The same by path. Nothing is created: a file that the kernel does not have must be an error.
+/// The same by path. Does not create a file, so that one that the kernel does not have is an error.
 pub(super) fn write(path: &Path, value: &str) -> io::Result<()> {
     write_once(File::options().write(true).open(path)?, value)
 }
 
 fn write_once(mut file: File, value: &str) -> io::Result<()> {
-    // The kernel never hears of an empty write; an empty line is how a list is cleared.
+    // The kernel does not see an empty write; an empty line clears a list.
     let bytes = if value.is_empty() {
         b"\n"
     } else {
@@ -78,29 +81,33 @@ fn write_once(mut file: File, value: &str) -> io::Result<()> {
     }
 }
 
-/// The number after `key` in a file of `key number` lines, such as `memory.events`.
-pub(super) fn number_after(text: &str, key: &str) -> Option<u64> {
-    text.lines().find_map(|line| {
-        let (name, number) = line.split_once(' ')?;
-        if name == key {
-            number.trim().parse().ok()
-        } else {
-            None
-        }
-    })
-}
-
-/// Whether an error says that the directory was removed under our hands.
+/// Whether the file does not exist, or its directory was removed while it was open.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
 }
 
-/// Whether an error says that we may not.
+/// Whether this process lacks the permission, or the mount is read-only.
 pub(super) fn is_denied(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(libc::EACCES | libc::EPERM | libc::EROFS)
     )
+}
+
+/// The words of a file.
+pub(super) fn words(path: &Path) -> Result<Vec<String>, Error> {
+    let text = read(path).map_err(|error| Error::io(Action::Read, path, &error))?;
+    Ok(text.split_whitespace().map(String::from).collect())
+}
+
+/// access(2) with the effective ids of this process.
+pub(super) fn may(path: &Path, what: AccessFlags) -> io::Result<()> {
+    Ok(faccessat(AT_FDCWD, path, what, AtFlags::AT_EACCESS)?)
+}
+
+/// Whether this process may write to a file or directory.
+pub fn is_writable(path: &Path) -> bool {
+    may(path, AccessFlags::W_OK).is_ok()
 }
 
 #[cfg(test)]
@@ -136,13 +143,5 @@ mod tests {
         std::os::unix::fs::symlink("/", folder.path().join("link")).expect("link");
         assert!(open_dir(&folder.path().join("file")).is_err());
         assert!(open_dir(&folder.path().join("link")).is_err());
-    }
-
-    #[test]
-    fn numbers_in_keyed_files() {
-        let text = "oom 1\noom_kill 23\noom_group_kill 4\n";
-        assert_eq!(number_after(text, "oom_kill"), Some(23));
-        assert_eq!(number_after(text, "low"), None);
-        assert_eq!(number_after("oom_kill x", "oom_kill"), None);
     }
 }

@@ -2,360 +2,191 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Real groups with real processes, on whatever kind of host this is.
-
 use std::fs;
-use std::path::Path;
 
-use super::test_support::*;
+use proptest::prelude::*;
+
 use super::*;
 
-#[test]
-#[ignore = "needs cgroups"]
-fn the_out_of_memory_killer_is_told() {
-    let settings = [("memory.max", "32M"), ("memory.swap.max", "0")];
-    let cgroup = Cgroup::create(&host(), &request(&unique(), &settings)).expect("a group");
-    assert_eq!(cgroup.oom_kills(), 0);
-    let mut child = spawn(&cgroup, "exec perl -e '$x = \"x\" x 1e8; sleep 1000'");
-    assert!(!child.wait().expect("wait").success());
-    assert_eq!(cgroup.oom_kills(), 1);
-    let peak = cgroup.peak_memory().expect("a peak");
-    assert!((16 << 20..=32 << 20).contains(&peak), "{peak}");
-    // A second run in the same group begins at nothing.
-    let name = cgroup.directories()[0]
-        .1
-        .file_name()
-        .expect("a name")
-        .to_string_lossy()
-        .into_owned();
-    drop(cgroup);
-    let mut cgroup = Cgroup::create(&host(), &request(&name, &settings)).expect("the same group");
-    assert_eq!(cgroup.oom_kills(), 0);
-    let again = cgroup.peak_memory().expect("a peak");
-    assert!(again < peak, "{again} of {peak}");
-    finish(&mut cgroup);
-}
+const SYSTEMD_V1: &str = "\
+25 30 0:23 / /sys rw,nosuid shared:7 - sysfs sysfs rw
+30 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+33 25 0:28 / /sys/fs/cgroup ro,nosuid shared:9 - tmpfs tmpfs ro,mode=755
+34 33 0:29 / /sys/fs/cgroup/unified rw,nosuid shared:10 - cgroup2 cgroup2 rw,nsdelegate
+35 33 0:30 / /sys/fs/cgroup/systemd rw,nosuid shared:11 - cgroup cgroup rw,xattr,name=systemd
+39 33 0:34 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:16 - cgroup cgroup rw,cpu,cpuacct
+40 33 0:35 / /sys/fs/cgroup/memory rw,nosuid shared:17 - cgroup cgroup rw,memory
+";
+const SYSTEMD_V1_SELF: &str = "\
+4:memory:/user.slice/user-1000.slice/session-2.scope
+3:cpu,cpuacct:/user.slice
+2:pids:/user.slice
+1:name=systemd:/user.slice/user-1000.slice/session-2.scope
+0::/user.slice/user-1000.slice/session-2.scope
+";
 
-#[test]
-#[ignore = "needs cgroups"]
-fn both_dialects_give_the_same_files_with_the_same_values() {
-    let both: [(&[_], &[_]); 5] = [
-        (
-            &[("memory.limit_in_bytes", "67108864")],
-            &[("memory.max", "64M")],
-        ),
-        (
-            &[("memory.soft_limit_in_bytes", "1048576")],
-            &[("memory.low", "1M")],
-        ),
-        (&[("cpu.shares", "2048")], &[("cpu.weight", "174")]),
-        (
-            &[
-                ("cpu.cfs_quota_us", "50000"),
-                ("cpu.cfs_period_us", "200000"),
-            ],
-            &[("cpu.max", "50000 200000")],
-        ),
-        (&[("pids.max", "77")], &[("pids.max", "77")]),
-    ];
-    let files = [
-        "memory.limit_in_bytes",
-        "memory.max",
-        "memory.soft_limit_in_bytes",
-        "memory.low",
-        "cpu.shares",
-        "cpu.weight",
-        "cpu.cfs_quota_us",
-        "cpu.cfs_period_us",
-        "cpu.max",
-        "pids.max",
-    ];
-    for (v1, v2) in both {
-        let values = |settings| {
-            let mut cgroup =
-                Cgroup::create(&host(), &request(&unique(), settings)).expect("a group");
-            let held = cgroup.held();
-            let owner = group::GroupFiles {
-                groups: &held.groups,
-                version: held.version,
-            };
-            let texts = files.map(|file| owner.owner(file).and_then(|group| group.read(file).ok()));
-            finish(&mut cgroup);
-            texts
-        };
-        // v1 has more shares than v2 has weights: the first may differ, the weight may not.
-        let (mut left, mut right) = (values(v1), values(v2));
-        if v1[0].0 == "cpu.shares" {
-            left[4] = left[4].take().map(|text| weight_of(&text));
-            right[4] = right[4].take().map(|text| weight_of(&text));
-        }
-        assert_eq!(left, right, "{v1:?}");
-        assert!(left.iter().any(Option::is_some));
-    }
-}
-
-fn weight_of(shares: &str) -> String {
-    convert::shares_to_weight(shares.trim().parse().expect("a number")).to_string()
-}
-
-#[test]
-#[ignore = "needs cgroups"]
-fn a_refused_value_names_file_value_and_errno_and_leaves_nothing() {
-    let base = unique();
-    let group = format!("/{base}/x");
-    for (name, value, errno) in [
-        ("memory.max", "abc", libc::EINVAL),
-        ("memory.limit_in_bytes", "abc", libc::EINVAL),
-        ("pids.max", "many", libc::EINVAL),
-        ("cpu.weight", "0", libc::ERANGE),
-        ("cpu.max", "1 1", libc::EINVAL),
-        ("memory.nonsense", "1", libc::ENOENT),
-        ("nonsense.max", "1", libc::ENOENT),
-    ] {
-        let failure = Cgroup::create(&host(), &request(&group, &[(name, value)])).expect_err(name);
-        assert_eq!(
-            (failure.step, failure.errno),
-            (Step::Cgroup, errno),
-            "{failure}"
-        );
-        let about = failure.message.contains(value) || failure.message.contains(name);
-        assert!(about || failure.message.contains("nonsense"), "{failure}");
-        assert!(!failure.path.as_os_str().is_empty());
-        for hierarchy in host().hierarchies {
-            assert!(!hierarchy.directory(&base).exists(), "{failure}");
-        }
-    }
-}
-
-#[test]
-#[ignore = "needs cgroups"]
-fn containment_alone() {
-    let base = unique();
-    let mut cgroup = Cgroup::create(&host(), &request(&format!("{base}/x"), &[])).expect("a group");
-    assert_eq!(cgroup.directories().len(), 1);
-    assert_eq!(cgroup.entry_fds().len(), 1);
-    let on_v2 = cgroup.directories()[0].0.is_empty();
-    assert_eq!(cgroup.directory_fd().is_some(), on_v2);
-    let mut child = spawn(&cgroup, "exec sleep 1000");
-    until("it is there", || count(&cgroup) == 1);
-    assert_eq!((cgroup.oom_kills(), cgroup.peak_memory()), (0, None));
-    let parent = cgroup.directories()[0]
-        .1
-        .parent()
-        .expect("a parent")
-        .to_path_buf();
-    finish(&mut cgroup);
-    child.wait().expect("wait");
-    assert!(parent.is_dir(), "groups above it stay");
-    fs::remove_dir(parent).expect("remove");
-}
-
-#[test]
-#[ignore = "needs cgroups"]
-fn a_group_that_exists_is_emptied_first() {
-    let name = unique();
-    let settings = [("pids.max", "50"), ("memory.max", "64M")];
-    let first = Cgroup::create(&host(), &request(&name, &settings)).expect("a group");
-    let mut child = spawn(&first, "sleep 1000 & exec sleep 1000");
-    until("both are there", || count(&first) == 2);
-    for (_, directory) in first.directories() {
-        fs::create_dir(directory.join("sub")).expect("a group of the program's own");
-    }
-    drop(first);
-    let mut second = Cgroup::create(&host(), &request(&name, &settings[..1])).expect("taken over");
-    assert_eq!(second.killed(), 2);
-    assert_eq!(read(&second, "pids.max"), "50");
-    child.wait().expect("wait");
-    for (_, directory) in second.directories() {
-        assert!(!directory.join("sub").exists());
-    }
-    finish(&mut second);
-    // What the second was not asked for, it left.
-    let left = clean(&host(), &request(&name, &settings), PATIENCE).expect("clean");
-    assert!(left.removed);
-}
-
-#[test]
-#[ignore = "needs cgroups"]
-fn cleaning_up_after_somebody_else() {
-    let request = request(&unique(), &[("pids.max", "50")]);
-    let nothing = clean(&host(), &request, PATIENCE).expect("nothing to do");
-    assert_eq!(
-        nothing,
-        CleanReport {
-            removed: true,
-            ..CleanReport::default()
-        }
-    );
-    let cgroup = Cgroup::create(&host(), &request).expect("a group");
-    let mut child = spawn(&cgroup, "sleep 1000 & exec sleep 1000");
-    until("both are there", || count(&cgroup) == 2);
-    let report = clean(&host(), &request, PATIENCE).expect("nothing is done");
-    let busy = report.in_use.expect("it is looked after");
-    assert_eq!((busy.errno, report.removed), (libc::EBUSY, false));
-    assert_eq!(count(&cgroup), 2);
-    let directories = cgroup.directories();
-    drop(cgroup);
-    let report = clean(&host(), &request, PATIENCE).expect("clean");
-    assert_eq!(
-        report,
-        CleanReport {
-            existed: true,
-            killed: 2,
-            removed: true,
-            ..CleanReport::default()
-        }
-    );
-    for (_, directory) in directories {
-        assert!(!directory.exists());
-    }
-    child.wait().expect("wait");
-}
-
-#[test]
-#[ignore = "needs cgroups"]
-fn settings_of_a_running_program() {
-    let mut wanted = request(
-        &unique(),
-        &[("pids.max", "50"), ("cpu.max", "20000 100000")],
-    );
-    let missing = apply(&host(), &wanted).expect_err("no group yet");
-    assert_eq!(missing.errno, libc::ENOENT);
-    let mut cgroup = Cgroup::create(&host(), &wanted).expect("a group");
-    wanted.settings = vec![
-        ("cpu.cfs_period_us".into(), "50000".into()),
-        ("pids.max".into(), "51".into()),
-    ];
-    apply(&host(), &wanted).expect("applied");
-    assert_eq!(read(&cgroup, "pids.max"), "51");
-    match &cgroup {
-        Cgroup::V1(_) => assert_eq!(read(&cgroup, "cpu.cfs_period_us"), "50000"),
-        Cgroup::V2(_) => assert_eq!(read(&cgroup, "cpu.max"), "20000 50000"),
-    }
-    finish(&mut cgroup);
-}
-
-#[test]
-fn hosts_and_requests_that_do_not_fit() {
-    let none = Host::default();
-    let failure = Cgroup::create(&none, &request("x", &[])).expect_err("no cgroups");
-    assert_eq!(
-        failure.message,
-        "no cgroup hierarchy is mounted on this host"
-    );
-    for hierarchy in host().hierarchies {
-        let group = hierarchy.directory("x").to_string_lossy().into_owned();
-        let failure =
-            Cgroup::create(&host(), &request(&group, &[])).expect_err("a mount point in front");
-        assert_eq!(failure.errno, libc::EINVAL, "{failure}");
-    }
-    assert!(Cgroup::create(&host(), &request("../../x", &[])).is_err());
-    assert!(!Path::new("/sys/fs/x").exists());
-}
-
-#[test]
-#[ignore = "needs cgroups"]
-fn only_the_group_itself_is_ours_to_enter() {
-    let mut cgroup =
-        Cgroup::create(&host(), &request(&unique(), &[("pids.max", "9")])).expect("a group");
-    for (index, fd) in cgroup.entry_fds().into_iter().enumerate() {
-        let flags = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD).expect("flags");
-        assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
-        let failure = cgroup.entry_failure(index, libc::EACCES);
-        assert!(failure.path.ends_with("cgroup.procs"), "{failure}");
-        assert_eq!(failure.errno, libc::EACCES);
-    }
-    finish(&mut cgroup);
-}
-
-#[test]
-#[ignore = "needs cgroups and cpuset"]
-fn cpus_and_memory_nodes() {
-    let base = unique();
-    let inside = |settings| request(&format!("{base}/x"), settings);
-    let mut cgroup = Cgroup::create(&host(), &inside(&[("cpuset.cpus", "0")])).expect("a group");
-    assert_eq!(read(&cgroup, "cpuset.cpus"), "0");
-    let mut child = spawn(&cgroup, "exec sleep 1000");
-    until("it is there", || count(&cgroup) == 1);
-    finish(&mut cgroup);
-    child.wait().expect("wait");
-    let failure =
-        Cgroup::create(&host(), &inside(&[("cpuset.cpus", "4095")])).expect_err("no such CPU");
-    assert!(
-        matches!(failure.errno, libc::EINVAL | libc::ERANGE),
-        "{failure}"
-    );
-    assert!(failure.path.ends_with("cpuset.cpus"), "{failure}");
-    if std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1) {
-        let first_only = request(&base, &[("cpuset.cpus", "0")]);
-        apply(&host(), &first_only).expect("applied");
-        let failure =
-            Cgroup::create(&host(), &inside(&[("cpuset.cpus", "1")])).expect_err("not granted");
-        assert!(
-            matches!(failure.errno, libc::EACCES | libc::EINVAL),
-            "{failure}"
-        );
-        assert!(
-            failure.message.contains("failed to write \"1\" to /"),
-            "{failure}"
-        );
-    }
-    clean(&host(), &request(&base, &[("cpuset.cpus", "0")]), PATIENCE).expect("clean");
-}
-
-#[test]
-#[ignore = "needs cgroups and cpuset of cgroup v1"]
-fn a_cpuset_that_refuses_the_program() {
-    let nowhere = request(&unique(), &[("cpuset.cpus", "")]);
-    let mut cgroup = Cgroup::create(&host(), &nowhere).expect("a group");
-    assert_eq!(read(&cgroup, "cpuset.cpus"), "");
-    let status = spawn(&cgroup, "exec true").wait().expect("wait");
-    assert_eq!(status.code(), Some(99));
-    let index = cgroup
-        .directories()
+fn points(host: &Host) -> Vec<&str> {
+    host.hierarchies
         .iter()
-        .position(|(label, _)| label.contains("cpuset"));
-    let failure = cgroup.entry_failure(index.expect("a cpuset"), libc::ENOSPC);
-    assert_eq!(failure.advice, "its cpuset.cpus or cpuset.mems is empty");
-    finish(&mut cgroup);
-}
-
-/// The number of a whole disk, if there is one.
-fn disk() -> Option<String> {
-    let disks = fs::read_dir("/sys/block").ok()?.flatten();
-    let mut numbers = disks.filter_map(|disk| fs::read_to_string(disk.path().join("dev")).ok());
-    Some(numbers.next()?.trim().to_string())
+        .filter_map(|hierarchy| hierarchy.mount_point.to_str())
+        .collect()
 }
 
 #[test]
-#[ignore = "needs cgroups, io and a disk"]
-fn limits_of_disks() {
-    let disk = disk().expect("a disk");
-    let v1 = (
-        "blkio.throttle.write_bps_device",
-        &*format!("{disk} 1048576"),
+fn hybrid_with_controllers_mounted_together() {
+    let host = Host::from_parts(SYSTEMD_V1, SYSTEMD_V1_SELF);
+    let cpu = host.legacy_with("cpu").expect("cpu");
+    assert_eq!(cpu, host.legacy_with("cpuacct").expect("cpuacct"));
+    assert_eq!(cpu.mount_point, Path::new("/sys/fs/cgroup/cpu,cpuacct"));
+    assert_eq!(cpu.controllers, ["cpu", "cpuacct"]);
+    assert_eq!(
+        host.legacy_with("pids"),
+        None,
+        "known to the kernel, but not mounted"
     );
-    let v2 = ("io.max", &*format!("{disk} wbps=1048576"));
-    for settings in [[v1], [v2]] {
-        let mut cgroup = Cgroup::create(&host(), &request(&unique(), &settings)).expect("a group");
-        match &cgroup {
-            Cgroup::V1(_) => assert_eq!(read(&cgroup, v1.0), v1.1),
-            Cgroup::V2(_) => {
-                assert_eq!(
-                    read(&cgroup, "io.max"),
-                    format!(
-                        "{} riops=max wiops=max",
-                        v2.1.replace("wbps", "rbps=max wbps")
-                    )
-                );
-            }
-        }
-        finish(&mut cgroup);
+    assert!(host.legacy_with("name=systemd").is_some());
+    let unified = host.unified().expect("v2");
+    assert_eq!(unified.mount_point, Path::new("/sys/fs/cgroup/unified"));
+    assert_eq!(
+        unified.directory("/a/b"),
+        Path::new("/sys/fs/cgroup/unified/a/b")
+    );
+    assert_eq!(
+        unified.directory("a/b"),
+        Path::new("/sys/fs/cgroup/unified/a/b")
+    );
+}
+
+#[test]
+fn unified_only() {
+    let host = Host::from_parts(
+        "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n",
+        "0::/system.slice/app.service\n",
+    );
+    assert_eq!(points(&host), ["/sys/fs/cgroup"]);
+    let unified = host.unified().expect("v2");
+    let own = unified.own_directory().expect("own");
+    assert_eq!(own, Path::new("/sys/fs/cgroup/system.slice/app.service"));
+    for group in ["/system.slice", "system.slice/app.service", "/"] {
+        assert!(unified.holds_us(group), "{group}");
     }
-    let failure = Cgroup::create(
-        &host(),
-        &request(&unique(), &[("io.max", "9999:9999 rbps=1")]),
+    for group in ["/system.slice/app", "/system.slice/app.service/x", "/other"] {
+        assert!(!unified.holds_us(group), "{group}");
+    }
+}
+
+#[test]
+fn a_container_sees_its_group_as_the_root() {
+    let host = Host::from_parts(
+        "40 33 0:35 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
+        "4:memory:/docker/abc/sub\n",
     );
-    let failure = failure.expect_err("no such disk");
-    assert_eq!(failure.errno, libc::ENODEV, "{failure}");
+    let memory = host.legacy_with("memory").expect("memory");
+    assert!(memory.read_only);
+    assert_eq!(
+        memory.own_directory(),
+        Some(PathBuf::from("/sys/fs/cgroup/memory/sub"))
+    );
+    assert!(memory.holds_us("sub"));
+    let elsewhere = Hierarchy {
+        own_path: "/docker/abcd".into(),
+        ..memory.clone()
+    };
+    assert_eq!(elsewhere.own_directory(), None);
+    assert!(!elsewhere.holds_us("d"));
+}
+
+#[test]
+fn the_best_of_several_mounts_of_one_hierarchy() {
+    let host = Host::from_parts(
+        "40 1 0:35 / /ro ro - cgroup cgroup rw,memory\n\
+         41 1 0:35 /part /part rw - cgroup cgroup rw,memory\n\
+         42 1 0:35 / /my\\040mount\\134x rw - cgroup cgroup rw,memory\n",
+        "4:memory:/\n",
+    );
+    assert_eq!(points(&host), ["/my mount\\x"]);
+}
+
+#[test]
+fn what_is_mounted_over_is_not_there() {
+    let over = "30 1 0:1 / /cg rw - cgroup2 cgroup2 rw\n31 30 0:2 / /cg rw - tmpfs tmpfs rw\n";
+    assert_eq!(
+        points(&Host::from_parts(over, "0::/\n")),
+        Vec::<&str>::new()
+    );
+    let above = "31 29 0:2 / /sys/cg rw - cgroup2 c rw\n32 29 0:3 / /sys rw - tmpfs tmpfs rw\n";
+    assert_eq!(
+        points(&Host::from_parts(above, "0::/\n")),
+        Vec::<&str>::new()
+    );
+    let below = "31 30 0:2 / /cg/u rw - cgroup2 c rw\n30 1 0:3 / /cg rw - tmpfs tmpfs rw\n";
+    assert_eq!(
+        points(&Host::from_parts(below, "0::/\n")),
+        ["/cg/u"],
+        "listed out of order"
+    );
+    let twice = "27 26 0:18 /x /cg rw - hostfs r rw\n21 29 0:19 / /cg rw - cgroup2 cgroup2 rw\n";
+    assert_eq!(points(&Host::from_parts(twice, "0::/\n")), ["/cg"]);
+}
+
+#[test]
+fn no_cgroups_at_all() {
+    assert_eq!(Host::from_parts(SYSTEMD_V1, ""), Host::default());
+    assert_eq!(Host::from_parts("", SYSTEMD_V1_SELF), Host::default());
+    let root = tempfile::tempdir().expect("a folder");
+    assert_eq!(Host::detect_below(root.path()), Ok(Host::default()));
+}
+
+#[test]
+fn the_root_is_injected() {
+    let root = tempfile::tempdir().expect("a folder");
+    fs::create_dir_all(root.path().join("proc/self")).expect("proc");
+    fs::write(
+        root.path().join("proc/self/mountinfo"),
+        "30 24 0:26 / /cg rw - cgroup2 c rw\n",
+    )
+    .expect("mountinfo");
+    fs::write(root.path().join("proc/self/cgroup"), "0::/\n").expect("cgroup");
+    fs::create_dir(root.path().join("cg")).expect("cg");
+    fs::write(root.path().join("cg/cgroup.controllers"), "cpu io\n").expect("controllers");
+    let host = Host::detect_below(root.path()).expect("a host");
+    assert_eq!(host.unified().expect("v2").offered(), ["cpu", "io"]);
+}
+
+#[test]
+fn this_host_is_understood() {
+    let host = Host::detect().expect("a host");
+    for hierarchy in &host.hierarchies {
+        assert!(
+            hierarchy.mount_point.join("cgroup.procs").exists(),
+            "{hierarchy:?}"
+        );
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            ' ' => "\\040".into(),
+            '\t' => "\\011".into(),
+            '\n' => "\\012".into(),
+            '\\' => "\\134".into(),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn any_mount_point_survives_its_escaping(name in "[ -~\té\n]{1,20}") {
+        prop_assume!(!name.contains('/'));
+        let line = format!("30 24 0:26 / /{} rw - cgroup2 c rw\n", escape(&name));
+        let host = Host::from_parts(&line, "0::/\n");
+        prop_assert_eq!(&host.unified().expect("v2").mount_point, &Path::new("/").join(&name));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(mountinfo in "[ -~\n]{0,200}", own in "[0-9:a-z/,=\n]{0,80}") {
+        let _ = Host::from_parts(&mountinfo, &own);
+    }
 }

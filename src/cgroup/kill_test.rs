@@ -9,13 +9,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::Instant;
 
-use super::kill::Method;
+use super::group::{Method, tree};
+use super::owned::Cgroup;
+use super::request::Request;
 use super::test_support::*;
-use super::*;
 
 /// Every means of killing that this group has.
 fn methods(cgroup: &Cgroup) -> Vec<Method> {
-    let best = Method::of(&cgroup.held().groups);
+    let best = Method::of(&cgroup.groups);
     match best {
         Method::KillFile(index) => vec![best, Method::Freeze(index), Method::Signals],
         best => vec![best, Method::Signals],
@@ -32,14 +33,14 @@ fn with_each_method(settings: &[(&str, &str)], act: impl Fn(&mut Cgroup, Method)
                 controllers: controllers.clone(),
                 ..request(&unique(), settings)
             };
-            Cgroup::create(&host(), &request).expect("a group")
+            create(&request).expect("a group")
         };
         let mut probe = make();
         let methods = methods(&probe);
         finish(&mut probe);
         for method in methods {
             let mut cgroup = make();
-            cgroup.held_mut().killer.method = method;
+            cgroup.killer.method = method;
             act(&mut cgroup, method);
             finish(&mut cgroup);
         }
@@ -48,9 +49,9 @@ fn with_each_method(settings: &[(&str, &str)], act: impl Fn(&mut Cgroup, Method)
 
 /// How many `sleep`s are in the group.
 fn sleeping(cgroup: &Cgroup) -> usize {
-    let groups = cgroup.held().groups.iter();
+    let groups = cgroup.groups.iter();
     let pids: BTreeSet<i32> = groups
-        .flat_map(|group| super::tree::members(group.dir()).expect("members").pids)
+        .flat_map(|group| tree::members(group.dir()).expect("members").pids)
         .collect();
     let name = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     pids.iter().filter(|pid| name(pid) == "sleep\n").count()
@@ -136,7 +137,7 @@ fn frozen_processes_die_too() {
             child.wait().expect("wait");
             return;
         }
-        for group in &cgroup.held().groups {
+        for group in &cgroup.groups {
             // Whichever the group has.
             let _ = group.write("freezer.state", "FROZEN");
             let _ = group.write("cgroup.freeze", "1");
@@ -149,8 +150,7 @@ fn frozen_processes_die_too() {
 #[test]
 #[ignore = "needs cgroups"]
 fn processes_of_another_user() {
-    let mut cgroup =
-        Cgroup::create(&host(), &request(&unique(), &[("pids.max", "50")])).expect("a group");
+    let mut cgroup = create(&request(&unique(), &[("pids.max", "50")])).expect("a group");
     let mut child = spawn(&cgroup, "exec perl -e '$< = $> = 65534; fork; sleep 1000'");
     until("both are there", || count(&cgroup) == 2);
     finish(&mut cgroup);

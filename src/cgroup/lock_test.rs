@@ -8,17 +8,22 @@ use std::io::Read as _;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use super::clean::clean;
+use super::fs;
+use super::group::lock;
+use super::owned::Cgroup;
+use super::request::Request;
 use super::test_support::*;
-use super::*;
 
 /// A group that others want, too. Nobody is promised a turn.
 fn its_turn(request: &Request) -> Cgroup {
     let mut cgroup = None;
     until("its turn", || {
-        match Cgroup::create(&host(), request) {
+        match create(request) {
             Ok(created) => cgroup = Some(created),
-            Err(failure) => assert_eq!(failure.errno, libc::EBUSY, "{failure}"),
+            Err(failure) => assert_eq!(failure.errno(), libc::EBUSY, "{failure}"),
         }
         cgroup.is_some()
     });
@@ -34,8 +39,8 @@ fn many_at_once_have_it_one_by_one() {
         let mut cgroup = its_turn(&request(&name, &settings));
         for (_, path) in cgroup.directories() {
             let dir = fs::open_dir(&path).expect("open");
-            let again = lock::lock(dir.as_fd(), &path, Instant::now());
-            assert!(matches!(again, Err(Refusal::Busy(_))), "{again:?}");
+            let again = lock(dir.as_fd(), &path, Instant::now());
+            assert!(again.is_err_and(|error| error.is_temporary()));
         }
         let mut child = spawn(&cgroup, "exit 7");
         assert_eq!(child.wait().expect("wait").code(), Some(7));
@@ -54,13 +59,13 @@ fn many_at_once_have_it_one_by_one() {
 #[ignore = "needs cgroups"]
 fn one_that_stays_is_named() {
     let request = request(&unique(), &[("pids.max", "50")]);
-    let mut first = Cgroup::create(&host(), &request).expect("a group");
+    let mut first = create(&request).expect("a group");
     let mut child = spawn(&first, "exec sleep 1000");
     until("it is there", || count(&first) == 1);
-    let failure = Cgroup::create(&host(), &request).expect_err("the group is in use");
-    assert_eq!(failure.errno, libc::EBUSY);
+    let failure = create(&request).expect_err("the group is in use");
+    assert_eq!(failure.errno(), libc::EBUSY);
     let expected = format!("is in use by process {}", std::process::id());
-    assert!(failure.message.ends_with(&expected), "{failure}");
+    assert!(failure.to_string().ends_with(&expected), "{failure}");
     assert_eq!(count(&first), 1);
     finish(&mut first);
     child.wait().expect("wait");
@@ -68,7 +73,7 @@ fn one_that_stays_is_named() {
 
 /// A group that is there, and its directory in one hierarchy.
 fn prepared(request: &Request) -> PathBuf {
-    let cgroup = Cgroup::create(&host(), request).expect("a group");
+    let cgroup = create(request).expect("a group");
     cgroup.directories().remove(0).1
 }
 
@@ -103,7 +108,7 @@ fn a_lock_of_another_user_is_nothing() {
     let request = request(&unique(), &[("pids.max", "50")]);
     let script = format!("{LOCK} && read line");
     let mut other = with_lock(&prepared(&request), &AS_NOBODY, &script);
-    let mut second = Cgroup::create(&host(), &request).expect("a group");
+    let mut second = create(&request).expect("a group");
     finish(&mut second);
     drop(other.stdin.take());
     other.wait().expect("wait");
@@ -117,7 +122,7 @@ fn a_lock_of_a_process_that_is_dead_is_nothing() {
         let request = request(&unique(), &[("pids.max", "50")]);
         let script = "exec 9<$1; python3 -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' && echo; read line";
         let mut heir = with_lock(&prepared(&request), around, script);
-        let mut cgroup = Cgroup::create(&host(), &request).expect("a group");
+        let mut cgroup = create(&request).expect("a group");
         finish(&mut cgroup);
         drop(heir.stdin.take());
         heir.wait().expect("wait");
@@ -132,13 +137,13 @@ fn groups_above_and_below_one_that_is_in_use_are_in_use() {
     let outer = request(&name, &settings);
     let inner = request(&format!("{name}/a/b"), &settings);
     for (first, second) in [(&outer, &inner), (&inner, &outer)] {
-        let mut used = Cgroup::create(&host(), first).expect("a group");
+        let mut used = create(first).expect("a group");
         let mut child = spawn(&used, "exec sleep 1000");
         until("it is there", || count(&used) == 1);
-        let failure = Cgroup::create(&host(), second).expect_err("it is in use");
-        assert_eq!(failure.errno, libc::EBUSY, "{failure}");
+        let failure = create(second).expect_err("it is in use");
+        assert_eq!(failure.errno(), libc::EBUSY, "{failure}");
         let expected = format!("in use by process {}", std::process::id());
-        assert!(failure.message.ends_with(&expected), "{failure}");
+        assert!(failure.to_string().ends_with(&expected), "{failure}");
         let report = clean(&host(), second, Duration::from_millis(1)).expect("nothing is done");
         assert_eq!(
             (report.in_use.is_some(), report.killed),
@@ -151,8 +156,8 @@ fn groups_above_and_below_one_that_is_in_use_are_in_use() {
     // Side by side, they do not matter to each other.
     let mut sides = ["a", "b"].map(|side| {
         let request = request(&format!("{name}/{side}"), &settings);
-        Cgroup::create(&host(), &request).expect("a group")
+        create(&request).expect("a group")
     });
     sides.iter_mut().for_each(finish);
-    finish(&mut Cgroup::create(&host(), &outer).expect("a group"));
+    finish(&mut create(&outer).expect("a group"));
 }

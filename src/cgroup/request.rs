@@ -2,22 +2,22 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What is asked for, and whether it makes sense on any host.
+//! What is asked for, and the checks that do not depend on the host.
 
 use std::path::Path;
 
-use super::mounts::Host;
-use crate::error::{Failure, Step};
+use super::error::{Error, Part};
+use super::host::Host;
 
 /// A cgroup to make.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// Its path from the root of what is mounted, with or without a leading `/`. All that is
-    /// below it is taken to be ours: it is emptied before use and removed afterwards.
+    /// Its path from the root of what is mounted, with or without a leading `/`. It is emptied before use
+    /// and removed afterwards, with all groups below it.
     pub group: String,
-    /// Controllers in either dialect, beside those that the settings need.
+    /// Controllers by their names on either version, beside those that the settings need.
     pub controllers: Vec<String>,
-    /// Files and values in either dialect, in the order of writing.
+    /// Files and values of either version, in the order of writing.
     pub settings: Vec<(String, String)>,
 }
 
@@ -31,34 +31,34 @@ const NOT_SETTINGS: [&str; 5] = [
 ];
 
 impl Request {
-    /// Checks names and paths. Values are the kernel's to judge.
-    pub fn validate(&self) -> Result<(), Failure> {
-        check_group(&self.group).map_err(|why| refuse("group", &self.group, &why))?;
+    /// Checks names and paths. Values are left to the kernel.
+    pub fn validate(&self) -> Result<(), Error> {
+        check_group(&self.group).map_err(|why| refuse(Part::Group, &self.group, why))?;
         for name in &self.controllers {
-            check_controller(name).map_err(|why| refuse("controller", name, why))?;
+            check_controller(name).map_err(|why| refuse(Part::Controller, name, why))?;
         }
         for (name, value) in &self.settings {
-            check_setting(name).map_err(|why| refuse("setting", name, why))?;
+            check_setting(name).map_err(|why| refuse(Part::Setting, name, why))?;
             if value.contains(['\0', '\n']) {
-                return Err(refuse("value of", name, "it must be one line"));
+                return Err(refuse(Part::Value, name, "it must be one line"));
             }
         }
         Ok(())
     }
 
-    /// Refuses to write nothing, which the kernel takes for 0, except where it clears a list.
-    pub fn refuse_empty(&self) -> Result<(), Failure> {
+    /// Refuses empty values, which the kernel takes for 0, except where one clears a list.
+    pub fn refuse_empty(&self) -> Result<(), Error> {
         let mut settings = self.settings.iter();
         let empty =
             settings.find(|(name, value)| value.trim().is_empty() && !name.starts_with("cpuset."));
         empty.map_or(Ok(()), |(name, _)| {
-            Err(refuse("value of", name, "it is empty"))
+            Err(refuse(Part::Value, name, "it is empty"))
         })
     }
 
-    /// Checks that the group is not written with the mount point in front, which would quietly
-    /// make `sys/fs/cgroup/...` inside the hierarchy.
-    pub fn validate_on(&self, host: &Host) -> Result<(), Failure> {
+    /// Refuses a path with the mount point in front, which would mean a group such as `sys/fs/cgroup/...`
+    /// inside the hierarchy.
+    pub(super) fn validate_on(&self, host: &Host) -> Result<(), Error> {
         let absolute = Path::new("/").join(&self.group);
         for hierarchy in &host.hierarchies {
             let point = &hierarchy.mount_point;
@@ -66,15 +66,14 @@ impl Request {
                 continue;
             };
             if point.components().count() > 1 {
-                return Err(mount_point_in_front(&self.group, point, rest));
+                let mut why = format!("it begins with the mount point {}", point.display());
+                if !rest.as_os_str().is_empty() {
+                    why = format!("{why}; give only {:?}", rest.display().to_string());
+                }
+                return Err(refuse(Part::Group, &self.group, why));
             }
         }
         Ok(())
-    }
-
-    /// The names on the way to the group.
-    pub(super) fn components(&self) -> Vec<&str> {
-        self.group.trim_start_matches('/').split('/').collect()
     }
 }
 
@@ -128,27 +127,17 @@ fn check_setting(name: &str) -> Result<(), &'static str> {
         return Err("it must be a file name such as memory.max");
     }
     if NOT_SETTINGS.contains(&name) {
-        return Err("it is muontrap's own business");
+        return Err("it is reserved for muontrap");
     }
     Ok(())
 }
 
-fn refuse(what: &str, value: &str, why: &str) -> Failure {
-    Failure::new(
-        Step::Cgroup,
-        format!("invalid cgroup {what} {value:?}: {why}"),
-    )
-    .errno(libc::EINVAL)
-    .path(value)
-}
-
-fn mount_point_in_front(group: &str, point: &Path, rest: &Path) -> Failure {
-    let why = format!("it begins with the mount point {}", point.display());
-    let failure = refuse("group", group, &why);
-    if rest.as_os_str().is_empty() {
-        return failure;
+fn refuse(part: Part, name: &str, reason: impl Into<String>) -> Error {
+    Error::Invalid {
+        part,
+        name: name.into(),
+        reason: reason.into(),
     }
-    failure.advice(format!("give only {:?}", rest.display().to_string()))
 }
 
 #[cfg(test)]
@@ -176,8 +165,6 @@ mod tests {
         for path in ["a", "/a", "a/b", "/a/b.c-d_e", "user.slice/..x/...", "é"] {
             assert_eq!(group(path).validate(), Ok(()), "{path:?}");
         }
-        assert_eq!(group("/a/b").components(), ["a", "b"]);
-        assert_eq!(group("a/b").components(), ["a", "b"]);
     }
 
     #[test]
@@ -205,12 +192,7 @@ mod tests {
         ];
         for path in bad {
             let error = group(path).validate().expect_err(path);
-            assert_eq!(
-                (error.step, error.errno),
-                (Step::Cgroup, libc::EINVAL),
-                "{path:?}"
-            );
-            assert!(error.message.contains(&format!("{path:?}")), "{error}");
+            assert_eq!((error.errno(), error.path()), (libc::EINVAL, path.into()));
         }
         assert_eq!(group("/sys/fs/cgroups/x").validate(), Ok(()));
     }
@@ -234,7 +216,10 @@ mod tests {
         let error = group("/dev/cg/a/b")
             .validate_on(&host)
             .expect_err("refused");
-        assert_eq!(error.advice, "give only \"a/b\"");
+        assert!(
+            error.to_string().ends_with("; give only \"a/b\""),
+            "{error}"
+        );
         assert_eq!(group("/dev/cgx/a").validate_on(&host), Ok(()));
     }
 
@@ -281,8 +266,7 @@ mod tests {
         #[test]
         fn what_is_accepted_stays_below_the_root(path in "[a./ \n\0]{0,12}") {
             if group(&path).validate().is_ok() {
-                let components = group(&path);
-                for name in components.components() {
+                for name in path.trim_start_matches('/').split('/') {
                     prop_assert!(!name.is_empty() && name != "." && name != "..");
                 }
             }

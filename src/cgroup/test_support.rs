@@ -2,16 +2,23 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Making, watching and ending real groups with real processes, for the tests.
+//! Creating, watching and ending real groups with real processes, for the tests.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::*;
+use super::error::Error;
+use super::group::{KillStep, remaining};
+use super::host::Host;
+use super::owned::Cgroup;
+use super::plan::Plan;
+use super::request::Request;
+use super::settings::owner;
+use crate::wait::Undisturbed;
 
-/// What may take this long is broken; nothing here waits for it otherwise.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// After this, a test fails.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 /// Set for the copies of this test that play another process: see [`in_another_process`].
 const PART: &str = "MUONTRAP_CGROUP_TEST_PART";
 
@@ -36,8 +43,12 @@ pub(super) fn host() -> Host {
     Host::detect().expect("a host")
 }
 
+pub(super) fn create(request: &Request) -> Result<Cgroup, Error> {
+    Cgroup::create(&Plan::new(&host(), request)?, &Undisturbed)
+}
+
 pub(super) fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !done() {
         assert!(Instant::now() < deadline, "still waiting: {what}");
         std::thread::yield_now();
@@ -72,23 +83,18 @@ pub(super) fn spawn(cgroup: &Cgroup, script: &str) -> Child {
 }
 
 pub(super) fn count(cgroup: &Cgroup) -> usize {
-    kill::remaining(&cgroup.held().groups).expect("a count")
+    remaining(&cgroup.groups).expect("a count")
 }
 
 pub(super) fn read(cgroup: &Cgroup, file: &str) -> String {
-    let held = cgroup.held();
-    let files = group::GroupFiles {
-        groups: &held.groups,
-        version: held.version,
-    };
-    let owner = files.owner(file).expect("a group with this file");
+    let owner = owner(&cgroup.groups, cgroup.version, file).expect("a group with this file");
     owner.read(file).expect("read").trim_end().to_string()
 }
 
 /// The name of a test as the test binary knows it: without the crate.
 fn part_name(part: &str) -> String {
     let (_, module) = module_path!().split_once("::").expect("a crate");
-    module.replace("test_support", "reach_tests") + "::" + part
+    module.replace("test_support", "permission_tests") + "::" + part
 }
 
 /// Runs one of the `part_` tests below in a process of its own, that waits for a line on stdin.
@@ -125,6 +131,8 @@ pub(super) fn go(mut child: Child) {
 /// The argument of a part, once it may begin; nothing when its test did not start it.
 pub(super) fn part() -> Option<String> {
     let argument = std::env::var(PART).ok()?;
-    io::stdin().read_line(&mut String::new()).expect("a line");
+    std::io::stdin()
+        .read_line(&mut String::new())
+        .expect("a line");
     Some(argument)
 }

@@ -5,7 +5,7 @@
 //! `muontrap cgroup-clean`, `cgroup-get`, `cgroup-set` and `cgroup-stat`: what is done to the cgroup
 //! of a program by somebody else than its helper.
 
-use crate::cgroup::{self, CleanReport, Host, View};
+use crate::cgroup::{self, CleanReport, Host, LiveCgroup};
 use crate::cli::flags::Flags;
 use crate::cli::{list, option, switch};
 use crate::config::{cgroup_request, refused, text, utf8};
@@ -154,20 +154,20 @@ impl Cgroup {
 /// Does what was asked for.
 pub fn perform(asked: &Asked) -> Result<Answer, Failure> {
     let host = Host::detect()?;
-    let view = || View::open(&host, &asked.group.group);
+    let open = || LiveCgroup::open(&host, &asked.group.group);
     match asked.action {
         Action::Get => {
-            let view = view()?;
+            let cgroup = open()?;
             let controller = asked.group.controllers.last().map(String::as_str);
-            let read = |name: &String| Ok((name.clone(), view.get(controller, name)?));
+            let read = |name: &String| Ok((name.clone(), cgroup.get(controller, name)?));
             asked.files.iter().map(read).collect()
         }
         Action::Set => {
-            view()?.set(asked.group.settings.clone())?;
+            open()?.set(asked.group.settings.clone())?;
             Ok(vec![])
         }
-        Action::Statistics => Ok(view()?.statistics()),
-        Action::Config => Ok(view()?.settings()),
+        Action::Statistics => Ok(open()?.statistics()),
+        Action::Config => Ok(open()?.settings()),
         Action::Clean => clean(&host, asked),
     }
 }
@@ -201,7 +201,7 @@ fn clean(host: &Host, asked: &Asked) -> Result<Answer, Failure> {
     let report = cgroup::clean(host, &asked.group, asked.timeout)?;
     match report.in_use {
         Some(_) if asked.unless_in_use => return Ok(vec![]),
-        Some(failure) => return Err(failure),
+        Some(error) => return Err(error.into_failure(Some(&asked.group.group))),
         None if report.removed => {}
         None => return Err(not_cleaned(&asked.group.group, &report)),
     }
@@ -211,7 +211,7 @@ fn clean(host: &Host, asked: &Asked) -> Result<Answer, Failure> {
 fn not_cleaned(group: &str, report: &CleanReport) -> Failure {
     let why = match report.remaining {
         0 => "it is still in use".into(),
-        count => format!("{count} of its processes do not die"),
+        count => format!("{count} of its processes could not be killed"),
     };
     Failure::new(
         Step::Cgroup,

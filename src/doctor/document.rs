@@ -58,7 +58,10 @@ fn version_number(version: Version) -> Json {
 fn hierarchy(hierarchy: &Hierarchy) -> Json {
     Json::Map(vec![
         ("version", version_number(hierarchy.version)),
-        ("controllers", Json::list(hierarchy.offered())),
+        (
+            "controllers",
+            Json::list(hierarchy.offered().iter().cloned()),
+        ),
         (
             "mounted",
             hierarchy.mount_point.display().to_string().into(),
@@ -71,9 +74,9 @@ fn hierarchy(hierarchy: &Hierarchy) -> Json {
 
 impl From<&Verdict> for Json {
     fn from(verdict: &Verdict) -> Self {
-        let outlook = verdict.outcome.as_ref().ok();
-        let directories = outlook.into_iter().flat_map(|outlook| &outlook.directories);
-        let directories = directories.filter_map(|(_, path)| path.parent());
+        let plan = verdict.outcome.as_ref().ok();
+        let locations = plan.into_iter().flat_map(|plan| &plan.locations);
+        let directories = locations.filter_map(|location| location.path.parent());
         Self::Map(vec![
             ("base", verdict.base.as_str().into()),
             ("base_given", verdict.given.into()),

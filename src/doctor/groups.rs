@@ -11,9 +11,7 @@ use super::checks::{Check, Status};
 use super::facts::Facts;
 use super::kernel::{v1_name, v2_name};
 use super::mend::{Case, Mend};
-use crate::cgroup::{
-    Hierarchy, Host, Outlook, Request, Version, deepest_existing, dry_run, is_writable,
-};
+use crate::cgroup::{Error, Hierarchy, Host, Location, Plan, Request, Version, is_writable};
 use crate::error::Failure;
 
 /// What is looked for on every host, by its v2 name.
@@ -50,7 +48,7 @@ pub struct Verdict {
     /// As `:cgroup_controllers`.
     pub controllers: Vec<String>,
     /// What would be made, or why not.
-    pub outcome: Result<Outlook, Failure>,
+    pub outcome: Result<Plan, Failure>,
     /// What mends that.
     pub mends: Vec<Mend>,
     /// Whether it was tried, not only looked at.
@@ -91,14 +89,15 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    fn try_dry(&self, controllers: &[String]) -> Result<Outlook, (Failure, Vec<Mend>)> {
+    fn try_dry(&self, controllers: &[String]) -> Result<Plan, (Failure, Vec<Mend>)> {
         let case = Case {
             facts: self.facts,
             host: self.host,
             base: self.base,
             controllers: self.wanted,
         };
-        dry_run(self.host, &request(self.base, controllers)).map_err(|failure| {
+        check(self.host, &request(self.base, controllers)).map_err(|error| {
+            let failure = Failure::from(error);
             let mends = case.mends(&failure);
             (without_leaf(failure), mends)
         })
@@ -107,7 +106,7 @@ impl View<'_> {
     /// Judges a request. Looks only.
     pub fn verdict(&self, controllers: &[String]) -> Verdict {
         let (outcome, mends) = match self.try_dry(controllers) {
-            Ok(outlook) => (Ok(outlook), vec![]),
+            Ok(plan) => (Ok(plan), vec![]),
             Err((failure, mends)) => (Err(failure), mends),
         };
         Verdict {
@@ -126,7 +125,7 @@ impl View<'_> {
         let home = home(host, name);
         let unified = home.filter(|hierarchy| hierarchy.version == Version::V2);
         let listed = self.facts.controller(v1_name(name));
-        let place = home.map(|hierarchy| deepest_existing(hierarchy, self.base));
+        let place = home.map(|hierarchy| Location::new(hierarchy, self.base).deepest_existing());
         let (failure, mends) = self.try_dry(&[name.to_owned()]).err().unzip();
         let wanted = self
             .wanted
@@ -144,6 +143,11 @@ impl View<'_> {
             mends: mends.filter(|_| wanted).unwrap_or_default(),
         }
     }
+}
+
+/// Whether a request would work. Looks only.
+fn check(host: &Host, request: &Request) -> Result<Plan, Error> {
+    Plan::new(host, request)?.check()
 }
 
 /// The hierarchy that has a controller.
@@ -173,7 +177,7 @@ pub fn choose_base(host: &Host, controllers: &[String]) -> String {
         }
     }
     let score = |base: &String| {
-        let works = |list: &[String]| dry_run(host, &request(base, list)).is_ok();
+        let works = |list: &[String]| check(host, &request(base, list)).is_ok();
         let single = controllers.chunks(1).filter(|one| works(one)).count();
         single + usize::from(works(&[]))
     };
@@ -204,9 +208,9 @@ pub fn names(host: &Host) -> Vec<String> {
     let mut names: Vec<String> = usual.map(String::from).to_vec();
     for hierarchy in &host.hierarchies {
         for name in hierarchy.offered() {
-            let known = names.iter().any(|known| v2_name(known) == v2_name(&name));
+            let known = names.iter().any(|known| v2_name(known) == v2_name(name));
             if !known && !name.starts_with("name=") && !IDLE.contains(&name.as_str()) {
-                names.push(name);
+                names.push(name.clone());
             }
         }
     }
@@ -239,7 +243,7 @@ fn mounts(view: &View<'_>) -> Check {
     let v1 = format!("v1 with {}", legacy.join(" "));
     let v2 = host.unified().map(|unified| {
         let offered = match unified.offered() {
-            offered if offered.is_empty() => "no controllers".to_owned(),
+            [] => "no controllers".to_owned(),
             offered => offered.join(" "),
         };
         format!("v2 at {} with {offered}", unified.mount_point.display())
@@ -332,11 +336,11 @@ pub fn delegated(hierarchy: &Hierarchy) -> Option<String> {
 }
 
 /// How all processes of a program would be killed.
-pub fn kill_method(facts: &Facts, outlook: Option<&Outlook>) -> &'static str {
-    let Some(outlook) = outlook else {
+pub fn kill_method(facts: &Facts, plan: Option<&Plan>) -> &'static str {
+    let Some(plan) = plan else {
         return "SIGSTOP and SIGKILL for every descendant in /proc (no cgroup)";
     };
-    match &outlook.holder {
+    match plan.holder() {
         Some(holder) if holder.version == Version::V1 => "the v1 freezer, then SIGKILL until empty",
         Some(holder) if has_kill_file(facts, holder) => "cgroup.kill",
         Some(_) => "cgroup.freeze, then SIGKILL until empty",

@@ -34,7 +34,8 @@ impl Tree {
             fs::write(path, text).expect("file");
         }
         let mounts = format!("1 0 0:26 / {} rw - cgroup2 c rw\n", root.path().display());
-        let host = Host::from_parts(&mounts, "0::/app/main\n");
+        let mut host = Host::from_parts(&mounts, "0::/app/main\n");
+        host.read_available();
         Self { root, host }
     }
 }
@@ -149,9 +150,12 @@ fn where_this_process_is() {
 fn killing() {
     let tree = Tree::new();
     let unified = tree.host.unified().cloned();
-    let holder = |holder| Outlook {
-        holder,
-        ..Outlook::default()
+    let holder = |holder: Option<Hierarchy>| Plan {
+        version: Version::V1,
+        controllers: [].into(),
+        locations: holder.iter().map(|h| Location::new(h, "x")).collect(),
+        alternatives: vec![],
+        settings: vec![],
     };
     let held = holder(unified);
     assert_eq!(kill_method(&facts(), Some(&held)), "cgroup.kill");

@@ -32,7 +32,8 @@ fn failure(errno: i32, path: &str) -> Failure {
 }
 
 fn mends(facts: &Facts, mounts: &str, controllers: &[&str], failure: &Failure) -> Vec<Mend> {
-    let host = Host::from_parts(mounts, OWN);
+    let mut host = Host::from_parts(mounts, OWN);
+    host.read_available();
     let controllers: Vec<String> = controllers.iter().map(ToString::to_string).collect();
     let case = Case {
         facts,

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::cgroup::{Host, Outlook};
+use crate::cgroup::{Host, Plan};
 use crate::diagnostics;
 use crate::error::{EXIT_SETUP, Failure};
 use crate::run;
@@ -137,7 +137,7 @@ fn run(wish: &Wish) -> u8 {
     let (facts, host) = (Facts::gather(), Host::detect());
     let (host, trouble) = match host {
         Ok(host) => (host, None),
-        Err(failure) => (Host::default(), Some(failure)),
+        Err(error) => (Host::default(), Some(Failure::from(error))),
     };
     let report = Report::new(wish, facts, host, trouble.as_ref(), &std::env::current_exe);
     let status = report.exit_status(wish);
@@ -249,13 +249,13 @@ fn request_check(verdict: &Verdict, asked: bool) -> Check {
     };
     let what = format!("cgroup_base {:?} {controllers}", verdict.base);
     match &verdict.outcome {
-        Ok(outlook) => {
+        Ok(plan) => {
             let does = if verdict.probed {
                 "works"
             } else {
                 "would work"
             };
-            let found = format!("{what} {does}, in {}", bases(outlook));
+            let found = format!("{what} {does}, in {}", bases(plan));
             Check::new("request", Status::Ok, found)
         }
         Err(failure) => {
@@ -272,9 +272,10 @@ fn request_check(verdict: &Verdict, asked: bool) -> Check {
 }
 
 /// The directories of the base.
-fn bases(outlook: &Outlook) -> String {
-    let directories = outlook.directories.iter();
-    let bases = directories.filter_map(|(_, path)| Some(path.parent()?.display().to_string()));
+fn bases(plan: &Plan) -> String {
+    let locations = plan.locations.iter();
+    let bases =
+        locations.filter_map(|location| Some(location.path.parent()?.display().to_string()));
     bases.collect::<Vec<_>>().join(" ")
 }
 

@@ -42,7 +42,9 @@ fn open_host() -> (tempfile::TempDir, Host) {
         std::fs::write(root.path().join(file), text).expect("file");
     }
     let mounts = format!("1 0 0:26 / {} rw - cgroup2 c rw\n", root.path().display());
-    (root, Host::from_parts(&mounts, "0::/\n"))
+    let mut host = Host::from_parts(&mounts, "0::/\n");
+    host.read_available();
+    (root, host)
 }
 
 #[test]

@@ -6,10 +6,11 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::groups::{Verdict, leaf};
+use crate::cgroup::Plan;
 use crate::error::{Failure, Step};
 
 /// Runs `helper --version` by `helper` in a group of the verdict's base, with its controllers. The
@@ -17,6 +18,8 @@ use crate::error::{Failure, Step};
 /// passed on in groups that were there stays passed on.
 pub fn probe(helper: &Path, verdict: &Verdict) -> Result<(), Failure> {
     let failed = |message: String| Failure::new(Step::Cgroup, message);
+    let plan = verdict.outcome.as_ref();
+    let missing = plan.map(Plan::missing_above).unwrap_or_default();
     let mut command = Command::new(helper);
     command.arg(format!("--group={}", leaf(&verdict.base)));
     for name in &verdict.controllers {
@@ -38,7 +41,7 @@ pub fn probe(helper: &Path, verdict: &Verdict) -> Result<(), Failure> {
     }
     let status = child.wait();
     drop(stdin);
-    undo(verdict);
+    undo(&missing);
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(failed(match errors.trim() {
@@ -50,10 +53,8 @@ pub fn probe(helper: &Path, verdict: &Verdict) -> Result<(), Failure> {
 }
 
 /// One that somebody else uses by now cannot be removed, and that is right.
-fn undo(verdict: &Verdict) {
-    if let Ok(outlook) = &verdict.outcome {
-        for path in outlook.missing.iter().rev() {
-            let _ = fs::remove_dir(path);
-        }
+fn undo(missing: &[PathBuf]) {
+    for path in missing.iter().rev() {
+        let _ = fs::remove_dir(path);
     }
 }

@@ -15,7 +15,7 @@ mod sessions;
 
 use crate::cgroup::{self, Host, Request};
 use crate::diagnostics;
-use crate::error::EXIT_SETUP;
+use crate::error::{EXIT_SETUP, Failure};
 use crate::run;
 use crate::session::opening::Invitation;
 use crate::sys::{self, SignalMask, Title};
@@ -104,8 +104,8 @@ fn clean(group: &Request, time: Duration) -> u8 {
         // Another session has it by now, and emptied it first.
         Ok(report) if report.removed || report.in_use.is_some() => 0,
         Ok(_) => EXIT_SETUP,
-        Err(failure) => {
-            diagnostics::say(failure);
+        Err(error) => {
+            diagnostics::say(Failure::from(error));
             EXIT_SETUP
         }
     }

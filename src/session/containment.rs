@@ -171,7 +171,8 @@ impl Containment {
 
     /// Why no process in the cgroup can die, once that has been so for [`THAW_TIMEOUT`].
     pub fn held_frozen(&mut self) -> Option<Failure> {
-        let failure = self.cgroup.as_ref().and_then(Cgroup::held_frozen);
+        let frozen = self.cgroup.as_ref().and_then(Cgroup::held_frozen);
+        let failure = frozen.map(Failure::from);
         if failure.is_none() {
             self.frozen_since = None;
             return None;

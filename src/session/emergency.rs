@@ -7,7 +7,7 @@
 //! A panic is a bug in muontrap, but must not leave a program running. The state of the session cannot be
 //! relied on or even borrowed then, so what the hook needs is kept here.
 
-use crate::cgroup::Place;
+use crate::cgroup::Locations;
 use crate::diagnostics;
 use crate::process::sweep::{Preexisting, Sweep};
 use crate::session::abort;
@@ -27,7 +27,7 @@ struct Record {
     /// Its process group.
     group: i32,
     preexisting: Preexisting,
-    cgroup: Option<Place>,
+    cgroup: Option<Locations>,
 }
 
 static RECORD: Mutex<Option<Record>> = Mutex::new(None);
@@ -56,10 +56,10 @@ pub fn prepare(preexisting: Preexisting) {
 }
 
 /// The program's group.
-pub fn note_cgroup(place: Place) {
+pub fn note_cgroup(locations: Locations) {
     change(|record| {
         if let Some(record) = record {
-            record.cgroup = Some(place);
+            record.cgroup = Some(locations);
         }
     });
 }
@@ -107,7 +107,7 @@ fn kill(record: Record) {
     }
     let mut sweep = Sweep::sparing(record.preexisting);
     sweep.set_program(record.group);
-    let mut containment = Containment::new(record.cgroup.map(Place::open), sweep);
+    let mut containment = Containment::new(record.cgroup.map(Locations::open), sweep);
     containment.begin_sweep();
     abort::finish(&mut containment, true);
 }

@@ -4,7 +4,7 @@
 
 //! The Setup state: everything up to the program's exec.
 
-use crate::cgroup::{Cgroup, Host};
+use crate::cgroup::{self, Cgroup, Host};
 use crate::config::Config;
 use crate::error::{Failure, Step};
 use crate::process::credentials::Credentials;
@@ -146,8 +146,11 @@ fn create_cgroup(config: &Config, wait: &dyn Wait) -> Result<Option<Cgroup>, Fai
     };
     let told = config.notices.group(request);
     told.map_err(|error| Failure::cannot("reach the fork server", &error))?;
-    let cgroup = Cgroup::create_while(&Host::detect()?, request, wait)?;
-    emergency::note_cgroup(cgroup.place());
+    let made = Host::detect()
+        .and_then(|host| cgroup::Plan::new(&host, request))
+        .and_then(|plan| Cgroup::create(&plan, wait));
+    let cgroup = made.map_err(|error| error.into_failure(Some(&request.group)))?;
+    emergency::note_cgroup(cgroup.locations());
     Ok(Some(cgroup))
 }
 
@@ -246,16 +249,11 @@ fn enter_directory(config: &Config) -> Result<(), Failure> {
 }
 
 fn cgroup_entries(cgroup: &Cgroup) -> Vec<CgroupEntry<'_>> {
-    let entry = |(index, procs)| CgroupEntry {
-        procs,
-        explain: Box::new(move |errno| cgroup.entry_failure(index, errno)),
-    };
-    cgroup
-        .entry_fds()
-        .into_iter()
-        .enumerate()
-        .map(entry)
-        .collect()
+    let entries = cgroup.entries().map(|entry| CgroupEntry {
+        procs: entry.procs,
+        explain: Box::new(move |errno| entry.error(errno).into()),
+    });
+    entries.collect()
 }
 
 fn window(config: &Config) -> Window {

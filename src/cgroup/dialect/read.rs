@@ -2,50 +2,39 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a file of either dialect says, in the dialect that was asked for: the way back of
-//! `translate.rs`.
-
-use std::io;
+//! Reading a file under its name of either version: `translate.rs` backwards.
 
 use super::convert::{self, Limit};
-use super::fs::is_gone;
-use super::mounts::Version;
-use super::settings::{Map, find, rate_file};
+use super::error::ReadError;
+use super::settings::{Conversion, RATES, find};
+use crate::cgroup::version::Version;
+
+type Result<T> = std::result::Result<T, ReadError>;
 
 /// Reads a file of the group, without the newline at its end.
-pub(super) type Read<'a> = &'a dyn Fn(&str) -> io::Result<String>;
+pub(in crate::cgroup) type File<'a> = &'a dyn Fn(&str) -> Result<String>;
 
 /// What v1 shows where there is no limit: the largest number of whole pages, in bytes.
 const NO_LIMIT: &str = "9223372036854771712";
-/// The keys of `io.max`, in the order in which the kernel shows them.
-const RATES: [&str; 4] = ["rbps", "wbps", "riops", "wiops"];
 
-/// What the group's files say about `name`, which is from either dialect, in the dialect of `name`.
-/// Reads only files of `version`.
-pub(super) fn answer(name: &str, version: Version, read: Read<'_>) -> io::Result<String> {
+/// Reads files of `version`, and returns the value that a file called `name`, of either version, would have.
+pub(in crate::cgroup) fn read(name: &str, version: Version, file: File<'_>) -> Result<String> {
     let found = find(name);
-    let own = found.dialect.is_none_or(|dialect| dialect == version);
-    let file = found.file(version);
-    match found.map {
-        Map::IoWeight => weights(name, version, read),
-        _ if own => read(name),
-        Map::Same => read(file),
-        Map::Limit => Ok(limit(&read(file)?, version)),
-        Map::Swap => swap(version, read),
-        Map::CpuWeight => cpu_weight(&read(file)?, version),
-        Map::Quota | Map::Period => cpu_max(name, version, read),
-        Map::Rate(key) => rates(key, version, read),
-        Map::Frozen => Ok(frozen(&read(file)?, version).into()),
+    match found.conversion {
+        Conversion::IoWeight => weights(name, version, file),
+        _ if found.is_of(version) => file(name),
+        Conversion::Same => file(found.file(version)),
+        Conversion::Limit => Ok(limit(&file(found.file(version))?, version)),
+        Conversion::Swap => swap(version, file),
+        Conversion::CpuWeight => cpu_weight(&file(found.file(version))?, version),
+        Conversion::Quota | Conversion::Period => cpu_max(name, version, file),
+        Conversion::Rate(key) => rates(key, version, file),
+        Conversion::Frozen => Ok(frozen(&file(found.file(version))?, version).into()),
     }
 }
 
-/// The kernel said something that it never says.
-fn odd() -> io::Error {
-    io::Error::from_raw_os_error(libc::EIO)
-}
-
-fn number(text: &str) -> io::Result<u64> {
-    text.trim().parse().map_err(|_| odd())
+fn number(text: &str) -> Result<u64> {
+    text.trim().parse().map_err(|_| ReadError::Format)
 }
 
 /// The text is of `version`, the answer of the other.
@@ -59,9 +48,9 @@ fn limit(text: &str, version: Version) -> String {
 }
 
 /// v1 has memory and swap together, v2 swap alone.
-fn swap(version: Version, read: Read<'_>) -> io::Result<String> {
-    let bytes = |file| -> io::Result<Option<u64>> {
-        match convert::parse_limit(&read(file)?).ok_or_else(odd)? {
+fn swap(version: Version, file: File<'_>) -> Result<String> {
+    let bytes = |name| -> Result<Option<u64>> {
+        match convert::parse_limit(&file(name)?).ok_or(ReadError::Format)? {
             Limit::None => Ok(None),
             Limit::Bytes(bytes) => Ok(Some(bytes)),
         }
@@ -81,24 +70,26 @@ fn swap(version: Version, read: Read<'_>) -> io::Result<String> {
     })
 }
 
-fn cpu_weight(text: &str, version: Version) -> io::Result<String> {
+fn cpu_weight(text: &str, version: Version) -> Result<String> {
     let number = number(text)?;
     let other = match version {
         Version::V1 => Some(convert::shares_to_weight(number)),
         // An idle group has less than the smallest weight.
         Version::V2 => convert::weight_to_shares(number.max(1)),
     };
-    other.map(|other| other.to_string()).ok_or_else(odd)
+    other
+        .map(|other| other.to_string())
+        .ok_or(ReadError::Format)
 }
 
-fn cpu_max(name: &str, version: Version, read: Read<'_>) -> io::Result<String> {
+fn cpu_max(name: &str, version: Version, file: File<'_>) -> Result<String> {
     if version == Version::V1 {
-        let quota = read("cpu.cfs_quota_us")?;
+        let quota = file("cpu.cfs_quota_us")?;
         let quota = if quota == "-1" { "max" } else { &quota };
-        return Ok(format!("{quota} {}", read("cpu.cfs_period_us")?));
+        return Ok(format!("{quota} {}", file("cpu.cfs_period_us")?));
     }
-    let text = read("cpu.max")?;
-    let (quota, period) = text.split_once(' ').ok_or_else(odd)?;
+    let text = file("cpu.max")?;
+    let (quota, period) = text.split_once(' ').ok_or(ReadError::Format)?;
     Ok(match (name, quota) {
         ("cpu.cfs_period_us", _) => period.into(),
         (_, "max") => "-1".into(),
@@ -120,10 +111,10 @@ fn frozen(text: &str, version: Version) -> &'static str {
 /// Weights by device; the one for all others has the name `default`.
 type Weights = Vec<(String, u64)>;
 
-fn weights(name: &str, version: Version, read: Read<'_>) -> io::Result<String> {
+fn weights(name: &str, version: Version, file: File<'_>) -> Result<String> {
     let (scale_of_v1, weights) = match version {
-        Version::V1 => (true, weights_v1(read)?),
-        Version::V2 => weights_v2(read)?,
+        Version::V1 => (true, weights_v1(file)?),
+        Version::V2 => weights_v2(file)?,
     };
     let asked_v2 = name == "io.weight";
     let convert = |number: u64| match (scale_of_v1, asked_v2) {
@@ -133,7 +124,7 @@ fn weights(name: &str, version: Version, read: Read<'_>) -> io::Result<String> {
     };
     let mut lines = vec![];
     for (device, number) in weights {
-        let number = convert(number).ok_or_else(odd)?;
+        let number = convert(number).ok_or(ReadError::Format)?;
         match (name, device == "default") {
             ("io.weight", _) | ("blkio.weight_device", false) => {
                 lines.push(format!("{device} {number}"));
@@ -146,31 +137,31 @@ fn weights(name: &str, version: Version, read: Read<'_>) -> io::Result<String> {
 }
 
 /// The BFQ scheduler has its own files, and on some kernels they are the only ones.
-fn weights_v1(read: Read<'_>) -> io::Result<Weights> {
-    let (for_all, devices) = match read("blkio.weight") {
+fn weights_v1(file: File<'_>) -> Result<Weights> {
+    let (for_all, devices) = match file("blkio.weight") {
         Ok(text) => (text, "blkio.weight_device"),
-        Err(error) if is_gone(&error) => (read("blkio.bfq.weight")?, "blkio.bfq.weight_device"),
+        Err(ReadError::Missing) => (file("blkio.bfq.weight")?, "blkio.bfq.weight_device"),
         Err(error) => return Err(error),
     };
     let mut weights = vec![("default".into(), number(&for_all)?)];
-    let devices = parse_weights(&read(devices).unwrap_or_default())?;
+    let devices = parse_weights(&file(devices).unwrap_or_default())?;
     weights.extend(devices.into_iter().filter(|(name, _)| name != "default"));
     Ok(weights)
 }
 
 /// And whether they are on the scale of v1.
-fn weights_v2(read: Read<'_>) -> io::Result<(bool, Weights)> {
-    match read("io.weight") {
+fn weights_v2(file: File<'_>) -> Result<(bool, Weights)> {
+    match file("io.weight") {
         Ok(text) => Ok((false, parse_weights(&text)?)),
-        Err(error) if is_gone(&error) => {
-            let text = read("io.bfq.weight").map_err(|_| error)?;
+        Err(ReadError::Missing) => {
+            let text = file("io.bfq.weight").map_err(|_| ReadError::Missing)?;
             Ok((true, parse_weights(&text)?))
         }
         Err(error) => Err(error),
     }
 }
 
-fn parse_weights(text: &str) -> io::Result<Weights> {
+fn parse_weights(text: &str) -> Result<Weights> {
     text.lines()
         .map(|line| {
             let (device, weight) = line.split_once(' ').unwrap_or(("default", line));
@@ -180,9 +171,9 @@ fn parse_weights(text: &str) -> io::Result<Weights> {
 }
 
 /// `io.max` from the four files of v1, or one of those from `io.max`.
-fn rates(key: &str, version: Version, read: Read<'_>) -> io::Result<String> {
+fn rates(key: &str, version: Version, file: File<'_>) -> Result<String> {
     if version == Version::V2 {
-        let text = read("io.max")?;
+        let text = file("io.max")?;
         let lines = text.lines().filter_map(|line| {
             let (device, rates) = line.split_once(' ')?;
             let mut rates = rates.split(' ').filter_map(|rate| rate.split_once('='));
@@ -192,8 +183,8 @@ fn rates(key: &str, version: Version, read: Read<'_>) -> io::Result<String> {
         return Ok(lines.collect::<Vec<String>>().join("\n"));
     }
     let mut devices: Vec<(String, [String; 4])> = vec![];
-    for (place, key) in RATES.into_iter().enumerate() {
-        let text = read(rate_file(key).ok_or_else(odd)?)?;
+    for (place, (_, name)) in RATES.into_iter().enumerate() {
+        let text = file(name)?;
         for (device, rate) in text.lines().filter_map(|line| line.split_once(' ')) {
             let at = devices.iter().position(|(name, _)| name == device);
             let at = at.unwrap_or_else(|| {
@@ -207,12 +198,12 @@ fn rates(key: &str, version: Version, read: Read<'_>) -> io::Result<String> {
         let pairs = RATES
             .iter()
             .zip(rates)
-            .map(|(key, rate)| format!(" {key}={rate}"));
+            .map(|((key, _), rate)| format!(" {key}={rate}"));
         format!("{device}{}", pairs.collect::<String>())
     });
     Ok(lines.collect::<Vec<String>>().join("\n"))
 }
 
 #[cfg(test)]
-#[path = "answer_test.rs"]
+#[path = "read_test.rs"]
 mod tests;

@@ -2,13 +2,13 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Translating the limits and weights of block devices.
+//! Limits and weights of block devices.
 
 use super::convert;
-use super::mounts::Version;
-use super::settings::rate_file;
-use super::translate::{Translation, Write};
-use crate::error::Failure;
+use super::error::Mismatch;
+use super::settings::RATES;
+use super::translate::{Translation, Write, refuse};
+use crate::cgroup::version::Version;
 
 impl Translation<'_> {
     /// `N`, `default N` or `MAJ:MIN N`. Where only the BFQ scheduler has weights, its file has the
@@ -17,8 +17,8 @@ impl Translation<'_> {
         &mut self,
         name: &str,
         value: &str,
-        own: bool,
-    ) -> Result<(), Failure> {
+        is_own: bool,
+    ) -> Result<(), Mismatch> {
         let words: Vec<&str> = value.split_whitespace().collect();
         let (device, number) = match words[..] {
             [number] | ["default", number] => (None, number),
@@ -45,16 +45,16 @@ impl Translation<'_> {
             (Version::V1, Some(_)) => ("blkio.weight_device", "blkio.bfq.weight_device", blkio),
             (Version::V2, _) => ("io.weight", "io.bfq.weight", io),
         };
-        let (file, written) = if own {
+        let (file, written) = if is_own {
             (name, value.to_string())
         } else {
             let number = number.ok_or_else(|| {
                 let why = "it must be 10 to 1000 on v1, 1 to 10000 on v2";
-                self.bad(name, value, file, libc::EINVAL, why)
+                refuse(name, value, file, libc::EINVAL, why)
             })?;
             (file, with_device(number))
         };
-        let otherwise = match (own, self.version) {
+        let fallback = match (is_own, self.version) {
             (true, Version::V1) => Some((bfq.to_string(), value.to_string())),
             _ => blkio.map(|number| (bfq.to_string(), with_device(number))),
         };
@@ -63,7 +63,7 @@ impl Translation<'_> {
             setting,
             file,
             value: written,
-            otherwise,
+            fallback,
         });
         Ok(())
     }
@@ -75,9 +75,9 @@ impl Translation<'_> {
         value: &str,
         key: &str,
         file: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Mismatch> {
         let words: Vec<&str> = value.split_whitespace().collect();
-        let refuse = |why| self.bad(name, value, file, libc::EINVAL, why);
+        let refuse = |reason| refuse(name, value, file, libc::EINVAL, reason);
         if self.version == Version::V2 {
             let [device, rate] = words[..] else {
                 return Err(refuse("it must be a device and a number"));
@@ -96,9 +96,10 @@ impl Translation<'_> {
         }
         let mut writes = vec![];
         for rate in rates {
-            let parts = rate
-                .split_once('=')
-                .and_then(|(key, rate)| Some((rate_file(key)?, rate)));
+            let parts = rate.split_once('=').and_then(|(key, rate)| {
+                let (_, file) = RATES.into_iter().find(|(known, _)| *known == key)?;
+                Some((file, rate))
+            });
             let (file, rate) = parts.ok_or_else(|| refuse("it has an unknown key"))?;
             // v1 takes 0 for "no limit", which v2 refuses.
             let rate = match rate {

@@ -7,43 +7,25 @@
 //! Both sources are text: `/proc/self/mountinfo`
 //! ([proc_pid_mountinfo(5)](https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html)) and
 //! `/proc/self/cgroup` ([cgroups(7)](https://man7.org/linux/man-pages/man7/cgroups.7.html)). Nothing
-//! is assumed about paths: `/sys/fs/cgroup` is only a habit.
+//! is assumed about paths: `/sys/fs/cgroup` is a convention.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::fs::read;
-use crate::error::{Failure, Step};
-
-/// The two kinds of cgroup, which are also the two dialects of settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    /// One hierarchy for each controller, or for a few of them.
-    V1,
-    /// One hierarchy for all.
-    V2,
-}
-
-impl Version {
-    /// As it is called in messages.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::V1 => "cgroup v1",
-            Self::V2 => "cgroup v2",
-        }
-    }
-}
+use super::error::{Action, Error};
+use super::fs::{read, words};
+use super::version::Version;
 
 /// One mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hierarchy {
-    /// v1 or v2.
     pub version: Version,
-    /// v1: its controllers, or `name=systemd` and the like. Empty on v2: see [`Self::offered`].
+    /// v1: its controllers, or `name=systemd` and the like. Empty on v2.
     pub controllers: Vec<String>,
-    /// Where it is mounted.
+    /// v2: the controllers in `cgroup.controllers` at the root of the mount. Empty on v1.
+    pub available: Vec<String>,
     pub mount_point: PathBuf,
-    /// What of the hierarchy is mounted there: `/`, or in a container its own group.
+    /// The group that is mounted there: `/`, or in a container its own.
     pub mount_root: String,
     /// The group of this process, as `/proc/self/cgroup` has it.
     pub own_path: String,
@@ -57,15 +39,22 @@ impl Hierarchy {
         self.mount_point.join(group.trim_start_matches('/'))
     }
 
-    /// The controllers to choose from: those of a v1 hierarchy, or `cgroup.controllers` at the
-    /// root of a v2 mount. Empty when that cannot be read.
-    pub fn offered(&self) -> Vec<String> {
+    /// The controllers that groups of this hierarchy can have.
+    pub fn offered(&self) -> &[String] {
         match self.version {
-            Version::V1 => self.controllers.clone(),
-            Version::V2 => read(&self.mount_point.join("cgroup.controllers"))
-                .map(|text| text.split_whitespace().map(String::from).collect())
-                .unwrap_or_default(),
+            Version::V1 => &self.controllers,
+            Version::V2 => &self.available,
         }
+    }
+
+    /// v2: the file that lists the controllers.
+    pub(super) fn controllers_file(&self) -> PathBuf {
+        self.mount_point.join("cgroup.controllers")
+    }
+
+    /// v1: its controllers, joined by commas. Empty on v2.
+    pub fn label(&self) -> String {
+        self.controllers.join(",")
     }
 
     /// v1: whether this is the hierarchy of a controller.
@@ -85,7 +74,7 @@ impl Hierarchy {
     }
 }
 
-/// The rest of `path` after the group `ancestor`, or nothing when it is elsewhere.
+/// The rest of `path` after the group `ancestor`; `None` when it is not below it.
 fn relative_to<'a>(path: &'a str, ancestor: &str) -> Option<&'a str> {
     let ancestor = ancestor.trim_matches('/');
     let rest = path.trim_start_matches('/').strip_prefix(ancestor)?;
@@ -100,13 +89,13 @@ pub struct Host {
 }
 
 impl Host {
-    /// Looks at this host. Without cgroups in the kernel the list is empty, which is no error.
-    pub fn detect() -> Result<Self, Failure> {
+    /// The hierarchies of this host. Without cgroups in the kernel the list is empty, which is no error.
+    pub fn detect() -> Result<Self, Error> {
         Self::detect_below(Path::new("/"))
     }
 
-    /// The same with `/proc` and the mount points below another root, for tests.
-    pub fn detect_below(root: &Path) -> Result<Self, Failure> {
+    /// The same, with `/proc` and the mount points below `root`, for tests.
+    pub fn detect_below(root: &Path) -> Result<Self, Error> {
         let mountinfo = read_proc(&root.join("proc/self/mountinfo"))?;
         let self_cgroup = read_proc(&root.join("proc/self/cgroup"))?;
         let mut host = Self::from_parts(&mountinfo, &self_cgroup);
@@ -117,10 +106,19 @@ impl Host {
                 .unwrap_or(&hierarchy.mount_point);
             hierarchy.mount_point = root.join(point);
         }
+        host.read_available();
         Ok(host)
     }
 
-    /// What the two files say. Lines that make no sense are passed over.
+    /// Reads which controllers v2 has: none where that cannot be read.
+    pub(crate) fn read_available(&mut self) {
+        let unified = |hierarchy: &&mut Hierarchy| hierarchy.version == Version::V2;
+        for hierarchy in self.hierarchies.iter_mut().filter(unified) {
+            hierarchy.available = words(&hierarchy.controllers_file()).unwrap_or_default();
+        }
+    }
+
+    /// The hierarchies according to the text of the two files. Lines of another form are ignored.
     pub fn from_parts(mountinfo: &str, self_cgroup: &str) -> Self {
         let mounts = visible_cgroup_mounts(mountinfo);
         let hierarchies = self_cgroup
@@ -154,20 +152,16 @@ impl Host {
     }
 }
 
-/// A missing file means a kernel without cgroups; anything else is worth an error.
-fn read_proc(path: &Path) -> Result<String, Failure> {
+/// A missing file means a kernel without cgroups.
+fn read_proc(path: &Path) -> Result<String, Error> {
     match read(path) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(
-            Failure::new(Step::Cgroup, format!("failed to read {}", path.display()))
-                .caused_by(&error)
-                .path(path),
-        ),
+        Err(error) => Err(Error::io(Action::Read, path, &error)),
     }
 }
 
-/// One line of mountinfo.
+/// A line of mountinfo.
 #[derive(Debug)]
 struct Mount<'a> {
     id: &'a str,
@@ -231,8 +225,8 @@ fn visible_cgroup_mounts(mountinfo: &str) -> Vec<Mount<'_>> {
         .collect()
 }
 
-/// A later mount on the same place, or on a directory above it, is what a path leads to; unless
-/// that one is among the mounts that this one stands on.
+/// Whether a later mount, at the same directory or one above it, hides this one. One that this mount stands
+/// on does not.
 fn is_hidden(mounts: &[Mount<'_>], index: usize) -> bool {
     let mount = &mounts[index];
     mounts[index + 1..].iter().any(|later| {
@@ -242,7 +236,7 @@ fn is_hidden(mounts: &[Mount<'_>], index: usize) -> bool {
 
 fn stands_on(mounts: &[Mount<'_>], mount: &Mount<'_>, ancestor: &str) -> bool {
     let mut parent = mount.parent;
-    // A mount is its own parent at the top; the count ends a cycle in a file that lies.
+    // The topmost mount is its own parent. The count ends a cycle, which the file should not have.
     for _ in 0..mounts.len() {
         if parent == ancestor {
             return true;
@@ -255,7 +249,7 @@ fn stands_on(mounts: &[Mount<'_>], mount: &Mount<'_>, ancestor: &str) -> bool {
     false
 }
 
-/// The hierarchy of one line of `/proc/self/cgroup`, through the mount that shows most of it.
+/// The hierarchy of one line of `/proc/self/cgroup`, at the mount that shows most of it.
 fn hierarchy(mounts: &[Mount<'_>], controllers: &str, own: &str) -> Option<Hierarchy> {
     let version = if controllers.is_empty() {
         Version::V2
@@ -276,6 +270,7 @@ fn hierarchy(mounts: &[Mount<'_>], controllers: &str, own: &str) -> Option<Hiera
     Some(Hierarchy {
         version,
         controllers: names.into_iter().map(String::from).collect(),
+        available: vec![],
         mount_point: PathBuf::from(&mount.point),
         mount_root: mount.root.clone(),
         own_path: own.to_string(),
@@ -284,5 +279,5 @@ fn hierarchy(mounts: &[Mount<'_>], controllers: &str, own: &str) -> Option<Hiera
 }
 
 #[cfg(test)]
-#[path = "mounts_test.rs"]
+#[path = "host_test.rs"]
 mod tests;

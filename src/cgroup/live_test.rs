@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
+use crate::cgroup::host::Hierarchy;
 
 /// Hierarchies that are folders, and a group with files in some of them.
 struct Folders {
@@ -27,6 +28,7 @@ impl Folders {
                 .filter(|name| !name.is_empty())
                 .map(String::from)
                 .collect(),
+            available: vec![],
             mount_point: folder(root.path(), names),
             mount_root: "/".into(),
             own_path: "/".into(),
@@ -46,8 +48,8 @@ impl Folders {
         self
     }
 
-    fn view(&self) -> View {
-        View::open(&self.host, "g").expect("a group")
+    fn open(&self) -> LiveCgroup {
+        LiveCgroup::open(&self.host, "g").expect("a group")
     }
 
     fn text(&self, hierarchy: &str, file: &str) -> String {
@@ -65,19 +67,19 @@ fn folder(root: &Path, hierarchy: &str) -> PathBuf {
 }
 
 fn value(folders: &Folders, name: &str) -> String {
-    folders.view().get(None, name).expect(name)
+    folders.open().get(None, name).expect(name)
 }
 
 #[test]
 fn a_group_that_is_not_there() {
     let folders = Folders::new(&["memory", ""]);
-    let failure = View::open(&folders.host, "g").expect_err("nothing");
-    assert_eq!((failure.step, failure.errno), (Step::Cgroup, libc::ENOENT));
-    assert!(failure.path.ends_with("memory/g"), "{failure:?}");
-    let failure = View::open(&Host::default(), "g").expect_err("nothing");
-    assert_eq!(failure.message, v1::no_hierarchy().message);
-    let failure = View::open(&folders.host, "../g").expect_err("nothing");
-    assert_eq!(failure.errno, libc::EINVAL);
+    let error = LiveCgroup::open(&folders.host, "g").expect_err("nothing");
+    assert_eq!(error.errno(), libc::ENOENT);
+    assert!(error.path().ends_with("memory/g"), "{error:?}");
+    let error = LiveCgroup::open(&Host::default(), "g").expect_err("nothing");
+    assert_eq!(error, Error::NoHierarchy);
+    let error = LiveCgroup::open(&folders.host, "../g").expect_err("nothing");
+    assert_eq!(error.errno(), libc::EINVAL);
 }
 
 #[test]
@@ -91,8 +93,8 @@ fn files_are_found_in_the_hierarchy_of_their_controller() {
     assert_eq!(value(&folders, "memory.max"), "4096");
     assert_eq!(value(&folders, "cpuacct.usage"), "5000");
     assert_eq!(value(&folders, "freezer.state"), "THAWED");
-    let view = folders.view();
-    let procs = |controller| view.get(Some(controller), "cgroup.procs").expect("procs");
+    let cgroup = folders.open();
+    let procs = |controller| cgroup.get(Some(controller), "cgroup.procs").expect("procs");
     assert_eq!((procs("memory"), procs("cpu")), ("1".into(), "2".into()));
 }
 
@@ -100,9 +102,9 @@ fn files_are_found_in_the_hierarchy_of_their_controller() {
 fn what_is_not_there_is_named() {
     let folders = Folders::new(&["memory", "pids"]).file("memory", "memory.failcnt", "0\n");
     for name in ["pids.max", "memory.high", "no.such", "nothing"] {
-        let failure = folders.view().get(None, name).expect_err(name);
-        assert_eq!(failure.errno, libc::ENOENT, "{name}");
-        assert!(failure.message.contains(&format!("{name:?}")), "{failure}");
+        let error = folders.open().get(None, name).expect_err(name);
+        assert_eq!(error.errno(), libc::ENOENT, "{name}");
+        assert!(error.to_string().contains(&format!("{name:?}")), "{error}");
     }
     for name in [
         "",
@@ -114,8 +116,8 @@ fn what_is_not_there_is_named() {
         "a\0",
         "memory.failcnt/",
     ] {
-        let failure = folders.view().get(None, name).expect_err(name);
-        assert_eq!(failure.errno, libc::EINVAL, "{name:?}");
+        let error = folders.open().get(None, name).expect_err(name);
+        assert_eq!(error.errno(), libc::EINVAL, "{name:?}");
     }
 }
 
@@ -124,15 +126,15 @@ fn settings_are_written_where_they_belong() {
     let folders = Folders::new(&["memory", "pids", ""])
         .file("memory", "memory.limit_in_bytes", "")
         .file("", "cgroup.freeze", "");
-    let set = |name: &str, value: &str| folders.view().set(vec![(name.into(), value.into())]);
+    let set = |name: &str, value: &str| folders.open().set(vec![(name.into(), value.into())]);
     set("memory.max", "8192").expect("memory.max");
     assert_eq!(folders.text("memory", "memory.limit_in_bytes"), "8192");
     set("freezer.state", "FROZEN").expect("freezer.state");
     assert_eq!(folders.text("", "cgroup.freeze"), "1");
-    let failure = set("pids.max", "1").expect_err("no group for pids");
-    assert_eq!(failure.errno, libc::ENOENT);
-    let failure = set("cgroup.procs", "1").expect_err("not a setting");
-    assert_eq!(failure.errno, libc::EINVAL);
+    let error = set("pids.max", "1").expect_err("no group for pids");
+    assert_eq!(error.errno(), libc::ENOENT);
+    let error = set("cgroup.procs", "1").expect_err("not a setting");
+    assert_eq!(error.errno(), libc::EINVAL);
 }
 
 #[test]
@@ -167,7 +169,7 @@ fn statistics_of_v1_are_in_the_words_and_units_of_v2() {
         )
         .file("freezer", "freezer.state", "FROZEN\n")
         .file("freezer", "cgroup.procs", "77\n");
-    let statistics = folders.view().statistics();
+    let statistics = folders.open().statistics();
     let expected = [
         ("cgroup.events", "populated 1\nfrozen 1"),
         ("cgroup.stat", "nr_descendants 0"),
@@ -211,7 +213,7 @@ fn on_a_hybrid_host_each_side_tells_what_it_knows() {
     assert!(value(&folders, "cpu.pressure").starts_with("some "));
     assert_eq!(value(&folders, "cgroup.events"), "populated 0\nfrozen 0");
     assert_eq!(
-        folders.view().settings(),
+        folders.open().settings(),
         [("cpu.weight".into(), "100".into())]
     );
 }

@@ -23,76 +23,51 @@ use nix::sys::signal::kill;
 use nix::sys::stat::{FileStat, fstat, major, minor};
 use nix::unistd::{Pid, geteuid};
 
-use super::fs::{is_denied, is_gone, open_dir};
-use super::group::failed;
-use super::mounts::Hierarchy;
-use super::request::Request;
 use super::tree;
-use crate::error::{Failure, Step};
+use crate::cgroup::error::{Action, Error};
+use crate::cgroup::fs::{is_denied, is_gone, open_dir};
+use crate::cgroup::location::Location;
 use crate::sys;
 
 /// A child that has not executed its program yet shares the locks of the muontrap that forked it, and so holds
 /// them for a moment after that one's death. Later, the lock of a dead process does not count.
-pub(super) const DEAD_HOLDER_TIMEOUT: Duration = Duration::from_secs(1);
+pub(in crate::cgroup) const DEAD_HOLDER_TIMEOUT: Duration = Duration::from_secs(1);
 /// A lock whose holder cannot be seen counts for this long, even when the group has no processes.
 const UNSEEN_HOLDER_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Why a group cannot be locked.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// Another process holds the lock.
-    Busy(Failure),
-    /// A permanent error.
-    Failed(Failure),
-}
-
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-fn busy(path: &Path, message: String) -> Refusal {
-    let failure = Failure::new(Step::Cgroup, message).errno(libc::EBUSY);
-    let failure = failure.path(path);
-    let advice = "a fixed group is for one program at a time; below a base, each has its own";
-    Refusal::Busy(failure.advice(advice))
-}
-
 /// Takes the lock on the group of this path, which is open as `dir`, until that is closed. `since` is
 /// when the first attempt was made.
-pub(super) fn lock(dir: BorrowedFd<'_>, path: &Path, since: Instant) -> Result<(), Refusal> {
+pub(in crate::cgroup) fn lock(
+    dir: BorrowedFd<'_>,
+    path: &Path,
+    since: Instant,
+) -> Result<(), Error> {
     if !sys::try_lock(dir, false).unwrap_or(true) {
         judge(dir, path, since)?;
     }
     // It may have been removed before that, and the name mean another one by now.
     match is_at(dir, path) {
         Ok(true) => Ok(()),
-        _ => Err(busy(path, format!("{} is being removed", path.display()))),
+        _ => Err(Error::Removed { path: path.into() }),
     }
 }
 
 /// Locks the groups above this one, shared, until what is returned is closed, so that no other muontrap takes
 /// one of them. Groups that this process is in are left out: whoever owns them ends this process, too.
-pub(super) fn lock_above(
-    hierarchy: &Hierarchy,
-    request: &Request,
-    since: Instant,
-) -> Result<Vec<OwnedFd>, Refusal> {
+pub(super) fn lock_above(location: &Location, since: Instant) -> Result<Vec<OwnedFd>, Error> {
     let mut locks = vec![];
-    let mut names = request.components();
-    names.pop();
-    let groups = (1..=names.len()).map(|count| names[..count].join("/"));
-    for group in groups.filter(|group| !hierarchy.holds_us(group)) {
-        let path = hierarchy.directory(&group);
+    let hierarchy = &location.hierarchy;
+    for group in location
+        .names_above()
+        .filter(|group| !hierarchy.holds_us(group))
+    {
+        let path = hierarchy.directory(group);
         let dir = match open_dir(&path) {
             Ok(dir) => dir,
             // Nor can it be locked.
             Err(error) if is_denied(&error) => continue,
-            Err(error) if is_gone(&error) => {
-                return Err(busy(&path, format!("{} is being removed", path.display())));
-            }
-            Err(error) => return Err(failed("open", &path, &error).into()),
+            Err(error) if is_gone(&error) => return Err(Error::Removed { path }),
+            Err(error) => return Err(Error::io(Action::Open, &path, &error)),
         };
         if !sys::try_lock(dir.as_fd(), true).unwrap_or(true) {
             judge(dir.as_fd(), &path, since)?;
@@ -108,21 +83,21 @@ fn is_at(dir: BorrowedFd<'_>, path: &Path) -> io::Result<bool> {
 }
 
 /// Fails if the lock that another process holds counts.
-fn judge(dir: BorrowedFd<'_>, path: &Path, since: Instant) -> Result<(), Refusal> {
-    let name = path.display();
-    let message = match holder(dir) {
+fn judge(dir: BorrowedFd<'_>, path: &Path, since: Instant) -> Result<(), Error> {
+    let (holder, is_below) = match holder(dir) {
         Holder::Other => return Ok(()),
         Holder::Dead if since.elapsed() >= DEAD_HOLDER_TIMEOUT => return Ok(()),
         Holder::Unseen if since.elapsed() >= UNSEEN_HOLDER_TIMEOUT && is_empty(dir) => {
             return Ok(());
         }
-        Holder::Dead | Holder::Unseen => format!("{name} is in use"),
-        Holder::Muontrap(pid, Place::Here) => format!("{name} is in use by process {pid}"),
-        Holder::Muontrap(pid, Place::Below) => {
-            format!("{name} holds a group that is in use by process {pid}")
-        }
+        Holder::Dead | Holder::Unseen => (None, false),
+        Holder::Muontrap(pid, place) => (Some(pid), place == Place::Below),
     };
-    Err(busy(path, message))
+    Err(Error::InUse {
+        path: path.into(),
+        holder,
+        is_below,
+    })
 }
 
 fn is_empty(dir: BorrowedFd<'_>) -> bool {

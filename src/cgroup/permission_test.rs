@@ -8,8 +8,11 @@
 use std::fs;
 use std::path::Path;
 
+use super::clean::clean;
+use super::error::{Action, Error};
+use super::request::Request;
 use super::test_support::*;
-use super::*;
+use super::version::Version;
 
 const NOBODY: u32 = 65534;
 /// Through the setuid, the file of the test itself may be out of reach.
@@ -32,7 +35,7 @@ fn our_own_group_is_refused() {
     let inside = request(&format!("{base}/in"), &[("pids.max", "50")]);
     // Itself inside; then only its parent, the shell, as the BEAM may be.
     for around in ["exec \"$@\"", "\"$@\"; exit $?"] {
-        let mut cgroup = Cgroup::create(&host(), &inside).expect("a group");
+        let mut cgroup = create(&inside).expect("a group");
         let child = in_another_process("part_refused", &base, around);
         for (_, directory) in cgroup.directories() {
             move_in(&child, &directory);
@@ -49,15 +52,11 @@ fn part_refused() {
     let Some(base) = part() else { return };
     for group in [format!("{base}/in"), base] {
         let request = request(&group, &[("pids.max", "50")]);
-        for failure in [
-            Cgroup::create(&host(), &request).expect_err("our own group"),
-            clean(&host(), &request, PATIENCE).expect_err("our own group"),
+        for error in [
+            create(&request).expect_err("our own group"),
+            clean(&host(), &request, TIMEOUT).expect_err("our own group"),
         ] {
-            assert!(
-                failure.message.starts_with("refusing to use /"),
-                "{failure}"
-            );
-            assert_eq!(failure.errno, libc::EBUSY);
+            assert!(matches!(error, Error::HoldsMuontrap { .. }), "{error}");
         }
     }
     eprintln!("part done");
@@ -77,9 +76,9 @@ fn delegate(directory: &Path) {
 /// Nobody looks after it.
 fn delegated(base: &str, wanted: impl Fn(&str) -> bool) -> Request {
     let request = request(base, &[("pids.max", "500"), ("memory.max", "1G")]);
-    let cgroup = Cgroup::create(&host(), &request).expect("a group");
+    let cgroup = create(&request).expect("a group");
     for (label, directory) in cgroup.directories() {
-        if matches!(cgroup, Cgroup::V2(_)) {
+        if cgroup.version == Version::V2 {
             fs::write(directory.join("cgroup.subtree_control"), "+pids +memory")
                 .expect("passed on");
         }
@@ -94,7 +93,7 @@ fn delegated(base: &str, wanted: impl Fn(&str) -> bool) -> Request {
 
 /// Takes such a group back, and removes it.
 fn take_back(request: &Request) {
-    finish(&mut Cgroup::create(&host(), request).expect("a group"));
+    finish(&mut create(request).expect("a group"));
 }
 
 #[test]
@@ -133,25 +132,34 @@ fn part_delegated() {
     let Some(base) = part() else { return };
     let settings = [("pids.max", "20"), ("memory.max", "32M")];
     let inside = request(&format!("{base}/x"), &settings);
-    let mut cgroup = Cgroup::create(&host(), &inside).expect("a group");
+    let mut cgroup = create(&inside).expect("a group");
     assert_eq!(read(&cgroup, "pids.max"), "20");
     let mut child = spawn(&cgroup, "sleep 1000 & exec sleep 1000");
     until("both are there", || count(&cgroup) == 2);
     finish(&mut cgroup);
     child.wait().expect("wait");
-    // Where it may not: a clear error with the way out, and nothing made.
-    let failure = Cgroup::create(&host(), &request(&unique(), &settings)).expect_err("not ours");
-    assert_eq!(failure.errno, libc::EACCES);
-    let in_main = host()
-        .hierarchies
-        .iter()
-        .any(|h| h.own_path.ends_with("/main"));
-    let expected = if in_main {
-        &base
-    } else {
-        "as root: `mkdir -p /"
+    // Where it may not: an error that names all controllers, and nothing is created.
+    let error = create(&request(&unique(), &settings)).expect_err("not ours");
+    assert_eq!(error.errno(), libc::EACCES);
+    let Error::Denied { controllers, cause } = &error else {
+        panic!("{error}")
     };
-    assert!(failure.advice.contains(expected), "{failure}");
+    assert_eq!(*controllers, ["memory", "pids"]);
+    assert!(
+        matches!(
+            **cause,
+            Error::Io {
+                action: Action::Create,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let advice = error.into_failure(Some("base/x")).advice;
+    assert!(
+        advice.contains(" doctor --need memory,pids --base base`"),
+        "{advice}"
+    );
     eprintln!("part done");
 }
 
@@ -168,14 +176,12 @@ fn a_user_outside_of_the_delegated_group() {
 #[ignore = "is a part of another test"]
 fn part_outside() {
     let Some(base) = part() else { return };
-    let failure =
-        Cgroup::create(&host(), &request(&format!("{base}/x"), &[])).expect_err("outside");
-    assert_eq!(failure.errno, libc::EACCES);
-    assert!(
-        failure.message.ends_with("cgroup.procs is not writable"),
-        "{failure}"
-    );
-    assert!(failure.advice.contains("Delegate=yes"), "{failure}");
+    let error = create(&request(&format!("{base}/x"), &[])).expect_err("outside");
+    assert_eq!(error.errno(), libc::EACCES);
+    let Error::NoEntry { unwritable, .. } = error else {
+        panic!("{error}")
+    };
+    assert!(unwritable.is_some_and(|file| file.ends_with("cgroup.procs")));
     assert!(!host().hierarchies[0].directory(&base).join("x").exists());
     eprintln!("part done");
 }
@@ -184,26 +190,29 @@ fn part_outside() {
 #[ignore = "needs cgroups and cgroup v2 alone"]
 fn a_group_that_passes_controllers_on_holds_no_process() {
     let base = unique();
-    let outer = Cgroup::create(&host(), &request(&base, &[])).expect("a group");
+    let outer = create(&request(&base, &[])).expect("a group");
     let mut child = spawn(&outer, "exec sleep 1000");
     until("it is there", || count(&outer) == 1);
     let directory = outer.directories().remove(0).1;
     // Nobody looks after it.
     drop(outer);
     let limited = request(&format!("{base}/x"), &[("memory.max", "32M")]);
-    let failure = Cgroup::create(&host(), &limited).expect_err("not with a process in it");
-    assert_eq!(failure.errno, libc::EBUSY);
-    assert!(failure.message.contains("\"+memory\""), "{failure}");
+    let error = create(&limited).expect_err("not with a process in it");
+    assert_eq!(error.errno(), libc::EBUSY);
+    let is_memory = |name: &str| name == "memory";
     assert!(
-        failure
-            .path
-            .ends_with(format!("{base}/cgroup.subtree_control")),
-        "{failure}"
+        matches!(&error, Error::NotEnabled { controller, .. } if is_memory(controller)),
+        "{error}"
     );
-    assert!(failure.advice.contains("/main"), "{failure}");
+    assert!(
+        error
+            .path()
+            .ends_with(format!("{base}/cgroup.subtree_control")),
+        "{error}"
+    );
     assert!(!directory.join("x").exists());
     // Containment needs no controller, so it works beside the process.
-    let mut alone = Cgroup::create(&host(), &request(&format!("{base}/x"), &[])).expect("a group");
+    let mut alone = create(&request(&format!("{base}/x"), &[])).expect("a group");
     finish(&mut alone);
     let there = fs::read_to_string(directory.join("cgroup.procs")).expect("read");
     assert_eq!(there.trim(), child.id().to_string());
@@ -238,13 +247,10 @@ fn part_read_only() {
             .all(|hierarchy| hierarchy.read_only)
     );
     for settings in [&[("pids.max", "9")][..], &[]] {
-        let failure =
-            Cgroup::create(&host(), &request(&unique(), settings)).expect_err("read-only");
-        assert_eq!(failure.errno, libc::EROFS, "{failure}");
-        assert!(
-            failure.advice.contains("mount -o remount,rw /"),
-            "{failure}"
-        );
+        let error = create(&request(&unique(), settings)).expect_err("read-only");
+        assert_eq!(error.errno(), libc::EROFS, "{error}");
+        let advice = error.into_failure(None).advice;
+        assert!(advice.ends_with(" doctor` tells how to fix it"), "{advice}");
     }
     eprintln!("part done");
 }
@@ -253,7 +259,7 @@ fn part_read_only() {
 #[ignore = "needs cgroups, cgroup v2 and a mount namespace"]
 fn a_container_with_a_namespace_of_its_own() {
     let base = unique();
-    let mut outer = Cgroup::create(&host(), &request(&base, &[])).expect("a group");
+    let mut outer = create(&request(&base, &[])).expect("a group");
     let around = "read go && exec unshare -Cm sh -c 'mount --make-rprivate / && \
                   mount -t cgroup2 cgroup2 /mnt && echo | \"$@\"' sh \"$@\"";
     let child = in_another_process("part_namespaced", "", around);
@@ -266,7 +272,7 @@ fn a_container_with_a_namespace_of_its_own() {
 #[ignore = "is a part of another test"]
 fn part_namespaced() {
     let Some(_) = part() else { return };
-    let mut cgroup = Cgroup::create(&host(), &request("/x", &[])).expect("a group");
+    let mut cgroup = create(&request("/x", &[])).expect("a group");
     assert_eq!(cgroup.directories(), [(String::new(), "/mnt/x".into())]);
     let mut child = spawn(&cgroup, "sleep 1000 & exec sleep 1000");
     until("both are there", || count(&cgroup) == 2);

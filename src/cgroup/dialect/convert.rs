@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Numbers of one dialect in the other.
+//! Numbers of one version in those of the other, and parsing them.
 
 /// The range of `cpu.shares`, to which the kernel itself clamps (`MIN_SHARES`, `MAX_SHARES` in
 /// `kernel/sched/sched.h`). Its default is 1024.
@@ -112,6 +112,18 @@ pub(super) fn parse_number(text: &str) -> Option<u64> {
     (plain && (text == "0" || !text.starts_with('0'))).then(|| text.parse().ok())?
 }
 
+/// The number after `key` in a file of `key number` lines, such as `memory.events`.
+pub(in crate::cgroup) fn number_after(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let (name, number) = line.split_once(' ')?;
+        if name == key {
+            number.trim().parse().ok()
+        } else {
+            None
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -181,6 +193,14 @@ mod tests {
         ] {
             assert_eq!(parse_limit(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn numbers_in_keyed_files() {
+        let text = "oom 1\noom_kill 23\noom_group_kill 4\n";
+        assert_eq!(number_after(text, "oom_kill"), Some(23));
+        assert_eq!(number_after(text, "low"), None);
+        assert_eq!(number_after("oom_kill x", "oom_kill"), None);
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::fcntl::OFlag;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::fs::{is_gone, open_at, read_at, write_at};
+use crate::cgroup::fs::{is_gone, open_at, read_at, write_at};
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
@@ -22,17 +22,17 @@ const DIRECTORY: OFlag = OFlag::O_RDONLY
 
 /// The processes of a group and its sub-groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Members {
+pub(in crate::cgroup) struct Members {
     /// Their ids.
     pub pids: Vec<i32>,
     /// How many more there are in other pid namespaces: the kernel lists those as 0. Sending a
     /// signal to 0 would hit our own process group.
-    pub strangers: usize,
+    pub foreign: usize,
 }
 
 impl Members {
     pub fn count(&self) -> usize {
-        self.pids.len() + self.strangers
+        self.pids.len() + self.foreign
     }
 
     fn add(&mut self, list: &str) {
@@ -40,14 +40,14 @@ impl Members {
             if pid > 0 {
                 self.pids.push(pid);
             } else {
-                self.strangers += 1;
+                self.foreign += 1;
             }
         }
     }
 }
 
 /// All processes in the group and below. Zombies are not listed.
-pub(super) fn members(top: BorrowedFd<'_>) -> io::Result<Members> {
+pub(in crate::cgroup) fn members(top: BorrowedFd<'_>) -> io::Result<Members> {
     let mut found = Members::default();
     visit(top, &mut |dir| {
         match read_at(dir, "cgroup.procs") {
@@ -67,7 +67,7 @@ pub(super) fn members(top: BorrowedFd<'_>) -> io::Result<Members> {
 }
 
 /// Writes the same value to a file of every group, leaving out those that lack it or are gone.
-pub(super) fn write_all(top: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<()> {
+pub(in crate::cgroup) fn write_all(top: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<()> {
     visit(top, &mut |dir| match write_at(dir, file, value) {
         Err(error) if !is_gone(&error) => Err(error),
         _ => Ok(()),
@@ -75,7 +75,10 @@ pub(super) fn write_all(top: BorrowedFd<'_>, file: &str, value: &str) -> io::Res
 }
 
 /// The sum of what `number` finds in every group.
-pub(super) fn sum(top: BorrowedFd<'_>, number: impl Fn(BorrowedFd<'_>) -> u64) -> io::Result<u64> {
+pub(in crate::cgroup) fn sum(
+    top: BorrowedFd<'_>,
+    number: impl Fn(BorrowedFd<'_>) -> u64,
+) -> io::Result<u64> {
     let mut total = 0;
     visit(top, &mut |dir| {
         total += number(dir);
@@ -94,7 +97,7 @@ fn visit(top: BorrowedFd<'_>, act: Visit<'_>) -> io::Result<()> {
 
 /// Removes all groups below this one, deepest first, as far as they are empty: whether none is
 /// left.
-pub(super) fn remove_below(top: BorrowedFd<'_>) -> io::Result<bool> {
+pub(in crate::cgroup) fn remove_below(top: BorrowedFd<'_>) -> io::Result<bool> {
     walk(top, &mut |_| Ok(()), &mut |parent, name| match unlinkat(
         parent,
         name,
@@ -144,7 +147,7 @@ fn walk(
 }
 
 /// What a failed `rmdir(2)` means: gone already, not yet, or never.
-pub(super) fn removal(error: io::Error) -> io::Result<bool> {
+pub(in crate::cgroup) fn removal(error: io::Error) -> io::Result<bool> {
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ENODEV) => Ok(true),
         Some(libc::EBUSY | libc::ENOTEMPTY) => Ok(false),
@@ -187,8 +190,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::super::fs::open_dir;
     use super::*;
+    use crate::cgroup::fs::open_dir;
 
     fn group(path: &Path, pids: &str) {
         fs::create_dir_all(path).expect("directory");
@@ -210,7 +213,7 @@ mod tests {
             members,
             Members {
                 pids: vec![1, 2, 3, 4, 5],
-                strangers: 2
+                foreign: 2
             }
         );
         assert_eq!(members.count(), 7);

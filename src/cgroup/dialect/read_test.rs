@@ -4,12 +4,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use super::super::translate::{Files, translate};
-use super::super::view::gone;
+use super::super::translate::translate;
 use super::*;
 
 /// The files of a group in memory. Like the kernel, it reads what was written in its own words.
@@ -24,20 +22,23 @@ impl Kernel {
         Self(RefCell::new(files.collect()))
     }
 
-    fn read(&self, file: &str) -> io::Result<String> {
-        self.0.borrow().get(file).cloned().ok_or_else(gone)
+    fn read(&self, file: &str) -> Result<String> {
+        let text = self.0.borrow().get(file).cloned();
+        text.ok_or(ReadError::Missing)
     }
 
     fn set(&self, version: Version, name: &str, value: &str) {
         let settings = [(name.to_string(), value.to_string())];
-        for write in translate(&settings, version, self).expect("a translation") {
+        for write in
+            translate(&settings, version, &|file| self.read(file).ok()).expect("a translation")
+        {
             let text = shown(&write.file, &write.value);
             self.0.borrow_mut().insert(write.file, text);
         }
     }
 
     fn get(&self, version: Version, name: &str) -> String {
-        answer(name, version, &|file| self.read(file)).expect(name)
+        read(name, version, &|file| self.read(file)).expect(name)
     }
 }
 
@@ -48,16 +49,6 @@ fn shown(file: &str, value: &str) -> String {
         "io.weight" if !value.contains(' ') => format!("default {value}"),
         file if file.ends_with("limit_in_bytes") && value == "-1" => NO_LIMIT.into(),
         _ => value.into(),
-    }
-}
-
-impl Files for Kernel {
-    fn path(&self, file: &str) -> PathBuf {
-        file.into()
-    }
-
-    fn now(&self, file: &str) -> Option<String> {
-        self.read(file).ok()
     }
 }
 
@@ -171,8 +162,8 @@ fn what_is_not_there_is_said_to_be_missing() {
         "x.y",
     ] {
         for version in [Version::V1, Version::V2] {
-            let error = answer(name, version, &|file| none.read(file)).expect_err(name);
-            assert!(is_gone(&error), "{name}: {error}");
+            let error = read(name, version, &|file| none.read(file)).expect_err(name);
+            assert_eq!(error, ReadError::Missing, "{name}");
         }
     }
 }
@@ -206,7 +197,7 @@ fn swap_is_what_is_beyond_memory() {
 }
 
 /// Writes under a name of either dialect on either kind of host, and reads it back.
-fn comes_back(name: &str, value: &str) -> Result<(), TestCaseError> {
+fn comes_back(name: &str, value: &str) -> std::result::Result<(), TestCaseError> {
     for (kernel, version) in [(v1(), Version::V1), (v2(), Version::V2)] {
         kernel.set(version, name, value);
         prop_assert_eq!(
@@ -265,7 +256,7 @@ proptest! {
         let kernel = Kernel::with(&files);
         for version in [Version::V1, Version::V2] {
             for name in FILES {
-                let _ = answer(name, version, &|file| kernel.read(file));
+                let _ = read(name, version, &|file| kernel.read(file));
             }
         }
     }

@@ -6,19 +6,8 @@ use std::collections::HashMap;
 
 use super::*;
 
-/// A group whose files say what the map says.
-#[derive(Default)]
-struct Fake(HashMap<&'static str, &'static str>);
-
-impl Files for Fake {
-    fn path(&self, file: &str) -> PathBuf {
-        PathBuf::from("/cg/x").join(file)
-    }
-
-    fn now(&self, file: &str) -> Option<String> {
-        self.0.get(file).map(ToString::to_string)
-    }
-}
+/// The text of a group's files.
+type Files = HashMap<&'static str, &'static str>;
 
 fn pairs(settings: &[(&str, &str)]) -> Vec<Setting> {
     settings
@@ -27,20 +16,24 @@ fn pairs(settings: &[(&str, &str)]) -> Vec<Setting> {
         .collect()
 }
 
-fn written_with(settings: &[Setting], version: Version, files: &Fake) -> Vec<Setting> {
-    let writes = translate(settings, version, files).expect("a translation");
+fn written_with(settings: &[Setting], version: Version, files: &Files) -> Vec<Setting> {
+    let writes = translate(settings, version, &|file| current(files, file)).expect("a translation");
     writes
         .into_iter()
         .map(|write| (write.file, write.value))
         .collect()
 }
 
-fn written(settings: &[Setting], version: Version) -> Vec<Setting> {
-    written_with(settings, version, &Fake::default())
+fn current(files: &Files, file: &str) -> Option<String> {
+    files.get(file).map(ToString::to_string)
 }
 
-fn refused(settings: &[(&str, &str)], version: Version) -> Failure {
-    translate(&pairs(settings), version, &Fake::default()).expect_err("refused")
+fn written(settings: &[Setting], version: Version) -> Vec<Setting> {
+    written_with(settings, version, &Files::new())
+}
+
+fn refused(settings: &[(&str, &str)], version: Version) -> Mismatch {
+    translate(&pairs(settings), version, &|_| None).expect_err("refused")
 }
 
 /// What is the same on both sides: v1, then v2.
@@ -237,31 +230,32 @@ fn a_value_that_must_be_calculated_is_refused_as_the_kernel_would() {
         ),
     ];
     for (name, value, version, errno, file) in cases {
-        let error = refused(&[(name, value)], version);
-        assert_eq!(
-            (error.errno, error.path),
-            (errno, format!("/cg/x/{file}").into()),
-            "{name} {value}"
-        );
-        assert!(
-            error.message.contains(name) && error.message.contains(value),
-            "{}",
-            error.message
-        );
+        let Mismatch::Value {
+            setting,
+            value: refused,
+            file: found,
+            errno: number,
+            ..
+        } = refused(&[(name, value)], version)
+        else {
+            panic!("{name} {value:?} is a value")
+        };
+        assert_eq!((&*setting, &*refused), (name, value));
+        assert_eq!((&*found, number), (file, errno), "{name} {value}");
     }
     let less = [
         ("memory.limit_in_bytes", "10"),
         ("memory.memsw.limit_in_bytes", "9"),
     ];
-    assert_eq!(refused(&less, Version::V2).errno, libc::EINVAL);
+    let setting = "memory.memsw.limit_in_bytes";
+    let expected =
+        matches!(refused(&less, Version::V2), Mismatch::Value { setting: s, .. } if s == setting);
+    assert!(expected);
 }
 
 #[test]
 fn what_was_not_given_is_read_from_the_group() {
-    let v2 = Fake(HashMap::from([
-        ("cpu.max", "20000 100000"),
-        ("memory.max", "100"),
-    ]));
+    let v2 = Files::from([("cpu.max", "20000 100000"), ("memory.max", "100")]);
     let period = pairs(&[("cpu.cfs_period_us", "50000")]);
     assert_eq!(
         written_with(&period, Version::V2, &v2),
@@ -276,7 +270,7 @@ fn what_was_not_given_is_read_from_the_group() {
         written_with(&both, Version::V2, &v2),
         pairs(&[("memory.swap.max", "50")])
     );
-    let v1 = Fake(HashMap::from([("memory.limit_in_bytes", "100")]));
+    let v1 = Files::from([("memory.limit_in_bytes", "100")]);
     let swap = pairs(&[("memory.swap.max", "50")]);
     let expected = pairs(&[("memory.memsw.limit_in_bytes", "150")]);
     assert_eq!(written_with(&swap, Version::V1, &v1), expected);
@@ -299,10 +293,10 @@ fn the_order_is_one_that_the_kernel_accepts() {
         ("memory.memsw.limit_in_bytes", "150"),
     ]);
     assert_eq!(written(&given, Version::V1), fresh);
-    let used = Fake(HashMap::from([
+    let used = Files::from([
         ("cpu.cfs_quota_us", "20000"),
         ("memory.memsw.limit_in_bytes", "80"),
-    ]));
+    ]);
     let careful = pairs(&[
         ("pids.max", "9"),
         ("cpu.cfs_quota_us", "-1"),
@@ -328,8 +322,8 @@ fn the_last_word_counts_in_either_dialect() {
 #[test]
 fn weights_where_only_bfq_has_them() {
     let writes = |given: &[(&str, &str)], version| {
-        let writes = translate(&pairs(given), version, &Fake::default()).expect("a translation");
-        writes[0].otherwise.clone().expect("another file")
+        let writes = translate(&pairs(given), version, &|_| None).expect("a translation");
+        writes[0].fallback.clone().expect("another file")
     };
     let bfq = |file: &str, value: &str| (file.to_string(), value.to_string());
     assert_eq!(

@@ -4,46 +4,40 @@
 
 //! From the settings of a request to what is written into which file, in order.
 //!
-//! A setting in the host's own dialect passes through untouched, whatever its value: the kernel
+//! A setting of the host's own version passes through untouched, whatever its value: the kernel
 //! judges it. Only what must be calculated is parsed here.
 
-use std::path::PathBuf;
-
 use super::convert::{self, Limit};
-use super::mounts::Version;
-use super::settings::{Map, find};
-use crate::error::{Failure, Step};
+use super::error::Mismatch;
+use super::settings::{Conversion, file_on, find};
+use crate::cgroup::version::Version;
 
-/// The group's files, as far as translating needs them: values that were not given.
-pub(super) trait Files {
-    /// Where the file is.
-    fn path(&self, file: &str) -> PathBuf;
-    /// What it says now, without the newline; nothing when it cannot be read.
-    fn now(&self, file: &str) -> Option<String>;
-}
+/// The text of one of the group's files, without the newline; `None` when it cannot be read.
+pub(in crate::cgroup) type Current<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// One thing to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Write {
+pub(in crate::cgroup) struct Write {
     /// The setting as the user named it.
     pub setting: String,
     pub file: String,
     pub value: String,
-    /// What to write where, when the file is not there.
-    pub otherwise: Option<(String, String)>,
+    /// Another file and value, where that file does not exist.
+    pub fallback: Option<(String, String)>,
 }
 
+/// A name and a value.
 type Setting = (String, String);
 
 /// Everything to write, in order.
-pub(super) fn translate(
+pub(in crate::cgroup) fn translate(
     settings: &[Setting],
     version: Version,
-    files: &dyn Files,
-) -> Result<Vec<Write>, Failure> {
+    current: Current<'_>,
+) -> Result<Vec<Write>, Mismatch> {
     let mut translation = Translation {
         version,
-        files,
+        current,
         writes: vec![],
         cpu: Cpu::default(),
         memory: Memory::default(),
@@ -71,35 +65,36 @@ struct Memory {
     swap: Option<Setting>,
 }
 
-/// The translating of one request.
 pub(super) struct Translation<'a> {
     pub version: Version,
-    files: &'a dyn Files,
+    current: Current<'a>,
     pub writes: Vec<Write>,
     cpu: Cpu,
     memory: Memory,
 }
 
 impl Translation<'_> {
-    fn add(&mut self, setting: &Setting) -> Result<(), Failure> {
+    fn add(&mut self, setting: &Setting) -> Result<(), Mismatch> {
         let (name, value) = setting;
         let found = find(name);
         let file = found.file(self.version).to_string();
-        let own = found.dialect.is_none_or(|dialect| dialect == self.version);
-        match found.map {
-            Map::Quota | Map::Period => self.add_cpu(name, value)?,
-            Map::Limit if found.v2 == "memory.max" => self.memory.limit = Some(setting.clone()),
-            Map::Swap => self.memory.swap = Some(setting.clone()),
-            Map::IoWeight => self.add_io_weight(name, value, own)?,
-            _ if own => self.write(name, name.clone(), value.clone()),
-            Map::Same => self.write(name, file, value.clone()),
-            Map::Limit => self.write(name, file, limit(value, self.version)),
-            Map::CpuWeight => {
+        let is_own = found.is_of(self.version);
+        match found.conversion {
+            Conversion::Quota | Conversion::Period => self.add_cpu(name, value)?,
+            Conversion::Limit if found.v2 == "memory.max" => {
+                self.memory.limit = Some(setting.clone());
+            }
+            Conversion::Swap => self.memory.swap = Some(setting.clone()),
+            Conversion::IoWeight => self.add_io_weight(name, value, is_own)?,
+            _ if is_own => self.write(name, name.clone(), value.clone()),
+            Conversion::Same => self.write(name, file, value.clone()),
+            Conversion::Limit => self.write(name, file, limit(value, self.version)),
+            Conversion::CpuWeight => {
                 let value = self.cpu_weight(name, value, &file)?;
                 self.write(name, file, value);
             }
-            Map::Rate(key) => self.add_rates(name, value, key, &file)?,
-            Map::Frozen => {
+            Conversion::Rate(key) => self.add_rates(name, value, key, &file)?,
+            Conversion::Frozen => {
                 let value = self.frozen(name, value, &file)?;
                 self.write(name, file, value);
             }
@@ -113,44 +108,24 @@ impl Translation<'_> {
             setting,
             file,
             value,
-            otherwise: None,
+            fallback: None,
         });
-    }
-
-    /// A value that has no translation, with the errno that the kernel would have given.
-    pub fn bad(&self, setting: &str, value: &str, file: &str, errno: i32, why: &str) -> Failure {
-        let path = self.files.path(file);
-        let message = format!(
-            "failed to write {setting} {value:?} to {}, where it would have to be translated: {why}",
-            path.display()
-        );
-        Failure::new(Step::Cgroup, message).errno(errno).path(&path)
-    }
-
-    fn not_a_number(&self, setting: &str, value: &str, file: &str) -> Failure {
-        self.bad(
-            setting,
-            value,
-            file,
-            libc::EINVAL,
-            "it is not a plain number",
-        )
     }
 
     // --- CPU ---
 
-    fn cpu_weight(&self, name: &str, value: &str, file: &str) -> Result<String, Failure> {
-        let number = convert::parse_number(value.trim())
-            .ok_or_else(|| self.not_a_number(name, value, file))?;
+    fn cpu_weight(&self, name: &str, value: &str, file: &str) -> Result<String, Mismatch> {
+        let number =
+            convert::parse_number(value.trim()).ok_or_else(|| not_a_number(name, value, file))?;
         if self.version == Version::V2 {
             return Ok(convert::shares_to_weight(number).to_string());
         }
         convert::weight_to_shares(number)
             .map(|shares| shares.to_string())
-            .ok_or_else(|| self.bad(name, value, file, libc::ERANGE, "it must be 1 to 10000"))
+            .ok_or_else(|| refuse(name, value, file, libc::ERANGE, "it must be 1 to 10000"))
     }
 
-    fn add_cpu(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+    fn add_cpu(&mut self, name: &str, value: &str) -> Result<(), Mismatch> {
         self.cpu.setting = name.to_string();
         if name == "cpu.cfs_quota_us" {
             self.cpu.quota = Some(value.to_string());
@@ -166,8 +141,8 @@ impl Translation<'_> {
             [quota, period] => (quota, Some(period.to_string())),
             _ => {
                 let why = "it must be a quota, or a quota and a period";
-                let file = find(name).file(self.version).to_string();
-                return Err(self.bad(name, value, &file, libc::EINVAL, why));
+                let file = file_on(self.version, name);
+                return Err(refuse(name, value, &file, libc::EINVAL, why));
             }
         };
         self.cpu.quota = Some(if quota == "max" {
@@ -193,7 +168,7 @@ impl Translation<'_> {
                 (Some(quota), Some(period)) => format!("{quota} {period}"),
                 // Writing a period alone is not possible: the quota stays what it is.
                 (None, Some(period)) => {
-                    let now = self.files.now("cpu.max").unwrap_or_default();
+                    let now = (self.current)("cpu.max").unwrap_or_default();
                     format!(
                         "{} {period}",
                         now.split_whitespace().next().unwrap_or("max")
@@ -206,7 +181,7 @@ impl Translation<'_> {
         if let Some(period) = period {
             // With a parent that is limited too, no quota and period of different sets may be seen
             // together, or the kernel finds more than the parent's share.
-            let limited = self.files.now(quota_file).is_some_and(|now| now != "-1");
+            let limited = (self.current)(quota_file).is_some_and(|now| now != "-1");
             if quota.is_some() && limited {
                 self.write(&setting, quota_file, "-1");
             }
@@ -219,7 +194,7 @@ impl Translation<'_> {
 
     // --- Memory ---
 
-    fn finish_memory(&mut self) -> Result<(), Failure> {
+    fn finish_memory(&mut self) -> Result<(), Mismatch> {
         let Memory {
             limit: memory,
             swap,
@@ -234,7 +209,7 @@ impl Translation<'_> {
             Some((name, value)) => {
                 let given = memory.as_ref().map(|(_, value)| value.clone());
                 let limit = given
-                    .or_else(|| self.files.now(memory_file))
+                    .or_else(|| (self.current)(memory_file))
                     .unwrap_or_default();
                 Some(self.swap(name, value, &limit, swap_file)?)
             }
@@ -269,10 +244,7 @@ impl Translation<'_> {
     }
 
     fn above(&self, limit: &str, file: &str) -> bool {
-        let now = self
-            .files
-            .now(file)
-            .and_then(|now| convert::parse_limit(&now));
+        let now = (self.current)(file).and_then(|now| convert::parse_limit(&now));
         match (convert::parse_limit(limit), now) {
             (Some(Limit::Bytes(limit)), Some(Limit::Bytes(now))) => limit > now,
             (Some(Limit::None), Some(Limit::Bytes(_))) => true,
@@ -280,9 +252,9 @@ impl Translation<'_> {
         }
     }
 
-    fn swap(&self, name: &str, value: &str, limit: &str, file: &str) -> Result<String, Failure> {
+    fn swap(&self, name: &str, value: &str, limit: &str, file: &str) -> Result<String, Mismatch> {
         let amount = convert::parse_limit(value);
-        let amount = match amount.ok_or_else(|| self.not_a_number(name, value, file))? {
+        let amount = match amount.ok_or_else(|| not_a_number(name, value, file))? {
             Limit::None if self.version == Version::V1 => return Ok("-1".into()),
             Limit::None => return Ok("max".into()),
             Limit::Bytes(amount) => amount,
@@ -290,19 +262,19 @@ impl Translation<'_> {
         let why = "v1 counts memory and swap together and v2 swap alone, so the memory limit must be \
                    set too";
         let Some(Limit::Bytes(limit)) = convert::parse_limit(limit) else {
-            return Err(self.bad(name, value, file, libc::EINVAL, why));
+            return Err(refuse(name, value, file, libc::EINVAL, why));
         };
         if self.version == Version::V1 {
             return Ok(limit.saturating_add(amount).to_string());
         }
         let swap = amount.checked_sub(limit).ok_or_else(|| {
             let why = "memory and swap together are less than the memory limit";
-            self.bad(name, value, file, libc::EINVAL, why)
+            refuse(name, value, file, libc::EINVAL, why)
         })?;
         Ok(swap.to_string())
     }
 
-    fn frozen(&self, name: &str, value: &str, file: &str) -> Result<String, Failure> {
+    fn frozen(&self, name: &str, value: &str, file: &str) -> Result<String, Mismatch> {
         let words = [("FROZEN", "1"), ("THAWED", "0")];
         let found = words.into_iter().find_map(|(v1, v2)| match self.version {
             Version::V1 => (value == v2).then_some(v1),
@@ -311,11 +283,33 @@ impl Translation<'_> {
         let why = "it must be FROZEN or THAWED on v1, 1 or 0 on v2";
         found
             .map(String::from)
-            .ok_or_else(|| self.bad(name, value, file, libc::EINVAL, why))
+            .ok_or_else(|| refuse(name, value, file, libc::EINVAL, why))
     }
 }
 
-/// The word for "no limit" in the dialect of this host; numbers stay as they are.
+/// A value that cannot be translated, with the errno that the kernel gives for it.
+pub(super) fn refuse(
+    setting: &str,
+    value: &str,
+    file: &str,
+    errno: i32,
+    reason: &'static str,
+) -> Mismatch {
+    Mismatch::Value {
+        setting: setting.into(),
+        value: value.into(),
+        file: file.into(),
+        errno,
+        reason,
+    }
+}
+
+fn not_a_number(setting: &str, value: &str, file: &str) -> Mismatch {
+    let reason = "it is not a plain number";
+    refuse(setting, value, file, libc::EINVAL, reason)
+}
+
+/// The word for "no limit" on this version; numbers stay as they are.
 fn limit(value: &str, version: Version) -> String {
     match (version, value) {
         (Version::V1, "max") => "-1".into(),

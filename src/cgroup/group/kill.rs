@@ -17,10 +17,9 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::fs::is_gone;
-use super::group::Group;
-use super::mounts::Version;
+use super::open::Group;
 use super::tree;
+use crate::cgroup::fs::is_gone;
 
 /// How far the killing has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub enum KillStep {
 
 /// The strongest means at hand, and the group that has it, by its place in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+pub(in crate::cgroup) enum Method {
     /// `cgroup.kill` on v2.
     KillFile(usize),
     /// `cgroup.freeze` on v2, before Linux 5.14.
@@ -50,16 +49,13 @@ pub(super) enum Method {
 impl Method {
     /// What the groups offer.
     pub fn of(groups: &[Group]) -> Self {
-        let freezer = |group: &Group| group.hierarchy.has("freezer");
+        let freezer = |group: &Group| group.has("freezer");
         // A task that the v1 freezer holds does not even die by cgroup.kill: so the freezer first.
         if let Some(index) = groups.iter().position(freezer) {
             return Self::Freezer(index);
         }
-        let unified = |group: &Group| group.hierarchy.version == Version::V2;
-        groups
-            .iter()
-            .position(unified)
-            .map_or(Self::Signals, Self::KillFile)
+        let unified = groups.iter().position(Group::is_v2);
+        unified.map_or(Self::Signals, Self::KillFile)
     }
 }
 
@@ -73,7 +69,7 @@ const KILL_FILE_TIME: Duration = Duration::from_secs(2);
 
 /// The state of a killing.
 #[derive(Debug)]
-pub(super) struct Killer {
+pub(in crate::cgroup) struct Killer {
     pub method: Method,
     /// All that were signalled, each counted once.
     pub killed: BTreeSet<i32>,
@@ -85,9 +81,9 @@ pub(super) struct Killer {
 }
 
 impl Killer {
-    pub fn new(method: Method) -> Self {
+    pub fn new(groups: &[Group]) -> Self {
         Self {
-            method,
+            method: Method::of(groups),
             killed: BTreeSet::new(),
             denied: 0,
             froze: false,
@@ -203,7 +199,7 @@ impl Killer {
                 .filter(|&pid| seen.insert(pid))
                 .collect();
             if fresh.is_empty() {
-                self.denied = self.denied.max(members.strangers);
+                self.denied = self.denied.max(members.foreign);
                 return Ok(());
             }
             self.signal(&fresh)?;
@@ -237,7 +233,7 @@ fn can_do_without(error: &io::Error) -> bool {
 }
 
 /// On v2, whether the group or any below it holds a live process.
-pub(super) fn is_populated(group: &Group) -> io::Result<bool> {
+pub(in crate::cgroup) fn is_populated(group: &Group) -> io::Result<bool> {
     match group.read("cgroup.events") {
         Ok(text) => Ok(text.lines().any(|line| line == "populated 1")),
         Err(error) if is_gone(&error) => Ok(false),
@@ -246,10 +242,10 @@ pub(super) fn is_populated(group: &Group) -> io::Result<bool> {
 }
 
 /// How many processes the groups hold between them.
-pub(super) fn remaining(groups: &[Group]) -> io::Result<usize> {
-    let (mut pids, mut strangers, mut populated) = (BTreeSet::new(), 0, false);
+pub(in crate::cgroup) fn remaining(groups: &[Group]) -> io::Result<usize> {
+    let (mut pids, mut foreign, mut populated) = (BTreeSet::new(), 0, false);
     for group in groups {
-        if group.hierarchy.version == Version::V2 {
+        if group.is_v2() {
             if !is_populated(group)? {
                 continue;
             }
@@ -258,7 +254,7 @@ pub(super) fn remaining(groups: &[Group]) -> io::Result<usize> {
         }
         let members = tree::members(group.dir())?;
         pids.extend(members.pids);
-        strangers = strangers.max(members.strangers);
+        foreign = foreign.max(members.foreign);
     }
-    Ok((pids.len() + strangers).max(usize::from(populated)))
+    Ok((pids.len() + foreign).max(usize::from(populated)))
 }

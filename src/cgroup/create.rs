@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Carrying out a plan.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::error::{Action, Error};
+use super::fs::{is_writable, words};
+use super::group::{CreatedDirs, Group};
+use super::location::Location;
+use super::owned::Cgroup;
+use super::plan::Plan;
+use super::poll::poll_until;
+use super::settings::apply_settings;
+use super::v2;
+use super::version::Version;
+use crate::wait::Wait;
+
+/// How long to wait for another muontrap to release the group, or for a frozen group to be thawed.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Cgroup {
+    /// Creates the cgroup or takes over the one that exists, writes every setting, and opens the files by
+    /// which the program enters. On any error, what was created is removed. Blocks while another muontrap
+    /// uses the group, and then until its processes are killed: for each, five seconds at most.
+    pub fn create(plan: &Plan, wait: &dyn Wait) -> Result<Self, Error> {
+        let since = Instant::now();
+        let result = poll_until(since + BUSY_TIMEOUT, wait, || {
+            match create(plan, wait, since) {
+                Err(error) if error.is_temporary() => ControlFlow::Continue(error),
+                result => ControlFlow::Break(result),
+            }
+        });
+        match result {
+            Ok(ControlFlow::Break(result)) => result.map_err(|error| name_denied(error, plan)),
+            Ok(ControlFlow::Continue(busy)) => Err(busy),
+            Err(error) => {
+                let location = plan.locations.iter().chain(&plan.alternatives).next();
+                let path = location.map(|location| location.path.clone());
+                Err(Error::io(
+                    Action::WaitFor,
+                    &path.unwrap_or_default(),
+                    &error,
+                ))
+            }
+        }
+    }
+}
+
+fn create(plan: &Plan, wait: &dyn Wait, since: Instant) -> Result<Cgroup, Error> {
+    // On an error, the directories are removed first and the locks released then: in this order.
+    let mut groups = vec![];
+    let mut created = CreatedDirs::default();
+    for location in &plan.locations {
+        groups.push(Group::make(location, &mut created, since)?);
+    }
+    let more = plan.first_alternative(|location| make_alternative(location, since))?;
+    if let Some((group, more)) = more {
+        groups.push(group);
+        created.append(more);
+    }
+    let mut cgroup = Cgroup::new(plan.version, groups);
+    prepare(&mut cgroup, plan, wait).inspect_err(|_| created.undo())?;
+    cgroup.created = created.keep();
+    Ok(cgroup)
+}
+
+fn make_alternative(location: &Location, since: Instant) -> Result<(Group, CreatedDirs), Error> {
+    let mut created = CreatedDirs::default();
+    let mut group = Group::make(location, &mut created, since)?;
+    // Some hierarchies permit to create groups and not to enter them.
+    let entered = group.open_entry().and_then(|()| location.check_entry());
+    entered.inspect_err(|_| created.undo())?;
+    Ok((group, created))
+}
+
+fn prepare(cgroup: &mut Cgroup, plan: &Plan, wait: &dyn Wait) -> Result<(), Error> {
+    if plan.version == Version::V2 {
+        plan.locations.iter().try_for_each(Location::check_entry)?;
+    }
+    cgroup.take_over(wait)?;
+    if plan.version == Version::V2 {
+        for location in &plan.locations {
+            v2::enable(location, &plan.controllers)?;
+        }
+    }
+    apply_settings(&cgroup.groups, plan.version, &plan.settings)?;
+    cgroup.open_entries()
+}
+
+/// Adds to an error for lack of permission all controllers that are out of reach.
+fn name_denied(error: Error, plan: &Plan) -> Error {
+    let is_of_group = match &error {
+        Error::Io { action, .. } => matches!(action, Action::Create | Action::Open),
+        Error::NotEnabled { .. } | Error::NoEntry { .. } => true,
+        _ => false,
+    };
+    if !is_of_group || !matches!(error.errno(), libc::EACCES | libc::EPERM) {
+        return error;
+    }
+    let controllers: Vec<String> = match (plan.version, &error) {
+        (Version::V1, _) => {
+            let locations = plan.locations.iter();
+            let denied = locations.filter(|location| !is_writable(&location.deepest_existing()));
+            denied.map(|location| location.hierarchy.label()).collect()
+        }
+        (Version::V2, Error::NotEnabled { .. }) => {
+            let enabled = words(&error.path()).unwrap_or_default();
+            let needed = plan.controllers.iter();
+            needed
+                .filter(|name| !enabled.contains(name))
+                .cloned()
+                .collect()
+        }
+        (Version::V2, _) => plan.controllers.iter().cloned().collect(),
+    };
+    if controllers.is_empty() {
+        return error;
+    }
+    let cause = Box::new(error);
+    Error::Denied { controllers, cause }
+}

@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Statistics by their names and units on v2, from what v1 has.
+
+use super::convert::number_after;
+use super::error::ReadError;
+
+type Result<T> = std::result::Result<T, ReadError>;
+
+/// The statistics that a group may have, by their names on v2.
+pub(in crate::cgroup) const STATISTICS: [&str; 17] = [
+    "cgroup.events",
+    "cgroup.stat",
+    "cpu.pressure",
+    "cpu.stat",
+    "io.pressure",
+    "io.stat",
+    "memory.current",
+    "memory.events",
+    "memory.peak",
+    "memory.pressure",
+    "memory.stat",
+    "memory.swap.current",
+    "memory.swap.events",
+    "memory.swap.peak",
+    "pids.current",
+    "pids.events",
+    "pids.peak",
+];
+
+/// A group on v1, or on both versions at once.
+pub(in crate::cgroup) trait Source {
+    /// Reads a file of v1, without the newline at its end.
+    fn v1(&self, file: &str) -> Result<String>;
+    /// The same of v2; `None` on a host without v2.
+    fn v2(&self, file: &str) -> Option<Result<String>>;
+    /// The processes that the kernel killed in the group and below, for want of memory.
+    fn oom_kills(&self) -> Result<u64>;
+    /// The processes in the group and below.
+    fn processes(&self) -> Result<usize>;
+    /// The groups below.
+    fn descendants(&self) -> Result<u64>;
+}
+
+/// A statistic that v1 has under other names or in other units; `None` for all other names.
+pub(in crate::cgroup) fn read_on_v1(name: &str, source: &dyn Source) -> Option<Result<String>> {
+    let has_v2 = || source.v2("cgroup.events").is_some();
+    match name {
+        "cpu.stat" => Some(cpu_stat(source)),
+        "io.stat" => Some(io_stat(source)),
+        "memory.events" => Some(memory_events(source)),
+        "memory.swap.current" => Some(swap_current(source)),
+        "cgroup.events" if !has_v2() => Some(cgroup_events(source)),
+        // v1 does not count dying groups.
+        "cgroup.stat" if !has_v2() => {
+            let count = source.descendants();
+            Some(count.map(|count| format!("nr_descendants {count}")))
+        }
+        _ => None,
+    }
+}
+
+fn number(source: &dyn Source, file: &str) -> Result<u64> {
+    source.v1(file)?.parse().map_err(|_| ReadError::Format)
+}
+
+/// Times are nanoseconds on v1 and microseconds on v2. Who uses how much is counted by `cpuacct`, or
+/// on a hybrid host by v2 itself; what the limit does, by `cpu`.
+fn cpu_stat(source: &dyn Source) -> Result<String> {
+    let mut lines = vec![];
+    let used = [
+        ("usage_usec", "cpuacct.usage"),
+        ("user_usec", "cpuacct.usage_user"),
+        ("system_usec", "cpuacct.usage_sys"),
+    ];
+    for (key, file) in used {
+        if let Ok(time) = number(source, file) {
+            lines.push(format!("{key} {}", time / 1000));
+        }
+    }
+    if lines.is_empty() {
+        let text = source.v2("cpu.stat").transpose()?.unwrap_or_default();
+        lines.extend(text.lines().map(String::from));
+    }
+    let limited = source.v1("cpu.stat").unwrap_or_default();
+    let keys = [
+        ("nr_periods", "nr_periods", 1),
+        ("nr_throttled", "nr_throttled", 1),
+        ("throttled_time", "throttled_usec", 1000),
+        ("nr_bursts", "nr_bursts", 1),
+        ("burst_time", "burst_usec", 1000),
+    ];
+    for (on_v1, on_v2, unit) in keys {
+        if let Some(count) = number_after(&limited, on_v1) {
+            lines.push(format!("{on_v2} {}", count / unit));
+        }
+    }
+    if lines.is_empty() {
+        return Err(ReadError::Missing);
+    }
+    Ok(lines.join("\n"))
+}
+
+/// v1 has one line for each device and kind of operation, in two files.
+fn io_stat(source: &dyn Source) -> Result<String> {
+    let mut devices: Vec<(String, Vec<String>)> = vec![];
+    let files = [
+        ("blkio.throttle.io_service_bytes_recursive", "bytes"),
+        ("blkio.throttle.io_serviced_recursive", "ios"),
+    ];
+    for (file, unit) in files {
+        let text = source.v1(file)?;
+        for line in text.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [device, kind, count] = words[..] else {
+                continue;
+            };
+            let letter = match kind {
+                "Read" => 'r',
+                "Write" => 'w',
+                "Discard" => 'd',
+                _ => continue,
+            };
+            let pair = format!("{letter}{unit}={count}");
+            match devices.iter_mut().find(|(name, _)| name == device) {
+                Some((_, pairs)) => pairs.push(pair),
+                None => devices.push((device.into(), vec![pair])),
+            }
+        }
+    }
+    let lines = devices.iter();
+    let lines = lines.map(|(device, pairs)| format!("{device} {}", pairs.join(" ")));
+    Ok(lines.collect::<Vec<String>>().join("\n"))
+}
+
+fn memory_events(source: &dyn Source) -> Result<String> {
+    let limited = number(source, "memory.failcnt")?;
+    let killed = source.oom_kills()?;
+    Ok(format!("max {limited}\noom_kill {killed}"))
+}
+
+/// v1 counts memory and swap together.
+fn swap_current(source: &dyn Source) -> Result<String> {
+    let both = number(source, "memory.memsw.usage_in_bytes")?;
+    let memory = number(source, "memory.usage_in_bytes")?;
+    Ok(both.saturating_sub(memory).to_string())
+}
+
+fn cgroup_events(source: &dyn Source) -> Result<String> {
+    let populated = usize::from(source.processes()? > 0);
+    let frozen = source.v1("freezer.state");
+    let frozen = usize::from(frozen.is_ok_and(|state| state == "FROZEN"));
+    Ok(format!("populated {populated}\nfrozen {frozen}"))
+}

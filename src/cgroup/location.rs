@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Where a group is, whether it exists or not.
+
+use std::fs;
+use std::path::PathBuf;
+
+use nix::unistd::AccessFlags;
+
+use super::error::{Action, Error, errno_of};
+use super::fs::may;
+use super::host::Hierarchy;
+use super::version::Version;
+
+/// The place of a group in one hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    pub hierarchy: Hierarchy,
+    /// Its path in the hierarchy, without a leading `/`.
+    pub name: String,
+    /// Its directory.
+    pub path: PathBuf,
+}
+
+impl Location {
+    /// Of a group, whose path may have a leading `/`.
+    pub fn new(hierarchy: &Hierarchy, group: &str) -> Self {
+        Self {
+            hierarchy: hierarchy.clone(),
+            name: group.trim_start_matches('/').into(),
+            path: hierarchy.directory(group),
+        }
+    }
+
+    pub(super) fn is_v2(&self) -> bool {
+        self.hierarchy.version == Version::V2
+    }
+
+    /// The paths of the groups above it in the hierarchy, from the top down, without the root.
+    pub(super) fn names_above(&self) -> impl Iterator<Item = &str> {
+        let slashes = self.name.match_indices('/');
+        slashes.map(|(index, _)| &self.name[..index])
+    }
+
+    /// The directories above it, from the root of the hierarchy down.
+    pub(super) fn above(&self) -> Vec<PathBuf> {
+        let groups = self
+            .names_above()
+            .map(|name| self.hierarchy.directory(name));
+        std::iter::once(self.hierarchy.mount_point.clone())
+            .chain(groups)
+            .collect()
+    }
+
+    /// The directories that are missing, from the top down, and the one that they are missing in, or
+    /// that of the group itself if it exists.
+    fn split(&self) -> (PathBuf, Vec<PathBuf>) {
+        let mut all = self.above();
+        all.push(self.path.clone());
+        let below_root = all[1..].iter();
+        let exists = |path: &&PathBuf| fs::symlink_metadata(path).is_ok();
+        let existing = 1 + below_root.take_while(exists).count();
+        let missing = all.split_off(existing);
+        (all.pop().unwrap_or_default(), missing)
+    }
+
+    /// The deepest directory on the way to the group that exists.
+    pub fn deepest_existing(&self) -> PathBuf {
+        self.split().0
+    }
+
+    /// The directories above the group that are missing, from the top down.
+    pub fn missing_above(&self) -> Vec<PathBuf> {
+        let mut missing = self.split().1;
+        missing.pop();
+        missing
+    }
+
+    /// Whether the directory can be created, found out without trying.
+    pub(super) fn check_creation(&self) -> Result<(), Error> {
+        let (existing, missing) = self.split();
+        let path = missing.first().unwrap_or(&self.path).clone();
+        let action = Action::Create;
+        if !existing.is_dir() {
+            let errno = libc::ENOTDIR;
+            return Err(Error::Io {
+                action,
+                path,
+                errno,
+            });
+        }
+        may(&existing, AccessFlags::W_OK | AccessFlags::X_OK)
+            .map_err(|error| Error::io(action, &path, &error))
+    }
+
+    /// On v2, moving a process takes a writable `cgroup.procs` in the nearest group above both
+    /// places ([delegation](https://docs.kernel.org/admin-guide/cgroup-v2.html)).
+    pub(super) fn check_entry(&self) -> Result<(), Error> {
+        let (true, Some(own)) = (self.is_v2(), self.hierarchy.own_directory()) else {
+            return Ok(());
+        };
+        let mut above = own.ancestors();
+        let common = above.find(|above| self.path.starts_with(above));
+        let file = common.unwrap_or(&own).join("cgroup.procs");
+        may(&file, AccessFlags::W_OK).map_err(|error| Error::NoEntry {
+            group: self.path.clone(),
+            errno: errno_of(&error),
+            unwritable: Some(file),
+        })
+    }
+
+    /// Whether this process is in the group or below it.
+    pub(super) fn holds_us(&self) -> bool {
+        self.hierarchy.holds_us(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::host::Host;
+
+    #[test]
+    fn groups_above() {
+        let host = Host::from_parts("1 0 0:1 / /cg rw - cgroup2 c rw\n", "0::/\n");
+        let location = |group| Location::new(&host.hierarchies[0], group);
+        let deep = location("/a/b/c");
+        assert_eq!(deep.above(), ["/cg", "/cg/a", "/cg/a/b"].map(PathBuf::from));
+        assert_eq!(deep.names_above().collect::<Vec<_>>(), ["a", "a/b"]);
+        assert_eq!(location("x").above(), [PathBuf::from("/cg")]);
+        assert_eq!(location("x").names_above().count(), 0);
+    }
+}

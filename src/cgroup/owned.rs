@@ -1,0 +1,239 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The cgroup of a program, from its creation to its removal.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::error::{Blocked, Error, Leftover, errno_of};
+use super::group::{Entry, Group, KillStep, Killer, refuse_own, remaining, tree};
+use super::location::Location;
+use super::memory::Memory;
+use super::poll::poll_until;
+use super::settings::owner;
+use super::version::Version;
+use crate::wait::{Undisturbed, Wait};
+
+/// How long processes of an earlier run may take to die before a new one is refused.
+const EMPTY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Half of what [`Cgroup::discard`] may take. The group holds no more than a program that failed to start.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The cgroup of one program: a directory in each of several hierarchies (v1), or one (v2).
+#[derive(Debug)]
+pub struct Cgroup {
+    pub(super) version: Version,
+    pub(super) groups: Vec<Group>,
+    pub(super) killer: Killer,
+    /// The directories that were created, from the top down.
+    pub(super) created: Vec<PathBuf>,
+    memory: Memory,
+}
+
+/// What it takes to open a [`Cgroup`] once more.
+#[derive(Clone, Debug)]
+pub struct Locations {
+    version: Version,
+    /// Each with whether it existed before.
+    groups: Vec<(Location, bool)>,
+}
+
+impl Locations {
+    /// Opens those directories that still exist, without locking them: this process has the locks.
+    pub fn open(self) -> Cgroup {
+        let groups = self.groups.into_iter();
+        let groups = groups.filter_map(|(location, existed)| Group::open(location, existed).ok());
+        Cgroup::new(self.version, groups.collect())
+    }
+}
+
+impl Cgroup {
+    pub(super) fn new(version: Version, groups: Vec<Group>) -> Self {
+        let killer = Killer::new(&groups);
+        Self {
+            version,
+            groups,
+            killer,
+            created: vec![],
+            memory: Memory::default(),
+        }
+    }
+
+    pub fn locations(&self) -> Locations {
+        let groups = self.groups.iter();
+        Locations {
+            version: self.version,
+            groups: groups
+                .map(|group| (group.location.clone(), group.existed))
+                .collect(),
+        }
+    }
+
+    /// The way into each directory. A process that writes `0` to all of them is in the cgroup.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.groups.iter().filter_map(Group::entry)
+    }
+
+    /// For each directory its controllers, joined by commas and empty on v2, and its path.
+    pub fn directories(&self) -> Vec<(String, PathBuf)> {
+        let locations = self.groups.iter().map(|group| &group.location);
+        locations
+            .map(|location| (location.hierarchy.label(), location.path.clone()))
+            .collect()
+    }
+
+    /// Empties directories that existed before, and refuses those that hold this process or one that
+    /// started it.
+    pub(super) fn take_over(&mut self, wait: &dyn Wait) -> Result<(), Error> {
+        self.refuse_own()?;
+        let existing = self.groups.iter().find(|group| group.existed);
+        let Some(path) = existing.map(|group| group.location.path.clone()) else {
+            return Ok(());
+        };
+        let leftover = match self.empty_within(EMPTY_TIMEOUT, wait) {
+            Ok(0) => self.reset().map_err(|error| errno_of(&error)),
+            Ok(count) => {
+                let leftover = Leftover::Processes(count);
+                return Err(Error::NotEmptied { path, leftover });
+            }
+            Err(error) => Err(errno_of(&error)),
+        };
+        leftover.map_err(|errno| Error::NotEmptied {
+            path,
+            leftover: Leftover::Errno(errno),
+        })
+    }
+
+    pub(super) fn refuse_own(&self) -> Result<(), Error> {
+        let mut existing = self.groups.iter().filter(|group| group.existed);
+        existing.try_for_each(refuse_own)
+    }
+
+    /// Undoes what an earlier run may have left in an empty group: groups below, a freeze, enabled
+    /// controllers, and counts.
+    fn reset(&mut self) -> io::Result<()> {
+        for group in self.groups.iter().filter(|group| group.existed) {
+            if !tree::remove_below(group.dir())? {
+                return Err(io::Error::from_raw_os_error(libc::EBUSY));
+            }
+            // Not every group has these files. Where one matters, a later step fails and names it.
+            if group.is_v2() {
+                let _ = group.write("cgroup.freeze", "0");
+                let enabled = group.read("cgroup.subtree_control").unwrap_or_default();
+                for controller in enabled.split_whitespace() {
+                    group.write("cgroup.subtree_control", &format!("-{controller}"))?;
+                }
+            } else {
+                let _ = group.write("freezer.state", "THAWED");
+            }
+        }
+        let mut memory = Memory::default();
+        if let Some(group) = self.memory_group().filter(|group| group.existed) {
+            memory.reset(group);
+        }
+        self.memory = memory;
+        Ok(())
+    }
+
+    pub(super) fn open_entries(&mut self) -> Result<(), Error> {
+        self.groups.iter_mut().try_for_each(Group::open_entry)
+    }
+
+    /// Kills every process in the cgroup, as far as that goes without waiting. Call it again a few
+    /// milliseconds later, or after SIGCHLD, until it returns [`KillStep::Empty`].
+    pub fn kill_step(&mut self) -> io::Result<KillStep> {
+        self.killer.step(&self.groups)
+    }
+
+    /// Kills every process, and returns how many are left at the deadline.
+    pub(super) fn empty_within(&mut self, time: Duration, wait: &dyn Wait) -> io::Result<usize> {
+        let result = poll_until(Instant::now() + time, wait, || match self.kill_step() {
+            Ok(KillStep::Busy { remaining }) => ControlFlow::Continue(remaining),
+            Ok(KillStep::Empty) => ControlFlow::Break(Ok(0)),
+            Err(error) => ControlFlow::Break(Err(error)),
+        });
+        match result? {
+            ControlFlow::Break(result) => result,
+            ControlFlow::Continue(remaining) => Ok(remaining),
+        }
+    }
+
+    /// Thaws the processes that were frozen in the cgroup or in groups below it.
+    pub fn thaw(&self) -> io::Result<()> {
+        let can_freeze = |group: &&Group| group.is_v2() || group.has("freezer");
+        let mut groups = self.groups.iter().filter(can_freeze);
+        groups.try_for_each(Group::thaw)
+    }
+
+    /// v1: why no process in it can even die, when a group above is frozen.
+    pub fn held_frozen(&self) -> Option<Error> {
+        let mut groups = self.groups.iter().filter(|group| !group.is_v2());
+        groups.find_map(|group| group.frozen(Blocked::End))
+    }
+
+    /// How many processes [`Self::kill_step`] has killed so far.
+    pub fn killed(&self) -> usize {
+        self.killer.killed.len()
+    }
+
+    /// How many processes the last [`Self::kill_step`] was not permitted to kill.
+    pub fn denied(&self) -> usize {
+        self.killer.denied
+    }
+
+    /// Whether no process is in the cgroup.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(remaining(&self.groups)? == 0)
+    }
+
+    /// Tries once to remove the cgroup and all groups below it, and returns whether they are gone. The
+    /// kernel may refuse for some milliseconds after the last process died.
+    pub fn remove_step(&mut self) -> io::Result<bool> {
+        // All of them, also when one cannot be removed.
+        let results: Vec<io::Result<bool>> = self.groups.iter_mut().map(Group::remove).collect();
+        let mut results = results.into_iter();
+        results.try_fold(true, |all, gone| Ok(all & gone?))
+    }
+
+    /// Removes the cgroup, and returns whether it is gone by the deadline.
+    pub(super) fn remove_within(&mut self, time: Duration) -> io::Result<bool> {
+        let deadline = Instant::now() + time;
+        let result = poll_until(deadline, &Undisturbed, || match self.remove_step() {
+            Ok(false) => ControlFlow::Continue(()),
+            result => ControlFlow::Break(result),
+        });
+        result?.break_value().unwrap_or(Ok(false))
+    }
+
+    /// Undoes the creation, since the program could not be started, and kills what entered. Blocks for some
+    /// milliseconds, two seconds at most.
+    pub fn discard(mut self) {
+        // What is left is found, and emptied first, by the next run in this cgroup.
+        let _ = self.empty_within(DISCARD_TIMEOUT, &Undisturbed);
+        let _ = self.remove_within(DISCARD_TIMEOUT);
+        // Other programs may use those above by now, and then they stay.
+        for path in self.created.iter().rev() {
+            let _ = std::fs::remove_dir(path);
+        }
+    }
+
+    fn memory_group(&self) -> Option<&Group> {
+        owner(&self.groups, self.version, "memory.max")
+    }
+
+    /// How many processes of the cgroup the kernel killed because it was out of memory. Needs the memory
+    /// controller, and has to be called before the removal.
+    pub fn oom_kills(&self) -> u64 {
+        let group = self.memory_group();
+        group.map_or(0, |group| self.memory.oom_kills(group))
+    }
+
+    /// The most memory that the cgroup ever used, in bytes. As [`Self::oom_kills`].
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.memory.peak(self.memory_group()?)
+    }
+}
