@@ -20,7 +20,7 @@ use crate::run;
 use crate::session::opening::Invitation;
 use crate::sys::{self, SignalMask, Title};
 use crate::wire::transport::Transport;
-use nix::unistd::{Pid, setpgid};
+use nix::unistd::{Pid, getpid, getppid, setpgid};
 use server::Server;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -67,18 +67,31 @@ pub fn main(title: Title) -> u8 {
         }
     };
     title.set(b"muontrap: fork server");
+    // The parent is a process of the client's, such as erl_child_setup, which dies with it. If this process is
+    // stopped then, nobody is left to continue it.
+    let _ = sys::set_parent_death_signal(libc::SIGCONT);
+    let own_pid = getpid();
     let role = server.serve();
     // All other descriptors of the fork server are closed by now.
     let _ = nix::unistd::close(INPUT);
     let _ = nix::unistd::close(OUTPUT);
-    match role {
-        Ok(Role::Over) => 0,
+    let status = match role {
+        Ok(Role::Over) => return 0,
         Ok(Role::Session(stream, invitation)) => session(stream, invitation, title),
         Ok(Role::Cleaner(group, time)) => clean(&group, time),
         Err(error) => {
             diagnostics::say(format_args!("the fork server failed: {error}"));
-            EXIT_SETUP
+            return EXIT_SETUP;
         }
+    };
+    continue_server(own_pid);
+    status
+}
+
+/// Continues the fork server, which may have been stopped after its client died. It then reaps this process.
+fn continue_server(server: Pid) {
+    if getppid() == server {
+        let _ = sys::kill(server.as_raw(), libc::SIGCONT);
     }
 }
 

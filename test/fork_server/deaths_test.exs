@@ -217,6 +217,19 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       wait_until(fn -> not alive?(server) end)
     end
 
+    test "the fork server is stopped, and the BEAM is killed", context do
+      for program? <- [true, false] do
+        second = SecondBeam.start("of-" <> marker())
+        session = if program?, do: family_in(second, context)
+        server = SecondBeam.call(second, ForkServer, :os_pid, [])
+        kill(server, "STOP")
+        SecondBeam.kill(second)
+        wait_until(fn -> not alive?(server) end)
+        await_nothing(context.marker)
+        if program?, do: wait_until(fn -> not alive?(session) end)
+      end
+    end
+
     test "a session is stopped, and the BEAM is killed", context do
       second = SecondBeam.start("of-" <> marker())
       session = family_in(second, context)

@@ -211,6 +211,20 @@ fn a_fork_server_that_is_stopped_goes_on_when_there_is_a_new_one() {
 }
 
 #[test]
+fn a_fork_server_that_is_stopped_goes_on_when_a_session_of_it_ends() {
+    let mut server = Server::start();
+    let killed = family(&server);
+    let last = server.sh_until("echo ready; sleep 1000", "ready");
+    send(server.pid, Signal::SIGSTOP);
+    eventually("it is stopped", || state(server.pid) == b'T');
+    server.input = None;
+    send(killed.pid, Signal::SIGKILL);
+    drop((killed, last));
+    assert_eq!(server.await_exit(), Some(0));
+    only_these_are_alive(&server.mark, &[]);
+}
+
+#[test]
 fn client_and_fork_server_killed_together_leave_nothing() {
     let mut server = Server::start();
     let session = family(&server);
