@@ -76,7 +76,7 @@ defmodule Mix.Tasks.Muontrap.DoctorTest do
 
   test "a misspelt controller is named as such, and needs no other kernel" do
     assert {output, 1} = doctor(["--need", "memroy"])
-    assert output =~ ~s{"memroy" is no controller of cgroups (did you mean "memory"?)}
+    assert output =~ ~s{there is no cgroup controller "memroy" (did you mean "memory"?)}
     refute output =~ "CONFIG_"
   end
 
