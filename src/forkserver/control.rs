@@ -10,6 +10,7 @@ use crate::session::opening::{check_version, violated};
 use crate::wire::environment::{self, Given};
 use crate::wire::fields::{Row, malformed, one, read};
 use crate::wire::frame::{PROTOCOL, Violation, frame, push_bytes, push_text, unsigned};
+use std::time::{Duration, Instant};
 
 const CONFIG: u8 = 0x41;
 const ENVIRONMENT: u8 = 0x42;
@@ -55,6 +56,16 @@ pub struct Watch {
     pub pid: i32,
     /// How long it may take, in milliseconds; 0 for as long as it likes.
     pub limit_ms: u32,
+}
+
+impl Watch {
+    /// When the time is up.
+    pub fn deadline(&self) -> Option<Instant> {
+        let limit = Duration::from_millis(self.limit_ms.into());
+        (self.limit_ms > 0)
+            .then(|| Instant::now().checked_add(limit))
+            .flatten()
+    }
 }
 
 /// A session that is gone.

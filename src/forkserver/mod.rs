@@ -9,6 +9,7 @@
 
 mod control;
 mod counts;
+mod foreign;
 mod listener;
 mod server;
 mod sessions;

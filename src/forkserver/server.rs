@@ -6,6 +6,7 @@
 
 use super::control::{self, Command, Config, Ended, Watch, failed};
 use super::counts::Counts;
+use super::foreign::{ForeignSessions, continue_predecessor};
 use super::listener::{Connection, Listener, Peer};
 use super::sessions::{Death, Sessions};
 use super::{CONTROL, Role};
@@ -23,7 +24,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io::{self, Write as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
@@ -32,13 +33,6 @@ const INTERVAL: Duration = Duration::from_millis(5);
 
 /// Connections to accept in a row, before looking at anything else.
 const ACCEPTS_IN_A_ROW: u32 = 64;
-
-/// A session of an earlier fork server.
-#[derive(Debug)]
-struct Foreign {
-    ended: Ended,
-    fd: OwnedFd,
-}
 
 /// What tells this process of its children.
 #[derive(Debug)]
@@ -61,7 +55,7 @@ pub struct Server {
     notices: UnixDatagram,
     environment: Option<Given>,
     sessions: Sessions,
-    foreign: Vec<Foreign>,
+    foreign: ForeignSessions,
     /// Asked for, and not looked at yet.
     watches: Vec<Watch>,
     counts: Counts,
@@ -93,7 +87,7 @@ impl Server {
                     notices,
                     environment: None,
                     sessions: Sessions::default(),
-                    foreign: Vec::new(),
+                    foreign: ForeignSessions::default(),
                     watches: Vec::new(),
                     counts: Counts::default(),
                     is_short: false,
@@ -172,14 +166,8 @@ impl Server {
             self.outbox.send(&control::session_ended(&ended));
         }
         let outbox = &mut self.outbox;
-        self.foreign.retain(|foreign| {
-            let mut fds = [PollFd::new(foreign.fd.as_fd(), PollFlags::POLLIN)];
-            let is_alive = matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0) | Err(Errno::EINTR));
-            if !is_alive {
-                outbox.send(&control::session_ended(&foreign.ended));
-            }
-            is_alive
-        });
+        let report = |ended: &Ended| outbox.send(&control::session_ended(ended));
+        self.counts.continued += self.foreign.step(report);
         self.outbox.flush();
     }
 
@@ -234,9 +222,8 @@ impl Server {
                 swept: 0,
                 survivors: 0,
             };
-            match other_muontrap(watch.pid) {
-                Some(fd) => self.foreign.push(Foreign { ended, fd }),
-                None => self.outbox.send(&control::session_ended(&ended)),
+            if !self.foreign.watch(&watch, ended) {
+                self.outbox.send(&control::session_ended(&ended));
             }
         }
     }
@@ -306,8 +293,9 @@ impl Server {
     fn wait(&mut self) -> io::Result<()> {
         let expiry = self.sessions.expire();
         let mut timeout = expiry.map(|time| time.saturating_duration_since(Instant::now()));
-        if self.is_short || self.sessions.are_sweeping() {
-            timeout = Some(timeout.map_or(INTERVAL, |timeout| timeout.min(INTERVAL)));
+        let retry = (self.is_short || self.sessions.are_sweeping()).then_some(INTERVAL);
+        for interval in [retry, self.foreign.interval()].into_iter().flatten() {
+            timeout = Some(timeout.map_or(interval, |timeout| timeout.min(interval)));
         }
         let timeout = timeout.map_or(PollTimeout::NONE, |timeout| {
             // Rounded up, so as not to wake too early and do nothing.
@@ -328,11 +316,7 @@ impl Server {
         if let Some(listener) = self.listener.as_ref().filter(|_| !self.is_short) {
             fds.push(readable(listener.as_fd()));
         }
-        fds.extend(
-            self.foreign
-                .iter()
-                .map(|foreign| readable(foreign.fd.as_fd())),
-        );
+        fds.extend(self.foreign.fds().map(readable));
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno.into()),
@@ -364,7 +348,7 @@ fn first(control: &mut Control, outbox: &mut Outbox) -> Result<Option<Config>, F
 
 fn prepare(config: &Config) -> Result<(Listener, Ears, UnixDatagram), Failure> {
     if let Some(pid) = config.predecessor {
-        wake(pid);
+        continue_predecessor(pid);
     }
     // So as not to hold on to a file system that somebody wants to unmount.
     let _ = std::env::set_current_dir("/");
@@ -387,23 +371,6 @@ fn ears() -> io::Result<(Ears, UnixDatagram)> {
     reader.set_nonblocking(true)?;
     let notices = reader;
     Ok((Ears { signals, notices }, writer))
-}
-
-/// Continues a fork server that was stopped: it then sees that its client has left it.
-fn wake(predecessor: i32) {
-    if other_muontrap(predecessor).is_some() {
-        let _ = sys::kill(predecessor, libc::SIGCONT);
-    }
-}
-
-/// A process that is a muontrap, too, for as long as it lives.
-fn other_muontrap(pid: i32) -> Option<OwnedFd> {
-    if pid <= 0 {
-        return None;
-    }
-    let fd = sys::open_pid(pid).ok()?;
-    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
-    name.starts_with(b"muontrap").then_some(fd)
 }
 
 /// Tells the client why there is no session. What does not fit into an empty socket is lost.

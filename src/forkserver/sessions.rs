@@ -156,7 +156,7 @@ impl Sessions {
             .find(|lost| is_it(lost.ended.connection, lost.ended.pid));
         if let Some(lost) = lost {
             lost.watched = true;
-            lost.deadline = deadline(watch);
+            lost.deadline = watch.deadline();
             return true;
         }
         let mut recent = self.recent.iter();
@@ -168,7 +168,7 @@ impl Sessions {
         let session = running.find(|session| is_it(session.connection, session.pid));
         let Some(session) = session else { return false };
         session.watched = true;
-        session.deadline = deadline(watch).or(session.deadline);
+        session.deadline = watch.deadline().or(session.deadline);
         true
     }
 
@@ -319,11 +319,4 @@ impl Sessions {
         let running = self.running.iter().filter_map(|it| it.deadline);
         running.chain(lost).min()
     }
-}
-
-fn deadline(watch: &Watch) -> Option<Instant> {
-    let limit = Duration::from_millis(watch.limit_ms.into());
-    (watch.limit_ms > 0)
-        .then(|| Instant::now().checked_add(limit))
-        .flatten()
 }

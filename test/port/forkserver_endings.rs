@@ -199,6 +199,52 @@ fn a_later_fork_server_tells_of_a_session_of_an_earlier_one() {
 }
 
 #[test]
+fn a_later_fork_server_continues_a_stopped_session_of_an_earlier_one() {
+    let mut first = Server::start();
+    let session = family(&first);
+    send(first.pid, Signal::SIGKILL);
+    first.await_exit();
+    send(session.pid, Signal::SIGSTOP);
+    eventually("it is stopped", || state(session.pid) == b'T');
+    let mut second = Server::start();
+    drop(session.stream.shutdown(std::net::Shutdown::Both));
+    let ended = second.watch(session.number, session.pid, 0);
+    assert!(matches!(
+        ended,
+        Answer::Ended {
+            how: 2,
+            survivors: 0,
+            ..
+        }
+    ));
+    only_these_are_alive(&first.mark, &[]);
+    assert!(second.counts()[6] >= 1);
+    second.finish();
+}
+
+#[test]
+fn a_later_fork_server_kills_a_session_of_an_earlier_one_that_takes_too_long() {
+    let mut first = Server::start();
+    let mut session = first.run(&["sh", "-c", FAMILY], &number(33, 3_600_000));
+    session.read_until("ready");
+    send(first.pid, Signal::SIGKILL);
+    first.await_exit();
+    let mut second = Server::start();
+    drop(session.stream.shutdown(std::net::Shutdown::Both));
+    let ended = second.watch(session.number, session.pid, 100);
+    assert!(matches!(
+        ended,
+        Answer::Ended {
+            how: 2,
+            survivors: 0,
+            ..
+        }
+    ));
+    only_these_are_alive(&first.mark, &[]);
+    second.finish();
+}
+
+#[test]
 fn a_fork_server_that_is_stopped_goes_on_when_there_is_a_new_one() {
     let mut first = Server::start();
     send(first.pid, Signal::SIGSTOP);

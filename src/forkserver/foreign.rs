@@ -1,0 +1,190 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Sessions of an earlier fork server, while the client waits for their ends.
+//!
+//! They are not children of this process, so that neither their ends nor their stops are reported by waitpid(2).
+
+use super::control::{Ended, Watch};
+use crate::process::children::Children;
+use crate::process::proc_table::{Entry, Process};
+use crate::sys;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// How often to look whether one is stopped.
+const STOP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often to continue one, which may be stopped again and again, before it is killed.
+const MAX_STOPS: u32 = 50;
+
+/// How often to kill what one started.
+const KILL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// How often to try to kill all that one started, before it is killed itself.
+const MAX_KILL_ROUNDS: u32 = 100;
+
+/// How long after its time was up to report the end of one that could not be killed.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A session of an earlier fork server.
+#[derive(Debug)]
+struct Foreign {
+    ended: Ended,
+    /// Readable when the process has died: `pidfd_open(2)`.
+    pidfd: OwnedFd,
+    entry: Entry,
+    process: Process,
+    deadline: Option<Instant>,
+    stops: u32,
+    kill_rounds: u32,
+}
+
+/// Those that the client waits for.
+#[derive(Debug, Default)]
+pub struct ForeignSessions(Vec<Foreign>);
+
+impl ForeignSessions {
+    /// Waits for the session that `watch` is about. `false` when there is no such process.
+    pub fn watch(&mut self, watch: &Watch, ended: Ended) -> bool {
+        let Some((pidfd, entry, process)) = find(watch.pid) else {
+            return false;
+        };
+        self.0.push(Foreign {
+            ended,
+            pidfd,
+            entry,
+            process,
+            deadline: watch.deadline(),
+            stops: 0,
+            kill_rounds: 0,
+        });
+        true
+    }
+
+    /// Takes off those that are gone, continues those that are stopped, and kills those whose time is up. Returns
+    /// how many were continued.
+    pub fn step(&mut self, mut report: impl FnMut(&Ended)) -> u64 {
+        let mut continued = 0;
+        self.0.retain_mut(|foreign| {
+            let is_over = foreign.is_dead() || foreign.gives_up();
+            if is_over {
+                report(&foreign.ended);
+            } else if foreign.is_late() {
+                foreign.kill();
+            } else if foreign.continue_if_stopped() {
+                continued += 1;
+            }
+            !is_over
+        });
+        continued
+    }
+
+    /// How long until the next step.
+    pub fn interval(&self) -> Option<Duration> {
+        let intervals = self.0.iter().map(|foreign| {
+            let left = foreign
+                .deadline
+                .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            match left {
+                Some(Duration::ZERO) => KILL_INTERVAL,
+                Some(left) => left.min(STOP_INTERVAL),
+                None => STOP_INTERVAL,
+            }
+        });
+        intervals.min()
+    }
+
+    /// Descriptors that become readable when a step is due earlier.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.0.iter().map(|foreign| foreign.pidfd.as_fd())
+    }
+}
+
+impl Foreign {
+    fn is_dead(&self) -> bool {
+        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..))
+    }
+
+    fn is_late(&self) -> bool {
+        let is_over = |deadline| deadline <= Instant::now();
+        self.stops > MAX_STOPS || self.deadline.is_some_and(is_over)
+    }
+
+    /// Whether it could not be killed.
+    fn gives_up(&mut self) -> bool {
+        let last = self
+            .deadline
+            .and_then(|deadline| deadline.checked_add(KILL_TIMEOUT));
+        let gives_up = last.is_some_and(|last| last <= Instant::now());
+        if gives_up {
+            self.ended.survivors = 1;
+        }
+        gives_up
+    }
+
+    fn continue_if_stopped(&mut self) -> bool {
+        let is_stopped = self.entry.stat().is_ok_and(|now| now.state == b'T');
+        if is_stopped {
+            self.stops += 1;
+            let _ = self.entry.signal(&self.process, libc::SIGCONT);
+        }
+        is_stopped
+    }
+
+    /// Kills all that it started, and then it. While it lives, it is the subreaper of its descendants, so that all of
+    /// them are found.
+    fn kill(&mut self) {
+        self.kill_rounds += 1;
+        if self.kill_rounds > MAX_KILL_ROUNDS || !self.kill_descendants() {
+            let _ = self.entry.signal(&self.process, libc::SIGKILL);
+        }
+    }
+
+    /// Returns whether there were any.
+    fn kill_descendants(&self) -> bool {
+        let table = Children::open().of_others();
+        let children = |entry: &Entry, process: &Process| {
+            let children = table.find(entry, process.pid, process.threads);
+            children.unwrap_or_default()
+        };
+        let mut queue = VecDeque::from(children(&self.entry, &self.process));
+        let mut any = false;
+        while let Some(pid) = queue.pop_front() {
+            let Ok(entry) = Entry::open(pid) else {
+                continue;
+            };
+            let Ok(process) = entry.stat() else { continue };
+            if !process.is_dead() {
+                queue.extend(children(&entry, &process));
+                any = true;
+                let _ = entry.signal(&process, libc::SIGKILL);
+            }
+        }
+        any
+    }
+}
+
+/// Continues a fork server that was stopped: it then sees that its client has closed its pipes.
+pub fn continue_predecessor(pid: i32) {
+    if let Some((_, entry, process)) = find(pid) {
+        let _ = entry.signal(&process, libc::SIGCONT);
+    }
+}
+
+/// A process of muontrap.
+fn find(pid: i32) -> Option<(OwnedFd, Entry, Process)> {
+    if pid <= 0 {
+        return None;
+    }
+    let pidfd = sys::open_pid(pid).ok()?;
+    let entry = Entry::open(pid).ok()?;
+    let process = entry.stat().ok()?;
+    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    name.starts_with(b"muontrap")
+        .then_some((pidfd, entry, process))
+}
