@@ -2,8 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! `muontrap doctor` as a command, on the host that the tests run on. What it says mends a thing is
-//! carried out, and has to mend it.
+//! `muontrap doctor` as a command, on the host that the tests run on. Its fixes are carried out, and have to
+//! work.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -52,7 +52,7 @@ fn script(text: &str) -> Outcome {
     run(command.env("DOCTOR", doctor).stdin(Stdio::null()))
 }
 
-/// The same where the mounts of cgroups may be changed.
+/// The same in a mount namespace of its own.
 #[track_caller]
 fn script_with_own_mounts(text: &str) -> Outcome {
     script(&format!(
@@ -82,8 +82,8 @@ fn remove(name: &str) {
     }
 }
 
-/// The commands below each heading that begins like this.
-fn mends(report: &str, place: &str) -> Vec<String> {
+/// The commands of each fix whose place begins like this.
+fn fixes(report: &str, place: &str) -> Vec<String> {
     let lines: Vec<&str> = report.lines().collect();
     let is_heading = |line: &str| {
         let heading = line
@@ -101,10 +101,10 @@ fn mends(report: &str, place: &str) -> Vec<String> {
     commands.collect()
 }
 
-/// The commands below the first such heading.
+/// The commands of the first of these.
 #[track_caller]
-fn mend(report: &str, place: &str) -> String {
-    let first = mends(report, place).into_iter().next();
+fn fix(report: &str, place: &str) -> String {
+    let first = fixes(report, place).into_iter().next();
     first.unwrap_or_else(|| panic!("no {place:?} in {report}"))
 }
 
@@ -166,6 +166,7 @@ fn requests_that_can_never_work() {
         (&["--base", "/sys/fs/cgroup/x"], "mount point"),
         (&["--base", ""], "empty"),
         (&["--base", "x", "--need", "nonsense"], "nonsense"),
+        (&["--need", "memroy"], "(did you mean \"memory\"?)"),
     ] {
         let outcome = doctor(words);
         assert_eq!(outcome.status, 1, "{words:?}: {}", outcome.out);
@@ -202,23 +203,23 @@ fn looking_and_probing_leave_nothing() {
 
 #[test]
 #[ignore = "needs cgroups"]
-fn what_a_user_may_not_do_is_mended() {
+fn the_fix_for_a_user_works() {
     let base = unique();
     let ask = format!("{AS_NOBODY} $DOCTOR --need memory,pids --base {base}");
     let before = script(&ask);
     assert_eq!(before.status, 1, "{}", before.out);
     assert!(before.out.contains("Permission denied"), "{}", before.out);
     let not_here = ["Delegate=yes", "container's entry point"];
-    if not_here.iter().any(|mend| before.out.contains(mend)) {
+    if not_here.iter().any(|fix| before.out.contains(fix)) {
         // A unit or an image has to be changed, and that is not for a test to do.
         return;
     }
-    let mend = mend(&before.out, "as root");
+    let fix = fix(&before.out, "as root");
     // Without controllers, it is any hierarchy of these that holds the processes together.
     let ask_none = format!("{AS_NOBODY} $DOCTOR --base {base} --probe");
-    let after = script(&format!("set -e\n{mend}\n{ask} --probe\n{ask_none}"));
+    let after = script(&format!("set -e\n{fix}\n{ask} --probe\n{ask_none}"));
     remove(&base);
-    assert_eq!(after.status, 0, "{mend}\n{}", after.out);
+    assert_eq!(after.status, 0, "{fix}\n{}", after.out);
     assert_eq!(
         after.out.matches("ok    request").count(),
         2,
@@ -250,10 +251,10 @@ fn a_warning_goes_away_when_all_its_fixes_are_applied() {
         assert!(reason.contains(mount), "{reason} is not about {mount}");
     }
     let not_here = ["Delegate=yes", "container's entry point"];
-    if not_here.iter().any(|mend| before.contains(mend)) {
+    if not_here.iter().any(|fix| before.contains(fix)) {
         return;
     }
-    let fixes = mends(&before, "as root").join("\n");
+    let fixes = fixes(&before, "as root").join("\n");
     let after = script(&format!("set -e\n{fixes}\n{ask}"));
     remove(&base);
     let report = after.out;
@@ -275,14 +276,14 @@ fn processes_in_the_way_are_moved() {
     let before = script(&format!("{enter}\n{ask}"));
     assert_eq!(before.status, 1, "{}", before.out);
     assert!(before.out.contains("busy"), "{}", before.out);
-    let mend = mend(&before.out, "a group that passes controllers on");
+    let fix = fix(&before.out, "a group that enables controllers");
     remove(&base);
-    let after = script(&format!("{enter}\n{mend}\n{ask} --probe"));
+    let after = script(&format!("{enter}\n{fix}\n{ask} --probe"));
     remove(&base);
-    assert_eq!(after.status, 0, "{mend}\n{}", after.out);
+    assert_eq!(after.status, 0, "{fix}\n{}", after.out);
     // Unless told otherwise, it finds that base by itself.
     let chosen = script(&format!(
-        "{enter}\n{mend}\n{AS_NOBODY} $DOCTOR --need memory"
+        "{enter}\n{fix}\n{AS_NOBODY} $DOCTOR --need memory"
     ));
     remove(&base);
     assert_eq!(chosen.status, 0, "{}", chosen.out);
@@ -299,9 +300,9 @@ fn no_cgroups_at_all() {
     assert!(plain.out.contains("none is mounted"), "{}", plain.out);
     let asked = script_with_own_mounts(&format!("{hide}\n$DOCTOR --need memory"));
     assert_eq!(asked.status, 1, "{}", asked.out);
-    let mend = mend(&asked.out, "as root");
-    let after = script_with_own_mounts(&format!("{hide}\n{mend}\n$DOCTOR --need memory --probe"));
-    assert_eq!(after.status, 0, "{mend}\n{}", after.out);
+    let fix = fix(&asked.out, "as root");
+    let after = script_with_own_mounts(&format!("{hide}\n{fix}\n$DOCTOR --need memory --probe"));
+    assert_eq!(after.status, 0, "{fix}\n{}", after.out);
 }
 
 #[test]
@@ -312,8 +313,7 @@ fn read_only_mounts() {
     let before = script_with_own_mounts(&format!("{protect}\n$DOCTOR --need memory"));
     assert_eq!(before.status, 1, "{}", before.out);
     assert!(before.out.contains("Read-only"), "{}", before.out);
-    let mend = mend(&before.out, "as root");
-    let after =
-        script_with_own_mounts(&format!("{protect}\n{mend}\n$DOCTOR --need memory --probe"));
-    assert_eq!(after.status, 0, "{mend}\n{}", after.out);
+    let fix = fix(&before.out, "as root");
+    let after = script_with_own_mounts(&format!("{protect}\n{fix}\n$DOCTOR --need memory --probe"));
+    assert_eq!(after.status, 0, "{fix}\n{}", after.out);
 }

@@ -45,7 +45,7 @@ defmodule Mix.Tasks.Muontrap.DoctorTest do
     assert line =~
              ~s({"works":true,"beam":{"checks":[{"name":"BEAM","status":"ok","found":"Elixir)
 
-    assert line =~ ~s("mend":[]}]},"helper":{"version":"#{Application.spec(:muontrap, :vsn)}",)
+    assert line =~ ~s("fix":[]}]},"helper":{"version":"#{Application.spec(:muontrap, :vsn)}",)
     assert line =~ ~r/}}$/
   end
 

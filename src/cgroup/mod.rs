@@ -46,7 +46,6 @@ mod v2;
 mod version;
 
 pub use clean::{CleanReport, clean};
-pub use dialect::is_controller;
 pub use error::Error;
 pub use fs::is_writable;
 pub use group::KillStep;

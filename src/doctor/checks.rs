@@ -2,18 +2,21 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Judges what concerns processes and users, from the facts alone.
+//! Checks of processes, users and mounted cgroups, and of the request.
 
-use super::facts::{Facts, Setting};
-use super::json::Json;
-use super::mend::Mend;
+use std::collections::BTreeSet;
+use std::path::Path;
 
-/// What became of a check.
+use super::args::Args;
+use super::controllers::Refusal;
+use super::facts::Facts;
+use super::remedies::{Fix, Problem, fixes};
+use crate::cgroup::{Hierarchy, Host, Plan, Version, is_writable};
+
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It works.
     Ok,
-    /// It is so.
     Info,
     /// Something that only some options need does not work, or not fully.
     Warn,
@@ -22,7 +25,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// As it is called in reports.
+    /// The name used in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -33,66 +36,66 @@ impl Status {
     }
 }
 
-/// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// Its name.
     pub name: &'static str,
-    /// What became of it.
     pub status: Status,
     /// What was found, as a sentence without a full stop.
     pub found: String,
-    /// What mends it.
-    pub mends: Vec<Mend>,
+    /// How to fix it.
+    pub fixes: Vec<Fix>,
 }
 
 impl Check {
-    /// Without a need for mending.
     pub fn new(name: &'static str, status: Status, found: impl Into<String>) -> Self {
+        let (found, fixes) = (found.into(), vec![]);
         Self {
             name,
             status,
-            found: found.into(),
-            mends: vec![],
+            found,
+            fixes,
         }
     }
 
-    /// With what mends it.
-    #[must_use]
-    pub fn mend(mut self, mends: impl IntoIterator<Item = Mend>) -> Self {
-        self.mends.extend(mends);
-        self
+    fn fixed_by(self, fixes: Vec<Fix>) -> Self {
+        Self { fixes, ..self }
     }
 }
 
-impl From<Check> for Json {
-    fn from(check: Check) -> Self {
-        Self::Map(vec![
-            ("name", check.name.into()),
-            ("status", check.status.name().into()),
-            ("found", check.found.into()),
-            ("mend", Self::list(check.mends)),
-        ])
-    }
-}
-
-/// `CAP_KILL`, `CAP_SETGID`, `CAP_SETUID` and `CAP_SYS_PTRACE`.
 const KILL: (u32, &str) = (5, "KILL");
 const SETGID: (u32, &str) = (6, "SETGID");
 const SETUID: (u32, &str) = (7, "SETUID");
 const SYS_PTRACE: u32 = 19;
 
-/// All of them.
+/// What MuonTrap uses where the kernel has it, by the first version that does.
+const RECENT: [((u32, u32), &str); 4] = [
+    ((5, 1), "pidfd_send_signal (5.1)"),
+    ((5, 11), "close_range (5.11)"),
+    ((5, 14), "cgroup.kill (5.14)"),
+    ((5, 19), "memory.peak of cgroup v2 (5.19)"),
+];
+
 pub fn processes(facts: &Facts) -> Vec<Check> {
+    let orphans = [
+        "orphans of a program become children of its helper",
+        "orphans cannot be found",
+    ];
+    let survival = [
+        "a program dies with its helper",
+        "a program would outlive a helper that is killed",
+    ];
     vec![
         kernel(facts),
         user(facts),
         user_switch(facts),
-        subreaper(facts),
-        death_signal(facts),
+        tried(facts, "subreaper", facts.subreaper_error.as_ref(), orphans),
+        tried(
+            facts,
+            "death signal",
+            facts.death_signal_error.as_ref(),
+            survival,
+        ),
         proc_fs(facts),
-        close_range(facts),
-        pidfd(facts),
     ]
 }
 
@@ -101,14 +104,8 @@ fn kernel(facts: &Facts) -> Check {
         let found = "this is not Linux: only the program's process group is killed";
         return Check::new("kernel", Status::Warn, found);
     }
-    let lacks: Vec<&str> = [
-        ((5, 14), "cgroup.kill (5.14)"),
-        ((5, 19), "memory.peak of cgroup v2 (5.19)"),
-    ]
-    .into_iter()
-    .filter(|(version, _)| facts.older_than(*version))
-    .map(|(_, what)| what)
-    .collect();
+    let lacks = RECENT.iter().filter(|(since, _)| facts.older_than(*since));
+    let lacks: Vec<&str> = lacks.map(|(_, what)| *what).collect();
     let mut found = format!("Linux {}", facts.release);
     if !lacks.is_empty() {
         found = format!("{found}, without {}", lacks.join(", "));
@@ -124,136 +121,171 @@ fn user(facts: &Facts) -> Check {
     if facts.no_new_privileges() {
         found += ", no_new_privs is set: sudo and other setuid programs gain nothing";
     }
-    if facts.has_ambient() {
+    if facts.has_ambient_capabilities() {
         found += ", with ambient capabilities, which every program inherits unless it is run as another user";
-        return Check::new("user", Status::Warn, found).mend([Mend::new(
-            "the unit that runs the application: remove this line",
-            "AmbientCapabilities=",
-        )]);
+        let fixes = fixes(facts.kind, Problem::AmbientCapabilities, &[]);
+        return Check::new("user", Status::Warn, found).fixed_by(fixes);
     }
     Check::new("user", Status::Info, found)
 }
 
 fn user_switch(facts: &Facts) -> Check {
-    let name = "user switch";
-    let lacks: Vec<&str> = [SETUID, SETGID, KILL]
-        .into_iter()
-        .filter(|(number, _)| !facts.has_capability(*number))
-        .map(|(_, name)| name)
-        .collect();
-    if facts.uid != 0 && !lacks.is_empty() {
-        let found = "uid, gid and groups cannot be used: only root can switch users";
-        let place = "run the BEAM as root, if programs have to run as other users";
-        let text = match facts.setting {
-            Setting::Container => "docker run --user 0 IMAGE",
-            Setting::Systemd => "[Service]\nUser=root",
-            Setting::Nerves => "remove --uid and --gid from erlinit.config",
-            Setting::Plain => "sudo -E COMMAND",
-        };
-        return Check::new(name, Status::Warn, found).mend([Mend::new(place, text)]);
-    }
-    if !lacks.is_empty() {
-        let found = format!(
-            "uid, gid and groups cannot be used: without CAP_{}, root cannot switch users or kill their \
-             programs",
-            lacks.join(", CAP_")
-        );
-        return Check::new(name, Status::Warn, found).mend([give_back(facts.setting, &lacks)]);
-    }
-    if facts.mapped_users() == Some(1) || facts.setgroups.trim() == "deny" {
-        let found = "uid, gid and groups cannot be used: this user namespace has one user, or denies setgroups";
-        return Check::new(name, Status::Warn, found).mend([Mend::new(
-            "the user's ranges, as root, then start the container anew",
-            "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME",
-        )]);
-    }
-    Check::new(name, Status::Ok, "uid, gid and groups can be used")
-}
-
-fn give_back(setting: Setting, lacks: &[&str]) -> Mend {
-    let with = |prefix: &str| {
-        let names: Vec<String> = lacks.iter().map(|name| format!("{prefix}{name}")).collect();
-        names.join(" ")
+    let mut lacks = vec![SETUID, SETGID, KILL];
+    lacks.retain(|(number, _)| !facts.has_capability(*number));
+    let list = |prefix: &str| {
+        let names = lacks.iter().map(|(_, name)| format!("{prefix}{name}"));
+        names.collect::<Vec<_>>().join(" ")
     };
-    if setting == Setting::Systemd {
-        let text = format!("[Service]\nCapabilityBoundingSet={}", with("CAP_"));
-        Mend::new("add to the unit that runs the application", text)
-    } else {
-        let text = format!("docker run {} IMAGE", with("--cap-add="));
-        Mend::new("Docker or Podman", text)
-    }
-}
-
-fn subreaper(facts: &Facts) -> Check {
-    match &facts.subreaper {
-        Some(why) if facts.linux => Check::new(
-            "subreaper",
-            Status::Fail,
-            format!("orphans are out of reach, and no program runs: {why}"),
-        )
-        .mend([Mend::new(
-            "allow prctl(2) in the seccomp profile, or use Linux 3.4 or newer",
-            "docker run --security-opt seccomp=PROFILE.json IMAGE",
-        )]),
-        None if facts.linux => {
-            Check::new("subreaper", Status::Ok, "orphans of a program come back")
-        }
-        _ => Check::new("subreaper", Status::Warn, "there is none on this system"),
-    }
-}
-
-fn death_signal(facts: &Facts) -> Check {
-    let name = "death signal";
-    match &facts.death_signal {
-        Some(why) if facts.linux => Check::new(
-            name,
-            Status::Fail,
-            format!("a program would outlive a helper that is killed, and none runs: {why}"),
+    let names = list("CAP_");
+    let one_user = facts.mapped_users() == Some(1) || facts.setgroups.trim() == "deny";
+    let (why, problem) = match (lacks.is_empty(), facts.uid) {
+        (false, 0) => (&*format!("root lacks {names}"), Problem::NoCapability),
+        (false, _) => ("only root can switch users", Problem::NotRoot),
+        (true, _) if one_user => (
+            "this user namespace has one user, or denies setgroups",
+            Problem::OneUser,
         ),
-        None => Check::new(name, Status::Ok, "a program dies with its helper"),
-        Some(_) => Check::new(name, Status::Warn, "there is none on this system"),
+        _ => return Check::new("user switch", Status::Ok, "uid, gid and groups can be used"),
+    };
+    let values = [("names", names), ("flags", list("--cap-add="))];
+    let found = format!("uid, gid and groups cannot be used: {why}");
+    Check::new("user switch", Status::Warn, found).fixed_by(fixes(facts.kind, problem, &values))
+}
+
+/// What this process tried on itself, and what follows from success and failure.
+fn tried(
+    facts: &Facts,
+    name: &'static str,
+    error: Option<&String>,
+    [works, fails]: [&str; 2],
+) -> Check {
+    match error {
+        _ if !facts.linux => Check::new(name, Status::Warn, "there is none on this system"),
+        None => Check::new(name, Status::Ok, works),
+        Some(error) => {
+            let found = format!("{fails}, so no program is run: {error}");
+            let fixes = fixes(facts.kind, Problem::NoPrctl, &[]);
+            Check::new(name, Status::Fail, found).fixed_by(fixes)
+        }
     }
 }
 
 fn proc_fs(facts: &Facts) -> Check {
+    let fixes = |problem| fixes(facts.kind, problem, &[]);
     if !facts.proc_is_ours {
-        let found = "/proc is not readable, or is that of another pid namespace: what leaves the program's \
+        let found = "/proc is not readable, or belongs to another pid namespace: what leaves the program's \
                      process group, or its cgroup, escapes";
-        return Check::new("/proc", Status::Fail, found)
-            .mend([Mend::new("as root", "mount -t proc proc /proc")]);
+        return Check::new("/proc", Status::Fail, found).fixed_by(fixes(Problem::NoProc));
     }
-    let hidden = facts
-        .hidepid()
-        .filter(|_| !facts.has_capability(SYS_PTRACE));
-    let Some(hidepid) = hidden else {
+    let sees_all = facts.has_capability(SYS_PTRACE);
+    let Some(hidepid) = facts.hidepid().filter(|_| !sees_all) else {
         return Check::new("/proc", Status::Ok, "readable, and shows all processes");
     };
     let found = format!(
-        "hidepid={hidepid} hides processes of other users, such as those that sudo starts: they escape \
-         where there is no cgroup"
+        "hidepid={hidepid} hides processes of other users, such as those that sudo starts: without a \
+         cgroup they escape"
     );
-    Check::new("/proc", Status::Warn, found).mend([Mend::new(
-        "as root, and in /etc/fstab",
-        "mount -o remount,hidepid=0 /proc",
-    )])
+    Check::new("/proc", Status::Warn, found).fixed_by(fixes(Problem::HiddenProcesses))
 }
 
-fn close_range(facts: &Facts) -> Check {
-    let found = if facts.close_range {
-        "works"
-    } else {
-        "does not work (Linux 5.11): descriptors are closed one by one"
-    };
-    Check::new("close_range", Status::Info, found)
+/// What is mounted, and where this process is.
+pub fn cgroups(facts: &Facts) -> Vec<Check> {
+    let error = facts.cgroups_error.as_ref();
+    let unreadable = error.map(|error| Check::new("mounts", Status::Fail, error));
+    let checks = [mounts(&facts.cgroups), own_group(facts)];
+    unreadable.into_iter().chain(checks).collect()
 }
 
-fn pidfd(facts: &Facts) -> Check {
-    let found = if facts.pidfd {
-        "works; MuonTrap does not need it"
+/// The versions that are mounted, in one word.
+pub fn versions(host: &Host) -> &'static str {
+    match (host.legacy().next(), host.unified()) {
+        (None, None) => "none",
+        (None, Some(_)) => "v2",
+        (Some(_), None) => "v1",
+        (Some(_), Some(_)) => "hybrid",
+    }
+}
+
+fn mounts(host: &Host) -> Check {
+    let names = host.hierarchies.iter().map(|h| h.offered().join(","));
+    let names: Vec<String> = names.filter(|names| !names.is_empty()).collect();
+    let found = format!("{} with {}", versions(host), names.join(" "));
+    let read_only = host.hierarchies.iter().filter(|h| h.read_only);
+    let read_only = distinct(read_only.map(|h| h.mount_point.display().to_string()));
+    if host.hierarchies.is_empty() {
+        let found =
+            "none is mounted: nothing can be limited, and descendants are found in /proc alone";
+        Check::new("cgroups", Status::Warn, found)
+    } else if read_only.is_empty() {
+        Check::new("cgroups", Status::Ok, found)
     } else {
-        "does not work (Linux 5.3); MuonTrap does not need it"
+        let found = format!("{found}; read-only: {read_only}");
+        Check::new("cgroups", Status::Warn, found)
+    }
+}
+
+fn own_group(facts: &Facts) -> Check {
+    let hierarchies = &facts.cgroups.hierarchies;
+    let own = distinct(hierarchies.iter().map(|h| h.own_path.clone()));
+    let delegated = distinct(hierarchies.iter().filter_map(delegated_from));
+    let found = if hierarchies.is_empty() {
+        "none".to_owned()
+    } else if delegated.is_empty() {
+        format!("{own}; not delegated to {}", facts.user)
+    } else {
+        format!("{own}; {} may write to {delegated} and below", facts.user)
     };
-    Check::new("pidfd", Status::Info, found)
+    Check::new("own group", Status::Info, found)
+}
+
+fn distinct(items: impl Iterator<Item = String>) -> String {
+    let items: BTreeSet<String> = items.collect();
+    items.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// The highest group, from this process upward, in which this user may make groups and enter them.
+pub fn delegated_from(hierarchy: &Hierarchy) -> Option<String> {
+    let own = hierarchy.own_directory()?;
+    let point = &hierarchy.mount_point;
+    let ours = |path: &&Path| is_writable(path) && is_writable(&path.join("cgroup.procs"));
+    let mounted = own.ancestors().take_while(|path| path.starts_with(point));
+    let highest = mounted.take_while(ours).last()?;
+    let group = highest.strip_prefix(point).ok()?;
+    Some(format!("/{}", group.display()))
+}
+
+/// How all processes of a program would be killed.
+pub fn kill_method(facts: &Facts, plan: Option<&Plan>) -> &'static str {
+    match plan.map(|plan| plan.holder().map(|holder| holder.version)) {
+        None => "SIGSTOP and SIGKILL for every descendant in /proc (no cgroup)",
+        Some(None) => "SIGKILL until empty",
+        Some(Some(Version::V1)) => "the v1 freezer, then SIGKILL until empty",
+        Some(Some(Version::V2)) if facts.older_than((5, 14)) => {
+            "cgroup.freeze, then SIGKILL until empty"
+        }
+        Some(Some(Version::V2)) => "cgroup.kill",
+    }
+}
+
+/// Whether what was asked for works. If nothing was, it may fail.
+pub fn request(args: &Args, base: &str, outcome: &Result<Plan, Refusal>) -> Check {
+    let controllers = match args.need.as_slice() {
+        [] => "without controllers".to_owned(),
+        names => format!("with {}", names.join(", ")),
+    };
+    let request = format!("cgroup_base {base:?} {controllers}");
+    let status = if args.is_request() {
+        Status::Fail
+    } else {
+        Status::Warn
+    };
+    let refusal = match outcome {
+        Ok(_) if args.probe => return Check::new("request", Status::Ok, request + " works"),
+        Ok(_) => return Check::new("request", Status::Ok, request + " would work"),
+        Err(refusal) => refusal,
+    };
+    let found = format!("{request} would not work: {}", refusal.why);
+    Check::new("request", status, found).fixed_by(refusal.fixes.clone())
 }
 
 #[cfg(test)]

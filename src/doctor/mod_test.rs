@@ -5,10 +5,10 @@
 //! Whole reports of hosts that are made up.
 
 use super::*;
+use crate::cgroup::Host;
 
-fn wish(words: &[&str]) -> Wish {
-    let matches = command().try_get_matches_from(words).expect("good flags");
-    Wish::new(&matches).expect("good values")
+fn args(words: &[&str]) -> Result<Args, clap::Error> {
+    Args::parse(words.iter().map(Into::into))
 }
 
 fn facts() -> Facts {
@@ -23,12 +23,12 @@ fn facts() -> Facts {
     }
 }
 
-fn report(words: &[&str], facts: Facts, host: Host) -> (Report, u8) {
-    let wish = wish(words);
-    let nowhere = || Ok(PathBuf::from("/no/such/helper"));
-    let report = Report::new(&wish, facts, host, None, &nowhere);
-    let status = report.exit_status(&wish);
-    (report, status)
+fn report(words: &[&str], facts: Facts, host: Host) -> Report {
+    let facts = Facts {
+        cgroups: host,
+        ..facts
+    };
+    examine(args(words).expect("good flags"), facts)
 }
 
 /// A v2 mount whose top is ours.
@@ -49,43 +49,39 @@ fn open_host() -> (tempfile::TempDir, Host) {
 
 #[test]
 fn the_flags() {
-    command().debug_assert();
-    assert_eq!(wish(&[]), Wish::default());
-    let all = wish(&["--need", "memory,cpu", "--base=b", "--probe", "--json"]);
-    let expected = Wish {
+    args::command().debug_assert();
+    assert_eq!(args(&[]).expect("good"), Args::default());
+    let all = args(&["--need", "memory,cpu", "--base=b", "--probe", "--json"]);
+    let expected = Args {
         need: vec!["memory".into(), "cpu".into()],
         base: Some("b".into()),
         probe: true,
         json: true,
     };
-    assert_eq!(all, expected);
+    assert_eq!(all.expect("good"), expected);
     for bad in ["", "a,,b", ",a", "a,"] {
-        let matches = command()
-            .try_get_matches_from(["--need", bad])
-            .expect("flags");
-        assert!(Wish::new(&matches).is_err(), "{bad:?}");
+        assert!(args(&["--need", bad]).is_err(), "{bad:?}");
     }
-    assert!(command().try_get_matches_from(["--what"]).is_err());
-    assert!(command().try_get_matches_from(["program"]).is_err());
+    assert!(args(&["--what"]).is_err());
+    assert!(args(&["program"]).is_err());
 }
 
 #[test]
 fn without_cgroups_programs_run_and_requests_fail() {
-    let (report, status) = report(&[], facts(), Host::default());
-    assert_eq!(status, EXIT_WORKS);
-    let text = report.to_string();
-    assert!(
-        text.contains("warn  cgroups       none is mounted"),
-        "{text}"
-    );
-    assert!(
-        text.contains("mount -t cgroup2 cgroup2 /sys/fs/cgroup"),
-        "{text}"
-    );
+    let plain = report(&[], facts(), Host::default());
+    assert!(plain.works);
+    let text = plain.text();
+    for part in [
+        "warn  cgroups       none is mounted",
+        "warn  request ",
+        "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
     for words in [&["--need", "memory"][..], &["--base", "b"], &["--probe"]] {
-        let (report, status) = super::tests::report(words, facts(), Host::default());
-        assert_eq!(status, EXIT_DOES_NOT, "{words:?}");
-        let text = report.to_string();
+        let asked = report(words, facts(), Host::default());
+        assert!(!asked.works, "{words:?}");
+        let text = asked.text();
         assert!(text.contains("fail  request"), "{text}");
     }
 }
@@ -93,14 +89,15 @@ fn without_cgroups_programs_run_and_requests_fail() {
 #[test]
 fn a_request_that_would_work() {
     let (_root, host) = open_host();
-    let (report, status) = report(&["--need", "memory", "--base", "b"], facts(), host);
-    assert_eq!(status, EXIT_WORKS);
-    let text = report.to_string();
-    assert!(
-        text.contains("cgroup_base \"b\" with memory would work"),
-        "{text}"
-    );
-    assert!(text.contains("kill method   cgroup.kill"), "{text}");
+    let report = report(&["--need", "memory", "--base", "b"], facts(), host);
+    assert!(report.works);
+    let text = report.text();
+    for part in [
+        "cgroup_base \"b\" with memory would work",
+        "kill method   cgroup.kill",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]
@@ -110,27 +107,25 @@ fn what_every_run_needs_decides_too() {
         proc_is_ours: false,
         ..facts()
     };
-    let (_, status) = report(&["--base", "b"], blind, host);
-    assert_eq!(status, EXIT_DOES_NOT);
+    assert!(!report(&["--base", "b"], blind, host).works);
 }
 
 #[test]
 fn a_probe_that_fails() {
     let (root, host) = open_host();
-    let (report, status) = report(&["--probe", "--base", "b"], facts(), host);
-    assert_eq!(status, EXIT_DOES_NOT);
-    let text = report.to_string();
-    assert!(
-        text.contains("does not work: cannot run /no/such/helper"),
-        "{text}"
-    );
+    // The groups of this tree have no files.
+    let report = report(&["--probe", "--base", "b"], facts(), host);
+    assert!(!report.works);
+    let text = report.text();
+    assert!(text.contains("fail  request"), "{text}");
+    assert!(text.contains("would not work: "), "{text}");
     assert!(!root.path().join("b").exists());
 }
 
 #[test]
-fn what_mends_several_things_is_said_once() {
-    let (report, _) = report(&[], facts(), Host::default());
-    let text = report.to_string();
+fn a_fix_of_several_things_is_written_once() {
+    let report = report(&[], facts(), Host::default());
+    let text = report.text();
     assert_eq!(text.matches("mount -t cgroup2").count(), 1, "{text}");
     assert!(text.matches("[2]").count() > 2, "{text}");
 }
@@ -138,14 +133,24 @@ fn what_mends_several_things_is_said_once() {
 #[test]
 fn one_line_of_json() {
     let (_root, host) = open_host();
-    let (report, status) = report(&["--need=memory", "--base=b"], facts(), host);
-    let json = document::of(&report, status == EXIT_WORKS).to_string();
-    assert!(!json.contains('\n'));
+    let facts = Facts {
+        user: "a\"b\\c\n\u{e9}".into(),
+        ..facts()
+    };
+    let json = report(&["--need=memory", "--base=b"], facts, host).json();
+    assert_eq!(json.find('\n'), Some(json.len() - 1));
+    let user = "\"user\":\"a\\\"b\\\\c\\u000a\u{e9}\"";
     for part in [
-        "{\"version\":\"1.0.0\",\"works\":true,\"host\":\"plain\",\"kernel\":\"6.1.0\",\"user\":\"joe\"",
+        &format!(
+            "{{\"version\":\"{}\",\"works\":true,",
+            env!("CARGO_PKG_VERSION")
+        ),
+        &format!("\"host\":\"plain\",\"kernel\":\"6.1.0\",{user},\"uid\":1000,"),
         "{\"name\":\"subreaper\",\"status\":\"ok\",",
         "\"cgroups\":\"v2\",\"hierarchies\":[{\"version\":2,\"controllers\":[\"memory\"]",
         "{\"name\":\"memory\",\"version\":2,\"mounted\":\"/",
+        "\"writable\":true,\"usable\":true,\"why_not\":null,\"fix\":[]}",
+        "{\"place\":\"run the BEAM as root, if programs have to run as other users\",\"do\":\"sudo -E COMMAND\"}",
         "\"request\":{\"base\":\"b\",\"base_given\":true,\"controllers\":[\"memory\"],\"probed\":false,\
          \"works\":true,\"why_not\":null,",
     ] {

@@ -39,13 +39,6 @@ pub fn cloexec_from_3() {
     (3..1024).for_each(set_cloexec);
 }
 
-/// Whether `close_range(2)` can set close-on-exec: Linux 5.11. Without it, [`cloexec_from_3`] takes a system call
-/// for each descriptor.
-pub fn has_close_range() -> bool {
-    // No descriptor is as large.
-    set_cloexec_from(libc::c_uint::MAX).is_ok()
-}
-
 #[cfg(target_os = "linux")]
 fn set_cloexec_from(first: libc::c_uint) -> io::Result<()> {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;

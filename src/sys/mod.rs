@@ -29,13 +29,12 @@ pub use clock::pause;
 pub use credentials::{effective_capabilities, peer_of};
 pub use credentials::{set_gid, set_groups, set_uid};
 pub use descriptors::{
-    borrow_fd, cloexec_from_3, duplicate, has_close_range, open_standard_fds, read_to_spare,
-    redirect, try_lock,
+    borrow_fd, cloexec_from_3, duplicate, open_standard_fds, read_to_spare, redirect, try_lock,
 };
 pub use directory::numbers_in;
 pub use exec::{StringArray, exec, fork};
 pub use main_args::command_line;
-pub use pidfd::{has_pidfd, kill_by_directory, open_pid};
+pub use pidfd::{kill_by_directory, open_pid};
 pub use pipe::{bytes_waiting, pipe, resize_pipe};
 pub use prctl::{become_subreaper, become_undumpable, set_parent_death_signal};
 pub use rlimit::CpuLimit;

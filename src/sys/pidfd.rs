@@ -25,11 +25,6 @@ pub fn open_pid(_pid: i32) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Whether the kernel has `pidfd_open(2)`.
-pub fn has_pidfd() -> bool {
-    open_pid(nix::unistd::getpid().as_raw()).is_ok()
-}
-
 /// Sends a signal to the process of an open directory `/proc/<pid>`: `pidfd_send_signal(2)`, since Linux 5.1.
 #[cfg(target_os = "linux")]
 pub fn kill_by_directory(directory: BorrowedFd<'_>, signal: c_int) -> io::Result<()> {

@@ -3,50 +3,50 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule Mix.Tasks.Muontrap.Doctor do
-  @shortdoc "Says what works on this host, and what mends what does not"
+  @shortdoc "Checks which features work on this host, and how to fix the rest"
 
   @moduledoc """
-  Says what of MuonTrap works on this host for this user, what does not, and which command or file
-  mends it.
+  Checks which MuonTrap features work on this host for this user, and prints the commands or files
+  that fix the rest.
 
       mix muontrap.doctor [--need CONTROLLERS] [--base PATH] [--probe] [--json]
 
-  It looks at Elixir and OTP, the helper and the application here, and then lets the helper look at
-  the rest: kernel, users, processes, and cgroups of any kind. Run it as the same user, in the same
-  container or systemd unit as the application, for all of these matter. Where there is no Mix, as
-  in a release, `muontrap doctor` does all but the first part; `MuonTrap.muontrap_path/0` says where
-  that is.
+  The task checks Elixir, OTP, the helper and the application. The helper checks the rest: kernel,
+  users, processes and cgroups. Run it as the same user and in the same container or systemd unit as
+  the application, since the results depend on them. In a release there is no Mix:
+  `muontrap doctor` does all but the first part there, and `MuonTrap.muontrap_path/0` is the path of
+  `muontrap`.
 
   ## Options
 
     * `--need` - controllers as in `:cgroup_controllers`, with commas: `--need memory,cpu`
     * `--base` - the cgroup as in `:cgroup_base`; by default one that works, if there is any
-    * `--probe` - also runs a program in such a cgroup, and removes it again. Controllers that had to
-      be passed on in `cgroup.subtree_control` of groups that were there stay so. Without this option
-      nothing is changed
-    * `--json` - prints one line of JSON instead of text. Compile the project first, or Mix says in
-      front of it that it does
+    * `--probe` - also makes such a cgroup, moves a process into it, and removes it again. Controllers
+      that this enabled in `cgroup.subtree_control` of existing groups stay enabled. Without this
+      option nothing is changed
+    * `--json` - prints one line of JSON instead of text. Compile the project first, or Mix prints
+      its own lines before it
 
   ## Exit status
 
     * 0 - what `--need` and `--base` ask for would work; without them, programs can be run and
       contained
     * 1 - it would not, or the helper or the application cannot be started
-    * 125 - the options make no sense
+    * 125 - a usage error
 
-  The page "The doctor" explains the report, and describes the JSON.
+  The page "The doctor" explains the report and the JSON.
   """
 
   use Mix.Task
 
   alias MuonTrap.{Error, Helper}
 
-  # What is found of the BEAM, in the form of the helper's own checks.
+  # As the helper's own checks.
   @typep check :: %{
            name: String.t(),
            status: :ok | :fail,
            found: String.t(),
-           mend: String.t() | nil
+           fix: String.t() | nil
          }
 
   @usage_error 125
@@ -72,7 +72,7 @@ defmodule Mix.Tasks.Muontrap.Doctor do
     end
   end
 
-  # The helper may have to be built, and its path may be configured.
+  # This may compile the helper, and loads the configuration, which may have its path.
   defp configure(quiet?) do
     shell = Mix.shell()
     if quiet?, do: Mix.shell(Mix.Shell.Quiet)
@@ -108,19 +108,18 @@ defmodule Mix.Tasks.Muontrap.Doctor do
   defp version(path) do
     case System.cmd(path, ["--version"], stderr_to_stdout: true) do
       {"muontrap " <> version, 0} -> {:ok, String.trim(version)}
-      {_output, _status} -> {:error, not_ours(path)}
+      {_output, _status} -> {:error, not_the_helper(path)}
     end
   rescue
     error in ErlangError -> {:error, Helper.start_error(path, error.original)}
   end
 
-  defp not_ours(path) do
+  defp not_the_helper(path) do
     %Error{
       step: :helper,
       path: path,
       message: "this is not the helper, or it was built for another system",
-      advice:
-        "mix compile --force builds it, on the system and for the system that it is to run on"
+      advice: "mix compile --force builds it for this system"
     }
   end
 
@@ -150,21 +149,21 @@ defmodule Mix.Tasks.Muontrap.Doctor do
     if status == 0 and Enum.any?(checks, &(&1.status == :fail)), do: 1, else: status
   end
 
-  defp ok(name, found), do: %{name: name, status: :ok, found: found, mend: nil}
-  defp fail(name, found, mend), do: %{name: name, status: :fail, found: found, mend: mend}
+  defp ok(name, found), do: %{name: name, status: :ok, found: found, fix: nil}
+  defp fail(name, found, fix), do: %{name: name, status: :fail, found: found, fix: fix}
 
-  # The advice has a line of its own.
+  # The advice is printed on a line of its own.
   defp message(error), do: Exception.message(%{error | advice: nil})
 
   defp text(checks, output), do: [Enum.map(checks, &line/1), ?\n, output || ""]
 
   defp line(check) do
     status = String.pad_trailing(to_string(check.status), 5)
-    mend = if check.mend, do: ["      ", String.duplicate(" ", 14), check.mend, ?\n], else: []
-    [status, ?\s, String.pad_trailing(check.name, 13), ?\s, check.found, ?\n, mend]
+    fix = if check.fix, do: [String.duplicate(" ", 20), check.fix, ?\n], else: []
+    [status, ?\s, String.pad_trailing(check.name, 13), ?\s, check.found, ?\n, fix]
   end
 
-  # By hand, as Elixir has no JSON before 1.18. What the helper says is JSON already.
+  # Elixir has no JSON before 1.18. The helper's output is JSON already.
   defp json(checks, output, status) do
     works = to_string(worst(checks, status) == 0)
     checks = Enum.map_join(checks, ",", &json_check/1)
@@ -173,10 +172,10 @@ defmodule Mix.Tasks.Muontrap.Doctor do
   end
 
   defp json_check(check) do
-    mend = if check.mend, do: ~s({"place":"here","do":#{json_string(check.mend)}}), else: ""
+    fix = if check.fix, do: ~s({"place":"here","do":#{json_string(check.fix)}}), else: ""
 
     ~s({"name":#{json_string(check.name)},"status":"#{check.status}",) <>
-      ~s("found":#{json_string(check.found)},"mend":[#{mend}]})
+      ~s("found":#{json_string(check.found)},"fix":[#{fix}]})
   end
 
   defp json_string(text), do: [?", text |> String.codepoints() |> Enum.map(&escape/1), ?"]

@@ -35,7 +35,7 @@ const NAMES: [&str; 17] = [
 const SIMILAR: usize = 2;
 
 /// Whether some kernel has a controller of this name, or a v1 hierarchy may have it.
-pub fn is_controller(name: &str) -> bool {
+pub(in crate::cgroup) fn is_controller(name: &str) -> bool {
     NAMES.contains(&name) || name.starts_with("name=")
 }
 

@@ -14,8 +14,7 @@ mod settings;
 mod statistics;
 mod translate;
 
-pub use controllers::is_controller;
-pub(super) use controllers::{name_on, nearest, needed};
+pub(super) use controllers::{is_controller, name_on, nearest, needed};
 pub(super) use convert::number_after;
 pub(super) use error::{Mismatch, ReadError};
 pub(super) use read::read;
