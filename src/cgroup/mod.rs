@@ -46,6 +46,7 @@ mod v2;
 mod version;
 
 pub use clean::{CleanReport, clean};
+pub use dialect::{v1_name, v2_name};
 pub use error::Error;
 pub use fs::is_writable;
 pub use group::KillStep;

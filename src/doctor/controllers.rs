@@ -9,11 +9,11 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::diagnosis::{Context, v1_name, v2_name};
+use super::diagnosis::Context;
 use super::facts::Facts;
 use super::remedies::Fix;
 use crate::cgroup::{
-    Cgroup, Error, Hierarchy, Host, Location, Plan, Request, Version, is_writable,
+    Cgroup, Error, Hierarchy, Host, Location, Plan, Request, Version, is_writable, v1_name, v2_name,
 };
 use crate::error::Failure;
 use crate::wait::Undisturbed;

@@ -14,7 +14,7 @@ use super::remedies::Problem::{
     ReadOnly,
 };
 use super::remedies::{Fix, fixes};
-use crate::cgroup::{Error, Hierarchy, doctor_command};
+use crate::cgroup::{Error, Hierarchy, doctor_command, v1_name, v2_name};
 
 /// Mounting needs it.
 const CAP_SYS_ADMIN: u32 = 21;
@@ -208,16 +208,6 @@ fn options(name: &str) -> String {
 
 fn join(parts: impl Iterator<Item = String>, separator: &str) -> String {
     parts.collect::<Vec<_>>().join(separator)
-}
-
-/// What v1 calls a controller.
-pub fn v1_name(name: &str) -> &str {
-    if name == "io" { "blkio" } else { name }
-}
-
-/// What v2 calls it.
-pub fn v2_name(name: &str) -> &str {
-    if name == "blkio" { "io" } else { name }
 }
 
 #[cfg(test)]

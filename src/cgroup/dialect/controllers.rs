@@ -77,13 +77,22 @@ pub(in crate::cgroup) fn needed(
 #[allow(clippy::option_option)]
 pub(in crate::cgroup) fn name_on(version: Version, name: &str) -> Option<Option<String>> {
     match (version, name) {
-        (Version::V1, "io") => Some(Some("blkio".into())),
-        (Version::V2, "blkio") => Some(Some("io".into())),
         (Version::V2, "cgroup" | "freezer" | "cpuacct" | "perf_event") => Some(None),
         (Version::V1, "cgroup") | (Version::V2, "devices" | "net_cls" | "net_prio") => None,
         (Version::V2, name) if name.starts_with("name=") => None,
-        (_, name) => Some(Some(name.into())),
+        (Version::V1, name) => Some(Some(v1_name(name).into())),
+        (Version::V2, name) => Some(Some(v2_name(name).into())),
     }
+}
+
+/// The v1 name of a controller, given its name on either version.
+pub fn v1_name(name: &str) -> &str {
+    if name == "io" { "blkio" } else { name }
+}
+
+/// The v2 name of a controller, given its name on either version.
+pub fn v2_name(name: &str) -> &str {
+    if name == "blkio" { "io" } else { name }
 }
 
 /// The Levenshtein distance.

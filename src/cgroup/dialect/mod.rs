@@ -15,6 +15,7 @@ mod statistics;
 mod translate;
 
 pub(super) use controllers::{is_controller, name_on, nearest, needed};
+pub use controllers::{v1_name, v2_name};
 pub(super) use convert::number_after;
 pub(super) use error::{Mismatch, ReadError};
 pub(super) use read::read;
