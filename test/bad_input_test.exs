@@ -9,14 +9,14 @@ defmodule MuonTrap.BadInputTest do
 
   @moduletag :tmp_dir
 
-  # Each program would leave a file, if it ran, in whatever way.
+  # Creates a file, which shows that the program has run.
   @leave_file ~S(echo >"$0")
 
   setup %{tmp_dir: directory} do
     %{ran: Path.join(directory, "ran")}
   end
 
-  # The same failure from each way to run a program: raised, or returned by the daemon.
+  # The errors of each function that runs programs: raised, or returned by start_link/3.
   defp failures(command, args, opts) do
     failures =
       for run <- [&MuonTrap.cmd/3, &MuonTrap.run/3, &MuonTrap.Daemon.start_link/3] do
@@ -40,7 +40,7 @@ defmodule MuonTrap.BadInputTest do
     failures
   end
 
-  test "the file is there when nothing is wrong", %{ran: ran} do
+  test "without an error, the program creates the file", %{ran: ran} do
     assert {"", 0} = MuonTrap.cmd("sh", ["-c", @leave_file, ran])
     assert File.exists?(ran)
   end
@@ -104,7 +104,7 @@ defmodule MuonTrap.BadInputTest do
     end
   end
 
-  describe "what the helper cannot set up:" do
+  describe "an error of the helper:" do
     for {label, opts, step, message} <- [
           {"no such user", [uid: "no_such_user"], :uid, "no_such_user"},
           {"no such group", [gid: "no_such_group"], :gid, "no_such_group"},
@@ -121,12 +121,13 @@ defmodule MuonTrap.BadInputTest do
       end
     end
 
-    # Root may do what others may not, so it is asked as somebody else, where there is a choice.
-    test "a cd that is not for the program's user", %{tmp_dir: directory, ran: ran} = context do
+    # Root may enter every directory, so another user is needed.
+    test "a cd that the program's user must not enter",
+         %{tmp_dir: directory, ran: ran} = context do
       closed = Path.join(directory, "closed")
       File.mkdir!(closed)
       File.chmod!(closed, if(root?(), do: 0o700, else: 0))
-      # The next run has to remove it.
+      # So that the next run can remove the directory.
       on_exit(fn -> File.chmod!(closed, 0o700) end)
       opts = [cd: closed] ++ if(root?(), do: [uid: 12_345], else: [])
 
@@ -137,7 +138,7 @@ defmodule MuonTrap.BadInputTest do
   end
 
   describe "a program:" do
-    # What would run in the end gets the file's path as its first argument.
+    # Creates the file whose path is the first argument, whichever program interprets this.
     @content ~S(echo >"$1"; exit 0)
 
     for {label, content, mode, expected, message} <- [
@@ -157,8 +158,7 @@ defmodule MuonTrap.BadInputTest do
       end
     end
 
-    # A shell, but for the number of the machine (e_machine, elf(5)): now it is for a Tilera
-    # TILEPro.
+    # The shell's binary with another machine (e_machine in elf(5)): Tilera TILEPro.
     test "for another machine", %{tmp_dir: directory, ran: ran} = context do
       <<"\x7fELF", head::binary-size(14), _machine::16, rest::binary>> =
         File.read!(System.find_executable("sh"))

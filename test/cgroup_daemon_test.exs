@@ -24,7 +24,7 @@ defmodule MuonTrap.CgroupDaemonTest do
 
   describe "cgget and cgset" do
     @tag needs(cgroups: ["memory", "cpu", "pids"])
-    test "know the names of both versions" do
+    test "accept the names of both versions" do
       with_group(["memory", "cpu", "pids"], fn group ->
         limits = %{memory_max: 64 * @mebibyte, cpu_max: {50_000, 200_000}, pids_max: 50}
         daemon = start!(group, cgroup: limits)
@@ -63,7 +63,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
 
     @tag needs(cgroups: ["memory", "pids"])
-    test "take a controller, which tells apart what every hierarchy has" do
+    test "accept a controller, for files that every hierarchy has" do
       with_group(["memory", "pids"], fn group ->
         daemon = start!(group, cgroup: %{pids_max: 50}, cgroup_controllers: ["memory"])
         assert Daemon.cgget(daemon, "pids", "pids.max") == {:ok, "50"}
@@ -81,7 +81,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
 
     @tag needs(cgroups: ["memory", "pids"])
-    test "say what the kernel says" do
+    test "return the errors of the kernel" do
       with_group(["memory", "pids"], fn group ->
         daemon = start!(group, cgroup: %{memory_max: 64 * @mebibyte})
 
@@ -107,7 +107,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
 
     @tag needs(cgroups: [])
-    test "keep to the files of the group" do
+    test "refuse files outside of the group" do
       with_group(fn group ->
         daemon = start!(group)
 
@@ -139,7 +139,7 @@ defmodule MuonTrap.CgroupDaemonTest do
         assert {:message_queue_len, 0} = Process.info(daemon, :message_queue_len)
         assert {:links, links} = Process.info(daemon, :links)
         assert {:monitored_by, monitors} = Process.info(daemon, :monitored_by)
-        # The test and its stream; and, as a monitor, who is told of its death.
+        # The test and its stream, and a monitor of the daemon.
         assert length(links) == if(MuonTrap.Test.ForkServer.used?(), do: 2, else: 1)
         assert length(monitors) == 1
         GenServer.stop(daemon)
@@ -147,7 +147,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
 
     @tag needs(cgroups: [])
-    test "freeze and thaw a program, which can be stopped while it is frozen" do
+    test "freeze and thaw a program, and a frozen program can be stopped" do
       with_group(fn group ->
         daemon = start!(group)
         assert :ok = Daemon.cgset(daemon, "cgroup.freeze", 1)
@@ -163,7 +163,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
   end
 
-  describe "groups below that of the program" do
+  describe "groups below the program's group" do
     @describetag needs(cgroups: ["pids"])
 
     test "are counted in the statistics" do
@@ -178,17 +178,17 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
   end
 
-  describe "a frozen" do
+  describe "the freezer:" do
     @describetag needs(cgroups: [])
 
-    # By whatever there is, and by the freezer of v1, which holds even what was sent SIGKILL. On a
-    # hybrid host it needs company to be used.
+    # With the available controllers, and with the freezer of v1, which holds processes even after SIGKILL. On a
+    # hybrid host, the freezer is used only together with another controller of v1.
     defp ways_to_freeze do
       on_v1? = Enum.all?(@with_freezer, &(version(&1) == :v1))
       if on_v1?, do: [[], @with_freezer], else: [[]]
     end
 
-    test "program handles the stop signal" do
+    test "a frozen program handles the stop signal" do
       for controllers <- ways_to_freeze() do
         with_group(controllers, fn group ->
           test = self()
@@ -206,8 +206,7 @@ defmodule MuonTrap.CgroupDaemonTest do
       end
     end
 
-    # Freezes a group by hand, in the hierarchy that has it. Whatever becomes of the test, it
-    # thaws.
+    # Freezes a group in the hierarchy that has the freezer, and thaws it at the end of the test.
     defp freeze(group, frozen?) do
       if path = file(group, "freezer.state") do
         File.write!(path, if(frozen?, do: "FROZEN", else: "THAWED"))
@@ -217,7 +216,7 @@ defmodule MuonTrap.CgroupDaemonTest do
       end
     end
 
-    test "group above is an error when a program is started" do
+    test "a program cannot be started below a frozen group" do
       for controllers <- ways_to_freeze() do
         with_group(controllers, fn group ->
           opts = [cgroup_path: group <> "/x", cgroup_controllers: controllers]
@@ -235,7 +234,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
 
     @tag needs(cgroups: @with_freezer)
-    test "group above is an error when a program is stopped, which ends when that is thawed" do
+    test "stopping a program below a frozen group is an error, and the program ends when the group is thawed" do
       for @with_freezer = controllers <- ways_to_freeze() do
         with_group(controllers, fn group ->
           Process.flag(:trap_exit, true)
@@ -269,7 +268,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
 
     @tag needs(cgroups: @with_freezer)
-    test "group above keeps what its helper left behind, which is reported" do
+    test "processes below a frozen group outlive a killed helper, and are reported" do
       for @with_freezer = controllers <- ways_to_freeze() do
         with_group(controllers, fn group ->
           Process.flag(:trap_exit, true)
@@ -301,7 +300,7 @@ defmodule MuonTrap.CgroupDaemonTest do
       GenServer.stop(daemon)
     end
 
-    test "before the program is started there is none, either" do
+    test "there is nothing before the program is started" do
       wait = fn -> Process.sleep(:infinity) end
       {:ok, daemon} = Daemon.start_link("sleep", ["1000"], wait_for: wait, cgroup_path: "unused")
       assert Daemon.cgget(daemon, "memory.max") == {:error, :enoent}
@@ -323,7 +322,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
 
     @tag needs(cgroups: [])
-    test "is the path that was given, or the new one below the base" do
+    test "is the path that was given, or the new group below the base" do
       with_group(fn group ->
         daemon = start!(group)
         assert Daemon.cgroup_path(daemon) == group
@@ -352,7 +351,7 @@ defmodule MuonTrap.CgroupDaemonTest do
 
   describe "cgroup_config/1" do
     @tag needs(cgroups: ["memory", "cpu", "pids"])
-    test "can be passed back" do
+    test "can be passed as the option :cgroup" do
       with_group(["memory", "cpu", "pids"], fn base ->
         limits = %{
           memory_max: 64 * @mebibyte,
@@ -378,9 +377,9 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
 
     @tag needs(cgroups: ["io"])
-    test "knows the limits of block devices" do
+    test "has the limits of block devices" do
       with_group(["io"], fn group ->
-        # The kernel takes limits of whole disks only.
+        # The kernel accepts limits for whole disks only.
         case "/sys/block/*/dev" |> Path.wildcard() |> Enum.map(&String.trim(File.read!(&1))) do
           [] ->
             daemon = start!(group, cgroup_controllers: ["io"])
@@ -404,7 +403,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     end
 
     @tag needs(cgroups: ["cpuset"])
-    test "knows which CPUs" do
+    test "has the CPUs" do
       with_group(["cpuset"], fn group ->
         daemon = start!(group, cgroup: %{cpuset_cpus: "0", cpuset_mems: "0"})
         assert %{cpuset_cpus: "0", cpuset_mems: "0"} = Daemon.cgroup_config(daemon)
@@ -415,7 +414,7 @@ defmodule MuonTrap.CgroupDaemonTest do
 
   describe "statistics/1" do
     @tag needs(cgroups: ["memory", "cpu", "pids", "io"])
-    test "tells what the group has used, in the same words and units everywhere" do
+    test "has the resources that the group has used, with the same names and units everywhere" do
       with_group(["memory", "cpu", "pids", "io"], fn group ->
         controllers = ["memory", "cpu", "cpuacct", "pids", "io"]
         daemon = start!(group, cgroup_controllers: controllers)
@@ -442,7 +441,7 @@ defmodule MuonTrap.CgroupDaemonTest do
           assert is_float(average) and is_integer(total)
         end
 
-        # What the kernel counts since Linux 5.19 (6.1 for processes) is there if it is.
+        # Linux has these counts since 5.19 (6.1 for processes).
         for {name, v1_name} <- [{"memory.peak", "memory.max_usage_in_bytes"}, {"pids.peak", nil}] do
           there? = file(group, name) || (v1_name && file(group, v1_name))
           assert is_integer(statistics[name]) == !!there?

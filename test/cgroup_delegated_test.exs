@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.CgroupDelegatedTest do
-  # An ordinary user in a group that root has handed over.
+  # An ordinary user in a group that root has delegated.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.{Cgroup, Needs}
@@ -12,8 +12,8 @@ defmodule MuonTrap.CgroupDelegatedTest do
     %{folder: public_folder()}
   end
 
-  # As docs/cgroups.md has it: the group belongs to the user. On v2 what starts the programs has
-  # to be inside, in a group of its own.
+  # As in docs/cgroups.md: the group belongs to the user. On v2, the process that starts the programs must
+  # be inside, in another group.
   defp delegate(group, controllers) do
     mounts = mounts()
     v1 = for name <- controllers, version(name) == :v1, do: Path.join(mounts[name], group)
@@ -53,7 +53,9 @@ defmodule MuonTrap.CgroupDelegatedTest do
   end
 
   @tag needs(cgroups: ["memory", "pids"])
-  test "has a memory hog killed, a fork bomb stopped, and escapes swept", %{folder: folder} do
+  test "kills a memory hog, stops a fork bomb, and sweeps processes that left their session", %{
+    folder: folder
+  } do
     controllers = ["memory", "pids"]
 
     with_group(controllers, fn group ->
@@ -76,7 +78,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
   end
 
   @tag needs(cgroups: ["memory", "pids"])
-  test "reads, changes and cleans", %{folder: folder} do
+  test "reads, changes and removes groups", %{folder: folder} do
     controllers = ["memory", "pids"]
 
     with_group(controllers, fn group ->
@@ -105,7 +107,7 @@ defmodule MuonTrap.CgroupDelegatedTest do
   end
 
   @tag needs(cgroups: ["pids"])
-  test "is refused what is outside", %{folder: folder} do
+  test "cannot use groups outside of its own", %{folder: folder} do
     with_group(["pids"], fn group ->
       file = Path.join(folder, "ran")
       args = ["--group", group <> "-other/x", "--set=pids.max=20", "--", "touch", file]

@@ -3,15 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.CgroupDialectTest do
-  # The same limits in the words of v1, in those of v2, and in the option `:cgroup`.
+  # The same limits with the names of v1, with those of v2, and in the option `:cgroup`.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.{Cgroup, Needs}
 
   alias MuonTrap.Daemon
 
-  # What is asked for in the words of v1, of v2, and of the option; and the files that have it on
-  # each.
+  # Settings of v1, of v2 and of the option, and the files that have to have the value on each version.
   @rows [
     {"memory", [{"memory.limit_in_bytes", 33_554_432}], [{"memory.max", 33_554_432}],
      %{memory_max: 33_554_432}, [{"memory.limit_in_bytes", "33554432"}],
@@ -41,7 +40,7 @@ defmodule MuonTrap.CgroupDialectTest do
 
   for {controller, v1, v2, map, files_v1, files_v2} <- @rows do
     @tag needs(cgroups: [controller])
-    test "#{inspect(map)} gives the same files as the words of v1 and of v2" do
+    test "#{inspect(map)} leads to the same files as the settings of v1 and of v2" do
       assert_same(
         unquote(controller),
         [unquote(Macro.escape(v1)), unquote(Macro.escape(v2)), unquote(Macro.escape(map))],
@@ -50,9 +49,9 @@ defmodule MuonTrap.CgroupDialectTest do
     end
   end
 
-  # The kernel takes limits of whole disks only.
+  # The kernel accepts limits for whole disks only.
   @tag needs(cgroups: ["io"], file: "/sys/block/*/dev")
-  test "the limits of a disk give the same files as the words of v1 and of v2" do
+  test "the limits of a disk lead to the same files as the settings of v1 and of v2" do
     [file | _more] = Path.wildcard("/sys/block/*/dev")
     disk = file |> File.read!() |> String.trim()
     {read, write} = {"blkio.throttle.read_bps_device", "blkio.throttle.write_iops_device"}
@@ -75,8 +74,8 @@ defmodule MuonTrap.CgroupDialectTest do
   end
 
   @tag needs(cgroups: ["memory"])
-  test "swap is counted alone on v2, and with memory on v1" do
-    # Not every kernel counts swap.
+  test "swap is limited separately on v2, and together with memory on v1" do
+    # Not every kernel accounts for swap.
     memory =
       if version("memory") == :v1, do: "memory.memsw.limit_in_bytes", else: "memory.swap.max"
 

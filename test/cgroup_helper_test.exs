@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.CgroupHelperTest do
-  # With helpers that do not do what they should, which all who run programs at the same time
-  # would get, too.
+  # Uses fake helpers. Not async: the helper is a setting of the whole BEAM.
   use ExUnit.Case, async: false
 
   import MuonTrap.Test.{Cgroup, Needs, OS}
@@ -14,8 +13,8 @@ defmodule MuonTrap.CgroupHelperTest do
 
   @moduletag :tmp_dir
 
-  # Like a helper that is killed while it starts the program: there are groups, somebody is in,
-  # and the owner has not heard from it.
+  # Behaves like a helper that is killed while it starts the program: the groups exist, a process is in
+  # them, and nothing was sent to the owner.
   defp dying_helper(folder, group, then) do
     mounts = Enum.join(points(), " ")
     real = MuonTrap.muontrap_path()
@@ -39,7 +38,9 @@ defmodule MuonTrap.CgroupHelperTest do
   end
 
   @tag needs(cgroups: [])
-  test "a helper that dies before the program was started leaves nothing", %{tmp_dir: folder} do
+  test "a helper that dies before the program is started leaves nothing behind", %{
+    tmp_dir: folder
+  } do
     with_group(fn group ->
       dying_helper(folder, group, "kill -KILL $$")
       opts = options(group)
@@ -56,7 +57,7 @@ defmodule MuonTrap.CgroupHelperTest do
   end
 
   @tag needs(cgroups: [])
-  test "so does one whose owner dies before it", %{tmp_dir: folder} do
+  test "a helper whose owner dies first leaves nothing behind", %{tmp_dir: folder} do
     with_group(fn group ->
       file = Path.join(folder, "pid")
       dying_helper(folder, group, "echo $$ >'#{file}'; exec cat >/dev/null")
@@ -68,14 +69,13 @@ defmodule MuonTrap.CgroupHelperTest do
     end)
   end
 
-  test "a group that cannot be removed is told of", %{tmp_dir: folder} do
+  test "a group that cannot be removed is reported", %{tmp_dir: folder} do
     ForkServer.without(script(folder, "helper", "#!/bin/sh\nkill -KILL $$\n"))
     error = assert_raise Error, fn -> MuonTrap.cmd("true", [], cgroup_path: "unused") end
     assert error.advice =~ "its cgroup could not be removed: "
   end
 
-  # Where the helper makes groups for these options: v2 does for all, and if there is none, ask
-  # for all.
+  # The directories of the groups that the helper makes for these options: the one of v2, or all of v1.
   defp options(group), do: [cgroup_path: group, cgroup_controllers: controllers()]
 
   defp controllers, do: if(mounts()[:v2], do: [], else: v1_controllers())

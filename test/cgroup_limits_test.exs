@@ -14,7 +14,7 @@ defmodule MuonTrap.CgroupLimitsTest do
   @mebibyte 1024 * 1024
 
   @tag needs(cgroups: ["memory"])
-  test "a program that takes all memory is killed, and says so" do
+  test "a program that exceeds its memory limit is killed, and this is reported" do
     with_group(["memory"], fn group ->
       options = [cgroup_path: group, cgroup: %{memory_max: 32 * @mebibyte}]
       result = MuonTrap.run("tail", ["/dev/zero"], options)
@@ -22,7 +22,7 @@ defmodule MuonTrap.CgroupLimitsTest do
       assert result.cgroup_peak_bytes in (16 * @mebibyte)..(32 * @mebibyte)
       assert directories(group) == []
 
-      # The count is that of the run, not of the group.
+      # The count is that of the run, not of the group's whole lifetime.
       result = MuonTrap.run("true", [], options)
       assert %{exit_status: 0, oom_killed: false} = result
       assert result.cgroup_peak_bytes < 16 * @mebibyte
@@ -30,7 +30,7 @@ defmodule MuonTrap.CgroupLimitsTest do
   end
 
   @tag needs(cgroups: ["memory"])
-  test "a child that is killed for its memory is told from one that is not" do
+  test "a child killed by the out-of-memory killer is distinguished from other killed children" do
     with_group(["memory"], fn group ->
       options = [cgroup_path: group, cgroup: %{memory_max: 32 * @mebibyte}]
       result = MuonTrap.run("sh", ["-c", "tail /dev/zero 2>/dev/null; exit 3"], options)
@@ -41,7 +41,7 @@ defmodule MuonTrap.CgroupLimitsTest do
   end
 
   @tag needs(cgroups: ["pids"])
-  test "a fork bomb stops at pids_max, and goes away with its daemon" do
+  test "a fork bomb stops at pids_max, and ends with its daemon" do
     with_group(["pids"], fn group ->
       bomb = "(while :; do sleep 1000 & done) 2>/dev/null & exec sleep 1000"
       options = [cgroup_path: group, cgroup: %{pids_max: 20}]
@@ -58,9 +58,9 @@ defmodule MuonTrap.CgroupLimitsTest do
 
   @tag timeout: 120_000
   @tag needs(cgroups: ["cpu"])
-  test "a program that takes all CPU time gets what cpu_max says" do
+  test "a busy program gets the CPU time that cpu_max allows" do
     with_group(["cpu"], fn group ->
-      # The weight keeps other work on this machine from taking what is left to it.
+      # The weight keeps other processes of this machine from using its share.
       limits = %{cpu_max: {50_000, 100_000}, cpu_weight: 10_000}
       spin = ["-c", "while :; do :; done"]
       {:ok, daemon} = Daemon.start_link("sh", spin, cgroup_path: group, cgroup: limits)
@@ -78,7 +78,7 @@ defmodule MuonTrap.CgroupLimitsTest do
   defp now, do: System.monotonic_time(:microsecond)
 
   @tag needs(cgroups: ["memory", "pids"])
-  test "a program is where it belongs before its first instruction" do
+  test "a program is in its group before its first instruction" do
     with_group(["memory", "pids"], fn group ->
       limits = %{memory_max: 32 * @mebibyte, pids_max: 10}
       options = [cgroup_path: group, cgroup: limits]
@@ -104,7 +104,7 @@ defmodule MuonTrap.CgroupLimitsTest do
   end
 
   @tag needs(cgroups: [])
-  test "a base has a group for each run" do
+  test "each run gets a group below the base" do
     with_group(fn base ->
       show = fn -> MuonTrap.cmd("cat", ["/proc/self/cgroup"], cgroup_base: base) end
       {one, 0} = show.()
@@ -116,7 +116,7 @@ defmodule MuonTrap.CgroupLimitsTest do
   end
 
   @tag needs(cgroups: ["pids"])
-  test "every one of many runs at once has a group of its own" do
+  test "many runs at the same time have a group each" do
     with_group(["pids"], fn base ->
       options = [cgroup_base: base, cgroup: %{pids_max: 5}]
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.CgroupOwningTest do
-  # Whatever dies, nothing is left in the cgroup of the program, and nothing of it.
+  # Whichever process dies, no process in the program's cgroup is left, and the cgroup is removed.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.{Cgroup, Needs, OS}
@@ -13,9 +13,9 @@ defmodule MuonTrap.CgroupOwningTest do
   @moduletag :capture_log
   @moduletag timeout: 300_000
 
-  # Makes groups below its own and enters one of them where it may, and starts processes that
-  # leave their session and their parent. `$GROUPS` are the directories of the program's group. It
-  # heeds no SIGTERM from the moment that it says that it has begun.
+  # Creates groups below its own, enters one of them if it can, and starts processes that leave their
+  # session and their parent. `$GROUPS` are the directories of the program's group. When it has written
+  # that it has begun, it ignores SIGTERM.
   @escape """
   trap '' TERM
   echo begun
@@ -40,7 +40,7 @@ defmodule MuonTrap.CgroupOwningTest do
 
   defp ready(group), do: Path.join(System.tmp_dir!(), group)
 
-  # Runs `ending` while the program and all that came of it are in the group.
+  # Calls `ending` when the program and all its descendants are in the group.
   defp escape(group, count, start, ending) do
     {command, args, opts} = escaping(group, count)
     started = start.(command, args, opts)
@@ -50,7 +50,7 @@ defmodule MuonTrap.CgroupOwningTest do
     assert Enum.filter(members, &alive?/1) == []
   end
 
-  # Waits until all of the program's processes are there, and returns them.
+  # Waits until all processes of the program are running, and returns them.
   defp await_ready(group, count) do
     on_exit(fn -> File.rm(ready(group)) end)
     wait_until(fn -> File.exists?(ready(group)) end, 120_000)
@@ -72,7 +72,7 @@ defmodule MuonTrap.CgroupOwningTest do
     %{pid: pid, helper: Daemon.os_pid(pid), program: Daemon.program_os_pid(pid)}
   end
 
-  describe "500 processes that got out of their session and their parent, after" do
+  describe "500 processes that have left their session and their parent are gone after" do
     @tag needs(cgroups: [])
     test "a stop" do
       with_group(fn group ->
@@ -83,8 +83,8 @@ defmodule MuonTrap.CgroupOwningTest do
       end)
     end
 
-    # The caller is held in the handling of the first output until all is there, so that the
-    # timeout does not strike before.
+    # The caller is held while it handles the first output, until all processes are running, so that the
+    # timeout does not come earlier.
     @tag needs(cgroups: [])
     test "a timeout" do
       with_group(fn group ->
@@ -140,7 +140,7 @@ defmodule MuonTrap.CgroupOwningTest do
     end
   end
 
-  # Another BEAM that runs the command. It says who it is.
+  # Another BEAM that runs the command, and writes its pid.
   defp beam(command, args, opts, folder) do
     file = Path.join(folder, "beam")
 
@@ -158,7 +158,7 @@ defmodule MuonTrap.CgroupOwningTest do
 
   describe "a helper that is killed" do
     @tag needs(cgroups: ["pids"])
-    test "is an error of the command, which comes when nothing is left" do
+    test "is an error of the command, which returns when nothing is left" do
       with_group(["pids"], fn group ->
         opts = [cgroup_path: group, cgroup: %{pids_max: 50}]
         script = "setsid sleep 1000 & sleep 1000 & kill -KILL $PPID; exec sleep 1000"
@@ -172,16 +172,16 @@ defmodule MuonTrap.CgroupOwningTest do
     end
 
     @tag needs(cgroups: [])
-    test "as well as its owner, in whichever order, leaves nothing" do
+    test "together with its owner, in either order, leaves nothing behind" do
       with_group(fn group ->
-        # The owner goes first, and the helper while it waits for the program to heed SIGTERM.
+        # The owner is killed first, and the helper while it waits for the program to handle SIGTERM.
         {task, helper, members} = stubborn(group)
         Process.exit(task, :kill)
         kill(helper, "KILL")
         await_removed(group)
         assert Enum.filter(members, &alive?/1) == []
 
-        # The helper goes first, and the owner before it can do anything about that.
+        # The helper is killed first, and the owner before it can react.
         {task, helper, members} = stubborn(group)
         :erlang.suspend_process(task)
         kill(helper, "KILL")
@@ -193,7 +193,7 @@ defmodule MuonTrap.CgroupOwningTest do
     end
 
     @tag needs(cgroups: [])
-    test "takes a daemon along, of which a successor waits for the end" do
+    test "stops its daemon, and the next daemon waits for the end of the program" do
       with_group(fn group ->
         Process.flag(:trap_exit, true)
         args = ["-c", "setsid sleep 1000 & exec sleep 1000"]
@@ -225,7 +225,7 @@ defmodule MuonTrap.CgroupOwningTest do
     end
 
     @tag needs(cgroups: ["pids"])
-    test "50 times under a supervisor is replaced 50 times" do
+    test "50 times is replaced 50 times under a supervisor" do
       with_group(["pids"], fn group ->
         marker = marker()
         opts = [cgroup_path: group, cgroup: %{pids_max: 50}, env: [{"MARKER", marker}]]
@@ -249,7 +249,7 @@ defmodule MuonTrap.CgroupOwningTest do
         wait_until(fn -> length(marked(marker)) == 2 end)
         Supervisor.stop(supervisor)
         assert {marked(marker), directories(group)} == {[], []}
-        # Told that their work is done, they end a moment later.
+        # Guards end a moment after their commands.
         wait_until(fn -> helpers(marker) == [] end)
       end)
     end
@@ -262,9 +262,9 @@ defmodule MuonTrap.CgroupOwningTest do
     end
   end
 
-  describe "a program that takes its time to end" do
+  describe "a program that ends slowly" do
     @tag needs(cgroups: ["pids"])
-    test "is waited for by the next one in its group" do
+    test "makes the next program wait for its group" do
       with_group(["pids"], fn group ->
         {task, _helper, members} = stubborn(group, 500)
         Process.exit(task, :kill)
@@ -275,7 +275,7 @@ defmodule MuonTrap.CgroupOwningTest do
     end
 
     @tag needs(cgroups: ["pids"])
-    test "has its group for itself" do
+    test "shares its group with no other program" do
       with_group(["pids"], fn group ->
         {task, helper, members} = stubborn(group, 60_000)
         opts = [cgroup_path: group, cgroup_controllers: ["pids"]]
@@ -290,9 +290,9 @@ defmodule MuonTrap.CgroupOwningTest do
     end
   end
 
-  describe "a group that is there already" do
+  describe "a group that exists already" do
     @tag needs(cgroups: ["pids"])
-    test "is used when it is empty, and gone afterwards" do
+    test "is used if it is empty, and removed afterwards" do
       with_group(["pids"], fn group ->
         opts = [cgroup_path: group, cgroup: %{pids_max: 50}]
         pids = if version("pids") == :v1, do: "pids", else: :v2
@@ -304,9 +304,9 @@ defmodule MuonTrap.CgroupOwningTest do
     end
 
     @tag needs(cgroups: ["pids"])
-    test "is emptied when it is populated, for it is ours by contract" do
+    test "is emptied first if it is populated" do
       with_group(["pids"], fn group ->
-        # What is left of an earlier life, say.
+        # For example, the remains of an earlier run.
         pids = if version("pids") == :v1, do: "pids", else: :v2
         path = Path.join(mounts()[pids], group)
         File.mkdir!(path)

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.CgroupRefusedTest do
-  # What cannot be done is an error that says so. Nothing runs, nothing is killed, nothing is
-  # left.
+  # Requests that cannot be fulfilled are errors with a reason. No program runs, no process is killed, and
+  # no group is left.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.{Cgroup, Needs, OS}
@@ -13,7 +13,7 @@ defmodule MuonTrap.CgroupRefusedTest do
 
   @moduletag :tmp_dir
 
-  # Runs a program that would leave a file, and returns the error.
+  # Runs a program that would create a file, and returns the error.
   defp refused(group, folder, opts) do
     file = Path.join(folder, "ran")
     opts = Keyword.put_new(opts, :cgroup_path, group)
@@ -25,9 +25,9 @@ defmodule MuonTrap.CgroupRefusedTest do
     error
   end
 
-  describe "values that the kernel does not take" do
+  describe "values that the kernel refuses:" do
     @tag needs(cgroups: ["memory"])
-    test "for memory", %{tmp_dir: folder} do
+    test "memory", %{tmp_dir: folder} do
       with_group(["memory"], fn group ->
         for name <- ["memory.max", "memory.limit_in_bytes"] do
           error = refused(group, folder, cgroup_sets: [{"memory", name, "abc"}])
@@ -40,7 +40,7 @@ defmodule MuonTrap.CgroupRefusedTest do
     end
 
     @tag needs(cgroups: ["pids", "cpu", "io"])
-    test "for processes, CPU time and devices", %{tmp_dir: folder} do
+    test "processes, CPU time and devices", %{tmp_dir: folder} do
       with_group(["pids", "cpu", "io"], fn group ->
         for {controller, name, value} <- [
               {"pids", "pids.max", "-5"},
@@ -59,7 +59,7 @@ defmodule MuonTrap.CgroupRefusedTest do
     end
 
     @tag needs(cgroups: ["cpuset"])
-    test "for CPUs, which do not exist", %{tmp_dir: folder} do
+    test "CPUs that do not exist", %{tmp_dir: folder} do
       with_group(["cpuset"], fn group ->
         for cpus <- ["1023", "0-1023", "99999", "x"] do
           error = refused(group, folder, cgroup: %{cpuset_cpus: cpus})
@@ -71,7 +71,7 @@ defmodule MuonTrap.CgroupRefusedTest do
     end
 
     @tag needs(cgroups: ["memory", "pids"])
-    test "after others that it did take", %{tmp_dir: folder} do
+    test "one after others that were accepted", %{tmp_dir: folder} do
       with_group(["memory", "pids"], fn group ->
         sets = [{"memory", "memory.max", 33_554_432}, {"pids", "pids.max", "x"}]
         assert refused(group, folder, cgroup_sets: sets).errno == :einval
@@ -79,9 +79,9 @@ defmodule MuonTrap.CgroupRefusedTest do
     end
   end
 
-  describe "what this host does not have" do
+  describe "a host without" do
     @tag needs(cgroups: ["memory"])
-    test "is named", %{tmp_dir: folder} do
+    test "a controller or setting: the error names it", %{tmp_dir: folder} do
       with_group(["memory"], fn group ->
         for sets <- [[{"memory", "memory.no_such_thing", 1}], [{"nonsense", "nonsense.max", 1}]] do
           error = refused(group, folder, cgroup_sets: sets)
@@ -97,7 +97,7 @@ defmodule MuonTrap.CgroupRefusedTest do
     end
 
     @tag needs(cgroups: ["memory"])
-    test "is the same setting that the other version has alone", %{tmp_dir: folder} do
+    test "a setting that only the other version has: the error names it", %{tmp_dir: folder} do
       with_group(["memory"], fn group ->
         {setting, value} =
           if version("memory") == :v1, do: {:memory_high, 1_000_000}, else: {:memory_high, nil}
@@ -115,7 +115,7 @@ defmodule MuonTrap.CgroupRefusedTest do
     end
 
     @tag needs([:root, :mount_namespace])
-    test "are cgroups at all, in a mount namespace without them", %{tmp_dir: folder} do
+    test "cgroups, in a mount namespace without them", %{tmp_dir: folder} do
       {output, status} = in_namespace("umount -l /sys/fs/cgroup", folder)
 
       assert {_, 125} = {output, status}
@@ -123,7 +123,7 @@ defmodule MuonTrap.CgroupRefusedTest do
     end
 
     @tag needs([:root, :mount_namespace, cgroups: []])
-    test "is a mount that can be written to", %{tmp_dir: folder} do
+    test "a writable mount", %{tmp_dir: folder} do
       points = mounts() |> Map.values() |> Enum.uniq()
       remount = Enum.map_join(points, "; ", &"mount -o remount,bind,ro #{&1}")
       {output, status} = in_namespace(remount, folder)
@@ -134,7 +134,7 @@ defmodule MuonTrap.CgroupRefusedTest do
     end
   end
 
-  # Runs the helper where `prepare` has been done to the mounts.
+  # Runs the helper in a mount namespace that the shell commands `prepare` have changed.
   defp in_namespace(prepare, folder) do
     file = Path.join(folder, "ran")
     helper = MuonTrap.muontrap_path()
@@ -152,12 +152,12 @@ defmodule MuonTrap.CgroupRefusedTest do
   end
 
   @tag needs(:ordinary_user)
-  test "groups that this user may not make", %{tmp_dir: folder} do
+  test "groups that the user may not create", %{tmp_dir: folder} do
     errno = if mounts() == %{}, do: [:enoent], else: [:eacces, :erofs]
     assert refused("muontrap-test-refused", folder, []).errno in errno
   end
 
-  describe "wrong on every host" do
+  describe "refused on every host:" do
     defp refused_option(opts) do
       error = assert_raise ArgumentError, fn -> MuonTrap.cmd("true", [], opts) end
       [{key, value} | _more] = opts
@@ -167,7 +167,7 @@ defmodule MuonTrap.CgroupRefusedTest do
       error.message
     end
 
-    test "are paths with slashes too many, control characters or names that are too long" do
+    test "paths with too many slashes, control characters or names that are too long" do
       long = String.duplicate("x", 256)
       paths = ["a//b", "a/", "//a", "a\tb", "a\n", "sys/fs/cgroup/x", long]
 
@@ -177,7 +177,7 @@ defmodule MuonTrap.CgroupRefusedTest do
           do: MuonTrap.Options.validate(:cmd, "true", [], cgroup_path: path)
     end
 
-    test "are settings that are none, or set twice" do
+    test "settings that do not exist, or are set twice" do
       for {sets, why} <- [
             {[{"memory", "memory", 1}], ~s("memory" is not the name of a setting)},
             {[{"memory", ".max", 1}], ~s(".max" is not)},
@@ -198,13 +198,13 @@ defmodule MuonTrap.CgroupRefusedTest do
   describe "too little memory" do
     @describetag needs(cgroups: ["memory"])
 
-    test "for the program to be executed is named as such" do
+    test "to execute the program is reported as such" do
       with_group(["memory"], fn group ->
         for limit <- [4096, 8192, 16_384] do
           opts = [cgroup_path: group, cgroup: %{memory_max: limit}]
 
           try do
-            # Or by the kernel, which kills it during the exec.
+            # Or the kernel kills it during the exec.
             result = MuonTrap.run("true", [], opts)
             assert {result.exit_status, result.oom_killed} == {137, true}
           rescue
@@ -217,7 +217,7 @@ defmodule MuonTrap.CgroupRefusedTest do
     end
   end
 
-  test "paths that are none", %{tmp_dir: folder} do
+  test "invalid paths", %{tmp_dir: folder} do
     for path <- ["../../x", "/sys/fs/cgroup/x", "", "a/../b", ".", "a\0b"] do
       assert_raise ArgumentError, ~r/:cgroup_path/, fn ->
         MuonTrap.cmd("true", [], cgroup_path: path)
@@ -228,7 +228,7 @@ defmodule MuonTrap.CgroupRefusedTest do
       end
     end
 
-    # The helper does not rely on that.
+    # The helper checks them, too.
     for path <- ["../../x", "/sys/fs/cgroup/x", "", "a/../b", ".", "/", "a//b"] do
       file = Path.join(folder, "ran")
       args = ["--group", path, "--", "touch", file]
@@ -239,12 +239,13 @@ defmodule MuonTrap.CgroupRefusedTest do
   end
 
   @tag needs(cgroups: ["pids"])
-  test "the group of the helper and of what started it, and those above", %{tmp_dir: folder} do
+  test "the group of the helper, the group of the process that started it, and the groups above",
+       %{tmp_dir: folder} do
     with_group(["pids"], fn group ->
       file = Path.join(folder, "ran")
       helper = MuonTrap.muontrap_path()
 
-      # The outer program stands for a BEAM.
+      # The outer program takes the part of the BEAM.
       for {path, command} <- [
             {group <> "/own", "cgroup-clean --group #{group}/own --controller pids"},
             {group, "cgroup-clean --group #{group} --controller pids"},
@@ -306,7 +307,7 @@ defmodule MuonTrap.CgroupRefusedTest do
         more =
           case command do
             "cgroup-set" -> ["--set", "cgroup.freeze=1"]
-            # It tries for that long.
+            # The helper tries this long.
             "cgroup-clean" -> ["--timeout", "100"]
             _read -> []
           end

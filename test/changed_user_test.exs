@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.ChangedUserTest do
-  # A program that changes its user loses the signal that the kernel would send at its parent's
-  # death (PR_SET_PDEATHSIG(2const)).
+  # Changing its user clears the parent-death signal of a program (PR_SET_PDEATHSIG(2const)).
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.{Needs, OS}
@@ -23,7 +22,7 @@ defmodule MuonTrap.ChangedUserTest do
         {"itself and for a child in a session of its own", "setpriv",
          ["--reuid=65534", "--clear-groups", "sh", "-c", "setsid sleep 1000 & wait"]}
       ] do
-    test "one that changes it #{label} is there once, however often its helper is killed" do
+    test "a program that changes it #{label} runs once, however often its helper is killed" do
       marker = marker()
       command = unquote(command)
       spec = {Daemon, [command, unquote(args), [env: [{"MARKER", marker}]]]}

@@ -15,7 +15,7 @@ defmodule MuonTrap.ClosedPortTest do
   @moduletag :capture_log
   @moduletag :tmp_dir
 
-  # So many that a relay owns the port.
+  # With so many messages, a relay owns the port.
   @crowded 600
 
   setup do: ForkServer.without()
@@ -34,7 +34,7 @@ defmodule MuonTrap.ClosedPortTest do
     test "a #{kind} whose port is closed before its program runs ends, and its guard, too",
          context do
       file = Path.join(context.tmp_dir, "pid")
-      # It only waits. The shell keeps stdout open, for the port would close without.
+      # It only waits. The shell keeps stdout open, since the port would close otherwise.
       helper =
         script(context.tmp_dir, "helper", "#!/bin/sh\necho $$ >'#{file}'\ncat >/dev/null\n:")
 
@@ -51,7 +51,7 @@ defmodule MuonTrap.ClosedPortTest do
     guard = guard_of(port)
     Port.close(port)
     assert_receive {:ended, %Error{step: :helper}}, 10_000
-    # The owner lives on, so that it is not its end that ends the guard.
+    # The owner lives on, so that the guard does not end because of the owner's death.
     wait_until(fn -> not Process.alive?(guard) end)
     assert Process.alive?(owner)
     send(owner, :end)

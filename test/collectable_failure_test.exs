@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.CollectableFailureTest do
-  # A Collectable that fails, in each of its functions, in every way and at every moment: cmd/3
-  # and run/3 end with that error, and nothing is left of the program.
+  # A Collectable that fails in each of its functions, in every way and at every moment. cmd/3 and run/3
+  # end with that error, and no process of the program is left.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.OS
@@ -13,7 +13,7 @@ defmodule MuonTrap.CollectableFailureTest do
 
   @moduletag :capture_log
 
-  # Has the function that is called fail, and sees what comes of it.
+  # Lets the function fail, and checks the consequences.
   defp fails(context, script, opts \\ [], meanwhile \\ fn _caller -> :ok end) do
     %{failure: failure, run: run} = context
     marker = marker()
@@ -34,7 +34,7 @@ defmodule MuonTrap.CollectableFailureTest do
     assert_receive {:DOWN, ^ref, :process, ^caller, reason}, 10_000
     assert Failure.reason?(failure, reason), inspect(reason)
 
-    # The others had to wait for it.
+    # Nothing else happened while the function was running.
     if failure in [:killed, :never_returns],
       do: wait_until(fn -> marked(marker) == [] end),
       else: assert(marked(marker) == [])
@@ -68,11 +68,11 @@ defmodule MuonTrap.CollectableFailureTest do
         if @caught?, do: assert_received(:halted)
       end
 
-      test "with a line that comes when the program has exited", context do
+      test "with a line that comes after the program has exited", context do
         fails(context, "echo wait $$; echo fail", lines: 1024)
       end
 
-      test "with what comes after the timeout", context do
+      test "with output that comes after the timeout", context do
         script = "trap 'echo fail; exit' TERM; echo ready; while :; do sleep 0.01; done"
         fails(context, script, [lines: 1024, timeout: 300], await_line("ready"))
       end
@@ -81,11 +81,11 @@ defmodule MuonTrap.CollectableFailureTest do
         fails(context, "exec sleep 1000", on: :into)
       end
 
-      test "when all is collected", context do
+      test "at the end of the output", context do
         fails(context, "sleep 1000 & echo done", on: :done)
       end
 
-      test "when it is told that another failure ends it", context do
+      test "when it is halted because of another failure", context do
         for script <- ["kill -KILL $PPID; exec sleep 1000", "echo a; kill -KILL $PPID; exec yes"],
             do: fails(context, script, on: :halt)
 

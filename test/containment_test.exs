@@ -2,8 +2,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# A table: a row for each kind of program, a column for each thing that may end it, and in each
-# cell nothing is alive afterwards. See it with: mix test --trace test/containment_test.exs
+# A table with a row for each kind of program and a column for each way to end it. In each cell, no
+# process is left afterwards. To see it: mix test --trace test/containment_test.exs
 for %{name: name} <- MuonTrap.Test.Kinds.all() do
   defmodule Module.concat(
               MuonTrap.ContainmentTest,
@@ -17,7 +17,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
     alias MuonTrap.Test.{Callback, Kinds, SecondBeam}
 
     @name name
-    # From the call, long enough for the program to begin.
+    # Long enough for the program to start.
     @timeout_ms 2000
 
     setup do
@@ -35,8 +35,8 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       await_nothing(marker)
     end
 
-    # The caller is held in the handling of the first output until everything is in place and the
-    # time is over.
+    # The caller is held while it handles the first output, until all processes are running and the time
+    # has passed.
     test "#{name} | timeout", %{kind: kind, marker: marker} do
       {command, args, opts} = Kinds.command(kind, :stays, marker)
       opts = [into: held_output(), timeout: @timeout_ms] ++ opts
@@ -58,7 +58,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       task = Task.async(fn -> {GenServer.stop(daemon), marked(marker)} end)
 
       if kind.held do
-        # The daemon is told to stop before it reads more.
+        # The daemon is stopped before it reads more.
         wait_until(fn ->
           {:messages, messages} = Process.info(daemon, :messages)
           Enum.any?(messages, &match?({:system, _from, {:terminate, _reason}}, &1))
@@ -97,7 +97,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       await_nothing(marker)
     end
 
-    test "#{name} | program exits and leaves it behind", %{kind: kind, marker: marker} do
+    test "#{name} | program exits and leaves processes behind", %{kind: kind, marker: marker} do
       {command, args, opts} = command(kind, :leaves, marker)
       task = Task.async(fn -> {MuonTrap.run(command, args, opts), marked(marker)} end)
 
@@ -135,7 +135,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       send(reader, :release)
     end
 
-    # Helpers included, which end when they were told that their work is done.
+    # Also helpers, which end a moment after their commands.
     defp await_nothing(marker), do: wait_until(fn -> marked(marker) ++ helpers(marker) == [] end)
   end
 end

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.DaemonFailureTest do
-  # Functions of the user that fail, in every way and at every moment: the daemon ends with that
-  # error, is restarted, and nothing is left of the program.
+  # Functions of the user that fail in every way and at every moment. The daemon stops with that error and
+  # is restarted, and no process of the program is left.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.OS
@@ -15,10 +15,10 @@ defmodule MuonTrap.DaemonFailureTest do
   @moduletag :capture_log
   @moduletag :tmp_dir
 
-  # Long enough for a daemon that ends by itself, and short for one that has to be killed.
+  # Long enough for a daemon that stops by itself, and short for one that has to be killed.
   @shutdown %{never_returns: 50}
 
-  # The functions find the test by this name: {module, function} has no room for more.
+  # The functions find the test process by this name, since {module, function} has no arguments.
   setup do
     Process.register(self(), __MODULE__)
     Process.flag(:trap_exit, true)
@@ -26,10 +26,10 @@ defmodule MuonTrap.DaemonFailureTest do
   end
 
   @doc false
-  # A line says how to fail.
+  # The line is the way to fail.
   def logged("fail " <> failure), do: Failure.fail(failure, __MODULE__)
 
-  # Or what to wait for.
+  # Or a file to wait for.
   def logged("wait for " <> pid) do
     pid |> String.to_integer() |> await_gone()
     ""
@@ -43,8 +43,8 @@ defmodule MuonTrap.DaemonFailureTest do
   @doc false
   def logged(line, :argument), do: logged(line)
 
-  # A supervisor with a daemon, and the daemon. The program is the script at first, and only
-  # sleeps after a restart.
+  # Returns a supervisor and its daemon. The program runs the script at first, and only sleeps after a
+  # restart.
   defp start(context, script, failure, opts) do
     script = "[ -e started ] && exec sleep 1000; >started; " <> script
     marker = marker()
@@ -57,10 +57,10 @@ defmodule MuonTrap.DaemonFailureTest do
     %{supervisor: supervisor, daemon: daemon, marker: marker, ref: ref, failure: failure}
   end
 
-  # Has the function that was called fail, and sees what comes of it.
+  # Lets the function fail, and checks the consequences.
   defp fails(failure, started) do
     Failure.go(Failure.await_call())
-    # The supervisor kills it in the end.
+    # A function that hangs is killed by the supervisor.
     if failure == :never_returns, do: terminate(started)
     ends(failure, started)
     if failure == :never_returns, do: restart(started)
@@ -75,7 +75,7 @@ defmodule MuonTrap.DaemonFailureTest do
   defp terminate(started), do: :ok = Supervisor.terminate_child(started.supervisor, Daemon)
   defp restart(started), do: {:ok, _} = Supervisor.restart_child(started.supervisor, Daemon)
 
-  # The program of the second daemon is the only one. Then it is stopped, and none is left.
+  # Only the program of the second daemon is running. After stopping it, none is left.
   defp await_restart(started) do
     program =
       wait_until(fn ->
@@ -86,12 +86,12 @@ defmodule MuonTrap.DaemonFailureTest do
              else: (_not_yet -> nil)
       end)
 
-    # While it executes `sleep`, it has no environment.
+    # During execve(2), a process has no environment.
     wait_until(fn -> name(program) == "sleep" and program in marked(started.marker) end)
     assert marked(started.marker) == [program]
     Supervisor.stop(started.supervisor)
 
-    # The program of a daemon that had to be killed follows.
+    # The program of a killed daemon ends a moment later.
     if started.failure == :never_returns,
       do: wait_until(fn -> marked(started.marker) == [] end),
       else: assert(marked(started.marker) == [])
@@ -132,7 +132,7 @@ defmodule MuonTrap.DaemonFailureTest do
         fails(@failure, started)
       end
 
-      test "on a line that comes when the program has exited", context do
+      test "on a line that comes after the program has exited", context do
         script = "echo wait for $$; echo fail #{@failure}"
         started = start(context, script, @failure, opts(@opts))
         fails(@failure, started)
@@ -142,7 +142,7 @@ defmodule MuonTrap.DaemonFailureTest do
         for line <- ["echo fail #{@failure}; sleep 0.01", ~s(printf "fail #{@failure}")] do
           File.rm(Path.join(context.tmp_dir, "started"))
           trap = "trap '#{line}; exit' TERM; echo ready; while :; do sleep 0.01; done"
-          # However long it takes until the function is called.
+          # The function may be called late.
           started = start(context, trap, :while_stopping, opts(@opts))
           assert_receive {:line, "ready"}, 10_000
           stopper = Task.async(fn -> terminate(started) end)
@@ -191,7 +191,7 @@ defmodule MuonTrap.DaemonFailureTest do
       fails(@failure, start(context, "exec sleep 1000", @failure, wait_for: wait_for))
     end
 
-    # unregister_name is called when there is no program.
+    # unregister_name is called when the program is gone.
     for {function, command} <- [
           register_name: "sleep",
           whereis_name: "sleep",

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.DaemonLogTest do
-  # Not async: the log is everybody's.
+  # Not async: the log is shared by all tests.
   use ExUnit.Case
 
   import ExUnit.CaptureLog
@@ -13,7 +13,7 @@ defmodule MuonTrap.DaemonLogTest do
 
   require Logger
 
-  # Runs a program to its end and returns what was logged of its output.
+  # Runs a program to its end, and returns the log messages with its output.
   defp logged(script, opts, capture \\ []) do
     :ok = Logger.put_module_level(Events, :none)
     log(script, opts, capture)
@@ -21,7 +21,7 @@ defmodule MuonTrap.DaemonLogTest do
     Logger.delete_module_level(Events)
   end
 
-  # All that was logged.
+  # Returns all log messages.
   defp log(script, opts, capture \\ []) do
     defaults = [format: "$level|$message|$metadata\n", metadata: [:muontrap_cmd]]
     capture = Keyword.merge([colors: [enabled: false]] ++ defaults, capture)
@@ -33,17 +33,17 @@ defmodule MuonTrap.DaemonLogTest do
     end)
   end
 
-  test "nothing is logged unless asked" do
+  test "nothing is logged by default" do
     assert logged("echo a; echo b", []) == ""
     assert logged("echo a; echo b", logger_fun: fn _line -> :ok end) == ""
   end
 
-  test "each line is logged with the command in front" do
+  test "each line is logged after the command" do
     assert logged("echo a; echo b", log_output: :info) ==
              "info|sh: a|muontrap_cmd=sh \ninfo|sh: b|muontrap_cmd=sh \n"
   end
 
-  test "at the level that was asked for" do
+  test "at the level of the option" do
     for level <- [:error, :warning, :info, :debug] do
       assert logged("echo a", log_output: level) =~ ~r/^(\[?)#{level}/
     end
@@ -56,7 +56,7 @@ defmodule MuonTrap.DaemonLogTest do
     assert logged("echo a", log_output: :info, log_prefix: "x ") =~ "info|x a|"
   end
 
-  test "what is not UTF-8 is made printable" do
+  test "bytes that are not UTF-8 are made printable" do
     assert logged("printf 'a\\377ä\\200\\n'", log_output: :info) =~ ~S(info|sh: a\xFFä\x80|)
   end
 
@@ -71,11 +71,11 @@ defmodule MuonTrap.DaemonLogTest do
              "muontrap_cmd=sh muontrap_args=-c echo a mine=1"
   end
 
-  test "a logger_fun goes before log_output" do
+  test "a logger_fun takes precedence over log_output" do
     assert logged("echo a", log_output: :info, logger_fun: fn _line -> :ok end) == ""
   end
 
-  test "the metadata goes with what logger_fun logs" do
+  test "the messages of logger_fun have the metadata" do
     opts = [logger_fun: &Logger.info(&1), logger_metadata: [mine: 1]]
 
     assert logged("echo a", opts, metadata: [:muontrap_cmd, :muontrap_args, :mine]) ==
@@ -87,7 +87,7 @@ defmodule MuonTrap.DaemonLogTest do
       script |> log(opts, metadata: [:mine]) |> String.split("\n") |> hd()
     end
 
-    test "whether the output is or not" do
+    test "whether the output is logged or not" do
       for opts <- [[], [log_output: :info], [logger_fun: fn _line -> :ok end]] do
         assert ending("exit 0", opts) == "info|sh: Process exited successfully|"
         assert ending("exit 3", opts) == "error|sh: Process exited with status 3|"
@@ -116,7 +116,7 @@ defmodule MuonTrap.DaemonLogTest do
                "printf last" |> log([log_output: :info], metadata: []) |> String.split("\n")
     end
 
-    test "once it ends by itself, but not when it is stopped" do
+    test "when it ends by itself, but not when it is stopped" do
       log =
         capture_log(fn ->
           {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
@@ -126,7 +126,7 @@ defmodule MuonTrap.DaemonLogTest do
       assert log == ""
     end
 
-    test "unless the level of the module says otherwise" do
+    test "unless the log level of the module prevents it" do
       :ok = Logger.put_module_level(Events, :error)
       assert log("exit 0", []) == ""
       assert ending("exit 3") =~ "status 3"
@@ -136,7 +136,7 @@ defmodule MuonTrap.DaemonLogTest do
       Logger.delete_module_level(Events)
     end
 
-    test "with a hint when it has put itself in the background" do
+    test "with a hint if it has put itself in the background" do
       assert [info, warning, ""] =
                "sleep 1000 & setsid sleep 1000 & exit 0"
                |> log([], metadata: [])
@@ -151,13 +151,13 @@ defmodule MuonTrap.DaemonLogTest do
       assert warning =~ "orphans: :leave"
     end
 
-    test "without the hint when nothing was killed, or something else is wrong" do
+    test "without the hint if nothing was killed, or the exit status is not 0" do
       refute log("exit 0", []) =~ "foreground"
       refute log("sleep 1000 & exit 3", []) =~ "foreground"
     end
   end
 
-  describe "a program that is not there is logged," do
+  describe "a missing program is logged," do
     defp failing(command, opts) do
       capture_log([format: "$level|$message|$metadata\n", metadata: [:mine]], fn ->
         Process.flag(:trap_exit, true)
@@ -167,14 +167,14 @@ defmodule MuonTrap.DaemonLogTest do
       end)
     end
 
-    test "and where it was looked for" do
+    test "with the directories in PATH" do
       log = failing("no_such_program", logger_metadata: [mine: 1])
       assert log =~ ~s(error|no_such_program: there is no program "no_such_program" in PATH)
       assert log =~ System.get_env("PATH")
       assert log =~ "|mine=1"
     end
 
-    test "by its path" do
+    test "with its path" do
       for opts <- [[], [wait_for: fn -> :ok end]] do
         log = failing("/no/such/program", [logger_metadata: [mine: 1]] ++ opts)
         assert log =~ ~s(error|/no/such/program: there is no program "/no/such/program"|mine=1)
@@ -182,7 +182,7 @@ defmodule MuonTrap.DaemonLogTest do
     end
 
     @tag :tmp_dir
-    test "or is not executable", %{tmp_dir: directory} do
+    test "also if it is not executable", %{tmp_dir: directory} do
       plain = Path.join(directory, "plain")
       File.write!(plain, "")
       log = capture_log(fn -> assert Daemon.start_link(plain, []) == {:error, :eacces} end)
@@ -210,7 +210,7 @@ defmodule MuonTrap.DaemonLogTest do
       end
     end
 
-    test "shows how many bytes came, when a message is to blame" do
+    test "shows the number of bytes instead of the output in a message" do
       {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
       port = hd(Port.list())
 

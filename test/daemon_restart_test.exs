@@ -9,7 +9,7 @@ defmodule MuonTrap.DaemonRestartTest do
 
   alias MuonTrap.Daemon
 
-  # Daemons that end with an error are reported by OTP.
+  # OTP reports daemons that stop with an error.
   @moduletag :capture_log
 
   defp start!(script) do
@@ -18,13 +18,13 @@ defmodule MuonTrap.DaemonRestartTest do
   end
 
   describe "a daemon that is killed" do
-    # Each copy writes when it begins and when it ends; the trap takes its time.
+    # Each copy writes when it begins and when it ends; its trap is slow.
     defp slow(file, pause \\ "sleep 0.2") do
       "trap '#{pause}; echo end >>\"#{file}\"; exit' TERM; echo begin >>\"#{file}\"; " <>
         "while :; do sleep 0.01; done"
     end
 
-    # Ends when there is a file.
+    # Exits when a file exists.
     defp held(file), do: slow(file, "until [ -e \"#{file}.go\" ]; do sleep 0.01; done")
 
     defp content(file) do
@@ -35,7 +35,7 @@ defmodule MuonTrap.DaemonRestartTest do
     end
 
     @tag :tmp_dir
-    test "has its program stopped before a successor begins", %{tmp_dir: directory} do
+    test "has its program stopped before its successor starts", %{tmp_dir: directory} do
       file = Path.join(directory, "log")
       spec = {Daemon, ["sh", ["-c", slow(file)], [delay_to_sigkill: 10_000]]}
       {:ok, supervisor} = Supervisor.start_link([spec], strategy: :one_for_one)
@@ -53,7 +53,7 @@ defmodule MuonTrap.DaemonRestartTest do
     end
 
     @tag :tmp_dir
-    test "does not hold up others", %{tmp_dir: directory} do
+    test "does not delay others", %{tmp_dir: directory} do
       Process.flag(:trap_exit, true)
       one = Path.join(directory, "one")
       killed = start!(held(one))
@@ -66,7 +66,7 @@ defmodule MuonTrap.DaemonRestartTest do
       wait_until(fn -> content(one) == ["begin", "end"] end)
     end
 
-    test "leaves nothing to wait for behind, once its program is gone" do
+    test "leaves no entry behind when its program is gone" do
       Process.flag(:trap_exit, true)
       {:ok, daemon} = Daemon.start_link("sh", ["-c", "exec sleep 1000 # #{marker()}"])
       assert [_session] = sessions(daemon)
@@ -76,7 +76,7 @@ defmodule MuonTrap.DaemonRestartTest do
       refute alive?(program)
     end
 
-    test "leaves nothing to wait for behind when it stops" do
+    test "leaves no entry behind when it stops" do
       {:ok, daemon} = Daemon.start_link("sh", ["-c", "exec sleep 1000"])
       assert [_session] = sessions(daemon)
       GenServer.stop(daemon)
@@ -84,14 +84,14 @@ defmodule MuonTrap.DaemonRestartTest do
     end
   end
 
-  # What its successor waits for.
+  # The entries that a successor waits for.
   defp sessions(daemon) do
     for {_hash, owner, session} <- :ets.tab2list(MuonTrap.Predecessors),
         owner == daemon,
         do: session
   end
 
-  test "identical daemons live side by side" do
+  test "identical daemons run at the same time" do
     args = ["-c", "exec sleep 1000"]
     {:ok, one} = Daemon.start_link("sh", args)
     {:ok, other} = Daemon.start_link("sh", args)
@@ -101,7 +101,7 @@ defmodule MuonTrap.DaemonRestartTest do
   end
 
   describe "restarts" do
-    # Runs a supervised program until it is not restarted any more.
+    # Runs a supervised program until it is no longer restarted.
     defp run_out(restart, script, restarts?) do
       spec = Supervisor.child_spec({Daemon, ["sh", ["-c", script]]}, restart: restart)
       opts = [strategy: :one_for_one, max_restarts: 2, max_seconds: 60]
@@ -109,7 +109,7 @@ defmodule MuonTrap.DaemonRestartTest do
       {:ok, supervisor} = Supervisor.start_link([spec], opts)
 
       if restarts? do
-        # Three ends are more than it puts up with.
+        # Gives up at the third end.
         assert_receive {:EXIT, ^supervisor, :shutdown}, 10_000
       else
         wait_until(fn -> Supervisor.count_children(supervisor).active == 0 end)

@@ -9,7 +9,7 @@ defmodule MuonTrap.DaemonTest do
 
   alias MuonTrap.Daemon
 
-  # Daemons that end with an error are reported by OTP.
+  # OTP reports daemons that stop with an error.
   @moduletag :capture_log
 
   doctest MuonTrap.Daemon
@@ -26,7 +26,7 @@ defmodule MuonTrap.DaemonTest do
     fn line -> send(test, {:line, line}) end
   end
 
-  # The lines of a program that ends, and the reason that the daemon ends with.
+  # The lines of a program that exits, and the reason with which the daemon stops.
   defp lines(script, opts \\ []) do
     Process.flag(:trap_exit, true)
     daemon = start!(script, [logger_fun: to_me()] ++ opts)
@@ -43,7 +43,7 @@ defmodule MuonTrap.DaemonTest do
   end
 
   describe "child_spec/1" do
-    test "is for all of start_link's arguments" do
+    test "accepts all arguments of start_link/3" do
       assert %{
                id: Daemon,
                start: {Daemon, :start_link, ["sleep", ["1"], []]},
@@ -55,7 +55,7 @@ defmodule MuonTrap.DaemonTest do
       assert Supervisor.child_spec({Daemon, ["a", []]}, id: :b).id == :b
     end
 
-    test "has a shutdown time that supervisors take" do
+    test "has a shutdown time that supervisors accept" do
       for delay <- [4_294_962_295, 4_294_962_296, 4_294_967_295] do
         spec = {Daemon, ["sleep", ["1000"], [delay_to_sigkill: delay]]}
         {:ok, supervisor} = Supervisor.start_link([spec], strategy: :one_for_one)
@@ -63,13 +63,13 @@ defmodule MuonTrap.DaemonTest do
       end
     end
 
-    test "does not mind options that start_link/3 will refuse" do
+    test "ignores options that start_link/3 will refuse" do
       assert Daemon.child_spec(["sleep", ["1"], [delay_to_sigkill: :no]]).shutdown == 5500
     end
   end
 
   describe "start_link" do
-    test "returns when the program runs" do
+    test "returns when the program is running" do
       {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
       program = Daemon.program_os_pid(daemon)
       assert name(program) == "sleep"
@@ -78,7 +78,7 @@ defmodule MuonTrap.DaemonTest do
       GenServer.stop(daemon)
     end
 
-    test "registers no name that is nil" do
+    test "registers no name if it is nil" do
       daemon = start!("exec sleep 1000", name: nil)
       assert Process.info(daemon, :registered_name) == {:registered_name, []}
       GenServer.stop(daemon)
@@ -99,7 +99,7 @@ defmodule MuonTrap.DaemonTest do
       end
     end
 
-    test "raises for bad arguments in the caller" do
+    test "raises for wrong arguments in the caller" do
       assert_raise ArgumentError, ~r/invalid option :uid with value 0/, fn ->
         start("", uid: 0)
       end
@@ -108,7 +108,7 @@ defmodule MuonTrap.DaemonTest do
     end
 
     @tag :tmp_dir
-    test "returns an error when there is no program to run", %{tmp_dir: directory} do
+    test "returns an error if the program cannot be run", %{tmp_dir: directory} do
       plain = Path.join(directory, "plain")
       File.write!(plain, "")
       no_interpreter = script(directory, "program", "#!/no/such/interpreter\n")
@@ -118,13 +118,13 @@ defmodule MuonTrap.DaemonTest do
       assert Daemon.start_link(plain, []) == {:error, :eacces}
       assert {:error, %MuonTrap.Error{step: :exec}} = Daemon.start_link(no_interpreter, [])
       assert {:error, %MuonTrap.Error{step: :cd}} = start("true", cd: "/no/such/directory")
-      # And this process, which is linked and does not trap exits, lives to tell.
+      # This process, which is linked and does not trap exits, is still alive.
       assert mailbox() == []
     end
   end
 
   describe "lines" do
-    test "are logged whole, the unterminated last one too" do
+    test "are complete, also an unterminated last one" do
       assert lines("printf 'one\\ntwo\\r\\n\\nlast'") == {["one", "two", "", "last"], :normal}
     end
 
@@ -134,7 +134,7 @@ defmodule MuonTrap.DaemonTest do
       assert lines("seq 1 300", stdio_window: 1_000_000) == {numbers, :normal}
     end
 
-    test "come in pieces when they are too long" do
+    test "are split into pieces if they are too long" do
       assert lines("printf 'abcdefghij\\nk\\n'", log_max_line_bytes: 4) ==
                {["abcd", "efgh", "ij", "k"], :normal}
 
@@ -142,7 +142,7 @@ defmodule MuonTrap.DaemonTest do
       assert Enum.map(pieces, &byte_size/1) == [65_536, 65_536, 65_536, 3392]
     end
 
-    test "of stderr, when asked" do
+    test "may come from stderr" do
       script = "echo out; echo err >&2"
       assert lines(script, stderr_to_stdout: true) == {["out", "err"], :normal}
       assert lines(script, capture_stderr_only: true) == {["err"], :normal}
@@ -151,14 +151,14 @@ defmodule MuonTrap.DaemonTest do
       assert lines(script, both) == {["err"], :normal}
     end
 
-    test "go to a function of a module" do
+    test "may be passed to a function of a module" do
       {lines, :normal} = lines("echo a", logger_fun: {__MODULE__, :send_line, [self()]})
       assert lines == ["a"]
     end
 
     def send_line(line, pid), do: send(pid, {:line, line})
 
-    test "are not split off from a program that waits for them to be handled" do
+    test "are handled one after the other" do
       test = self()
 
       fun = fn line ->
@@ -175,20 +175,20 @@ defmodule MuonTrap.DaemonTest do
   end
 
   describe "the end of the program" do
-    test "is a reason to stop" do
+    test "stops the daemon, with a reason" do
       assert {[], :normal} = lines("exit 0")
       assert {[], :error_exit_status} = lines("exit 1")
       assert {[], :error_exit_status} = lines("kill -TERM $$")
     end
 
-    test "is a reason of the user's choice, unless the status is 0" do
+    test "may have another reason, unless the exit status is 0" do
       opts = [exit_status_to_reason: &{:status, &1}]
       assert {[], :normal} = lines("exit 0", opts)
       assert {[], {:status, 3}} = lines("exit 3", opts)
       assert {[], {:status, 143}} = lines("kill -TERM $$", opts)
     end
 
-    test "with its helper's is an error" do
+    test "because the helper is killed is an error" do
       Process.flag(:trap_exit, true)
       daemon = start!("exec sleep 1000")
       program = Daemon.program_os_pid(daemon)
@@ -216,7 +216,7 @@ defmodule MuonTrap.DaemonTest do
       GenServer.stop(daemon)
     end
 
-    test "counts stderr apart" do
+    test "counts stderr separately" do
       daemon =
         start!("echo e >&2; exec sleep 1000", logger_fun: to_me(), capture_stderr_only: true)
 
@@ -225,21 +225,21 @@ defmodule MuonTrap.DaemonTest do
       GenServer.stop(daemon)
     end
 
-    test "counts stderr alone, without logging it" do
+    test "counts only stderr, without logging it" do
       for opts <- [[], [stderr_to_stdout: true]] do
         script = "echo out; echo err >&2; exec sleep 1000"
         daemon = start!(script, [capture_stderr_only: true] ++ opts)
         wait_until(fn -> Daemon.statistics(daemon).stderr_byte_count == 4 end)
         assert %{stdout_byte_count: 0, output_byte_count: 4} = Daemon.statistics(daemon)
         program = Daemon.program_os_pid(daemon)
-        # The shell has redirected its stdout for a moment.
+        # The shell redirects its stdout for a moment.
         wait_until(fn -> name(program) == "sleep" end)
         assert File.read_link!("/proc/#{program}/fd/1") == "/dev/null"
         GenServer.stop(daemon)
       end
     end
 
-    test "has nothing to count when the output is not read" do
+    test "counts nothing if the output is not read" do
       daemon = start!("echo a; exec sleep 1000")
       assert %{output_byte_count: 0, line_count: 0} = Daemon.statistics(daemon)
       GenServer.stop(daemon)
@@ -249,7 +249,7 @@ defmodule MuonTrap.DaemonTest do
   describe "stopping" do
     @trap "trap 'sleep 0.3; echo stopped; exit 0' TERM; echo ready; while :; do sleep 0.01; done"
 
-    test "waits for the program, and logs its last words" do
+    test "waits for the program, and logs its last output" do
       daemon = start!(@trap, logger_fun: to_me(), delay_to_sigkill: 10_000)
       assert_receive {:line, "ready"}, 5000
       program = Daemon.program_os_pid(daemon)
@@ -258,7 +258,7 @@ defmodule MuonTrap.DaemonTest do
       assert received_lines() == ["stopped"]
     end
 
-    test "kills what does not heed the signal" do
+    test "kills a program that ignores the signal" do
       script = "trap '' TERM; echo ready; while :; do sleep 0.01; done"
       daemon = start!(script, logger_fun: to_me(), delay_to_sigkill: 50)
       assert_receive {:line, "ready"}, 5000
@@ -284,7 +284,7 @@ defmodule MuonTrap.DaemonTest do
       assert_received {:line, "stopped"}
     end
 
-    test "takes descendants along" do
+    test "kills descendants, too" do
       marker = marker()
       script = "sleep 1000 & setsid sleep 1000 & echo ready; wait"
       daemon = start!(script, logger_fun: to_me(), env: [{"MARKER", marker}])
@@ -293,14 +293,14 @@ defmodule MuonTrap.DaemonTest do
       assert marked(marker) == []
     end
 
-    test "is not held up by a full window" do
+    test "is not delayed by a full window" do
       daemon = start!("yes", logger_fun: fn _line -> :ok end, stdio_window: 1)
       program = Daemon.program_os_pid(daemon)
       :ok = GenServer.stop(daemon)
       refute alive?(program)
     end
 
-    test "comes with the end of a linked process" do
+    test "happens when a linked process ends with an error" do
       Process.flag(:trap_exit, true)
       test = self()
 
@@ -318,7 +318,7 @@ defmodule MuonTrap.DaemonTest do
       refute alive?(program)
     end
 
-    test "comes when logging fails, whatever the program still has to say" do
+    test "happens when logging fails, whatever the program still writes" do
       Process.flag(:trap_exit, true)
       fun = fn _line -> raise "no" end
 
@@ -337,7 +337,7 @@ defmodule MuonTrap.DaemonTest do
   end
 
   describe ":wait_for" do
-    test "holds up the program, but nobody else" do
+    test "delays the program, but nothing else" do
       test = self()
 
       wait_for = fn ->
@@ -356,7 +356,7 @@ defmodule MuonTrap.DaemonTest do
       GenServer.stop(daemon)
     end
 
-    test "ends with the daemon" do
+    test "is stopped with the daemon" do
       test = self()
 
       daemon =
@@ -374,13 +374,13 @@ defmodule MuonTrap.DaemonTest do
       assert_receive {:DOWN, ^ref, :process, ^waiter, :killed}, 5000
     end
 
-    test "that fails stops the daemon" do
+    test "stops the daemon if it fails" do
       Process.flag(:trap_exit, true)
       daemon = start!("exec sleep 1000", wait_for: fn -> exit(:no_device) end)
       assert_receive {:EXIT, ^daemon, :no_device}, 5000
     end
 
-    test "then a program that cannot be started stops the daemon" do
+    test "stops the daemon later if the program cannot be started" do
       Process.flag(:trap_exit, true)
       {:ok, daemon} = Daemon.start_link("/no/such/program", [], wait_for: fn -> :ok end)
       assert_receive {:EXIT, ^daemon, :enoent}, 5000

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule Mix.Tasks.Muontrap.DoctorTest do
-  # Not async: where the helper is, is a setting of the whole BEAM.
+  # Not async: the path of the helper is a setting of the whole BEAM.
   use ExUnit.Case
 
   import ExUnit.CaptureIO
@@ -16,7 +16,7 @@ defmodule Mix.Tasks.Muontrap.DoctorTest do
     %{real: MuonTrap.muontrap_path()}
   end
 
-  # What was printed, and the exit status.
+  # Returns the output and the exit status.
   defp doctor(args) do
     with_io(fn ->
       try do
@@ -49,17 +49,17 @@ defmodule Mix.Tasks.Muontrap.DoctorTest do
     assert line =~ ~r/}}$/
   end
 
-  test "its exit status is that of the request" do
+  test "exits with the status that belongs to the request" do
     assert {output, 1} = doctor(["--base", "../x"])
     assert output =~ ~s(fail  request       cgroup_base "../x")
     assert {output, 1} = doctor(["--need", "nonsense", "--json"])
     assert output =~ ~s({"works":false,)
   end
 
-  # nsswitch.conf names a module that the C library loads for whom the files do not know. That
+  # nsswitch.conf names a module, which the C library loads for users who are not in the files. That
   # crashes a static program.
   @tag needs([:root, :mount_namespace])
-  test "a user whom no file knows is a number" do
+  test "shows a user who is not in the files as a number" do
     folder = MuonTrap.Test.Cgroup.public_folder()
     sources = Path.join(folder, "nsswitch.conf")
     File.write!(sources, "passwd: files systemd compat hesiod\ngroup: files systemd\n")
@@ -74,13 +74,13 @@ defmodule Mix.Tasks.Muontrap.DoctorTest do
     assert report =~ ~r/^info  user +54321 \(54321\)/m
   end
 
-  test "a misspelt controller is named as such, and needs no other kernel" do
+  test "reports a misspelt controller as such, and does not ask for another kernel" do
     assert {output, 1} = doctor(["--need", "memroy"])
     assert output =~ ~s{there is no cgroup controller "memroy" (did you mean "memory"?)}
     refute output =~ "CONFIG_"
   end
 
-  test "options that make no sense are an error of their own" do
+  test "reports invalid options" do
     errors =
       capture_io(:stderr, fn ->
         assert {"", 125} = doctor(["--bogus"])
@@ -97,7 +97,7 @@ defmodule Mix.Tasks.Muontrap.DoctorTest do
   end
 
   @tag :tmp_dir
-  test "says what is wrong with the helper", %{tmp_dir: directory} do
+  test "reports a problem with the helper", %{tmp_dir: directory} do
     plain = Path.join(directory, "plain")
     File.write!(plain, "")
     other = script(directory, "other \"\t", "#!/bin/sh\necho \"muontrap 0.1.0\"\n")

@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.EndingTest do
-  # All the ways in which a command can end before its program does.
+  # The ways in which a command can end before its program exits by itself.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.OS
 
   defp sh(script, opts \\ []), do: MuonTrap.cmd("sh", ["-c", script], opts)
 
-  # Runs `fun` and checks that it leaves the mailbox as it was, trapping exits or not.
+  # Runs `fun`, trapping exits or not, and checks that it leaves the mailbox as it was.
   defp leaving_the_mailbox_alone(fun) do
     for trap <- [false, true] do
       Process.flag(:trap_exit, trap)
@@ -26,42 +26,42 @@ defmodule MuonTrap.EndingTest do
   end
 
   describe "a timeout" do
-    test "stops everything, and keeps the output so far" do
+    test "stops all processes, and keeps the output so far" do
       marker = marker()
       script = "echo begun; sleep 1000 & setsid sleep 1000 & sleep 1000"
       assert sh(script, timeout: 200, env: [{"MARKER", marker}]) == {"begun\n", :timeout}
       assert marked(marker) == []
     end
 
-    test "kills what does not heed the stop signal" do
+    test "kills a program that ignores the stop signal" do
       script = "trap '' TERM; while :; do sleep 1000; done"
       result = MuonTrap.run("sh", ["-c", script], timeout: 100, delay_to_sigkill: 50)
       assert %{exit_status: :timeout, sigkill_needed: true} = result
     end
 
-    test "comes for a program that never pauses" do
+    test "ends a program that never pauses" do
       assert {output, :timeout} = MuonTrap.cmd("yes", [], timeout: 100)
       assert byte_size(output) > 0
     end
 
-    test "keeps what the program says at its end" do
+    test "keeps the last output of the program" do
       script = "trap 'echo bye; exit 3' INT; echo hi; while :; do sleep 0.01; done"
 
       assert sh(script, timeout: 300, stop_signal: :sigint, lines: 100, into: []) ==
                {["hi", "bye"], :timeout}
     end
 
-    test "that is not reached changes nothing" do
+    test "that is not reached has no effect" do
       assert sh("echo a", timeout: 60_000) == {"a\n", 0}
     end
   end
 
   describe "the mailbox of the caller" do
-    test "is left alone by commands of all kinds" do
+    test "is left as it was by commands of all kinds" do
       leaving_the_mailbox_alone(&commands_of_all_kinds/0)
     end
 
-    test "is left alone when it is crowded, too" do
+    test "is left as it was if it is crowded, too" do
       for n <- 1..2000, do: send(self(), n)
       leaving_the_mailbox_alone(&commands_of_all_kinds/0)
     end
@@ -84,7 +84,7 @@ defmodule MuonTrap.EndingTest do
     end
 
     @tag :tmp_dir
-    test "may be crowded when its process dies", %{tmp_dir: directory} do
+    test "may be crowded when the caller dies", %{tmp_dir: directory} do
       file = Path.join(directory, "pid")
 
       caller =
@@ -121,7 +121,7 @@ defmodule MuonTrap.EndingTest do
       end
     end
 
-    test "on the last line, when there is no program to stop" do
+    test "on the last line, when the program is gone" do
       into = failing(fn _chunk -> raise "no" end)
       assert_raise RuntimeError, fn -> sh("printf a", into: into, lines: 10) end
       assert_received :halted
@@ -155,7 +155,7 @@ defmodule MuonTrap.EndingTest do
       assert Exception.message(error) == message
     end
 
-    test "the helper takes the process group of the program along" do
+    test "the helper ends the process group of the program" do
       marker = marker()
       script = "sleep 1000 & sleep 1000 & echo $$; wait"
       {task, pid} = failing_task(script, env: [{"MARKER", marker}])
@@ -164,7 +164,7 @@ defmodule MuonTrap.EndingTest do
       wait_until(fn -> marked(marker) == [] end)
     end
 
-    # A task that runs a program whose command will fail, and the pid that the program writes.
+    # A task with a command that will fail, and the pid that its program writes.
     defp failing_task(script, opts \\ []) do
       test = self()
       into = %MuonTrap.Test.Callback{fun: &send(test, {:pid, &1})}

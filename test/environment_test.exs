@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.EnvironmentTest do
-  # What a program inherits. In other BEAMs, since theirs are changed.
+  # What a program inherits. The environment and the directory are changed in other BEAMs.
   use ExUnit.Case, async: true
 
   import MuonTrap.Test.OS
@@ -15,7 +15,7 @@ defmodule MuonTrap.EnvironmentTest do
   @print ~S(printf %s "$V" | od -An -tx1)
 
   for locale <- ["C", "C.UTF-8"] do
-    test "a variable of any bytes arrives as these bytes, with LC_ALL=#{locale}" do
+    test "the bytes of a variable are unchanged, with LC_ALL=#{locale}" do
       locale = "export LC_ALL=#{unquote(locale)}"
       raw = SecondBeam.start(marker(), 1024, locale <> ~S| V="$(printf 'a\351b')"|)
       utf8 = SecondBeam.start(marker(), 1024, locale <> ~S| V="$(printf 'a\303\251b')"|)
@@ -27,7 +27,7 @@ defmodule MuonTrap.EnvironmentTest do
     end
   end
 
-  test "variables and the directory count as they are at the time of the call", context do
+  test "a program gets the variables and the directory of the time of the call", context do
     second = SecondBeam.start(marker())
     directory = context.tmp_dir
     script = [~S|printf '%s %s' "${V-unset}" "$(pwd)"|]
@@ -42,7 +42,7 @@ defmodule MuonTrap.EnvironmentTest do
     end
   end
 
-  test "PATH of the BEAM says where a program is, whatever :env says", context do
+  test "a program is looked up in PATH of the BEAM, whatever :env contains", context do
     script(context.tmp_dir, "tool", "#!/bin/sh\necho $PATH\n")
     path = System.get_env("PATH") <> ":" <> context.tmp_dir
     second = SecondBeam.start(marker(), 1024, "export PATH=\"$PATH\":'#{context.tmp_dir}'")

@@ -17,7 +17,7 @@ defmodule MuonTrap.ErrorTest do
     advice: "make it"
   }
 
-  test "a failure becomes an error with atoms of a closed set" do
+  test "a failure is translated to an error with atoms from a fixed set" do
     assert Error.from_failed(@failed) == %Error{
              step: :cd,
              path: "/nowhere",
@@ -34,13 +34,13 @@ defmodule MuonTrap.ErrorTest do
     assert Error.from_failed(%{@failed | step: "anything else"}).step == :helper
   end
 
-  test "what is not there is nil" do
+  test "missing parts are nil" do
     error = Error.from_failed(%{@failed | errno: 0, path: "", advice: ""})
     assert %Error{errno: nil, path: nil, advice: nil} = error
     assert Exception.message(error) == "cannot change to the directory"
   end
 
-  test "the message says it all, and the path once" do
+  test "the message has all parts, and the path once" do
     assert Exception.message(Error.from_failed(@failed)) ==
              ~s|cannot change to the directory "/nowhere": no such file or directory (enoent) | <>
                "(make it)"
@@ -51,7 +51,7 @@ defmodule MuonTrap.ErrorTest do
              "cannot change to /nowhere: no such file or directory (enoent)"
   end
 
-  test "flags of the helper become options" do
+  test "flags of the helper are replaced by options" do
     for {flag, option} <- [
           {"uid", ":uid"},
           {"stop-signal", ":stop_signal"},
@@ -68,7 +68,7 @@ defmodule MuonTrap.ErrorTest do
     assert Error.from_failed(%{@failed | advice: advice}).advice == advice
   end
 
-  # What a BEAM with these applications in its code path says.
+  # The message in a BEAM with these applications in its code path.
   defp advice(applications) do
     code = """
     failed = %{step: "cgroup", path: "", errno: 0, message: "no", exit_status: 125,
@@ -88,13 +88,13 @@ defmodule MuonTrap.ErrorTest do
     String.split(text, "\n", trim: true)
   end
 
-  test "advice speaks of Mix where there is one" do
+  test "advice refers to Mix if it is there" do
     assert [doctor, build] = advice([:elixir, :muontrap, :mix])
     assert doctor == "first; `mix muontrap.doctor --need memory --base b` has the commands"
     assert build =~ ~r/^mix compile builds it; MUONTRAP_HELPER or /
   end
 
-  test "advice does not speak of Mix where there is none, as in a release" do
+  test "advice does not refer to Mix if it is missing, as in a release" do
     assert [doctor, build] = advice([:elixir, :muontrap])
     assert doctor =~ "`/opt/my app/muontrap doctor --need memory --base b` has"
     assert build =~ ~r/^MUONTRAP_HELPER or /
@@ -105,13 +105,13 @@ defmodule MuonTrap.ErrorTest do
     assert Exception.message(Error.from_failed(%{@failed | errno: 4095})) =~ ": errno 4095"
   end
 
-  test "every known errno has a sentence" do
+  test "every known errno has a description" do
     for number <- 1..200, name = Errno.name(number), is_atom(name) do
       assert Errno.text(name) =~ "(#{name})"
     end
   end
 
-  test "what System.cmd/3 has reasons for is told as it does" do
+  test "the reasons are those of System.cmd/3 where it has one" do
     assert Error.reason(%Error{step: :exec, message: "", exit_status: 127}) == :enoent
 
     assert Error.reason(%Error{step: :exec, message: "", exit_status: 126, errno: :eacces}) ==
@@ -121,7 +121,7 @@ defmodule MuonTrap.ErrorTest do
     assert Error.reason(interpreter) == interpreter
   end
 
-  test "an errno reads as in errno(3)" do
+  test "the description of an errno is that of errno(3)" do
     for {name, text} <- [
           eperm: "operation not permitted (eperm)",
           enoent: "no such file or directory (enoent)",

@@ -5,13 +5,13 @@
 defmodule MuonTrap.ExitStatusTest do
   use ExUnit.Case, async: true
 
-  # OTP reports daemons that end with an error.
+  # OTP reports daemons that stop with an error.
   @moduletag :capture_log
 
   @codes 0..255
 
-  # Those that do nothing by default (SIGCHLD, SIGCONT, SIGURG, SIGWINCH) and those that stop a
-  # process (SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU): signal(7). All others are the end of a program.
+  # By default, these signals are ignored (SIGCHLD, SIGCONT, SIGURG, SIGWINCH) or stop a process (SIGSTOP,
+  # SIGTSTP, SIGTTIN, SIGTTOU). All others terminate it. Source: signal(7).
   @not_terminating ~w(CHLD CONT URG WINCH STOP TSTP TTIN TTOU)
 
   defp each(values, fun) do
@@ -25,7 +25,7 @@ defmodule MuonTrap.ExitStatusTest do
     {result.exit_status, result.signal}
   end
 
-  # What a daemon makes of it, through `:exit_status_to_reason`.
+  # The exit status that a daemon passes to `:exit_status_to_reason`.
   defp daemon(script) do
     Process.flag(:trap_exit, true)
     opts = [exit_status_to_reason: &{:status, &1}]
@@ -35,7 +35,7 @@ defmodule MuonTrap.ExitStatusTest do
   end
 
   defp terminating_signals do
-    # dash has no names for those between the standard and the real-time signals.
+    # dash has no names for the signals between the standard and the real-time ones.
     names = for number <- 1..64, do: {number, name(number)}
     signals = for {number, name} <- names, name not in @not_terminating, do: number
     assert length(signals) == 64 - length(@not_terminating)
@@ -47,24 +47,24 @@ defmodule MuonTrap.ExitStatusTest do
     name |> String.trim() |> String.replace_prefix("SIG", "")
   end
 
-  # The core files would be real.
+  # Without core files.
   defp die(signal), do: "ulimit -c 0; kill -#{signal} $$"
 
-  test "all 256 exit codes come back" do
+  test "all 256 exit codes are returned" do
     assert each(@codes, &run("exit #{&1}")) == Map.new(@codes, &{&1, {&1, nil}})
   end
 
-  test "all 256 exit codes are a daemon's reason to stop" do
+  test "all 256 exit codes are passed to a daemon" do
     expected = Map.new(@codes, &{&1, {:status, &1}})
     assert each(@codes, &daemon("exit #{&1}")) == %{expected | 0 => :normal}
   end
 
-  test "every terminating signal comes back" do
+  test "every terminating signal is returned" do
     signals = terminating_signals()
     assert each(signals, &run(die(&1))) == Map.new(signals, &{&1, {128 + &1, &1}})
   end
 
-  test "every terminating signal is a daemon's reason to stop" do
+  test "every terminating signal is passed to a daemon" do
     signals = terminating_signals()
     assert each(signals, &daemon(die(&1))) == Map.new(signals, &{&1, {:status, 128 + &1}})
   end

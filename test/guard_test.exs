@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.GuardTest do
-  # The guards of helpers that were executed for one program. Not async: that is a setting of the
-  # whole BEAM.
+  # The guards of helpers that are executed for one program each. Not async: this is a setting of the whole
+  # BEAM.
   use ExUnit.Case
 
   import MuonTrap.Test.OS
@@ -42,7 +42,7 @@ defmodule MuonTrap.GuardTest do
     end
   end
 
-  test "a daemon whose guard is killed has a successor all the same" do
+  test "a daemon whose guard was killed can be restarted" do
     Process.flag(:trap_exit, true)
     args = ["-c", "exec sleep 1000 # #{marker()}"]
     {:ok, daemon} = Daemon.start_link("sh", args)
@@ -52,7 +52,7 @@ defmodule MuonTrap.GuardTest do
     assert_receive {:EXIT, ^daemon, %Error{}}, 10_000
     refute alive?(program)
     {:ok, successor} = Daemon.start_link("sh", args)
-    # Nor does anything of the first one stay.
+    # Nothing of the first one is left, either.
     owners = for {_hash, owner, _guard} <- :ets.tab2list(MuonTrap.Predecessors), do: owner
     refute daemon in owners
     GenServer.stop(successor)

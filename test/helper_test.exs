@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.HelperTest do
-  # Not async: where the helper is, is a setting of the whole BEAM.
+  # Not async: the path of the helper is a setting of the whole BEAM.
   use ExUnit.Case
 
   import MuonTrap.Test.OS
@@ -24,7 +24,7 @@ defmodule MuonTrap.HelperTest do
     %{real: MuonTrap.muontrap_path()}
   end
 
-  test "the configuration goes first, then the environment, then priv" do
+  test "the configuration takes precedence, then the environment, then priv" do
     System.put_env("MUONTRAP_HELPER", "/bin/true")
     assert MuonTrap.muontrap_path() == "/bin/true"
     Application.put_env(:muontrap, :helper, "/bin/sh")
@@ -35,12 +35,12 @@ defmodule MuonTrap.HelperTest do
     assert MuonTrap.Helper.find() == {:ok, in_priv}
   end
 
-  test "a configuration that is no path is refused" do
+  test "a configured helper that is no path is refused" do
     Application.put_env(:muontrap, :helper, ~c"/bin/sh")
     assert_raise ArgumentError, ~r/:muontrap, :helper/, fn -> MuonTrap.muontrap_path() end
   end
 
-  test "a configuration of the fork server that is no boolean is refused" do
+  test "a configured fork server that is no boolean is refused" do
     ForkServer.without()
     Application.put_env(:muontrap, :fork_server, "no")
     assert_raise ArgumentError, ~r/:muontrap, :fork_server/, fn -> MuonTrap.cmd("true", []) end
@@ -71,7 +71,7 @@ defmodule MuonTrap.HelperTest do
   end
 
   @tag :tmp_dir
-  test "so is something that is not the helper", %{tmp_dir: directory} do
+  test "another program in place of the helper is an error of step :helper", %{tmp_dir: directory} do
     silent = script(directory, "silent", "#!/bin/sh\nexit 125\n")
     babbling = script(directory, "babbling", "#!/bin/sh\nprintf '\\0\\0\\0\\5hello'\ncat\n")
     no_program = script(directory, "no_program", "no program\n")
@@ -106,7 +106,7 @@ defmodule MuonTrap.HelperTest do
   end
 
   @tag :capture_log
-  test "so does a daemon that has waited" do
+  test "a daemon with :wait_for starts the application" do
     on_exit(fn -> {:ok, _started} = Application.ensure_all_started(:muontrap) end)
     me = self()
 
@@ -133,7 +133,7 @@ defmodule MuonTrap.HelperTest do
   defp started?, do: :muontrap in Enum.map(Application.started_applications(), &elem(&1, 0))
 
   @tag :tmp_dir
-  test "a working directory of the BEAM that was deleted is what the error says", context do
+  test "a deleted working directory of the BEAM is reported as such", context do
     second = SecondBeam.start(marker())
     :ok = SecondBeam.call(second, File, :cd!, [context.tmp_dir])
     File.rmdir!(context.tmp_dir)

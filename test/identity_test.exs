@@ -16,7 +16,7 @@ defmodule MuonTrap.IdentityTest do
     end
   end
 
-  # What the program says of itself when it runs.
+  # The output of a program about itself.
   defp output(command, args, opts) do
     assert {output, 0} = MuonTrap.cmd(command, args, opts)
     output
@@ -24,19 +24,19 @@ defmodule MuonTrap.IdentityTest do
 
   defp own_status(opts), do: status(output("cat", ["/proc/self/status"], opts))
 
-  describe "nothing of root is left" do
+  describe "a program of another user keeps nothing of root" do
     for uid <- ["nobody", 65_534, 12_345] do
       @tag needs(:root)
-      test "with uid: #{inspect(uid)}, says id" do
+      test "with uid: #{inspect(uid)}, according to id(1)" do
         id = output("id", [], uid: unquote(uid))
         number = number_of(unquote(uid))
         assert id =~ ~r/\Auid=#{number}\b/
         refute id =~ ~r/\b0\(|root|=0\b|,0\b/
       end
 
-      # Real, effective, saved and file system ids, which id does not tell.
+      # Real, effective, saved and file system ids, which id(1) does not show.
       @tag needs(:root)
-      test "with uid: #{inspect(uid)}, says the kernel" do
+      test "with uid: #{inspect(uid)}, according to the kernel" do
         status = own_status(uid: unquote(uid))
         number = number_of(unquote(uid))
         assert status["Uid"] == List.duplicate("#{number}", 4)
@@ -46,10 +46,10 @@ defmodule MuonTrap.IdentityTest do
       end
     end
 
-    # The user's own groups are the only ones, also when the BEAM has more than root's. So it
-    # takes another helper, which has them from the first one.
+    # Also if the BEAM has more groups than root. They are inherited by a second helper, which the first one
+    # runs.
     @tag needs(:root)
-    test "when root has more groups" do
+    test "if root has more groups" do
       args = ["--uid", "12345", "--", "cat", "/proc/self/status"]
       status = status(output(MuonTrap.muontrap_path(), args, groups: [4, 5, 6]))
       assert %{"Groups" => [], "Uid" => ["12345" | _], "Gid" => ["65534" | _]} = status
@@ -57,7 +57,7 @@ defmodule MuonTrap.IdentityTest do
     end
 
     @tag needs(:root)
-    test "with a group and groups that are given" do
+    test "with the options :gid and :groups" do
       opts = [uid: 12_345, gid: 23_456, groups: [34_567, 45_678]]
       assert %{"Gid" => gids, "Groups" => groups} = own_status(opts)
       assert gids == List.duplicate("23456", 4)
@@ -84,7 +84,7 @@ defmodule MuonTrap.IdentityTest do
     defp hex([number]), do: String.to_integer(number, 16)
   end
 
-  describe "who is not root" do
+  describe "a BEAM that does not run as root" do
     for opts <- [
           [uid: 12_345],
           [uid: "daemon"],
@@ -104,7 +104,7 @@ defmodule MuonTrap.IdentityTest do
     end
 
     @tag needs(:ordinary_user)
-    test "may stay who he is" do
+    test "can run programs as its own user" do
       {uid, 0} = System.cmd("id", ["-u"])
       opts = [uid: uid |> String.trim() |> String.to_integer()]
       assert MuonTrap.cmd("id", ["-u"], opts) == {uid, 0}
@@ -112,7 +112,7 @@ defmodule MuonTrap.IdentityTest do
   end
 
   describe "the program gets" do
-    # By builtins alone. The glob has a descriptor of its own, but only for as long as it looks.
+    # Uses builtins only. The glob opens a descriptor, but closes it before the output.
     @descriptors """
     list=
     for fd in /proc/$$/fd/*; do [ -L $fd ] && list="$list ${fd##*/}"; done
@@ -121,7 +121,7 @@ defmodule MuonTrap.IdentityTest do
 
     @tag :tmp_dir
     test "descriptors 0, 1 and 2 and no others", %{tmp_dir: directory} do
-      # Plenty that could be passed on.
+      # Descriptors that could be inherited.
       {:ok, _socket} = :gen_tcp.listen(0, [])
       for n <- 1..20, do: {:ok, _file} = File.open("#{directory}/#{n}", [:write])
 
@@ -144,10 +144,10 @@ defmodule MuonTrap.IdentityTest do
       assert pid == group
     end
 
-    test "the environment that System.cmd/3 gives it" do
+    test "the same environment as with System.cmd/3" do
       System.put_env("MUONTRAP_IDENTITY_TEST", "inherited")
 
-      # System.cmd/3 drops empty variables, and passes on others than ASCII as the locale has it.
+      # System.cmd/3 removes empty variables, and encodes others according to the locale.
       for env <- [[], [{"A", "1"}, {"B", "a\nb"}, {"MUONTRAP_IDENTITY_TEST", nil}]] do
         {expected, 0} = System.cmd("env", ["-0"], env: env)
         {output, 0} = MuonTrap.cmd("env", ["-0"], env: env)

@@ -7,7 +7,7 @@ defmodule MuonTrap.MistakesTest do
 
   alias MuonTrap.Daemon
 
-  # Mistakes that people make, and what the message has to say: what is wrong, and what to do.
+  # Common mistakes, and what the message has to say: what is wrong, and how to fix it.
   defp mistakes do
     cmd = &MuonTrap.cmd/3
     daemon = &Daemon.start_link/3
@@ -95,14 +95,14 @@ defmodule MuonTrap.MistakesTest do
     ]
   end
 
-  test "the message for each of 37 mistakes says what is wrong and what to do" do
+  test "the message for each of 37 mistakes says what is wrong and how to fix it" do
     assert length(mistakes()) == 37
 
     scores =
       for {mistake, wrong, fix} <- mistakes() do
         message = message(mistake)
         refute message =~ "hunter2"
-        # The helper's flags are not what people wrote.
+        # The user has written options, not flags of the helper.
         refute message =~ "--"
         points = for regex <- [wrong, fix], do: if(message =~ regex, do: 1, else: 0)
         if points != [1, 1], do: IO.puts("#{inspect(points)} #{message}")
@@ -120,7 +120,7 @@ defmodule MuonTrap.MistakesTest do
     other -> flunk("no error, but #{inspect(other)}")
   end
 
-  test "every option of a wrong type, and every argument, is an ArgumentError that names it" do
+  test "every option or argument of a wrong type raises an ArgumentError that names it" do
     values = [
       nil,
       :x,
@@ -171,7 +171,7 @@ defmodule MuonTrap.MistakesTest do
     error -> {:error, error}
   end
 
-  test "without a program, the error says where it was looked for, and keeps System.cmd/3's reason" do
+  test "for a missing program, the error has the reason of System.cmd/3 and says where the program was looked up" do
     for run <- [&MuonTrap.cmd/3, &MuonTrap.run/3] do
       for {command, reason, text} <- [
             {"no_such_program", :enoent, ~r/no program "no_such_program" in PATH, which is "\//},
@@ -193,7 +193,7 @@ defmodule MuonTrap.MistakesTest do
     :error, error -> {error, __STACKTRACE__}
   end
 
-  test "a list item in the documentation has no backslash, which IEx would leave out" do
+  test "list items in the documentation have no backslash, which IEx would omit" do
     for module <- [MuonTrap, Daemon, MuonTrap.Error, MuonTrap.Options, MuonTrap.Result],
         {_, _, _, _, module_doc, _, docs} = Code.fetch_docs(module),
         %{"en" => text} <- [module_doc | Enum.map(docs, &elem(&1, 3))],

@@ -11,8 +11,8 @@ defmodule MuonTrapTest do
 
   defp sh(script, opts \\ []), do: MuonTrap.cmd("sh", ["-c", script], opts)
 
-  describe "as System.cmd/3" do
-    test "arguments are passed on as they are" do
+  describe "as with System.cmd/3:" do
+    test "arguments are passed unchanged" do
       args = ["", " ", "--", "-x", "--uid=0", "*", "$HOME", "a\nb", "ä", <<0xFF>>]
       script = ~S(for arg; do printf '[%s]' "$arg"; done)
       expected = Enum.map_join(args, &"[#{&1}]")
@@ -39,7 +39,7 @@ defmodule MuonTrapTest do
     end
 
     test ":lines" do
-      # With one byte at a time too, as the chunks must not show.
+      # Also one byte at a time, since the lines must not depend on the chunks.
       for window <- [1, 10_240], max <- [1, 3, 1024] do
         collected = fn text ->
           sh("printf '#{text}'", into: [], lines: max, stdio_window: window)
@@ -87,7 +87,7 @@ defmodule MuonTrapTest do
       mine = Enum.map(0..2, &File.read_link!("/proc/#{System.pid()}/fd/#{&1}"))
       file = Path.join(directory, "fds")
       script = ~s(for i in 0 1 2; do readlink /proc/$$/fd/$i; done >'#{file}')
-      # The redirection is for the loop alone: ask for the shell's own descriptors before.
+      # The redirection applies to the loop alone, so the shell's own descriptors are read before.
       script = "exec 9>&1; #{script}; readlink /proc/$$/fd/9 >>'#{file}'"
       assert sh(script, use_stdio: false) == {"", 0}
       [stdin, _file, stderr, stdout] = file |> File.read!() |> String.split("\n", trim: true)
@@ -148,13 +148,13 @@ defmodule MuonTrapTest do
                {Enum.map_join(1..200, &"#{&1}\n"), 0}
     end
 
-    test "is the same bytes" do
+    test "has the same bytes" do
       bytes = for _ <- 1..4, byte <- 0..255, into: "", do: <<byte>>
       octal = for <<byte <- bytes>>, into: "", do: "\\0" <> Integer.to_string(byte, 8)
       assert MuonTrap.cmd("printf", ["%b", octal]) == {bytes, 0}
     end
 
-    test "of concurrent commands does not mix" do
+    test "of concurrent commands is not mixed" do
       1..50
       |> Task.async_stream(fn n -> {n, sh("echo #{n}")} end, max_concurrency: 50)
       |> Enum.each(fn {:ok, {n, result}} -> assert result == {"#{n}\n", 0} end)
@@ -186,7 +186,7 @@ defmodule MuonTrapTest do
   end
 
   describe "run/3" do
-    test "reports what the program used" do
+    test "reports the resources that the program used" do
       result =
         MuonTrap.run("sh", ["-c", "echo out; echo error >&2; exit 7"], stderr_to_stdout: true)
 
@@ -201,7 +201,7 @@ defmodule MuonTrapTest do
       assert {result.swept, result.survivors} == {0, 0}
     end
 
-    test "counts what was left behind" do
+    test "counts processes that were left behind" do
       assert MuonTrap.run("sh", ["-c", "sleep 1000 & sleep 1000 &"]).swept == 2
     end
 
@@ -210,20 +210,20 @@ defmodule MuonTrapTest do
       assert %{output: "a\n", exit_status: :timeout, signal: 15, sigkill_needed: false} = result
     end
 
-    test "raises as cmd/3 does" do
+    test "raises the errors of cmd/3" do
       error = assert_raise ErlangError, fn -> MuonTrap.run("no_such_program", []) end
       assert error.original == :enoent
       assert_raise ArgumentError, fn -> MuonTrap.run("true", [], uid: 0) end
     end
   end
 
-  describe "what cannot be set up" do
-    test "a directory" do
+  describe "MuonTrap.Error is raised for" do
+    test "a missing directory" do
       error = assert_raise MuonTrap.Error, fn -> sh("true", cd: "/no/such/directory") end
       assert %{step: :cd, path: "/no/such/directory", errno: :enoent, exit_status: 125} = error
     end
 
-    test "a user and groups" do
+    test "a missing user or group" do
       for {key, value} <- [uid: "no_such_user", gid: "no_such_group", groups: ["no_such_group"]] do
         error = assert_raise MuonTrap.Error, fn -> sh("true", [{key, value}]) end
         assert %{step: ^key, exit_status: 125} = error
@@ -232,14 +232,14 @@ defmodule MuonTrapTest do
     end
 
     @tag :tmp_dir
-    test "an interpreter", %{tmp_dir: directory} do
+    test "a missing interpreter", %{tmp_dir: directory} do
       path = script(directory, "program", "#!/no/such/interpreter\n")
       error = assert_raise MuonTrap.Error, fn -> MuonTrap.cmd(path, []) end
       assert %{step: :exec, errno: :enoent, exit_status: 126} = error
     end
 
     @tag :tmp_dir
-    test "a file that is no program", %{tmp_dir: directory} do
+    test "a file that is not in an executable format", %{tmp_dir: directory} do
       for content <- ["", "echo a\n"] do
         path = script(directory, "program", content)
         error = assert_raise MuonTrap.Error, fn -> MuonTrap.cmd(path, []) end

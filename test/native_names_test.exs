@@ -9,7 +9,7 @@ defmodule MuonTrap.NativeNamesTest do
 
   @moduletag :tmp_dir
 
-  # Elixir finds no files of such names under the other locale.
+  # With the other locale, Elixir does not find files with such names.
   setup %{tmp_dir: directory} do
     on_exit(fn -> {"", 0} = System.cmd("rm", ["-rf", directory]) end)
   end
@@ -29,7 +29,7 @@ defmodule MuonTrap.NativeNamesTest do
         helper = Path.join(directory, "helper")
         File.cp!(MuonTrap.muontrap_path(), helper)
 
-        # As ASCII, whatever the locale of this BEAM is.
+        # In ASCII, independent of the locale of this BEAM.
         place = ~s|"$(printf '#{Path.dirname(directory)}/#{unquote(printf)}')"|
 
         script = """
@@ -67,7 +67,7 @@ defmodule MuonTrap.NativeNamesTest do
         assert {arg0, 0} = cmd.("sh", ["-c", script], arg0: name)
         assert arg0 == name <> "\n"
 
-        # What is not UTF-8 cannot be told from Latin-1.
+        # Bytes that are not UTF-8 look like Latin-1.
         if String.valid?(name) do
           error = catch_error(cmd.("missing", [], []))
           explain = [error, "missing", :cmd]
@@ -79,7 +79,7 @@ defmodule MuonTrap.NativeNamesTest do
 
   for locale <- @locales do
     @tag locale: locale
-    test "a library below a directory with such a name, with LC_ALL=#{locale}", context do
+    test "a library in a directory with such a name, with LC_ALL=#{locale}", context do
       library = Path.join(context.tmp_dir, "café")
       File.mkdir_p!(library)
       File.cp_r!(:code.lib_dir(:muontrap), Path.join(library, "muontrap"))
@@ -103,7 +103,7 @@ defmodule MuonTrap.NativeNamesTest do
     end
   end
 
-  test "a variable with an empty value is set, and nil removes one" do
+  test "an empty value sets a variable, and nil removes it" do
     script = ["-c", "echo ${HOME-unset}."]
     assert MuonTrap.cmd("sh", script, env: [{"HOME", ""}]) == {".\n", 0}
     assert MuonTrap.cmd("sh", script, env: [{"HOME", nil}]) == {"unset.\n", 0}

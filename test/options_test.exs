@@ -37,18 +37,18 @@ defmodule MuonTrap.OptionsTest do
       assert path == System.find_executable("echo")
     end
 
-    test "is taken as it is when its path is absolute" do
+    test "is not looked up if its path is absolute" do
       assert Options.validate(:cmd, "/no/such/thing", [], []).cmd == "/no/such/thing"
     end
 
-    test "must be found" do
+    test "must exist" do
       for command <- ["no_such_program", "./no/such/program", "", <<0xFF>>] do
         error = assert_raise ErlangError, fn -> Options.validate(:cmd, command, [], []) end
         assert error.original == :enoent
       end
     end
 
-    test "and its arguments have no null bytes and are binaries" do
+    test "and its arguments are binaries without null bytes" do
       for {context, name} <- [
             cmd: "MuonTrap.cmd/3",
             run: "MuonTrap.run/3",
@@ -78,11 +78,11 @@ defmodule MuonTrap.OptionsTest do
     assert options.env == []
   end
 
-  test "the last of several values counts" do
+  test "the last of several values is used" do
     assert valid(timeout: 1, timeout: 2).timeout == 2
   end
 
-  test "unknown options and other things are refused" do
+  test "unknown options, and options that are no keyword list, are refused" do
     assert_raise ArgumentError, ~r/keyword list/, fn -> valid([:cd]) end
 
     for {name, reason} <- [
@@ -428,7 +428,7 @@ defmodule MuonTrap.OptionsTest do
     end
   end
 
-  test "what cannot be used together" do
+  test "options that cannot be combined are refused" do
     for {opts, message} <- [
           {[use_stdio: false, stderr_to_stdout: true], ~r/"use_stdio: false"/},
           {[use_stdio: false, capture_stderr_only: true], ~r/"use_stdio: false"/}

@@ -10,7 +10,7 @@ defmodule MuonTrap.OutputTest do
 
   defp sh(script, opts), do: MuonTrap.cmd("sh", ["-c", script], opts)
 
-  # 588,895 bytes: many windows, and many times what fits into a pipe.
+  # 588,895 bytes: many times the window, and many times the size of a pipe.
   defp numbers, do: Enum.map_join(1..100_000, &"#{&1}\n")
 
   describe "all of the output arrives" do
@@ -18,7 +18,7 @@ defmodule MuonTrap.OutputTest do
       assert MuonTrap.cmd("seq", ["1", "100000"], opts) == {expected, 0}
     end
 
-    # One write(2) of a bit more than fits into a pipe (65,536 bytes), and the program is gone.
+    # One write(2) of a bit more than the size of a pipe (65,536 bytes), and then the program exits.
     defp burst(bytes, directory, opts \\ []) do
       args = ["if=#{directory}/burst", "bs=66890", "count=1", "status=none"]
       assert MuonTrap.cmd("dd", args, opts) == {bytes, 0}
@@ -78,7 +78,7 @@ defmodule MuonTrap.OutputTest do
       assert File.read!(Path.join(directory, "md5")) == md5 <> "  -\n"
     end
 
-    # What the program reads is its own, and none of what the owner tells the helper.
+    # The program does not read the frames from the owner to the helper.
     test "of a program that reads its stdin" do
       script = "exec 3<&0; cat <&3 & head -c 1 <&3 & seq 1 100000"
       assert sh(script, stdio_window: 1000) == {numbers(), 0}
@@ -99,7 +99,7 @@ defmodule MuonTrap.OutputTest do
     @window 10_240
     @chunks 20
 
-    # Takes its time, and passes on how the calling process is doing.
+    # Is slow, and reports the mailbox and the memory of the calling process.
     defp dawdle(test) do
       receive do
       after
@@ -123,10 +123,10 @@ defmodule MuonTrap.OutputTest do
       end
     end
 
-    # The program could have written gigabytes meanwhile.
+    # Meanwhile, the program could have written gigabytes.
     defp assert_flat(samples, slack) do
       for %{queued: queued, memory: memory} <- samples do
-        # Each frame has one byte for its tag.
+        # The tag of a frame has one byte.
         assert Enum.sum(queued) - length(queued) <= @window
         assert memory <= hd(samples).memory + slack
       end
@@ -141,8 +141,8 @@ defmodule MuonTrap.OutputTest do
       assert_flat(samples, 4 * @window)
     end
 
-    # Without an end, a line comes in pieces.
-    test "and is a daemon has them, too" do
+    # A line without an end is split into pieces.
+    test "in a daemon has a mailbox and memory that do not grow" do
       test = self()
 
       {:ok, daemon} =
@@ -153,7 +153,7 @@ defmodule MuonTrap.OutputTest do
         )
 
       samples = samples()
-      # Not by GenServer.stop/1, which would be for the last output to be logged at this pace.
+      # Not with GenServer.stop/1, which would wait until the last output is logged at this rate.
       Process.unlink(daemon)
       Process.exit(daemon, :kill)
       assert_flat(samples, 4 * @window)

@@ -9,8 +9,8 @@ defmodule MuonTrap.RawPortTest do
 
   @moduledoc false
 
-  # The helper without frames, started by a port of one's own, as programs do that were written
-  # for MuonTrap 1.x.
+  # The helper without frames, in a port that the caller opens, as in programs that were written for
+  # MuonTrap 1.x.
 
   @timeout 30_000
 
@@ -19,7 +19,7 @@ defmodule MuonTrap.RawPortTest do
     Port.open({:spawn_executable, path}, [{:args, args} | options])
   end
 
-  # All output, acknowledged as it comes, and the exit status.
+  # Returns the output, which is acknowledged as it comes, and the exit status.
   defp run(args, ack \\ &ack/2), do: args |> open() |> collect("", ack)
 
   defp collect(port, output, ack) do
@@ -57,25 +57,25 @@ defmodule MuonTrap.RawPortTest do
     end
   end
 
-  test "much output, small windows" do
+  test "large output, small windows" do
     args = ["--capture-output", "--stdio-window", "100", "--", "seq", "1", "20000"]
     assert {output, 0} = run(args)
     assert output == Enum.map_join(1..20_000, &"#{&1}\n")
   end
 
-  test "an owner that acknowledges nothing gets what the window holds, and the exit status" do
+  test "an owner that acknowledges nothing gets one window of output, and the exit status" do
     args = ["--capture-output", "--stdio-window", "65536", "--", "seq", "1", "5000"]
     assert {output, 0} = run(args, &never/2)
     assert byte_size(output) == 23_893
   end
 
-  test "stderr along with stdout, or alone" do
+  test "stderr together with stdout, or alone" do
     program = ["--", "sh", "-c", "echo out; echo err >&2; exit 2"]
     assert run(["--capture-output", "--capture-stderr" | program]) == {"out\nerr\n", 2}
     assert run(["--capture-output", "--capture-stderr-only" | program]) == {"err\n", 2}
   end
 
-  test "without --capture-output, nothing comes" do
+  test "without --capture-output, there is no output" do
     assert run(["--", "sh", "-c", "echo out; exit 3"]) == {"", 3}
     assert run(["--delay-to-sigkill", "100", "--", "sh", "-c", "echo out"]) == {"", 0}
   end
@@ -88,7 +88,7 @@ defmodule MuonTrap.RawPortTest do
     Port.close(port)
   end
 
-  test "closing the port stops the program and what it started" do
+  test "closing the port stops the program and its descendants" do
     marker = marker()
     script = "sleep 1000 & echo ready; wait # #{marker}"
     port = open(["--capture-output", "--", "sh", "-c", script])
@@ -98,7 +98,7 @@ defmodule MuonTrap.RawPortTest do
     wait_until(fn -> marked(marker) ++ helpers(marker) == [] end)
   end
 
-  test "lines, and an exit status that comes last" do
+  test "lines, and then the exit status" do
     port =
       open(["--capture-output", "--", "printf", "one\\ntwo"], [:binary, :exit_status, line: 80])
 

@@ -9,14 +9,14 @@ defmodule MuonTrap.ReadmeTest do
 
   alias MuonTrap.Test.Cgroup
 
-  # Every example in the README and in docs/ is run, and its results are compared with what stands
-  # there. ExUnit's doctest_file/2 does that for iex> only, and only in newer Elixirs.
+  # Runs every example in the README and in docs/, and compares its results with those in the text. ExUnit's
+  # doctest_file/2 does this for iex> only, and only in newer versions of Elixir.
   #
-  # A comment above an example says when it is different:
+  # A comment above an example may change this:
   #
-  #   * <!-- not run: why --> leaves it at checking the syntax, if that can be checked
-  #   * <!-- run as root --> is about switching users
-  #   * <!-- run with cgroups --> needs a host and a user that can have them
+  #   * <!-- not run: why --> only checks the syntax, if that is possible
+  #   * <!-- run as root --> runs it only as root, to switch users
+  #   * <!-- run with cgroups --> runs it only where cgroups can be used
 
   @moduletag :capture_log
 
@@ -54,7 +54,7 @@ defmodule MuonTrap.ReadmeTest do
     assert Enum.count(examples, &(&1.note == "not run")) <= 4
   end
 
-  # The problem that the README shows with ping, which is not everywhere.
+  # The problem that the README shows with ping, which is not installed everywhere.
   @tag :tmp_dir
   test "a program outlives the caller of System.cmd/3, but not that of MuonTrap.cmd/3", %{
     tmp_dir: folder
@@ -69,7 +69,7 @@ defmodule MuonTrap.ReadmeTest do
       Process.exit(caller, :kill)
 
       if outlives? do
-        # Nothing ever happens to it, so there is nothing to wait for but the caller's end.
+        # It goes on for ever, so the test only waits for the end of the caller.
         wait_until(fn -> not Process.alive?(caller) end)
         assert alive?(program)
         kill(program, "KILL")
@@ -113,7 +113,7 @@ defmodule MuonTrap.ReadmeTest do
     path = folder <> ":" <> System.fetch_env!("PATH")
 
     for {command, output} <- sessions(example.code, ~r/^\$ /m) do
-      # Not the shell's last command, so that the shell does not make way for it.
+      # Not the last command, which the shell would execute in place of itself.
       {actual, _status} =
         System.cmd("sh", ["-c", command <> "\nexit $?"],
           env: [{"PATH", path}],
@@ -132,7 +132,7 @@ defmodule MuonTrap.ReadmeTest do
     end
   end
 
-  # What was typed at each prompt, and what came of it.
+  # The input at each prompt, and its output.
   defp sessions(code, prompt) do
     for session <- prompt |> Regex.split(code) |> Enum.drop(1) do
       case String.split(session, "\n", parts: 2) do

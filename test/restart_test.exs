@@ -2,11 +2,11 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# Each copy of a program takes a lock that it and all its children hold until the last of them is
-# gone, as they inherit the open file (flock(2)). A copy that does not get the lock at once has
-# met another one, and says so. There is no gap for an overlap to hide in.
+# Each copy of a program takes a lock (flock(2)), which it and all its children hold until the last of them
+# has exited, since they inherit the open file. A copy that does not get the lock at once overlaps with
+# another one, and reports this. So no overlap can be missed.
 #
-# The slow program must have the time that it takes, and the deaf one gets none.
+# The slow program gets enough time to end, and the program that ignores signals gets none.
 for {name, on_sigterm, delay} <- [
       {SlowProgram, "sleep 0.3; exit 0", 20_000},
       {DeafProgram, "", 50}
@@ -19,7 +19,7 @@ for {name, on_sigterm, delay} <- [
     alias MuonTrap.Daemon
 
     @moduletag :tmp_dir
-    # OTP reports daemons that end with an error.
+    # OTP reports daemons that stop with an error.
     @moduletag :capture_log
 
     @on_sigterm on_sigterm
@@ -49,7 +49,7 @@ for {name, on_sigterm, delay} <- [
       restart(directory, fn _, daemon ->
         kill = "kill -s KILL #{Daemon.os_pid(daemon)}"
         Process.exit(daemon, :kill)
-        # It may be gone by then.
+        # It may have exited already.
         System.cmd("sh", ["-c", kill], stderr_to_stdout: true)
       end)
     end
@@ -77,7 +77,7 @@ for {name, on_sigterm, delay} <- [
       """
 
       opts = [cd: directory, delay_to_sigkill: @delay]
-      # The directory makes a daemon of its own of it: there are several with this script.
+      # The directory distinguishes the daemons with this script.
       spec = {Daemon, ["sh", ["-c", script, directory], opts]}
       Supervisor.start_link([spec], strategy: :one_for_one, max_restarts: 1000)
     end
@@ -100,7 +100,7 @@ defmodule MuonTrap.RestartTest do
 
   import MuonTrap.Test.OS
 
-  test "when the helper is killed, some of the output does not pass for all of it" do
+  test "when the helper is killed, incomplete output is not returned as if it were complete" do
     for run <- [&MuonTrap.cmd/3, &MuonTrap.run/3] do
       marker = marker()
       test = self()

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.SecretsTest do
-  # The value of a variable of the environment is not to be seen anywhere but in the program. Not
-  # async: the log is everybody's.
+  # The values of environment variables are not shown anywhere. Not async: the log is shared by all tests.
   use ExUnit.Case
 
   import ExUnit.CaptureLog
@@ -17,7 +16,7 @@ defmodule MuonTrap.SecretsTest do
   @secret "hunter2"
   @env [{"DB_PASSWORD", @secret}]
 
-  # As inspect/1 shows it, without structs, and as Erlang does. A charlist could be shown as
+  # In the formats of inspect/1, with and without structs, and of Erlang. A charlist could be shown as
   # numbers.
   defp refute_shown(term) do
     numbers = @secret |> String.to_charlist() |> inspect(charlists: :as_lists)
@@ -44,7 +43,7 @@ defmodule MuonTrap.SecretsTest do
     kind, reason -> {kind, reason, __STACKTRACE__}
   end
 
-  # What a user, a supervisor or a log makes of a failure.
+  # In the formats in which users, supervisors and logs show a failure.
   defp refute_in_failure(fun) do
     assert {kind, reason, stacktrace} = failure(fun)
     refute_shown({kind, reason, stacktrace})
@@ -86,7 +85,7 @@ defmodule MuonTrap.SecretsTest do
       for {_name, run} <- @runs, do: refute_in_failure(fn -> run.(command, args, opts) end)
       refute_in_failure(fn -> Options.validate(:daemon, command, args, opts) end)
 
-      # It takes some of these.
+      # Some of these are valid.
       case failure(fn -> Daemon.child_spec([command, args, opts]) end) do
         {kind, reason, stacktrace} ->
           refute_in_failure(fn -> :erlang.raise(kind, reason, stacktrace) end)
@@ -110,13 +109,13 @@ defmodule MuonTrap.SecretsTest do
     refute_in_failure(fn -> MuonTrap.cmd("true", [], env: @env, cd: "/no/such/directory") end)
   end
 
-  test "the options that were checked do not show the environment" do
+  test "checked options do not show the environment" do
     options = Options.validate(:daemon, "true", [], env: @env)
     refute_shown(options)
     assert inspect(options) =~ ~s(env: #MuonTrap.Env<["DB_PASSWORD"]>)
   end
 
-  test "the child specification does not show the environment, and is good for a start" do
+  test "the child specification does not show the environment, and works" do
     for env <- [@env, Map.new(@env)] do
       opts = [env: env, logger_fun: &send(:secrets_test, {:line, &1})]
       spec = Daemon.child_spec(["sh", ["-c", "echo $DB_PASSWORD"], opts])
@@ -136,7 +135,7 @@ defmodule MuonTrap.SecretsTest do
   end
 
   describe "a daemon" do
-    # Everything that Erlang and Elixir may log of it, in the formats of both.
+    # Everything that Erlang and Elixir may log about it, in the formats of both.
     defp logged(fun) do
       level = Logger.level()
       :ok = :logger.add_handler(__MODULE__, __MODULE__, %{config: %{pid: self()}})
@@ -232,7 +231,7 @@ defmodule MuonTrap.SecretsTest do
       GenServer.stop(daemon)
     end
 
-    test "has a fork server that shows neither the environment of the BEAM nor its token" do
+    test "has a fork server that shows neither its token nor the environment of the BEAM" do
       assert {"", 0} = MuonTrap.cmd("true", [])
       path = System.fetch_env!("PATH")
       {:ok, server} = ForkServer.fetch()

@@ -98,12 +98,12 @@ defmodule MuonTrap.SessionTest do
     end
   end
 
-  # The guard opens the port and hands it over. On a busy machine the program may have written,
-  # and even ended, by then.
-  describe "messages that came before the port was handed over" do
+  # The guard opens the port and passes it on. On a busy machine, the program may have written something,
+  # or even exited, before that.
+  describe "messages that came before the port was passed on" do
     setup do
-      # Takes what is written to it, like a helper, and writes nothing. The shell keeps stdout
-      # open: the port would close without.
+      # Reads its input, like a helper, and writes nothing. The shell keeps stdout open, since the port
+      # would close otherwise.
       args = ["-c", "cat >/dev/null; exit"]
       port = Port.open({:spawn_executable, "/bin/sh"}, [:binary, args: args])
       messages = [{port, {:data, <<0x82, "a\nb">>}}, {port, {:data, <<0x82, "c\n">>}}]
@@ -121,7 +121,7 @@ defmodule MuonTrap.SessionTest do
       %{session: %Session{stream: pipe, patience: 0}}
     end
 
-    test "go before those in the mailbox", %{session: session} do
+    test "precede those in the mailbox", %{session: session} do
       send(self(), {session.stream.port, {:data, <<0x82, "d">>}})
       assert {{:frame, {:stdout, "a\nb"}}, session} = Session.next(session)
       assert {{:frame, {:stdout, "c\n"}}, session} = Session.next(session, 0)
@@ -130,7 +130,7 @@ defmodule MuonTrap.SessionTest do
       Session.close(session)
     end
 
-    test "are the first that a daemon handles", %{session: session} do
+    test "are handled first by a daemon", %{session: session} do
       test = self()
       options = Options.validate(:daemon, "true", [], logger_fun: &send(test, {:line, &1}))
       state = options |> State.new() |> State.started(session)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.SetUpTest do
-  # Not async: where the helper is, is a setting of the whole BEAM.
+  # Not async: the path of the helper is a setting of the whole BEAM.
   use ExUnit.Case
 
   import MuonTrap.Test.{Cgroup, Needs, OS}
@@ -34,7 +34,7 @@ defmodule MuonTrap.SetUpTest do
     end
 
     @tag needs(cgroups: [])
-    test "while another program has the cgroup, for a caller with a long mailbox" do
+    test "while another program has the cgroup, for a caller with a crowded mailbox" do
       for _ <- 1..600, do: send(self(), :unrelated)
 
       with_busy_group(fn group ->
@@ -54,11 +54,11 @@ defmodule MuonTrap.SetUpTest do
       assert mailbox() == []
     end
 
-    test "does not hide another error" do
+    test "does not replace another error" do
       assert_raise ErlangError, fn -> MuonTrap.cmd("/no/such", [], timeout: 60_000) end
     end
 
-    test "may be over at once" do
+    test "may be as short as possible" do
       for timeout <- 1..4, _ <- 1..30 do
         assert {_, :timeout} = MuonTrap.cmd("sleep", ["1000"], timeout: timeout)
       end
@@ -66,10 +66,10 @@ defmodule MuonTrap.SetUpTest do
   end
 
   describe "before the program is started" do
-    # A helper that waits is found by its title, which only sessions of a fork server have.
+    # A waiting helper is found by its title, which only sessions of a fork server have.
     @tag needs(cgroups: [])
     @tag skip: if(not MuonTrap.ForkServer.used?(), do: "needs the fork server")
-    test "a signal to the helper is an error that says so" do
+    test "a signal to the helper is reported as such" do
       with_busy_group(fn group ->
         marker = marker()
         command = fn -> MuonTrap.cmd("true", [marker], cgroup_path: group) end
@@ -82,7 +82,7 @@ defmodule MuonTrap.SetUpTest do
     end
   end
 
-  # Helpers that catch signals already.
+  # Helpers that already handle signals.
   defp waiting(marker) do
     for pid <- helpers(marker),
         {:ok, status} <- [File.read("/proc/#{pid}/status")],

@@ -2,7 +2,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# The two thousand processes of the daemons are in the way of other tests, which look for theirs.
+# Not async: the two thousand processes of the daemons slow down other tests, which look for theirs.
 for {name, work, count, async?} <- [
       {Commands, :commands, 10_000, true},
       {Daemons, :daemons, 1000, false}

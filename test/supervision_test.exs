@@ -14,7 +14,7 @@ defmodule MuonTrap.SupervisionTest do
     assert Process.whereis(ForkServer) == pid
   end
 
-  test "a process shows what it is" do
+  test "the process of a daemon has an initial call and a label" do
     {:ok, daemon} = Daemon.start_link("sleep", ["60"])
     assert initial_call(daemon) == {Daemon.Server, :init, 1}
     assert label(daemon) in ["MuonTrap.Daemon: sleep", :none]

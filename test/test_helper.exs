@@ -2,7 +2,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# The way without a fork server, for all tests but those that are about it.
+# Runs all tests without a fork server, except those about it.
 if System.get_env("MUONTRAP_TEST_FORK_SERVER") == "false",
   do: Application.put_env(:muontrap, :fork_server, false)
 

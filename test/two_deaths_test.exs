@@ -3,11 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.TwoDeathsTest do
-  # The owner of a program and its helper are both killed, so that neither cleans up after the
-  # other.
+  # The owner of a program and its helper are both killed, so that neither of them can clean up.
   #
-  # Not async: a helper of its own for each program, and with it a guard, is a setting of the
-  # whole BEAM.
+  # Not async: a helper and a guard for each program are a setting of the whole BEAM.
   use ExUnit.Case
 
   import MuonTrap.Test.OS
@@ -16,7 +14,7 @@ defmodule MuonTrap.TwoDeathsTest do
 
   @moduletag :tmp_dir
 
-  # It does not heed the stop signal, and starts a process that stays in its group.
+  # It ignores the stop signal, and starts a process that stays in its process group.
   @script "trap '' TERM; sleep 1000 & echo $$ >$PID_FILE; while :; do sleep 1000; done"
   @delay 60_000
 
@@ -28,7 +26,7 @@ defmodule MuonTrap.TwoDeathsTest do
       helper = parent(program)
       port = port_of(helper)
       Process.exit(owner, :kill)
-      # The guard has given up on the port, and waits for the helper.
+      # The guard has closed the port, and waits for the helper.
       wait_until(fn -> Port.info(port) == nil end)
       kill(helper, "KILL")
       wait_until(fn -> marked(marker) == [] end)
@@ -38,7 +36,7 @@ defmodule MuonTrap.TwoDeathsTest do
       {owner, program, marker} = start(unquote(kind), context.tmp_dir)
       helper = parent(program)
       port = port_of(helper)
-      # So that the owner dies before it hears of the helper's death.
+      # So that the owner dies before it gets the message about the helper's death.
       :erlang.suspend_process(owner)
       kill(helper, "KILL")
       wait_until(fn -> Port.info(port) == nil end)
@@ -82,7 +80,7 @@ defmodule MuonTrap.TwoDeathsTest do
     Process.exit(daemon, :kill)
   end
 
-  # The owner, the program's pid, and the mark of its processes.
+  # Returns the owner, the program's pid, and the marker of its processes.
   defp start(kind, directory) do
     marker = marker()
     file = Path.join(directory, "pid")

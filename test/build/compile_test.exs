@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.Build.CompileTest do
-  # The project's own build, on a crate of two lines that cargo builds in no time.
+  # The build of the project, with a crate of two lines, which cargo builds quickly.
   use MuonTrap.BuildCase
 
   @old 946_684_800
@@ -61,7 +61,7 @@ defmodule MuonTrap.Build.CompileTest do
     String.trim(output)
   end
 
-  test "builds the helper, and does not even call cargo while nothing changed", context do
+  test "builds the helper, and does not call cargo if nothing has changed", context do
     %{project: project, helper: helper, dir: dir} = context
     compile!(project)
     assert says(helper) == "one"
@@ -71,16 +71,16 @@ defmodule MuonTrap.Build.CompileTest do
   end
 
   describe "the helper is linked" do
-    # As the kernel sees it: whether there is another program to load it.
+    # For the kernel, a dynamically linked program is one with an interpreter.
     defp static?(helper), do: not (File.read!(helper) =~ "/ld-")
 
-    test "statically, where there is a static C library", %{project: project, helper: helper} do
+    test "statically, if there is a static C library", %{project: project, helper: helper} do
       output = compile!(project)
       assert says(helper) == "one"
       assert static?(helper) == not (output =~ "linked dynamically")
     end
 
-    test "dynamically, with a note, where there is none", context do
+    test "dynamically, with a note, if there is none", context do
       %{project: project, helper: helper, dir: dir} = context
 
       script(Path.join(dir, "bin/cc"), """
@@ -95,13 +95,13 @@ defmodule MuonTrap.Build.CompileTest do
       assert output =~ "rustup target add"
     end
 
-    test "as the user's flags say", %{project: project, helper: helper} do
+    test "as in the user's flags", %{project: project, helper: helper} do
       output = compile!(project, RUSTFLAGS: "-C target-feature=-crt-static")
       refute static?(helper)
       refute output =~ "linked dynamically"
     end
 
-    test "with the user's flags, from wherever cargo has them", context do
+    test "with the user's flags, wherever they are configured", context do
       %{project: project, helper: helper} = context
       says = ~s|fn main() { println!("{}", if cfg!(mine) { "mine" } else { "lost" }) }\n|
       write(project, %{"src/main.rs" => says})
@@ -114,7 +114,7 @@ defmodule MuonTrap.Build.CompileTest do
     end
   end
 
-  test "builds again when a source changed, even to an older file", context do
+  test "builds again after a change of a source, also to an older file", context do
     %{project: project, helper: helper} = context
     compile!(project)
 
@@ -128,7 +128,7 @@ defmodule MuonTrap.Build.CompileTest do
     assert says(helper) == "six"
   end
 
-  test "builds again when Cargo.toml, Cargo.lock or rustc's flags changed", context do
+  test "builds again after a change of Cargo.toml, Cargo.lock or rustc's flags", context do
     %{project: project} = context
     compile!(project)
 
@@ -141,7 +141,7 @@ defmodule MuonTrap.Build.CompileTest do
     assert compile!(project, RUSTFLAGS: "-C opt-level=1") == ""
   end
 
-  test "builds again when the helper is not the one that was built", context do
+  test "builds again if the helper is not the one that was built", context do
     %{project: project, helper: helper} = context
     compile!(project)
 
@@ -170,7 +170,7 @@ defmodule MuonTrap.Build.CompileTest do
     assert says(helper) == "one"
   end
 
-  test "says first that a C linker is missing, and what to install", context do
+  test "reports a missing C linker first, and what to install", context do
     %{project: project, helper: helper, dir: dir} = context
     path = path_without(dir, ~w(cc gcc clang))
     {output, status} = mix(project, ["compile"], PATH: path)
@@ -182,7 +182,7 @@ defmodule MuonTrap.Build.CompileTest do
     refute File.exists?(helper)
   end
 
-  test "says what to do about a crate that cannot be downloaded", %{dir: dir} do
+  test "reports how to fix a crate that cannot be downloaded", %{dir: dir} do
     project = copy_project(Path.join(dir, "whole"))
     env = [CARGO_HOME: Path.join(dir, "cargo"), CARGO_NET_OFFLINE: "true"]
 
@@ -194,7 +194,7 @@ defmodule MuonTrap.Build.CompileTest do
     assert output =~ "MUONTRAP_HELPER"
   end
 
-  # Beside CARGO_HOME, unless it is set.
+  # Next to CARGO_HOME, unless it is set.
   defp rustup_home, do: System.get_env("RUSTUP_HOME") || Path.expand("~/.rustup")
 
   test "is undone by mix clean", %{project: project, helper: helper} do
@@ -205,7 +205,7 @@ defmodule MuonTrap.Build.CompileTest do
     assert says(helper) == "one"
   end
 
-  test "says what to install when cargo is missing", context do
+  test "reports what to install if cargo is missing", context do
     %{project: project, dir: dir, helper: helper} = context
     {output, status} = mix(project, ["compile"], PATH: path_without_rust(dir))
     assert status != 0
@@ -216,7 +216,7 @@ defmodule MuonTrap.Build.CompileTest do
     refute File.exists?(helper)
   end
 
-  test "says what to install when cargo is too old", %{project: project, dir: dir} do
+  test "reports what to install if cargo is too old", %{project: project, dir: dir} do
     versions =
       "echo 'cargo 1.65.0'; echo 'release: 1.65.0'; echo 'host: x86_64-unknown-linux-gnu'"
 
@@ -229,7 +229,7 @@ defmodule MuonTrap.Build.CompileTest do
     assert output =~ "sh.rustup.rs"
   end
 
-  test "shows what a cargo that does not work says", %{project: project, dir: dir} do
+  test "shows the output of a cargo that does not work", %{project: project, dir: dir} do
     script(Path.join(dir, "broken/cargo"), "echo 'no default is configured' >&2; exit 1")
     path = Path.join(dir, "broken") <> ":" <> System.get_env("PATH")
 
@@ -238,7 +238,7 @@ defmodule MuonTrap.Build.CompileTest do
     assert output =~ "broken/cargo does not work: no default is configured"
   end
 
-  test "refuses a priv folder among the sources, and recovers from one", context do
+  test "refuses a priv folder among the sources, and works again without it", context do
     %{project: project, helper: helper} = context
     priv = Path.join(project, "priv")
     write(priv, %{"muontrap" => "precious"})
@@ -253,7 +253,7 @@ defmodule MuonTrap.Build.CompileTest do
     assert says(helper) == "one"
   end
 
-  describe "a ready-built helper" do
+  describe "a prebuilt helper" do
     setup %{dir: dir} do
       {:ok, ready: script(Path.join(dir, "ready"), "echo ready"), path: path_without_rust(dir)}
     end
@@ -272,7 +272,7 @@ defmodule MuonTrap.Build.CompileTest do
       assert says(helper) == "one"
     end
 
-    test "is taken from the configuration, whatever the environment says", context do
+    test "is taken from the configuration rather than from the environment", context do
       %{project: project, helper: helper, ready: ready, path: path, dir: dir} = context
 
       write(project, %{
@@ -287,7 +287,7 @@ defmodule MuonTrap.Build.CompileTest do
       assert says(helper) == "ready"
     end
 
-    test "must be there, executable, and given by its absolute path", context do
+    test "must exist, be executable, and be given by its absolute path", context do
       %{project: project, ready: ready, helper: helper} = context
       compile!(project)
 
@@ -316,7 +316,8 @@ defmodule MuonTrap.Build.CompileTest do
     assert says(helper(project, "device_dev")) == "for the device"
   end
 
-  test "a folder that is shared by all environments never holds another one's helper", context do
+  test "a folder that is shared by all environments never has the helper of another one",
+       context do
     %{project: project, dir: dir} = context
     ready = script(Path.join(dir, "ready"), "echo for the device")
     env = [MIX_BUILD_PATH: Path.join(dir, "shared")]
@@ -331,10 +332,10 @@ defmodule MuonTrap.Build.CompileTest do
   describe "Nerves" do
     @nerves [MIX_TARGET: "rpi4", TARGET_OS: "linux", TARGET_ABI: "gnu"]
 
-    test "is told which standard library of Rust is missing", %{project: project} do
+    test "gets a message about the missing standard library of Rust", %{project: project} do
       compile!(project)
 
-      # One that nobody who tests this has.
+      # A target that is not installed on any machine that runs the tests.
       {output, status} = mix(project, ["compile"], @nerves ++ [TARGET_ARCH: "i586", CC: "cc"])
       assert status != 0
       assert output =~ ~s("rustup target add i586-unknown-linux-gnu")
@@ -343,8 +344,8 @@ defmodule MuonTrap.Build.CompileTest do
       assert says(helper(project)) == "one"
     end
 
-    # Nerves' own toolchains are not at hand: this machine's compiler plays the cross-compiler.
-    test "has its compiler link the helper, and none of cargo's build scripts", context do
+    # The compiler of this machine takes the part of the cross-compiler.
+    test "links the helper with its compiler, but not cargo's build scripts", context do
       %{project: project, dir: dir} = context
       cc = script(Path.join(dir, "nerves-gcc"), ~s|echo "$@" >>"#{dir}/linked"; exec cc "$@"\n|)
 

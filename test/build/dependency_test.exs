@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.Build.DependencyTest do
-  # MuonTrap itself, as other projects use it.
+  # MuonTrap as a dependency of other projects.
   use MuonTrap.BuildCase
 
-  # cargo's work is shared with the build that runs these tests, so that it is not done again.
+  # Shares cargo's target folder with the build that runs these tests, to save time.
   @cargo_dir Path.join(Path.dirname(Mix.Project.build_path()), "muontrap_cargo")
 
   @main ~S"""
@@ -86,8 +86,8 @@ defmodule MuonTrap.Build.DependencyTest do
     assert output =~ hello()
   end
 
-  # An escript is one file, and a program inside it cannot be executed.
-  test "an escript runs with a helper outside of it, and says so without one", context do
+  # An escript is one file, and a program in it cannot be executed.
+  test "an escript needs a helper outside of it, and says so", context do
     %{host: host, env: env} = context
     write_host(host, path: root())
     mix!(host, ["escript.build"], env)

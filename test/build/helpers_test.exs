@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.Build.HelpersTest do
-  # A folder of helpers that were built elsewhere, for a project that has nothing to build one
-  # from.
+  # A folder of prebuilt helpers, for a project without the sources of the helper.
   use MuonTrap.BuildCase
 
   alias MuonTrap.Build.Helpers
@@ -46,7 +45,7 @@ defmodule MuonTrap.Build.HelpersTest do
   defp helper(project, build),
     do: Path.join(project, "_build/#{build}/lib/muontrap/priv/muontrap")
 
-  test "gives each target its own, without Rust", %{project: project, env: env} do
+  test "has a helper for each target, without Rust", %{project: project, env: env} do
     assert {_, 0} = mix(project, ["compile"], env)
     assert says(project) == "for this machine"
 
@@ -55,7 +54,7 @@ defmodule MuonTrap.Build.HelpersTest do
     assert mix(project, ["compile"], env) == {"", 0}
   end
 
-  test "can be named in the configuration", %{project: project, folder: folder, env: env} do
+  test "can be configured", %{project: project, folder: folder, env: env} do
     write(project, %{
       "config/config.exs" => "import Config\nconfig :muontrap, helpers: #{inspect(folder)}"
     })
@@ -64,13 +63,13 @@ defmodule MuonTrap.Build.HelpersTest do
     assert says(project) == "for this machine"
   end
 
-  test "comes after a single helper that is named", %{project: project, dir: dir, env: env} do
+  test "is not used if a single helper is configured", %{project: project, dir: dir, env: env} do
     single = script(Path.join(dir, "single"), "echo single")
     assert {_, 0} = mix(project, ["compile"], env ++ [MUONTRAP_HELPER: single])
     assert says(project) == "single"
   end
 
-  test "is looked at again when it changes", %{project: project, folder: folder, env: env} do
+  test "is read again after a change", %{project: project, folder: folder, env: env} do
     assert {_, 0} = mix(project, ["compile"], env)
     File.rm!(Path.join(folder, "SHA256SUMS"))
     add(folder, host(), "echo a new one\n")
@@ -78,7 +77,7 @@ defmodule MuonTrap.Build.HelpersTest do
     assert says(project) == "a new one"
   end
 
-  test "is refused when a checksum is wrong", %{project: project, folder: folder, env: env} do
+  test "is refused if a checksum is wrong", %{project: project, folder: folder, env: env} do
     assert {_, 0} = mix(project, ["compile"], env)
     changed = Path.join(folder, "muontrap-#{host()}")
     File.write!(changed, "#!/bin/sh\necho something else\n")
@@ -88,11 +87,11 @@ defmodule MuonTrap.Build.HelpersTest do
     assert output =~ "#{changed} does not match its checksum"
     refute File.exists?(helper(project, "dev"))
 
-    # The others are as good as before.
+    # The others can still be used.
     assert {_, 0} = mix(project, ["compile"], env ++ @nerves)
   end
 
-  test "is refused when a checksum is missing, or all are", context do
+  test "is refused if a checksum or all checksums are missing", context do
     %{project: project, folder: folder, env: env} = context
     sums = Path.join(folder, "SHA256SUMS")
 
@@ -111,7 +110,7 @@ defmodule MuonTrap.Build.HelpersTest do
     assert output =~ "must be absolute"
   end
 
-  test "leaves it to cargo when there is none for the target", context do
+  test "is not used if it has no helper for the target: cargo builds it", context do
     %{project: project, folder: folder, env: env} = context
     File.rm!(Path.join(folder, "muontrap-#{host()}"))
     {output, status} = mix(project, ["compile"], env)
@@ -141,7 +140,7 @@ defmodule MuonTrap.Build.HelpersTest do
       end
     end
 
-    test "are the one that was asked for, then that of musl" do
+    test "are the configured target, then that of musl" do
       assert Helpers.targets("armv7-unknown-linux-gnueabihf", "x86_64-pc-linux-gnu", "x86_64") ==
                ["armv7-unknown-linux-gnueabihf", "armv7-unknown-linux-musleabihf"]
 

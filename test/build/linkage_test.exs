@@ -23,21 +23,21 @@ defmodule MuonTrap.Build.LinkageTest do
                ["armv7-unknown-linux-musleabihf", "armv7-unknown-linux-gnueabihf"]
     end
 
-    test "has one way where this machine's own C library is musl" do
+    test "has one result if the C library of this machine is musl" do
       assert targets(%{}, :host, "x86_64-alpine-linux-musl") == ["x86_64-alpine-linux-musl"]
     end
 
-    test "keeps to the target that was asked for" do
+    test "keeps the configured target" do
       assert targets(%{}, @device) == [@device]
       assert targets(%{}, @host) == [@host]
     end
 
-    test "has none on other systems" do
+    test "is empty on other systems" do
       assert targets(%{}, :host, "aarch64-apple-darwin") == []
       assert targets(%{}, "x86_64-unknown-freebsd") == []
     end
 
-    test "leaves it to the user who says something about it" do
+    test "is empty if the user has chosen" do
       for name <- ~w(RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS),
           sign <- ["+", "-"] do
         assert targets(%{name => "-g -C target-feature=#{sign}crt-static"}, :host) == []
@@ -46,7 +46,7 @@ defmodule MuonTrap.Build.LinkageTest do
       assert targets(%{"RUSTFLAGS" => "-g"}, :host) == [@musl, @host]
     end
 
-    test "does not leave a target that was set up" do
+    test "keeps a target with a configured linker or flags" do
       env = %{"CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER" => "clang"}
       assert targets(env, :host) == [@host]
       assert targets(%{"CARGO_TARGET_DIR" => "/tmp"}, :host) == [@musl, @host]
@@ -54,14 +54,14 @@ defmodule MuonTrap.Build.LinkageTest do
   end
 
   describe "note/2" do
-    test "says what to install, where something can be" do
+    test "says what to install, if this helps" do
       note = Linkage.note(Linkage.attempts(%{}, :host, @host), :host)
       assert note =~ "rustup target add #{@musl}"
       assert note =~ "libc6-dev"
       assert Linkage.note(Linkage.attempts(%{}, @device, @host), @device) =~ @device
     end
 
-    test "is silent where dynamic linking is what there is, or what was asked for" do
+    test "is nil if dynamic linking is the only way, or the choice of the user" do
       assert Linkage.note([], :host) == nil
     end
   end

@@ -12,15 +12,15 @@ defmodule MuonTrap.Build.TargetTest do
   end
 
   describe "choose/3" do
-    test "is this machine when nothing says otherwise" do
+    test "is this machine by default" do
       assert Target.choose(%{"CC" => "clang"}, nil, :host) == {:ok, :host}
     end
 
-    test "is this machine for a Mix target that is not Nerves'" do
+    test "is this machine for a Mix target other than those of Nerves" do
       assert Target.choose(%{}, nil, :embedded) == {:ok, :host}
     end
 
-    # As the official Nerves systems set them.
+    # The variables of the official Nerves systems.
     for {system, arch, cpu, abi, triple} <- [
           {:rpi0, "arm", "arm1176jzf_s", "gnueabihf", "arm-unknown-linux-gnueabihf"},
           {:bbb, "arm", "cortex_a8", "gnueabihf", "armv7-unknown-linux-gnueabihf"},
@@ -49,18 +49,18 @@ defmodule MuonTrap.Build.TargetTest do
       end
     end
 
-    test "tells ARMv7 by the compiler when the processor is unknown" do
+    test "recognises ARMv7 by the compiler if the processor is unknown" do
       env =
         Map.put(nerves("arm", "", "gnueabihf"), "CROSSCOMPILE", "/t/armv7-nerves-linux-gnueabihf")
 
       assert Target.choose(env, nil, :device) == {:ok, "armv7-unknown-linux-gnueabihf"}
     end
 
-    test "ignores what is left of a cross build when Mix builds for this machine" do
+    test "ignores the variables of a cross build when Mix builds for this machine" do
       assert Target.choose(nerves("aarch64", "cortex_a72", "gnu"), nil, :host) == {:ok, :host}
     end
 
-    test "prefers what the user says, the configuration most" do
+    test "prefers the choice of the user, the configuration first" do
       env = Map.put(nerves("aarch64", "cortex_a72", "gnu"), "CARGO_BUILD_TARGET", "three")
       assert Target.choose(env, nil, :rpi4) == {:ok, "three"}
 
@@ -69,7 +69,7 @@ defmodule MuonTrap.Build.TargetTest do
       assert Target.choose(env, "one", :rpi4) == {:ok, "one"}
     end
 
-    test "says what to do about an unknown architecture" do
+    test "reports how to fix an unknown architecture" do
       assert {:error, message} = Target.choose(nerves("mips", "24kc", "musl"), nil, :router)
       assert message =~ ~s(TARGET_ARCH is "mips")
       assert message =~ "MUONTRAP_CARGO_TARGET"
@@ -83,7 +83,7 @@ defmodule MuonTrap.Build.TargetTest do
     defp cargo_env(env, triple, mix_target),
       do: Map.new(Target.cargo_env(env, triple, @host, mix_target))
 
-    test "leaves a build for this machine alone" do
+    test "is empty for this machine" do
       assert cargo_env(%{"CC" => "clang", "CFLAGS" => "-g"}, @host, :host) == %{}
     end
 
@@ -100,14 +100,14 @@ defmodule MuonTrap.Build.TargetTest do
              }
     end
 
-    test "takes the compiler from CROSSCOMPILE when there is no CC" do
+    test "takes the compiler from CROSSCOMPILE if there is no CC" do
       env = cargo_env(%{"CROSSCOMPILE" => "/t/aarch64-nerves-linux-gnu"}, @device, :rpi4)
 
       assert env["CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER"] ==
                "/t/aarch64-nerves-linux-gnu-gcc"
     end
 
-    test "respects a linker and flags that are set for the target" do
+    test "keeps a linker and flags that are configured for the target" do
       env = %{
         "CC" => "/t/gcc",
         "NERVES_SDK_SYSROOT" => "/sysroot",
@@ -122,7 +122,7 @@ defmodule MuonTrap.Build.TargetTest do
                "-C opt-level=z -C link-arg=--sysroot=/sysroot"
     end
 
-    test "does not link build scripts with the cross-compiler of a like machine" do
+    test "does not link build scripts with the cross-compiler of a similar machine" do
       env = %{"CC" => "/t/gcc", "CROSSCOMPILE" => "/t/x86_64-nerves-linux-gnu"}
 
       assert cargo_env(env, @host, :x86_64) == %{
@@ -133,7 +133,7 @@ defmodule MuonTrap.Build.TargetTest do
     end
   end
 
-  test "relevant/1 keeps what decides about the helper, not where and how fast it is built" do
+  test "relevant/1 has the variables with an effect on the helper, not those on where and how fast it is built" do
     env = %{
       "CARGO_TARGET_DIR" => "/x",
       "CARGO_BUILD_JOBS" => "2",

@@ -58,7 +58,7 @@ defmodule MuonTrap.CgroupValuesTest do
              ] = options.cgroup_sets
     end
 
-    test "that are not made are left out" do
+    test "that are not set are left out" do
       assert Values.config(%{"io.max" => "", "cpuset.cpus" => "", "cpu.max" => "max 100000"}) ==
                %{cpu_max: :max}
 
@@ -91,7 +91,7 @@ defmodule MuonTrap.CgroupValuesTest do
   end
 
   describe "names below a base" do
-    test "are never the same twice" do
+    test "are unique" do
       options = Options.validate(:run, "true", [], cgroup_base: "b")
       names = for _ <- 1..1000, do: Cgroup.choose(options).cgroup_path
       assert length(Enum.uniq(names)) == 1000
@@ -101,9 +101,9 @@ defmodule MuonTrap.CgroupValuesTest do
     end
   end
 
-  # A program of the same name can be run all the same.
+  # A program with such a name can still be run.
   @tag :tmp_dir
-  test "the names of sub-commands are only special in the first place", %{tmp_dir: folder} do
+  test "the names of sub-commands are special only as the first argument", %{tmp_dir: folder} do
     MuonTrap.Test.OS.script(folder, "cgroup-get", "#!/bin/sh\necho mine $*\n")
     env = [{"PATH", folder <> ":" <> System.fetch_env!("PATH")}]
 

@@ -98,7 +98,7 @@ defmodule MuonTrap.OptionsTableTest do
                {:error, "expected a list of dimensions such as [rows: ...]"}
     end
 
-    test "has a typespec for what is given and for what is made of it" do
+    test "has a typespec for the given and for the parsed value" do
       shown = fn type, stage -> type |> Typespec.typespec(stage) |> Macro.to_string() end
       assert shown.(@steps, :given) == "[{1..64 | atom() | String.t(), 1..60}]"
       assert shown.(@steps, :parsed) == "[{1..64 | String.t(), 1..60}]"

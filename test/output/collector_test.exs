@@ -23,7 +23,7 @@ defmodule MuonTrap.Output.CollectorTest do
     assert fun.(fun.(initial, {:cont, "a"}), :halt) == :ok
   end
 
-  test "a binary takes the memory of its bytes, whatever room it had to grow" do
+  test "a binary at the end has no spare room" do
     for count <- [1, 2, 3, 1000] do
       binary = collect("", List.duplicate(String.duplicate("x", 1000), count))
       assert byte_size(binary) == count * 1000
@@ -31,7 +31,7 @@ defmodule MuonTrap.Output.CollectorTest do
     end
   end
 
-  test "a binary of the caller's is not changed" do
+  test "a binary of the caller is not changed" do
     {grown, fun} = Collector.into("")
     grown = fun.(grown, {:cont, "first"})
     assert collect(grown, [" a"]) == "first a"
@@ -64,7 +64,7 @@ defmodule MuonTrap.Output.CollectorTest do
       }
     end
 
-    test "gets whole characters, however the output is cut into chunks", %{devices: devices} do
+    test "gets whole characters, however the output is divided into chunks", %{devices: devices} do
       text = "aä€😀e"
 
       for size <- 1..byte_size(text), {into, contents} <- devices do
@@ -80,7 +80,7 @@ defmodule MuonTrap.Output.CollectorTest do
       [binary_part(text, 0, size) | chunks(rest, size)]
     end
 
-    test "gets all that comes before a byte that it refuses", %{devices: devices} do
+    test "gets everything before a byte that it refuses", %{devices: devices} do
       for chunks <- [["aä\xFFb"], ["aä", <<0xE2>>, "b"], ["aä", <<0xE2, 0x82>>], ["aä", <<0x82>>]],
           {into, contents} <- devices do
         error = assert_raise ErlangError, fn -> collect(into, chunks) end
@@ -89,7 +89,7 @@ defmodule MuonTrap.Output.CollectorTest do
       end
     end
 
-    test "that takes all bytes gets all bytes" do
+    test "that accepts all bytes gets all bytes" do
       device = spawn_link(fn -> take_all([]) end)
 
       for bytes <- [<<0xFF>>, <<0xE2>>, <<0xE2, 0x82>>, <<0xC0, 0x80, 0x80>>, <<0xF0, 0x9F>>],
@@ -113,7 +113,9 @@ defmodule MuonTrap.Output.CollectorTest do
       end
     end
 
-    test "waits for nothing but the rest of a character", %{devices: [{into, contents} | _]} do
+    test "gets everything at once except an incomplete character", %{
+      devices: [{into, contents} | _]
+    } do
       {initial, fun} = Collector.into(into)
       acc = fun.(initial, {:cont, "aä" <> binary_part("€", 0, 2)})
       assert contents.() == "aä"
@@ -123,7 +125,7 @@ defmodule MuonTrap.Output.CollectorTest do
     end
   end
 
-  test "a raw device gets chunks as they are" do
+  test "a raw device gets unchanged chunks" do
     {:ok, string} = StringIO.open("")
     {initial, fun} = Collector.into(IO.binstream(string, :line))
     fun.(initial, {:cont, <<0xE2>>})

@@ -28,7 +28,7 @@ defmodule MuonTrap.Output.LineBufferTest do
     assert lines(["one\ntwo"]) == ["one", "two"]
   end
 
-  test "a line may come in any number of chunks" do
+  test "a line may span any number of chunks" do
     assert lines(["o", "", "n", "e\nt", "wo", "\n"]) == ["one", "two"]
   end
 
@@ -37,22 +37,22 @@ defmodule MuonTrap.Output.LineBufferTest do
     assert lines(["one\r", "\ntwo"]) == ["one", "two"]
   end
 
-  test "any other carriage return is" do
+  test "any other carriage return is part of the line" do
     assert lines(["o\rne\n", "two\r"]) == ["o\rne", "two\r"]
   end
 
-  test "a long line comes in pieces" do
+  test "a long line is split into pieces" do
     assert lines(["abcdefghij\nk\n"], 4) == ["abcd", "efgh", "ij", "k"]
     assert lines(["abcdefgh\n"], 4) == ["abcd", "efgh"]
     assert lines(["ab", "cdef", "gh"], 4) == ["abcd", "efgh"]
   end
 
-  test "the pieces of a long line come before its end does" do
+  test "the pieces of a long line are returned before its end comes" do
     assert {["abcd"], buffer} = LineBuffer.push(LineBuffer.new(4), "abcdef")
     assert {["efgh"], _buffer} = LineBuffer.push(buffer, "ghi")
   end
 
-  test "the end of a line does not count" do
+  test "the end of a line does not count towards the maximum" do
     assert lines(["abcd\r\nefgh\r\n"], 4) == ["abcd", "efgh"]
     assert lines(["abcd\r", "\n"], 4) == ["abcd"]
     assert lines(["abcd\r", "e\n"], 4) == ["abcd", "\re"]
@@ -63,19 +63,19 @@ defmodule MuonTrap.Output.LineBufferTest do
     assert lines(["abcä", "€"], 4) == ["abc", "ä", "€"]
   end
 
-  test "bytes that are not UTF-8 are cut at the maximum" do
+  test "bytes that are not UTF-8 are split at the maximum" do
     assert lines([String.duplicate(<<0x80>>, 6)], 4) == [
              <<0x80, 0x80, 0x80, 0x80>>,
              <<0x80, 0x80>>
            ]
 
     assert lines([<<0xFF, 0xFF, 0xFF, 0xFF, 0xFF>>], 4) == [<<0xFF, 0xFF, 0xFF, 0xFF>>, <<0xFF>>]
-    # Looks like the beginning of a character, but is not followed by enough.
+    # The first byte of a character, without the others.
     assert lines([<<"a", 0xC3, 0x80, 0x80, 0x80>>], 4) == [<<"a", 0xC3, 0x80, 0x80>>, <<0x80>>]
   end
 
-  # All ways to cut a text in up to three chunks, for texts of the bytes that matter.
-  test "how the output was chunked never shows" do
+  # All ways to divide a text into up to three chunks, for texts of the significant bytes.
+  test "lines do not depend on the chunks" do
     alphabet = ["a", "\r", "\n", "\r\n", "ä", "€", <<0x80>>]
     :rand.seed(:exsss, {1, 2, 3})
 
@@ -106,7 +106,7 @@ defmodule MuonTrap.Output.LineBufferTest do
       pieces = lines([text], 7)
       assert IO.iodata_to_binary(pieces) == text
       assert Enum.all?(pieces, &(byte_size(&1) in 1..7))
-      # Only the last may be short for another reason than a character of up to four bytes.
+      # Only the last piece may be shorter by more than an incomplete character.
       assert pieces |> Enum.drop(-1) |> Enum.all?(&(byte_size(&1) >= 4))
     end
   end

@@ -31,7 +31,7 @@ defmodule MuonTrap.StartTest do
       assert Enum.take(fields([]), 4) == @command
     end
 
-    test "says what is captured" do
+    test "has the captured streams" do
       assert more([]) == [{17, "capture"}]
       assert more(stderr_to_stdout: true) == [{17, "capture"}, {18, "stdout"}]
 
@@ -42,7 +42,7 @@ defmodule MuonTrap.StartTest do
       assert more(use_stdio: false) == [{16, "inherit"}, {17, "inherit"}]
     end
 
-    test "has a daemon capture when something becomes of it" do
+    test "captures the output of a daemon if it is used" do
       assert more(:daemon, []) == []
       assert more(:daemon, stderr_to_stdout: true) == [{18, "stdout"}]
       assert more(:daemon, log_output: :info) == [{17, "capture"}]

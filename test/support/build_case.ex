@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.BuildCase do
-  @moduledoc "For tests that run Mix on a project in a folder of its own, as a user would."
+  @moduledoc "For tests that run Mix in a project in a new folder, as a user would."
   use ExUnit.CaseTemplate
 
   @root Path.expand("../..", __DIR__)
   @executable 0o755
 
-  # What decides about Mix and about the build, and must not come from whoever runs the tests.
+  # These variables affect Mix and the build, and must not be those of the person who runs the tests.
   @foreign ~w(MIX_ENV MIX_TARGET MIX_BUILD_ROOT MIX_BUILD_PATH MIX_DEPS_PATH MIX_EXS MIX_QUIET
               MIX_DEBUG CARGO_TARGET_DIR CARGO_BUILD_TARGET RUSTFLAGS CC CFLAGS CROSSCOMPILE
               TARGET_ARCH TARGET_CPU TARGET_OS TARGET_ABI NERVES_SDK_SYSROOT
@@ -52,14 +52,14 @@ defmodule MuonTrap.BuildCase do
     path
   end
 
-  @doc "Copies what is needed to build MuonTrap, as a package of it would hold."
+  @doc "Copies the files that are needed to build MuonTrap, as in a package."
   def copy_project(dir, parts \\ ~w(mix mix.exs lib src Cargo.toml Cargo.lock)) do
     File.mkdir_p!(dir)
     for part <- parts, do: File.cp_r!(Path.join(@root, part), Path.join(dir, part))
     dir
   end
 
-  @doc "Runs `mix` in `dir`, with `env` added to an otherwise neutral environment."
+  @doc "Runs `mix` in `dir`, with `env` added to a neutral environment."
   def mix(dir, args, env \\ []), do: run("mix", args, dir, env)
 
   @doc "Runs a program as `mix/3` does, and returns all of its output and its status."
@@ -70,10 +70,10 @@ defmodule MuonTrap.BuildCase do
     System.cmd(program, args, cd: dir, env: env, stderr_to_stdout: true)
   end
 
-  @doc "A PATH like ours, but without cargo and rustc."
+  @doc "The PATH without cargo and rustc."
   def path_without_rust(dir), do: path_without(dir, ~w(cargo rustc rustup))
 
-  @doc "A PATH like ours, but without programs of these names."
+  @doc "The PATH without programs of these names."
   def path_without(dir, programs) do
     System.get_env("PATH")
     |> String.split(":")

@@ -4,8 +4,8 @@
 
 defmodule MuonTrap.Test.Callback do
   @moduledoc """
-  A collectable that calls a function with each chunk. The result is `:done`. An `owner` is sent
-  `:halted` when the collecting is halted.
+  A collectable that calls a function with each chunk. The result is `:done`. If it is halted, it sends
+  `:halted` to `owner`.
   """
 
   @enforce_keys [:fun]

@@ -4,8 +4,8 @@
 
 defmodule MuonTrap.Test.Cgroup do
   @moduledoc """
-  What the tests need to see of control groups. Reads the kernel's files by itself, so that it does not
-  share MuonTrap's mistakes.
+  Access to control groups for tests. Reads the kernel's files itself, so that an error of MuonTrap cannot
+  hide here, too.
   """
 
   import ExUnit.Assertions
@@ -28,19 +28,19 @@ defmodule MuonTrap.Test.Cgroup do
         do: {name, point}
   end
 
-  @doc "The controllers that v1 has here."
+  @doc "The controllers that v1 has on this host."
   @spec v1_controllers() :: [String.t()]
   def v1_controllers do
     mounts = mounts()
 
-    # The options of a mount say more than its controllers.
+    # The options of a mount contain more than its controllers.
     for line <- File.stream!("/proc/cgroups"),
         [name | _numbers] = String.split(line),
         Map.has_key?(mounts, name),
         do: name
   end
 
-  @doc "Whether a controller belongs to v1 or v2 here; `nil` when there is none."
+  @doc "The version that a controller belongs to on this host, or `nil` if there is none."
   @spec version(String.t()) :: :v1 | :v2 | nil
   def version(controller) do
     mounts = mounts()
@@ -67,13 +67,13 @@ defmodule MuonTrap.Test.Cgroup do
         do: path
   end
 
-  @doc "The file of a group that has a name, wherever it is."
+  @doc "The path of a file of a group, in whichever hierarchy it is."
   @spec file(String.t(), String.t()) :: Path.t() | nil
   def file(group, name) do
     group |> directories() |> Enum.map(&Path.join(&1, name)) |> Enum.find(&File.exists?/1)
   end
 
-  @doc "What that file says."
+  @doc "The contents of that file."
   @spec read(String.t(), String.t()) :: String.t() | nil
   def read(group, name),
     do: if(path = file(group, name), do: path |> File.read!() |> String.trim())
@@ -90,8 +90,8 @@ defmodule MuonTrap.Test.Cgroup do
   end
 
   @doc """
-  Runs a test with the name of a group that is its own and is gone afterwards. The test has to have a
-  tag, `needs(cgroups: controllers)`.
+  Runs a test with the name of a new group, and checks that it is gone afterwards. The test needs the tag
+  `needs(cgroups: controllers)`.
   """
   @spec with_group([String.t()], (String.t() -> term())) :: :ok
   def with_group(controllers \\ [], test) do
@@ -119,7 +119,7 @@ defmodule MuonTrap.Test.Cgroup do
         do: path
   end
 
-  @doc "Removes a group and what is below it. Nothing may be in them any more."
+  @doc "Removes a group and the groups below it. There must be no processes in them."
   @spec remove(String.t()) :: :ok
   def remove(group) do
     for path <- Enum.reverse(Enum.sort(directories(group) ++ below(group))) do
@@ -133,7 +133,7 @@ defmodule MuonTrap.Test.Cgroup do
   @spec await_removed(String.t()) :: true
   def await_removed(group), do: wait_until(fn -> directories(group) == [] end)
 
-  @doc "A folder for this test alone that every user can get at, with a copy of the helper."
+  @doc "A new folder with a copy of the helper, which every user can access."
   @spec public_folder() :: Path.t()
   def public_folder do
     folder = Path.join(System.tmp_dir!(), marker())
@@ -147,8 +147,8 @@ defmodule MuonTrap.Test.Cgroup do
   end
 
   @doc """
-  Runs the helper as user nobody, from `public_folder/0`. `setup` are shell commands that root runs
-  before, in the process that becomes nobody's.
+  Runs the helper in `public_folder/0` as user nobody. `setup` are shell commands that root runs before, in
+  the same process.
   """
   @spec helper_as_nobody(Path.t(), String.t(), [binary()]) :: {String.t(), non_neg_integer()}
   def helper_as_nobody(folder, setup \\ "", args) do

@@ -4,8 +4,8 @@
 
 defmodule MuonTrap.Test.FailingCollector do
   @moduledoc """
-  A collectable that fails: `on` one of its commands, or else with a line that says `fail`. The line
-  `wait PID` has it wait for the end of a process. Of other lines, and of `:halt`, `test` is told.
+  A collectable that fails on the command `on`, or on the line `fail`. On the line `wait PID`, it waits for
+  the end of a process. It sends other lines, and `:halt`, to `test`.
   """
 
   @enforce_keys [:test, :failure]

@@ -4,7 +4,7 @@
 
 defmodule MuonTrap.Test.Failure do
   @moduledoc """
-  All the ways in which a function of the user can fail.
+  The ways in which a function of the user can fail.
   """
 
   import ExUnit.Assertions
@@ -16,8 +16,8 @@ defmodule MuonTrap.Test.Failure do
   def all, do: [:raise, :throw, :exit, :exit_kill, :killed, :never_returns]
 
   @doc """
-  Tells `test` that the function was called, waits for `go/1` of it, so that it can see what comes of
-  it, and fails.
+  Tells `test` that the function was called, waits for `go/1`, so that the test can prepare for the failure,
+  and fails.
   """
   @spec fail(t() | String.t(), pid() | atom()) :: no_return()
   def fail(failure, test) do
@@ -42,17 +42,17 @@ defmodule MuonTrap.Test.Failure do
     caller
   end
 
-  @doc "Has it fail."
+  @doc "Lets the function fail."
   @spec go(pid()) :: :go
   def go(caller), do: send(caller, :go)
 
-  @doc "Whether a process that ended with `reason` ended with this failure."
+  @doc "Returns whether `reason` is the exit reason of a process with this failure."
   @spec reason?(t(), term()) :: boolean()
   def reason?(:raise, reason), do: match?({%RuntimeError{message: "no"}, [_ | _]}, reason)
   def reason?(:throw, reason), do: match?({{:nocatch, :no}, [_ | _]}, reason)
   def reason?(:exit, reason), do: reason == :no
   def reason?(:exit_kill, reason), do: reason == :kill
   def reason?(:killed, reason), do: reason == :killed
-  # A supervisor shuts it down, or has to kill it.
+  # Its supervisor shuts it down or kills it.
   def reason?(:never_returns, reason), do: reason in [:killed, :shutdown]
 end

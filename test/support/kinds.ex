@@ -10,8 +10,7 @@ defmodule MuonTrap.Test.Kinds do
 
   alias MuonTrap.Test.{Callback, OS}
 
-  # To be counted one by one the processes of a bomb are many enough, and few enough to be
-  # stopped.
+  # Enough processes for a fork bomb, and few enough to stop each of them.
   @bomb 40
 
   @enforce_keys [:name, :stays, :leaves, :left, :in_place?]
@@ -33,11 +32,11 @@ defmodule MuonTrap.Test.Kinds do
           held: boolean()
         }
 
-  @doc "All of them."
+  @doc "All kinds."
   @spec all() :: [t()]
   def all do
     [
-      # What is alone leaves nothing: it just ends.
+      # A single process leaves nothing behind: it just exits.
       %__MODULE__{
         name: "direct child",
         stays: "exec sleep 1000",
@@ -61,7 +60,7 @@ defmodule MuonTrap.Test.Kinds do
         in_place?:
           &(named?(&1, ~w(sh sleep)) and Enum.any?(&1, fn pid -> leads_session?(pid) end))
       ),
-      # When the session leader is gone, the sleep has lost parent and grandparent.
+      # When the session leader has exited, `sleep` has neither parent nor grandparent.
       %__MODULE__{
         name: "double-forked daemon",
         stays: "setsid sh -c 'sleep 1000 & exit 0'; exec sleep 1000",
@@ -76,7 +75,7 @@ defmodule MuonTrap.Test.Kinds do
         status: 137,
         in_place?: &named?(&1, ~w(sh sh sleep sleep))
       ),
-      # The program stops itself, and its child. What is left behind stopped is the child.
+      # The program stops itself and its child. The child is left behind, stopped.
       %__MODULE__{
         name: "SIGSTOPped program",
         stays: "sleep 1000 & kill -STOP $!; kill -STOP $$; wait",
@@ -84,7 +83,7 @@ defmodule MuonTrap.Test.Kinds do
         left: 1,
         in_place?: fn pids -> length(pids) == 2 and Enum.all?(pids, &(OS.state(&1) == "T")) end
       },
-      # The program writes itself, to nobody. What is left behind blocked is a child that does.
+      # The program writes, and nobody reads. A child that does the same is left behind, blocked.
       %__MODULE__{
         name: "program blocked in write",
         stays: "exec yes",
@@ -93,8 +92,8 @@ defmodule MuonTrap.Test.Kinds do
         in_place?: fn pids -> named?(pids, ~w(yes)) and stuck?(pids ++ parents(pids)) end,
         held: true
       },
-      # Forks in all of its processes for as long as its limit allows, and then goes on trying.
-      # The one that leaves is the first, when it hits the limit.
+      # All of its processes fork until the limit is reached, and then go on trying. The first process exits
+      # when it reaches the limit.
       %__MODULE__{
         name: "fork bomb",
         stays: "exec perl -e 'for (;;) { fork }'",
@@ -110,15 +109,15 @@ defmodule MuonTrap.Test.Kinds do
     struct!(__MODULE__, [stays: "#{script}\nwait", leaves: "#{script}\nexit 0"] ++ fields)
   end
 
-  @doc "Command, arguments and options that run one of the two scripts, with `marker` on all of it."
+  @doc "The command, arguments and options to run one of the two scripts, with `marker` in all processes."
   @spec command(t(), :stays | :leaves, String.t()) :: {String.t(), [String.t()], keyword()}
   def command(kind, form, marker) do
-    # Only what does not heed the signal is to be killed.
+    # Only processes that ignore the signal are to be killed.
     delay = if kind.status == 137, do: 200, else: 20_000
     opts = [env: [{"MARKER", marker}], delay_to_sigkill: delay]
 
-    # The first output says that it has begun. The marker is the script's name, too, for the
-    # helper's command line: its environment cannot be read by everybody.
+    # The first output shows that the program is running. The marker is also the script's name, so that it is
+    # in the helper's command line: not every user can read its environment.
     script = "echo; " <> Map.fetch!(kind, form)
 
     case kind do
@@ -127,7 +126,7 @@ defmodule MuonTrap.Test.Kinds do
         [command | args] = prefix ++ ["sh", "-c", script, marker]
         {command, args, opts ++ user}
 
-      # With so small a window, nothing that is on its way makes room for a page in the pipe.
+      # With such a small window, an acknowledgement does not make room for a page in the pipe.
       %{held: true} ->
         {"sh", ["-c", script, marker], [stdio_window: 256] ++ opts}
 
@@ -136,9 +135,8 @@ defmodule MuonTrap.Test.Kinds do
     end
   end
 
-  # What sets the limit for these processes only. It does not bind root, who takes another user of
-  # its own for it. Others take a user namespace of its own, or where there can be none, add all
-  # that this user runs.
+  # Sets the limit for these processes only. It does not apply to root, which uses another user for them.
+  # Other users use a new user namespace, or without one, add the number of their processes.
   defp bomb_limit do
     cond do
       OS.root?() ->
@@ -163,7 +161,7 @@ defmodule MuonTrap.Test.Kinds do
   end
 
   @doc """
-  Handles output: the first of it only when `:release` comes, which `test` is asked for with
+  Handles output, the first chunk only after the message `:release`, for which it asks `test` with
   `{:held, pid}`.
   """
   @spec hold(binary(), pid()) :: term()
@@ -174,14 +172,14 @@ defmodule MuonTrap.Test.Kinds do
     end
   end
 
-  @doc "Runs a command and never handles any of its output."
+  @doc "Runs a command and never handles its output."
   @spec run_held(String.t(), [String.t()], keyword()) :: no_return()
   def run_held(command, args, opts) do
     fun = fn _output -> receive(do: (:never -> :ok)) end
     MuonTrap.cmd(command, args, [into: %Callback{fun: fun}] ++ opts)
   end
 
-  @doc "Kills what is left after all, when a test has failed: a bomb must not go on."
+  @doc "Kills the processes that are left after a failed test: a fork bomb must not go on."
   @spec clean_up(String.t(), [pos_integer()]) :: :ok
   def clean_up(marker, stopped \\ []) do
     case OS.marked(marker) do
@@ -192,19 +190,19 @@ defmodule MuonTrap.Test.Kinds do
         signal("KILL", stopped)
         clean_up(marker)
 
-      # Those that are not stopped yet may fork.
+      # Processes that are not stopped yet may fork.
       found ->
         signal("STOP", found)
         clean_up(marker, found)
     end
   end
 
-  # Some of them may be gone by then.
+  # Some of them may have exited.
   defp signal(name, pids) do
     System.cmd("sh", ["-c", "kill -s #{name} #{Enum.join(pids, " ")}"], stderr_to_stdout: true)
   end
 
-  # What is seen from outside
+  # Checks from outside
 
   defp named?(pids, names), do: pids |> Enum.map(&OS.name/1) |> Enum.sort() == names
 
@@ -212,7 +210,7 @@ defmodule MuonTrap.Test.Kinds do
     match?([_state, _parent, _group, ^pid | _rest], stat(pid))
   end
 
-  # The program leads its process group; another child of the helper came to it as an orphan.
+  # The program leads its process group; any other child of the helper is an orphan that it has adopted.
   defp adopted?(pid) do
     with [_state, parent, group | _rest] <- stat(pid) do
       OS.muontrap?(parent) == true and group != pid
@@ -223,8 +221,8 @@ defmodule MuonTrap.Test.Kinds do
 
   defp parents(pids), do: for(pid <- pids, [_state, parent | _rest] <- [stat(pid)], do: parent)
 
-  # Asleep, and not awake for a moment since they were all seen asleep before: there was a moment
-  # when none of them had anything to do, and nobody else gives them anything.
+  # Returns whether all were asleep at the same moment: they are asleep, and have not run since the last time
+  # that all were asleep. Nothing from outside wakes them up.
   defp stuck?(pids) do
     first = Enum.map(pids, &sleep_count/1)
     second = Enum.map(pids, &sleep_count/1)

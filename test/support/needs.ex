@@ -4,28 +4,28 @@
 
 defmodule MuonTrap.Test.Needs do
   @moduledoc """
-  What a test needs of the user and the host, to be skipped without:
+  Skips a test if the user or the host does not have what it needs:
 
       @tag needs([:root, cgroups: ["memory"]])
 
   Known needs:
 
-    * `:root` and `:ordinary_user`: who runs the tests
-    * `:mount_namespace`: mounts can be changed for one process alone
-    * `cgroups: controllers`: groups can be made, with these controllers
+    * `:root` and `:ordinary_user`: the user who runs the tests
+    * `:mount_namespace`: mounts can be changed for a single process
+    * `cgroups: controllers`: groups with these controllers can be created
     * `program: name`: an executable in `PATH`
     * `file: path`: a file, or a pattern of it
   """
 
   alias MuonTrap.Test.{Cgroup, OS}
 
-  @doc "A value for `@tag`, `@describetag` or `@moduletag`: skips the test when something is missing."
+  @doc "A value for `@tag`, `@describetag` or `@moduletag`, which skips the test if something is missing."
   @spec needs(atom() | keyword() | [atom() | {atom(), term()}]) :: keyword()
   def needs(wanted) do
     if reason = obstacle(wanted), do: [skip: reason], else: []
   end
 
-  @doc "What is missing of it here, as the end of \"needs\"; `nil` when nothing is."
+  @doc "The reason for skipping the test, or `nil`."
   @spec obstacle(atom() | [atom() | {atom(), term()}]) :: String.t() | nil
   def obstacle(wanted), do: wanted |> List.wrap() |> Enum.find_value(&missing/1)
 
@@ -33,7 +33,7 @@ defmodule MuonTrap.Test.Needs do
   defp missing(:ordinary_user), do: if(OS.root?(), do: "needs a user other than root")
 
   defp missing(:mount_namespace) do
-    # unshare(1) cannot make "/" private where it is no mount point, as in a plain chroot.
+    # unshare(1) cannot make "/" private if it is no mount point, as in a plain chroot.
     case System.cmd("unshare", ["--mount", "true"], stderr_to_stdout: true) do
       {_output, 0} -> nil
       {_output, _status} -> "needs a mount namespace"

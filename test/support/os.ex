@@ -4,19 +4,19 @@
 
 defmodule MuonTrap.Test.OS do
   @moduledoc """
-  What the tests need to see of the operating system: which processes live, and ways to wait for
-  them. Reads `/proc`, as zombies must be told from the living.
+  Access to the operating system for tests: which processes are running, and functions that wait for
+  them. Reads `/proc`, which distinguishes zombies.
   """
 
   import ExUnit.Assertions
 
   @poll_ms 2
   @deadline_ms 10_000
-  # To read of a command line or an environment.
+  # The number of bytes to read of a command line or an environment.
   @most_bytes 1_000_000
 
   @doc """
-  Polls until `condition` returns something truthy, and returns that. Fails the test after
+  Polls until `condition` returns a truthy value, and returns this value. Fails the test after
   `timeout` milliseconds.
   """
   @spec wait_until(function(), pos_integer()) :: term()
@@ -40,11 +40,11 @@ defmodule MuonTrap.Test.OS do
     end
   end
 
-  @doc "The state of a process as one letter, such as `\"S\"`, `\"T\"` or `\"Z\"`; `nil` when it is gone."
+  @doc "The state of a process as one letter, such as `\"S\"`, `\"T\"` or `\"Z\"`, or `nil` if it is gone."
   @spec state(pos_integer()) :: String.t() | nil
   def state(pid) do
     with {:ok, stat} <- File.read("/proc/#{pid}/stat") do
-      # The name, in parentheses, may hold anything.
+      # The name, in parentheses, may contain any character.
       stat |> String.split(")") |> List.last() |> String.split() |> hd()
     else
       {:error, _gone} -> nil
@@ -58,20 +58,20 @@ defmodule MuonTrap.Test.OS do
     port
   end
 
-  @doc "Whether a process is there and is not a zombie."
+  @doc "Returns whether a process exists and is not a zombie."
   @spec alive?(pos_integer()) :: boolean()
   def alive?(pid), do: state(pid) not in [nil, "Z", "X"]
 
   @doc """
-  The living processes that have `marker` in their command line or environment, but for those of muontrap,
-  which show the arguments of their programs and end just after them.
+  The running processes with `marker` in their command line or environment, except those of muontrap, which
+  show the arguments of their programs and end just after them.
   """
   @spec marked(String.t()) :: [pos_integer()]
   def marked(marker), do: for(pid <- all_marked(marker), muontrap?(pid) == false, do: pid)
 
   @doc """
-  The processes of muontrap, but for fork servers, that have `marker` in their command line or a child that has
-  it there or in its environment.
+  The processes of muontrap, except fork servers, with `marker` in their command line, or with a child that has
+  it in its command line or environment.
   """
   @spec helpers(String.t()) :: [pos_integer()]
   def helpers(marker) do
@@ -80,13 +80,13 @@ defmodule MuonTrap.Test.OS do
     for pid <- Enum.uniq(all ++ parents), session?(pid), do: pid
   end
 
-  @doc "Whether this is a process of muontrap; `nil` when it is gone."
+  @doc "Returns whether this is a process of muontrap, or `nil` if it is gone."
   @spec muontrap?(pos_integer()) :: boolean() | nil
   def muontrap?(pid) do
     if name = name(pid), do: name == "muontrap" or String.starts_with?(name, "muontrap:")
   end
 
-  # The name has room for 15 bytes.
+  # A name has at most 15 bytes.
   defp session?(pid), do: muontrap?(pid) == true and name(pid) != "muontrap: fork "
 
   defp all_marked(marker) do
@@ -97,7 +97,7 @@ defmodule MuonTrap.Test.OS do
         do: pid
   end
 
-  @doc "The name of a process; `nil` when it is gone."
+  @doc "The name of a process, or `nil` if it is gone."
   @spec name(pos_integer()) :: String.t() | nil
   def name(pid) do
     case File.read("/proc/#{pid}/comm") do
@@ -106,8 +106,8 @@ defmodule MuonTrap.Test.OS do
     end
   end
 
-  # Raw, as File.read/1 goes through one process for the whole BEAM, and here are many files, and
-  # many tests at once.
+  # Raw, since File.read/1 uses one process for the whole BEAM, and many tests read many files at the same
+  # time.
   defp mentions?(path, marker) do
     with {:ok, file} <- :file.open(path, [:raw, :read, :binary]) do
       content = :file.read(file, @most_bytes)
@@ -118,7 +118,7 @@ defmodule MuonTrap.Test.OS do
     end
   end
 
-  @doc "A word that is nowhere else on this machine, to mark processes with."
+  @doc "A unique word that marks processes."
   @spec marker() :: String.t()
   def marker do
     "marker-#{System.pid()}-#{System.os_time()}-#{System.unique_integer([:positive])}"
@@ -171,7 +171,7 @@ defmodule MuonTrap.Test.OS do
     end
   end
 
-  @doc "Whether the BEAM runs as root."
+  @doc "Returns whether the BEAM runs as root."
   @spec root?() :: boolean()
   def root?, do: System.cmd("id", ["-u"]) == {"0\n", 0}
 

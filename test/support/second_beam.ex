@@ -4,9 +4,8 @@
 
 defmodule MuonTrap.Test.SecondBeam do
   @moduledoc """
-  Another BEAM with this build of MuonTrap in it: one that may be killed, or that does nothing but
-  what a test wants to measure. It knows the modules in `test/support`, and so what is to be called
-  there has to be in one of them.
+  Another BEAM with this build of MuonTrap, for tests that kill it, or that measure what happens in it. It has
+  the modules in `test/support`, so that functions to be called there must be in one of them.
   """
 
   alias MuonTrap.Test.{ForkServer, OS}
@@ -17,7 +16,7 @@ defmodule MuonTrap.Test.SecondBeam do
   @type t :: %__MODULE__{peer: pid(), os_pid: pos_integer()}
 
   @doc """
-  Starts it, with `marker` in the environment of all its processes and room for `descriptors` open
+  Starts it, with `marker` in the environment of all its processes and a limit of `descriptors` open
   files, from a shell that has run `script`. It ends with the test.
   """
   @spec start(String.t(), pos_integer(), String.t()) :: t()
@@ -50,19 +49,19 @@ defmodule MuonTrap.Test.SecondBeam do
         do: :code.lib_dir(application) ++ ~c"/ebin"
   end
 
-  @doc "Calls a function there, and returns what it returns."
+  @doc "Calls a function there, and returns its result."
   @spec call(t(), module(), atom(), list()) :: term()
   def call(second, module, function, args) do
     :peer.call(second.peer, module, function, args, 600_000)
   end
 
-  @doc "Runs a function there in a process of its own, and does not wait for it."
+  @doc "Runs a function there in a new process, and does not wait for it."
   @spec spawn(t(), module(), atom(), list()) :: pid()
   def spawn(second, module, function, args) do
     call(second, :erlang, :spawn, [module, function, args])
   end
 
-  @doc "SIGKILL, to it alone."
+  @doc "Sends SIGKILL to it alone."
   @spec kill(t() | pos_integer()) :: :ok
   def kill(%__MODULE__{os_pid: os_pid}), do: kill(os_pid)
   def kill(os_pid), do: OS.kill(os_pid, "KILL")

@@ -4,17 +4,17 @@
 
 defmodule MuonTrap.Test.Soak do
   @moduledoc """
-  Much work, in a BEAM that does nothing else, and what is left of it.
+  Runs many commands or daemons in a BEAM that does nothing else, and counts what is left.
   """
 
   alias MuonTrap.Daemon
   alias MuonTrap.Test.OS
 
-  # The BEAM's own memory varies by less. One of anything for each of many commands or daemons
-  # would be more in all: the smallest process has 2.5 KB.
+  # The BEAM's own memory varies by less. A leak for each command or daemon would be larger: the smallest
+  # process has 2.5 KB.
   @slack_bytes 2_000_000
 
-  @doc "The bytes of memory by which a BEAM at rest may vary."
+  @doc "The number of bytes by which the memory of an idle BEAM may vary."
   @spec slack_bytes() :: pos_integer()
   def slack_bytes, do: @slack_bytes
 
@@ -34,19 +34,19 @@ defmodule MuonTrap.Test.Soak do
   @spec commands(pos_integer()) :: {counts(), counts()}
   def commands(count) do
     program = System.find_executable("true")
-    # The timeout is to leave no timer behind.
+    # With a timeout, to check that no timer is left.
     command = fn -> {"", 0} = MuonTrap.cmd(program, [], timeout: 600_000) end
 
     measure(fn -> repeat(command, 100) end, fn -> repeat(command, count) end)
   end
 
-  # The same code for both, as it loads what it needs.
+  # The warm-up runs the same code, which loads the modules that it needs.
   defp repeat(fun, count), do: for(_ <- 1..count, do: fun.())
 
-  @doc "Starts `count` daemons, has a look at them all, and stops them."
+  @doc "Starts `count` daemons, checks that all are running, and stops them."
   @spec daemons(pos_integer()) :: {counts(), counts()}
   def daemons(count) do
-    # The second time, because the BEAM's tables grow with the first one, and stay like that.
+    # Counted at the second time, because the BEAM's tables grow at the first time, and do not shrink.
     measure(fn -> daemons_at_once(count) end, fn -> daemons_at_once(count) end)
   end
 
@@ -70,7 +70,7 @@ defmodule MuonTrap.Test.Soak do
     0 = Enum.count(programs, &OS.alive?/1)
   end
 
-  # What is loaded, made or grown once is so by the warm-up.
+  # Loads modules, and lets tables grow, before the first count.
   defp measure(warm_up, work) do
     tracer = trace_timers()
     warm_up.()
@@ -79,8 +79,8 @@ defmodule MuonTrap.Test.Soak do
     {before, settled(before, tracer)}
   end
 
-  # Guards and helpers end a moment after their commands, and the BEAM frees memory when it gets
-  # round to it. What does not come back shows in the result.
+  # Guards and helpers end a moment after their commands, and the BEAM frees memory later. A leak remains in
+  # the result.
   defp settled(goal, tracer) do
     try do
       OS.wait_until(fn ->
@@ -109,7 +109,7 @@ defmodule MuonTrap.Test.Soak do
     }
   end
 
-  # Children and theirs, zombies too.
+  # All descendants, including zombies.
   defp offspring(parents) do
     children =
       for entry <- File.ls!("/proc"),
@@ -121,10 +121,10 @@ defmodule MuonTrap.Test.Soak do
     if children == [], do: [], else: children ++ offspring(children)
   end
 
-  # The BEAM does not count its timers, but tells of each that somebody starts.
+  # The BEAM does not count its timers, but it can trace the calls that start them.
   defp trace_timers do
     tracer = spawn_link(fn -> collect_timers([]) end)
-    # This process, and those that come of it.
+    # This process, and those that it spawns.
     :erlang.trace(self(), true, [:call, :set_on_spawn, {:tracer, tracer}])
 
     for function <- [:send_after, :start_timer], arity <- [3, 4] do

@@ -4,7 +4,7 @@
 
 defmodule MuonTrap.Test.Summary do
   @moduledoc """
-  Prints why tests were skipped, and the line that `scripts/test` adds up, after ExUnit's own report.
+  Prints why tests were skipped, and the line whose numbers `scripts/test` adds up, after ExUnit's report.
   """
   use GenServer
 
@@ -15,8 +15,8 @@ defmodule MuonTrap.Test.Summary do
     [formatters: [ExUnit.CLIFormatter, __MODULE__]]
   end
 
-  # ExUnit tells a formatter of each test, but of the sums only in after_suite/1, which runs when
-  # all formatters are done.
+  # ExUnit sends each test to a formatter, but the sums only to after_suite/1, which runs when all formatters
+  # have finished.
 
   @impl true
   def init(_options) do
