@@ -4,11 +4,10 @@
 
 //! MuonTrap's helper: runs one program, contains it, meters its output, and leaves nothing behind.
 //!
-//! `main` hands the flags to [`cli`], [`config`] makes typed settings of them, and [`session`] runs
-//! the program with them. The other modules are leaves that return values and errors.
+//! [`run::main`] is where `main` begins. `docs/` describes what the helper does.
 
-// Nothing that comes from outside may end muontrap before it has done its work, and nothing but
-// `diagnostics` may say anything.
+// Nothing that comes from outside may end muontrap before it has done its work, and only
+// `diagnostics` writes to stderr.
 #![cfg_attr(
     not(test),
     deny(
@@ -23,19 +22,20 @@
 )]
 
 mod cgroup;
-pub mod cli;
-pub mod config;
+mod cli;
+mod config;
 mod diagnostics;
-pub mod doctor;
+mod doctor;
 mod error;
-pub mod forkserver;
+mod forkserver;
 mod number;
-pub mod process;
+pub mod parts;
+mod process;
 mod reactor;
 pub mod run;
-pub mod session;
-pub mod stream;
+mod session;
+mod stream;
 pub mod sys;
 mod user;
 mod wait;
-pub mod wire;
+mod wire;

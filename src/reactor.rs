@@ -17,10 +17,10 @@ use std::time::Duration;
 /// A descriptor that the session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The owner's commands.
-    ControlIn,
-    /// Frames to the owner.
-    ControlOut,
+    /// The stream from the owner.
+    Inbox,
+    /// The stream to the owner.
+    Outbox,
     /// The program's stdin.
     Stdin,
     /// The program's stdout.
@@ -32,8 +32,8 @@ pub enum Source {
 }
 
 const SOURCES: [Source; 6] = [
-    Source::ControlIn,
-    Source::ControlOut,
+    Source::Inbox,
+    Source::Outbox,
     Source::Stdin,
     Source::Stdout,
     Source::Stderr,

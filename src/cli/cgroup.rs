@@ -2,20 +2,14 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! `muontrap cgroup-clean`, `cgroup-get`, `cgroup-set` and `cgroup-stat`: what is done to the cgroup
-//! of a program by somebody else than its helper.
+//! `muontrap cgroup-clean`, `cgroup-get`, `cgroup-set` and `cgroup-stat`: reading, writing and removing a cgroup
+//! from outside its session.
 
-use crate::cgroup::{self, CleanReport, Host, LiveCgroup};
-use crate::cli::flags::Flags;
-use crate::cli::{list, option, switch};
-use crate::config::{cgroup_request, refused, text, utf8};
+use super::values::{controllers, group, number_from, option, settings, switch, text};
+use crate::cgroup::{Action, Operation, Request, Values};
 use crate::diagnostics;
-use crate::error::{EXIT_SETUP, Failure, Step};
-use crate::number::number;
-use crate::run;
-use crate::wire::cgroup::{Action, Asked, DEFAULT_TIMEOUT};
-use clap::builder::OsStringValueParser;
-use clap::{Arg, ArgAction, Command};
+use crate::error::{EXIT_SETUP, Failure};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -26,37 +20,19 @@ line; a value of several lines follows its name, each line with two spaces in fr
 
 Exit status: 0, or 125 with a message on stderr.";
 
-/// The flags and arguments of all of them.
-const NAMES: [&str; 6] = [
-    "group",
-    "unless-in-use",
-    "controller",
-    "set",
-    "timeout",
-    "variable",
-];
-
-/// What was found out, by name. Names have no white space.
-pub type Answer = Vec<(String, String)>;
-
-/// One of the sub-commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cgroup {
-    /// Kills what is in a group and removes it.
+pub(super) enum SubCommand {
     Clean,
-    /// Reads files of a group.
     Get,
-    /// Writes settings of a group.
     Set,
-    /// Reads all there is to know about a group.
     Stat,
 }
 
-impl Cgroup {
-    /// The sub-command of this name.
-    pub fn find(name: &str) -> Option<Self> {
-        let all = [Self::Clean, Self::Get, Self::Set, Self::Stat];
-        all.into_iter().find(|command| command.name() == name)
+impl SubCommand {
+    const ALL: [Self; 4] = [Self::Clean, Self::Get, Self::Set, Self::Stat];
+
+    pub(super) fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|command| command.name() == name)
     }
 
     fn name(self) -> &'static str {
@@ -68,19 +44,10 @@ impl Cgroup {
         }
     }
 
-    /// Does what the command line says. Its first word is the name of the sub-command.
-    pub fn main(self, words: impl IntoIterator<Item = OsString>) -> u8 {
-        let flags = match self.command().try_get_matches_from(words) {
-            Ok(matches) => Flags::of(&matches, NAMES),
-            Err(error) => return run::usage_error(&error),
-        };
-        let result = self.run(&flags);
-        let status = result.as_ref().map_or(EXIT_SETUP, |_| 0);
-        if print(&result).is_ok() {
-            status
-        } else {
-            EXIT_SETUP
-        }
+    /// Parses a command line, of which the first word is the name of the sub-command.
+    pub(super) fn parse(self, words: &[OsString]) -> Result<Operation, clap::Error> {
+        let mut matches = self.command().try_get_matches_from(words)?;
+        Ok(self.operation(&mut matches))
     }
 
     fn command(self) -> Command {
@@ -100,42 +67,44 @@ impl Cgroup {
             Self::Stat => ("Reads what a cgroup has used so far", "--group path"),
         };
         let name = self.name();
-        let command = Command::new(name)
+        Command::new(name)
             .about(about)
             .override_usage(format!("muontrap {name} {usage}"))
             .after_help(AFTER_HELP)
             .args_override_self(true)
-            .arg(
-                option("group", "path", "The cgroup")
-                    .short('g')
-                    .required(true),
-            );
+            .arg(group("The cgroup").required(true))
+            .args(self.args())
+    }
+
+    fn args(self) -> Vec<Arg> {
         match self {
-            Self::Clean => command
-                .arg(controllers("Controllers that it was made with"))
-                .arg(sets("Settings that it was made with"))
-                .arg(option("timeout", "ms", "How long to try [default: 5000]"))
-                .arg(switch(
+            Self::Clean => vec![
+                controllers("Controllers that it was made with"),
+                settings("Settings that it was made with"),
+                option("timeout", "ms", "How long to try [default: 5000]")
+                    .value_parser(number_from(0)),
+                switch(
                     "unless-in-use",
                     "Succeed without cleaning when another muontrap looks after it",
-                )),
-            Self::Get => command
-                .arg(option("controller", "name", "Where v1 has the file").short('c'))
-                .arg(variables()),
-            Self::Set => command
-                .arg(controllers("Controllers of the settings"))
-                .arg(sets("What to write")),
-            Self::Stat => command,
+                ),
+            ],
+            Self::Get => vec![
+                option("controller", "name", "Where v1 has the file").short('c'),
+                files(),
+            ],
+            Self::Set => vec![
+                controllers("Controllers of the settings"),
+                settings("What to write"),
+            ],
+            Self::Stat => vec![],
         }
     }
 
-    fn run(self, flags: &Flags) -> Result<Answer, Failure> {
-        let controllers = flags.all("controller").map(|name| utf8("controller", name));
-        let files = flags.all("variable").map(|name| utf8("variable", name));
-        let files: Vec<String> = files.collect::<Result<_, _>>()?;
-        let mut group = cgroup_request(flags)?.unwrap_or_default();
-        group.controllers = controllers.collect::<Result<_, _>>()?;
-        perform(&Asked {
+    fn operation(self, matches: &mut ArgMatches) -> Operation {
+        let files: Vec<String> = all(matches, FILES);
+        let timeout = matches.try_remove_one::<u32>("timeout").ok().flatten();
+        let default = Operation::default();
+        Operation {
             action: match self {
                 Self::Clean => Action::Clean,
                 Self::Get if files.is_empty() => Action::Config,
@@ -143,94 +112,56 @@ impl Cgroup {
                 Self::Set => Action::Set,
                 Self::Stat => Action::Statistics,
             },
-            group,
+            group: request(matches).unwrap_or_default(),
             files,
-            timeout: timeout(flags)?,
-            unless_in_use: flags.has("unless-in-use"),
-        })
+            timeout: timeout.map_or(default.timeout, |ms| Duration::from_millis(ms.into())),
+            unless_in_use: matches!(matches.try_get_one("unless-in-use"), Ok(Some(true))),
+        }
     }
 }
 
-/// Does what was asked for.
-pub fn perform(asked: &Asked) -> Result<Answer, Failure> {
-    let host = Host::detect()?;
-    let open = || LiveCgroup::open(&host, &asked.group.group);
-    match asked.action {
-        Action::Get => {
-            let cgroup = open()?;
-            let controller = asked.group.controllers.last().map(String::as_str);
-            let read = |name: &String| Ok((name.clone(), cgroup.get(controller, name)?));
-            asked.files.iter().map(read).collect()
-        }
-        Action::Set => {
-            open()?.set(asked.group.settings.clone())?;
-            Ok(vec![])
-        }
-        Action::Statistics => Ok(open()?.statistics()),
-        Action::Config => Ok(open()?.settings()),
-        Action::Clean => clean(&host, asked),
-    }
-}
+const FILES: &str = "variable";
 
-fn controllers(help: &'static str) -> Arg {
-    list("controller", "name", help).short('c')
-}
-
-fn sets(help: &'static str) -> Arg {
-    list("set", "key=value", help).short('s')
-}
-
-fn variables() -> Arg {
-    Arg::new("variable")
-        .value_name("variable")
+fn files() -> Arg {
+    Arg::new(FILES)
+        .value_name(FILES)
         .help("Files, such as memory.max")
         .num_args(0..)
-        .value_parser(OsStringValueParser::new())
+        .value_parser(text())
         .action(ArgAction::Append)
 }
 
-fn timeout(flags: &Flags) -> Result<Duration, Failure> {
-    let Some(given) = text(flags, "timeout")? else {
-        return Ok(DEFAULT_TIMEOUT);
-    };
-    let ms = number::<u32>(&given).ok_or_else(|| refused("timeout", &given, "milliseconds"))?;
-    Ok(Duration::from_millis(ms.into()))
+/// What `--group`, `--controller` and `--set` say. Not every command has the last two.
+pub(super) fn request(matches: &mut ArgMatches) -> Option<Request> {
+    Some(Request {
+        group: matches.remove_one("group")?,
+        controllers: all(matches, "controller"),
+        settings: all(matches, "set"),
+    })
 }
 
-fn clean(host: &Host, asked: &Asked) -> Result<Answer, Failure> {
-    let report = cgroup::clean(host, &asked.group, asked.timeout)?;
-    match report.in_use {
-        Some(_) if asked.unless_in_use => return Ok(vec![]),
-        Some(error) => return Err(error.into_failure(Some(&asked.group.group))),
-        None if report.removed => {}
-        None => return Err(not_cleaned(&asked.group.group, &report)),
-    }
-    Ok(vec![("killed".into(), report.killed.to_string())])
+fn all<T: Clone + Send + Sync + 'static>(matches: &mut ArgMatches, name: &str) -> Vec<T> {
+    let values = matches.try_remove_many(name).ok().flatten();
+    values.into_iter().flatten().collect()
 }
 
-fn not_cleaned(group: &str, report: &CleanReport) -> Failure {
-    let why = match report.remaining {
-        0 => "it is still in use".into(),
-        count => format!("{count} of its processes could not be killed"),
-    };
-    Failure::new(
-        Step::Cgroup,
-        format!("cannot remove the cgroup {group:?}: {why}"),
-    )
-    .errno(libc::EBUSY)
-    .path(group)
+/// Carries out a sub-command, and returns the exit status.
+pub(crate) fn run(operation: &Operation) -> u8 {
+    let result = operation.run();
+    let status = result.as_ref().map_or(EXIT_SETUP, |_| 0);
+    print(&result).map_or(EXIT_SETUP, |()| status)
 }
 
-fn print(result: &Result<Answer, Failure>) -> io::Result<()> {
-    let answer = match result {
-        Ok(answer) => answer,
+fn print(result: &Result<Values, Failure>) -> io::Result<()> {
+    let values = match result {
+        Ok(values) => values,
         Err(failure) => {
             diagnostics::say(failure);
             return Ok(());
         }
     };
     let mut out = io::stdout().lock();
-    for (name, value) in answer {
+    for (name, value) in values {
         if value.contains('\n') {
             writeln!(out, "{name}\n  {}", value.replace('\n', "\n  "))?;
         } else {
@@ -244,20 +175,42 @@ fn print(result: &Result<Answer, Failure>) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn parsed(words: &[&str]) -> Result<Operation, clap::Error> {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let command = SubCommand::find(words[0].to_str().unwrap()).unwrap();
+        command.parse(&words)
+    }
+
     #[test]
     fn the_declarations_are_consistent() {
-        for name in ["cgroup-clean", "cgroup-get", "cgroup-set", "cgroup-stat"] {
-            let command = Cgroup::find(name).expect(name);
+        for command in SubCommand::ALL {
             command.command().debug_assert();
         }
-        assert_eq!(Cgroup::find("cgroup"), None);
+        assert_eq!(SubCommand::find("cgroup"), None);
     }
 
     #[test]
     fn the_group_is_needed() {
-        for name in ["cgroup-clean", "cgroup-get", "cgroup-set", "cgroup-stat"] {
-            let command = Cgroup::find(name).expect(name).command();
-            assert!(command.try_get_matches_from([name]).is_err(), "{name}");
+        for command in SubCommand::ALL {
+            assert!(parsed(&[command.name()]).is_err(), "{command:?}");
+            let operation = parsed(&[command.name(), "-g", "a/b"]).unwrap();
+            assert_eq!(operation.group.group, "a/b");
         }
+    }
+
+    #[test]
+    fn flags_and_arguments_arrive() {
+        let get = parsed(&["cgroup-get", "-g", "a", "-c", "cpu", "x.y", "z.w"]).unwrap();
+        assert_eq!((get.action, get.files.len()), (Action::Get, 2));
+        assert_eq!(get.group.controllers, ["cpu"]);
+        let all = parsed(&["cgroup-get", "-g", "a"]).unwrap();
+        assert_eq!(all.action, Action::Config);
+        let clean = ["cgroup-clean", "-g", "a", "--timeout", "7"];
+        let clean = parsed(&[&clean[..], &["-s", "a.b=c", "--unless-in-use"]].concat()).unwrap();
+        assert_eq!(clean.timeout, Duration::from_millis(7));
+        assert_eq!(clean.group.settings, [("a.b".into(), "c".into())]);
+        assert!(clean.unless_in_use);
+        assert!(parsed(&["cgroup-clean", "-g", "a", "--timeout", "x"]).is_err());
+        assert!(parsed(&["cgroup-set", "-g", "a", "-s", "=x"]).is_err());
     }
 }

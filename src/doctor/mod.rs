@@ -18,7 +18,7 @@ mod report;
 use std::ffi::OsString;
 use std::io::Write as _;
 
-use crate::run;
+use crate::cli;
 use args::Args;
 use checks::{Check, Status};
 use controllers::{choose_base, home};
@@ -33,7 +33,7 @@ const EXIT_DOES_NOT_WORK: u8 = 1;
 pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     let args = match Args::parse(words) {
         Ok(args) => args,
-        Err(error) => return run::usage_error(&error),
+        Err(error) => return cli::report(&error),
     };
     let is_json = args.json;
     let report = examine(args, Facts::gather());

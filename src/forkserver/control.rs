@@ -6,10 +6,12 @@
 
 use super::counts::Counts;
 use crate::error::{Failure, Step};
-use crate::session::opening::{check_version, violated};
 use crate::wire::environment::{self, Given};
-use crate::wire::fields::{Row, malformed, one, read};
-use crate::wire::frame::{PROTOCOL, Violation, frame, push_bytes, push_text, unsigned};
+use crate::wire::fields::{Field, Row, decode, malformed, one, set, set_some};
+use crate::wire::frame::{Frame, encode};
+use crate::wire::message::{PROTOCOL, check_protocol};
+use crate::wire::payload::{push_bytes, push_field, push_text, unsigned};
+use crate::wire::violation::Violation;
 use std::time::{Duration, Instant};
 
 const CONFIG: u8 = 0x41;
@@ -85,42 +87,37 @@ pub struct Ended {
     pub survivors: usize,
 }
 
-/// Reads a frame, of which the first byte is the tag.
-pub fn parse(frame: &[u8]) -> Result<Command, Failure> {
-    let (&tag, payload) = frame
-        .split_first()
-        .ok_or_else(|| violated(&Violation::EmptyFrame))?;
+pub fn parse(frame: Frame<'_>) -> Result<Command, Failure> {
+    let Frame { tag, payload } = frame;
     match (tag, payload) {
         (CONFIG, [a, b, fields @ ..]) => {
-            check_version(u16::from_be_bytes([*a, *b]))?;
+            check_protocol(u16::from_be_bytes([*a, *b]))?;
             Ok(Command::Config(config(fields)?))
         }
         (ENVIRONMENT, payload) => Ok(Command::Environment(Given::decode(payload)?)),
         (WATCH, payload) => watch(payload)
             .map(Command::Watch)
-            .ok_or_else(|| violated(&Violation::BadPayload(tag))),
+            .ok_or_else(|| Violation::BadPayload(tag).into()),
         (COUNT, []) => Ok(Command::Count),
-        (CONFIG | COUNT, _) => Err(violated(&Violation::BadPayload(tag))),
-        _ => Err(violated(&Violation::UnknownTag(tag))),
+        (CONFIG | COUNT, _) => Err(Violation::BadPayload(tag).into()),
+        _ => Err(Violation::UnknownTag(tag).into()),
     }
 }
 
 fn config(fields: &[u8]) -> Result<Config, Failure> {
-    const TABLE: [Row; 3] = [one(1, "token"), one(2, "client"), one(3, "predecessor")];
+    const TABLE: [Row<Config>; 3] = [
+        one(1, "token", |config, field| {
+            set(&mut config.token, Ok(field.value.to_owned()))
+        }),
+        one(2, "client", |config, field| {
+            set(&mut config.client, pid(field))
+        }),
+        one(3, "predecessor", |config, field| {
+            set_some(&mut config.predecessor, pid(field))
+        }),
+    ];
     let mut config = Config::default();
-    read(fields, &TABLE, |field| {
-        let pid = || {
-            let number = field.number()?;
-            let pid = i32::try_from(number).ok().filter(|&pid| pid > 0);
-            pid.ok_or_else(|| malformed(field.name, "it is no pid"))
-        };
-        match field.name {
-            "token" => field.value.clone_into(&mut config.token),
-            "client" => config.client = pid()?,
-            _ => config.predecessor = Some(pid()?),
-        }
-        Ok(())
-    })?;
+    decode(fields, &TABLE, &mut config)?;
     if config.token.len() != TOKEN_SIZE {
         return Err(malformed("token", "it does not have 32 bytes"));
     }
@@ -128,6 +125,11 @@ fn config(fields: &[u8]) -> Result<Config, Failure> {
         return Err(malformed("client", "it is missing"));
     }
     Ok(config)
+}
+
+fn pid(field: Field<'_>) -> Result<i32, Failure> {
+    let pid = i32::try_from(field.u32()?).ok().filter(|&pid| pid > 0);
+    pid.ok_or_else(|| malformed(field.name, "it is no pid"))
 }
 
 fn watch(payload: &[u8]) -> Option<Watch> {
@@ -149,7 +151,7 @@ pub fn ready(address: &[u8]) -> Vec<u8> {
     push_text(&mut payload, env!("CARGO_PKG_VERSION"));
     push_bytes(&mut payload, address);
     environment::push_own(&mut payload);
-    frame(READY, &payload)
+    encode(READY, &payload)
 }
 
 /// A `SESSION_ENDED` frame.
@@ -160,7 +162,7 @@ pub fn session_ended(ended: &Ended) -> Vec<u8> {
     payload.extend_from_slice(&[ended.how, ended.code]);
     payload.extend_from_slice(&count(ended.swept));
     payload.extend_from_slice(&count(ended.survivors));
-    frame(SESSION_ENDED, &payload)
+    encode(SESSION_ENDED, &payload)
 }
 
 /// A COUNTS frame.
@@ -176,11 +178,9 @@ pub fn counts(counts: &Counts, sessions: usize) -> Vec<u8> {
     ];
     let mut payload = Vec::new();
     for (number, value) in (1_u16..).zip(values) {
-        payload.extend_from_slice(&number.to_be_bytes());
-        payload.extend_from_slice(&8_u32.to_be_bytes());
-        payload.extend_from_slice(&value.to_be_bytes());
+        push_field(&mut payload, number, &value.to_be_bytes());
     }
-    frame(COUNTS, &payload)
+    encode(COUNTS, &payload)
 }
 
 /// A frame that may not come now.
@@ -200,67 +200,62 @@ pub fn failed(what: &str, error: &std::io::Error) -> Failure {
 mod tests {
     use super::*;
 
-    fn config_frame(protocol: u16, fields: &[(u16, &[u8])]) -> Vec<u8> {
-        let mut frame = vec![CONFIG];
-        frame.extend_from_slice(&protocol.to_be_bytes());
+    fn parsed(tag: u8, payload: &[u8]) -> Result<Command, Failure> {
+        parse(Frame { tag, payload })
+    }
+
+    fn config_payload(protocol: u16, fields: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut payload = protocol.to_be_bytes().to_vec();
         for (number, value) in fields {
-            frame.extend_from_slice(&number.to_be_bytes());
-            frame.extend_from_slice(&u32::try_from(value.len()).unwrap().to_be_bytes());
-            frame.extend_from_slice(value);
+            push_field(&mut payload, *number, value);
         }
-        frame
+        payload
     }
 
     #[test]
     fn a_configuration_has_a_token_and_a_client() {
         let client = (2, &7_u32.to_be_bytes()[..]);
         let token = (1, &[9; 32][..]);
-        match parse(&config_frame(PROTOCOL, &[token, client])).unwrap() {
+        match parsed(CONFIG, &config_payload(PROTOCOL, &[token, client])).unwrap() {
             Command::Config(config) => assert_eq!((config.client, config.predecessor), (7, None)),
             other => panic!("{other:?}"),
         }
         for fields in [&[token][..], &[client], &[client, (1, &[9; 31])]] {
-            let failure = parse(&config_frame(PROTOCOL, fields)).unwrap_err();
+            let failure = parsed(CONFIG, &config_payload(PROTOCOL, fields)).unwrap_err();
             assert_eq!(failure.step, Step::Options);
         }
     }
 
     #[test]
     fn another_version_is_told_both_numbers() {
-        let failure = parse(&config_frame(3, &[])).unwrap_err();
+        let failure = parsed(CONFIG, &config_payload(3, &[])).unwrap_err();
         assert_eq!(failure.step, Step::Version);
         assert!(failure.message.contains("protocol 2") && failure.message.contains("protocol 3"));
     }
 
     #[test]
     fn nonsense_is_a_protocol_error() {
-        for frame in [
-            &[][..],
-            &[0x40],
-            &[WATCH],
-            &[WATCH; 18],
-            &[COUNT, 0],
-            &[CONFIG, 0],
+        for (tag, payload) in [
+            (0x40, &[][..]),
+            (WATCH, &[]),
+            (WATCH, &[0; 17]),
+            (COUNT, &[0]),
+            (CONFIG, &[0]),
         ] {
-            assert_eq!(parse(frame).unwrap_err().step, Step::Protocol, "{frame:?}");
+            let failure = parsed(tag, payload).unwrap_err();
+            assert_eq!(failure.step, Step::Protocol, "{tag:#x} {payload:?}");
         }
     }
 
     #[test]
     fn a_watch_names_a_connection() {
-        let frame = [
-            &[WATCH][..],
-            &[0, 0, 0, 0, 0, 0, 0, 5],
-            &[0, 0, 0, 6],
-            &[0, 0, 0, 7],
-        ]
-        .concat();
+        let payload = [&[0, 0, 0, 0, 0, 0, 0, 5][..], &[0, 0, 0, 6], &[0, 0, 0, 7]].concat();
         let expected = Watch {
             connection: 5,
             pid: 6,
             limit_ms: 7,
         };
-        match parse(&frame).unwrap() {
+        match parsed(WATCH, &payload).unwrap() {
             Command::Watch(watch) => assert_eq!(watch, expected),
             other => panic!("{other:?}"),
         }

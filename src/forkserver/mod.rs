@@ -17,7 +17,7 @@ mod sessions;
 use crate::cgroup::{self, Host, Request};
 use crate::diagnostics;
 use crate::error::{EXIT_SETUP, Failure};
-use crate::run;
+use crate::session;
 use crate::session::opening::Invitation;
 use crate::sys::{self, SignalMask, Title};
 use crate::wire::transport::Transport;
@@ -109,7 +109,7 @@ fn session(stream: UnixStream, invitation: Invitation, title: Title) -> u8 {
         input: stream.into_raw_fd(),
         output: output.into_raw_fd(),
     };
-    run::session(transport, invitation, Some(title))
+    session::serve(transport, invitation, Some(title))
 }
 
 fn clean(group: &Request, time: Duration) -> u8 {

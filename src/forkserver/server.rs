@@ -11,12 +11,12 @@ use super::listener::{Connection, Listener, Peer};
 use super::sessions::{Death, Sessions};
 use super::{CONTROL, Role};
 use crate::error::Failure;
-use crate::session::opening::{Invitation, violated};
-use crate::session::stdio;
+use crate::session::opening::Invitation;
 use crate::sys::{self, SignalMask};
-use crate::wire::control::{Control, Received};
 use crate::wire::environment::Given;
-use crate::wire::frame::{self, Decoder, MAX_START};
+use crate::wire::frame::{Decoder, MAX_START};
+use crate::wire::inbox::{Inbox, Received};
+use crate::wire::message;
 use crate::wire::notice::{self, Notices};
 use crate::wire::outbox::Outbox;
 use nix::errno::Errno;
@@ -45,7 +45,7 @@ struct Ears {
 /// The fork server.
 #[derive(Debug)]
 pub struct Server {
-    control: Control,
+    inbox: Inbox,
     outbox: Outbox,
     token: Vec<u8>,
     /// Until the client is gone.
@@ -67,10 +67,10 @@ impl Server {
     /// Waits for CONFIG, and says READY. `None`: the client went away, or was told why not.
     pub fn start() -> Result<Option<Self>, Failure> {
         sys::cloexec_from_3();
-        let mut control = Control::new(CONTROL)?;
-        let mut outbox = stdio::outbox(CONTROL)?;
-        control.decoder = Decoder::limited(MAX_START);
-        let started = match first(&mut control, &mut outbox) {
+        let mut inbox = Inbox::open(CONTROL)?;
+        let mut outbox = Outbox::open(CONTROL)?;
+        inbox.decoder = Decoder::limited(MAX_START);
+        let started = match first(&mut inbox, &mut outbox) {
             Ok(Some(config)) => prepare(&config).map(|prepared| (config, prepared)),
             Ok(None) => return Ok(None),
             Err(failure) => Err(failure),
@@ -79,7 +79,7 @@ impl Server {
             Ok((config, (listener, ears, notices))) => {
                 outbox.send(&control::ready(&listener.address()));
                 Ok(Some(Self {
-                    control,
+                    inbox,
                     outbox,
                     token: config.token,
                     listener: Some(listener),
@@ -94,8 +94,8 @@ impl Server {
                 }))
             }
             Err(failure) => {
-                outbox.send(&frame::failed(&failure));
-                while control.wait(&mut outbox, None) && control.receive().is_ok() {}
+                outbox.send(&message::failed(&failure));
+                while inbox.wait(&mut outbox, None) && inbox.receive().is_ok() {}
                 Ok(None)
             }
         }
@@ -124,15 +124,15 @@ impl Server {
     // The client
 
     fn take_control(&mut self) {
-        while !self.control.is_closed() {
-            let command = match self.control.decoder.next_frame() {
+        while !self.inbox.is_closed() {
+            let command = match self.inbox.decoder.next_frame() {
                 Ok(Some(frame)) => control::parse(frame),
-                Ok(None) => match self.control.receive() {
+                Ok(None) => match self.inbox.receive() {
                     Ok(Received::Framed) => continue,
                     Ok(Received::Nothing) => return,
                     _ => return self.client_left(),
                 },
-                Err(violation) => Err(violated(&violation)),
+                Err(violation) => Err(violation.into()),
             };
             match command {
                 Ok(Command::Watch(watch)) => self.watches.push(watch),
@@ -150,13 +150,13 @@ impl Server {
     }
 
     fn fail(&mut self, failure: &Failure) {
-        self.outbox.send(&frame::failed(failure));
+        self.outbox.send(&message::failed(failure));
         self.client_left();
     }
 
     /// Its connections are closed as well, so that its sessions come to their ends by themselves.
     fn client_left(&mut self) {
-        self.control.close();
+        self.inbox.close();
         self.listener = None;
     }
 
@@ -307,8 +307,8 @@ impl Server {
             readable(self.ears.signals.as_fd()),
             readable(self.ears.notices.as_fd()),
         ];
-        if !self.control.is_closed() {
-            fds.push(readable(self.control.fd()));
+        if !self.inbox.is_closed() {
+            fds.push(readable(self.inbox.fd()));
         }
         if let Some(fd) = self.outbox.fd().filter(|_| !self.outbox.is_empty()) {
             fds.push(PollFd::new(fd, PollFlags::POLLOUT));
@@ -325,18 +325,18 @@ impl Server {
 }
 
 /// Waits for CONFIG, which comes first.
-fn first(control: &mut Control, outbox: &mut Outbox) -> Result<Option<Config>, Failure> {
+fn first(inbox: &mut Inbox, outbox: &mut Outbox) -> Result<Option<Config>, Failure> {
     loop {
-        match control.decoder.next_frame() {
+        match inbox.decoder.next_frame() {
             Ok(Some(frame)) => match control::parse(frame)? {
                 Command::Config(config) => return Ok(Some(config)),
                 _ => return Err(control::out_of_place()),
             },
             Ok(None) => {}
-            Err(violation) => return Err(violated(&violation)),
+            Err(violation) => return Err(violation.into()),
         }
-        let may_go_on = match control.receive() {
-            Ok(Received::Nothing) => control.wait(outbox, None),
+        let may_go_on = match inbox.receive() {
+            Ok(Received::Nothing) => inbox.wait(outbox, None),
             Ok(Received::Framed) => true,
             _ => false,
         };
@@ -383,5 +383,5 @@ fn refuse(connection: &Connection, error: &io::Error) {
     }
     let mut stream = &connection.stream;
     let _ = stream.set_nonblocking(true);
-    let _ = stream.write_all(&frame::failed(&failure));
+    let _ = stream.write_all(&message::failed(&failure));
 }

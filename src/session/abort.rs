@@ -4,9 +4,9 @@
 
 //! The end of a session without an event loop: polls with a deadline.
 
+use super::containment::Containment;
 use crate::process::reap::reap;
 use crate::process::sweep::Progress;
-use crate::session::containment::Containment;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 

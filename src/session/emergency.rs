@@ -7,11 +7,11 @@
 //! A panic is a bug in muontrap, but must not leave a program running. The state of the session cannot be
 //! relied on or even borrowed then, so what the hook needs is kept here.
 
+use super::abort;
+use super::containment::Containment;
 use crate::cgroup::Locations;
 use crate::diagnostics;
 use crate::process::sweep::{Preexisting, Sweep};
-use crate::session::abort;
-use crate::session::containment::Containment;
 use crate::sys;
 use std::panic::PanicHookInfo;
 use std::sync::Mutex;

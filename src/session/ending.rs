@@ -4,21 +4,21 @@
 
 //! From the program's death to EXITED: the sweep, the last output, the report.
 
-use super::{Session, State};
+use super::containment::Containment;
+use super::states::{Session, State};
+use super::{abort, emergency};
 use crate::diagnostics;
 use crate::process::children::Children;
 use crate::process::reap::Death;
-use crate::session::abort;
-use crate::session::containment::Containment;
-use crate::session::emergency;
-use crate::wire::frame::{self, OutputStream, Report};
+use crate::wire::message::{self, OutputStream};
+use crate::wire::report::Report;
 use crate::wire::transport::Transport;
 use std::io;
 use std::time::{Duration, Instant};
 
 impl Session<'_> {
-    /// A program in a group that is frozen from above dies when that is thawed, and not before. All in it
-    /// are sent SIGKILL now, and the owner is told.
+    /// Gives up on a program in a cgroup that is frozen from above: it dies only when that is thawed. Every process
+    /// in the cgroup is sent SIGKILL, and the owner gets FAILED.
     pub(super) fn leave_frozen(&mut self) {
         let Some(failure) = self.containment.held_frozen() else {
             return;
@@ -28,8 +28,8 @@ impl Session<'_> {
         self.containment.warnings.clear();
         self.end_job();
         self.state = State::Done;
-        match self.config.transport {
-            Transport::Framed { .. } => self.outbox.send(&frame::failed(&failure)),
+        match self.transport {
+            Transport::Framed { .. } => self.outbox.send(&message::failed(&failure)),
             Transport::Plain | Transport::Terminal | Transport::Raw => diagnostics::say(&failure),
         }
     }
@@ -38,24 +38,23 @@ impl Session<'_> {
         self.end_job();
         if self.spares_orphans() {
             emergency::forget();
-            self.tell_of_orphans();
+            self.announce_orphans();
             return self.begin_drain();
         }
         self.start_sweep();
         Ok(())
     }
 
-    /// Otherwise the fork server, whose children they become, might take them for those of a session that
-    /// was killed.
-    fn tell_of_orphans(&self) {
-        if self.config.notices.are_read() {
+    /// Tells the fork server, whose children the orphans become. It would kill them as those of a session that was
+    /// killed.
+    fn announce_orphans(&self) {
+        if self.notices.are_read() {
             let orphans = Children::open().list().pids;
-            // Without a fork server they are nobody's.
-            let _ = self.config.notices.left(orphans);
+            let _ = self.notices.left(orphans);
         }
     }
 
-    /// Whether what the program left behind may stay, as it exited by itself.
+    /// Whether what the program leaves behind may stay: it has exited by itself.
     fn spares_orphans(&self) -> bool {
         self.config.leave_orphans && self.state == State::Running && self.death.is_some()
     }
@@ -67,24 +66,24 @@ impl Session<'_> {
     }
 
     /// The event loop itself failed: tears down with blocking waits.
-    pub(super) fn give_up(mut self) {
+    pub(super) fn abort(mut self) {
         let spares = self.spares_orphans();
         self.signal(libc::SIGKILL);
         if matches!(self.state, State::Running | State::Stopping { .. }) && !spares {
             self.start_sweep();
         }
         let mut terminal = self.terminal.take();
-        // The loop may have failed for want of descriptors.
+        // Free descriptors, whose lack may be why the loop failed.
         drop((self.relay, self.input, self.reactor));
         abort::finish(&mut self.containment, self.state == State::Sweeping);
         if let Some(terminal) = &mut terminal {
             terminal.take_back();
         }
-        complain(&mut self.containment);
+        warn(&mut self.containment);
     }
 
-    /// Counts the bytes in the pipes, which are all that is to be forwarded: a survivor, or a process that was
-    /// handed a pipe, may hold it open and write to it for ever.
+    /// Counts the bytes in the pipes, to forward no more than these. A survivor, or a process that was handed a pipe,
+    /// may hold it open and write to it for ever.
     pub(super) fn begin_drain(&mut self) -> io::Result<()> {
         self.state = State::Draining;
         emergency::rehearse("draining");
@@ -94,13 +93,13 @@ impl Session<'_> {
     pub(super) fn finish(&mut self) {
         self.state = State::Done;
         self.last_ack = Instant::now();
-        // Now the groups of all that the program started are empty, too.
+        // By now the process groups of what the program started are empty, too.
         self.end_job();
         self.pass_interrupt_on();
         emergency::rehearse("done");
         if let Some((death, wall)) = &self.death {
             let report = self.report(death, *wall);
-            self.outbox.send(&frame::exited(&report));
+            self.outbox.send(&message::exited(&report));
         }
     }
 
@@ -127,7 +126,7 @@ impl Session<'_> {
     }
 }
 
-pub(super) fn complain(containment: &mut Containment) {
+pub(super) fn warn(containment: &mut Containment) {
     for warning in containment.warnings.drain(..) {
         diagnostics::say(warning);
     }

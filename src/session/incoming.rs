@@ -2,36 +2,39 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the owner says, and that it went away.
+//! Frames from the owner, and its end.
 
-use super::{Session, opening};
+use super::opening;
+use super::states::Session;
 use crate::diagnostics;
 use crate::reactor::Source;
 use crate::session::emergency;
 use crate::stream::stdin::Input;
+use crate::stream::window::Overrun;
 use crate::sys;
-use crate::wire::control::Received;
-use crate::wire::frame::{Command, INPUT_WINDOW, Violation};
+use crate::wire::inbox::Received;
+use crate::wire::message::{Command, INPUT_WINDOW};
 use crate::wire::transport::Transport;
+use crate::wire::violation::Violation;
 use std::io;
 use std::time::Instant;
 
-/// Reads of commands before looking at output and deadlines again: an owner may talk for ever.
+/// How often to read before looking at output and deadlines again: an owner may send frames without a pause.
 const READS_IN_A_ROW: u32 = 16;
 
-/// Looks for an acknowledgement before sleeping until one comes. Each is two system calls, about a
+/// How often to look for an acknowledgement before sleeping. Each time takes two system calls, about a
 /// microsecond together.
-const LOOKS_FOR_ACK: u32 = 50;
+const SPINS_FOR_ACK: u32 = 50;
 
-/// Unframed bytes to hold for a program that does not read them.
+/// How many unframed bytes to keep for a program that does not read them.
 const PLAIN_INPUT_LIMIT: usize = 64 * 1024;
 
 impl Session<'_> {
-    /// Without an owner there is nothing but bytes for the program, and those wait until it reads. From a
-    /// terminal it reads itself.
+    /// Whether to read from the owner. Bytes of a shell wait until the program has read those before them, and from
+    /// a terminal the program reads itself.
     pub(super) fn reads_commands(&self) -> bool {
-        !self.control.is_closed()
-            && match self.config.transport {
+        !self.inbox.is_closed()
+            && match self.transport {
                 Transport::Terminal => false,
                 Transport::Plain => self.input.pending() < PLAIN_INPUT_LIMIT,
                 Transport::Raw | Transport::Framed { .. } => true,
@@ -40,25 +43,25 @@ impl Session<'_> {
 
     pub(super) fn take_commands(&mut self) -> io::Result<()> {
         for _ in 0..READS_IN_A_ROW {
-            if !self.reactor.ready.is(Source::ControlIn) || !self.reads_commands() {
+            if !self.reactor.ready.is(Source::Inbox) || !self.reads_commands() {
                 break;
             }
             if !self.take_command()? {
-                self.reactor.ready.clear(Source::ControlIn);
+                self.reactor.ready.clear(Source::Inbox);
             }
         }
-        // The end of a pipe shows before the bytes in front of it were read.
-        let hung_up = self.reactor.ready.is_closed(Source::ControlIn);
-        if hung_up && !self.control.is_closed() && !self.reads_commands() {
+        // The end of a pipe is reported before the bytes in front of it were read.
+        let hung_up = self.reactor.ready.is_closed(Source::Inbox);
+        if hung_up && !self.inbox.is_closed() && !self.reads_commands() {
             self.owner_left()?;
         }
         Ok(())
     }
 
-    /// Reads commands once and obeys them; `false` when there is nothing to be read for now.
+    /// Reads once, and obeys what came. `false` when nothing did.
     fn take_command(&mut self) -> io::Result<bool> {
-        match self.control.receive()? {
-            Received::Bytes(bytes) if self.config.transport == Transport::Raw => {
+        match self.inbox.receive()? {
+            Received::Bytes(bytes) if self.transport == Transport::Raw => {
                 self.relay.acked_at_most(raw_acknowledged(bytes));
                 self.last_ack = Instant::now();
             }
@@ -70,16 +73,16 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Whether the owner acknowledges output within a few microseconds.
+    /// Spins until the owner has acknowledged output, for some microseconds, and returns whether it has.
     ///
-    /// To sleep for so short a time, and to be woken by the owner, costs both sides more than to
-    /// look again a few times, above all in a virtual machine. Others who want to run go first. An
-    /// owner that takes longer is not waited for in this way until it has sent something.
+    /// To sleep for so short a time, and to be woken, costs both sides more than to look again, above all in a
+    /// virtual machine. Other processes go first. After an owner that took longer, this is not done again until
+    /// the next frame.
     pub(super) fn ack_comes_soon(&mut self) -> io::Result<bool> {
-        if !self.control.begin_looking() {
+        if !self.inbox.begin_spinning() {
             return Ok(false);
         }
-        for _ in 0..LOOKS_FOR_ACK {
+        for _ in 0..SPINS_FOR_ACK {
             if self.take_command()? {
                 return Ok(true);
             }
@@ -89,7 +92,7 @@ impl Session<'_> {
     }
 
     pub(super) fn owner_left(&mut self) -> io::Result<()> {
-        self.control.close();
+        self.inbox.close();
         if self.is_acknowledged() {
             self.outbox.close();
             self.relay.discard();
@@ -97,66 +100,62 @@ impl Session<'_> {
         self.stop()
     }
 
+    /// Obeys the whole frames that came. STOP waits until the others were obeyed.
     pub(super) fn obey(&mut self) -> io::Result<()> {
         let mut wants_stop = false;
         loop {
-            let result = match self.control.decoder.next_command() {
-                Ok(None) => break,
-                Ok(Some(command)) => {
-                    emergency::rehearse("running");
-                    match command {
-                        Command::Ack(bytes) => {
-                            self.relay.acked(bytes).map_err(Violation::AckOverrun)
-                        }
-                        Command::Signal(number) => {
-                            // A program that is dead but not yet collected takes it in silence.
-                            if self.death.is_none() {
-                                let _ = sys::kill(self.pid, number.into());
-                            }
-                            Ok(())
-                        }
-                        Command::Stop => {
-                            wants_stop = true;
-                            Ok(())
-                        }
-                        Command::Input(bytes) => take_input(&mut self.input, bytes),
-                        Command::InputEof => {
-                            self.input.end();
-                            Ok(())
-                        }
-                        Command::Discard => {
-                            self.relay.discard();
-                            Ok(())
-                        }
-                        Command::Cgroup {
-                            action,
-                            request,
-                            fields,
-                        } => {
-                            let own = self.config.cgroup.as_ref();
-                            let own = own.map(|request| request.group.as_str());
-                            let reply = opening::reply(action, request, fields, own);
-                            self.outbox.send(&reply);
-                            Ok(())
-                        }
-                        Command::Hello { .. } | Command::Start(_) => Err(command.out_of_place()),
-                    }
+            match self.obey_next(&mut wants_stop) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(violation) => {
+                    diagnostics::say(format_args!(
+                        "protocol error: the owner sent {violation}; stopping the program"
+                    ));
+                    self.violated = true;
+                    return self.owner_left();
                 }
-                Err(violation) => Err(violation),
-            };
-            if let Err(violation) = result {
-                diagnostics::say(format_args!(
-                    "protocol error: the owner sent {violation}; stopping the program"
-                ));
-                self.violated = true;
-                return self.owner_left();
             }
         }
         if wants_stop { self.stop() } else { Ok(()) }
     }
+
+    /// Obeys the next frame. `false` when no whole one has come.
+    fn obey_next(&mut self, wants_stop: &mut bool) -> Result<bool, Violation> {
+        let Some(frame) = self.inbox.decoder.next_frame()? else {
+            return Ok(false);
+        };
+        let command = Command::parse(frame)?;
+        emergency::rehearse("running");
+        match command {
+            Command::Ack(bytes) => self.relay.acked(bytes).map_err(ack_overrun)?,
+            Command::Signal(number) => {
+                // A program that is dead and not reaped yet ignores it.
+                if self.death.is_none() {
+                    let _ = sys::kill(self.pid, number.into());
+                }
+            }
+            Command::Stop => *wants_stop = true,
+            Command::Input(bytes) => take_input(&mut self.input, bytes)?,
+            Command::InputEof => self.input.end(),
+            Command::Discard => self.relay.discard(),
+            Command::Cgroup(command) => {
+                let own = self.config.cgroup.as_ref();
+                let own = own.map(|request| request.group.as_str());
+                let reply = opening::reply(command, own);
+                self.outbox.send(&reply);
+            }
+            Command::Hello(_) | Command::Start(_) => return Err(Violation::Unexpected(frame.tag)),
+        }
+        Ok(true)
+    }
 }
 
-/// What bytes from an owner that speaks as to MuonTrap 1.x acknowledge: each of them one more than its value.
+fn ack_overrun(Overrun { acked, in_flight }: Overrun) -> Violation {
+    Violation::AckOverrun { acked, in_flight }
+}
+
+/// How many bytes of output an owner acknowledges that speaks as to MuonTrap 1.x: for each byte one more than its
+/// value.
 fn raw_acknowledged(bytes: &[u8]) -> u32 {
     bytes.iter().map(|&byte| u32::from(byte) + 1).sum()
 }
@@ -166,7 +165,7 @@ fn take_input(input: &mut Input, bytes: &[u8]) -> Result<(), Violation> {
         return Err(Violation::InputAfterEof);
     }
     if input.pending() + bytes.len() > INPUT_WINDOW {
-        return Err(Violation::InputOverrun);
+        return Err(Violation::InputOverrun(INPUT_WINDOW));
     }
     input.push(bytes);
     Ok(())

@@ -4,9 +4,9 @@
 
 //! Waiting during the set-up, which ends early when the program is no longer wanted.
 
-use crate::session::signals::Signals;
+use super::signals::Signals;
 use crate::wait::{Wait, is_ready, poll_for};
-use crate::wire::control::Control;
+use crate::wire::inbox::Inbox;
 use crate::wire::outbox::Outbox;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -18,17 +18,17 @@ use std::time::Duration;
 /// Waits that end with `ECANCELED` when the owner disconnects, or when a STOP frame or a signal asks to stop.
 #[derive(Debug)]
 pub struct InterruptibleWait<'a> {
-    control: RefCell<&'a mut Control>,
+    inbox: RefCell<&'a mut Inbox>,
     output: Option<BorrowedFd<'static>>,
     signals: &'a Signals,
     canceled: Cell<bool>,
 }
 
 impl<'a> InterruptibleWait<'a> {
-    /// For the owner at the other end of `control` and `outbox`.
-    pub fn new(control: &'a mut Control, outbox: &Outbox, signals: &'a Signals) -> Self {
+    /// For the owner at the other end of `inbox` and `outbox`.
+    pub fn new(inbox: &'a mut Inbox, outbox: &Outbox, signals: &'a Signals) -> Self {
         Self {
-            control: RefCell::new(control),
+            inbox: RefCell::new(inbox),
             output: outbox.fd(),
             signals,
             canceled: Cell::new(false),
@@ -43,11 +43,11 @@ impl<'a> InterruptibleWait<'a> {
 
 impl Wait for InterruptibleWait<'_> {
     fn readable(&self, fd: Option<BorrowedFd<'_>>, time: Duration) -> io::Result<bool> {
-        let mut control = self.control.borrow_mut();
-        let commands = control.fd();
+        let mut inbox = self.inbox.borrow_mut();
+        let from_owner = inbox.fd();
         let fds = [
             Some(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)),
-            Some(PollFd::new(commands, control.interest())),
+            Some(PollFd::new(from_owner, inbox.interest())),
             // Without events, for POLLHUP and POLLERR alone.
             self.output.map(|fd| PollFd::new(fd, PollFlags::empty())),
             fd.map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
@@ -62,7 +62,7 @@ impl Wait for InterruptibleWait<'_> {
         let gone = hung_up(&fds[1]) || self.output.is_some() && hung_up(&fds[2]);
         let commanded = is_ready(fds.get(1));
         self.signals.drain();
-        let stopped = commanded && control.asks_to_stop()?;
+        let stopped = commanded && inbox.asks_to_stop()?;
         if gone || stopped || self.signals.take_stop() {
             self.canceled.set(true);
         }

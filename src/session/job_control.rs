@@ -4,10 +4,10 @@
 
 //! The program and the terminal that it shares with muontrap.
 
-use super::{Session, State};
+use super::states::{Session, State};
+use super::terminal::Stopped;
 use crate::diagnostics;
 use crate::process::reap::Ending;
-use crate::session::terminal::Stopped;
 use crate::sys;
 use std::io;
 
@@ -15,7 +15,7 @@ use std::io;
 const KEYS: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
 
 impl Session<'_> {
-    /// Passes on what the terminal, or a shell, does to muontrap, and to muontrap what it does to the program.
+    /// Stops and continues the program with muontrap, and muontrap with the program, as a terminal or a shell asks.
     pub(super) fn control_job(&mut self, child_changed: bool) -> io::Result<()> {
         if self.terminal.is_none() || self.state != State::Running || self.death.is_some() {
             return Ok(());
@@ -56,11 +56,11 @@ impl Session<'_> {
     }
 
     fn signal_group(&self, signal: i32) {
-        // A program that has put itself into another group is not there any more.
+        // ESRCH, when the program has moved to another group.
         let _ = sys::kill(-self.pid, signal);
     }
 
-    /// Takes the terminal back from a program that is dead, and notes the key that ended it.
+    /// Takes the terminal back from a dead program, and notes the key that ended it.
     pub(super) fn end_job(&mut self) {
         let Some(terminal) = &mut self.terminal else {
             return;
@@ -75,8 +75,8 @@ impl Session<'_> {
         terminal.take_back();
     }
 
-    /// What was typed was meant for all that the shell started, such as a script around muontrap, and only the
-    /// program got it.
+    /// Sends the signal of a key that ended the program to muontrap's own process group, too: the key was meant for
+    /// all that the shell started, such as a script around muontrap.
     pub(super) fn pass_interrupt_on(&self) {
         if let Some(Ending::Signaled(signal)) = self.interrupted_by {
             let _ = sys::kill(0, signal.into());

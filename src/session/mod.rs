@@ -2,395 +2,97 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! One program from its start to the death of the last process that it left behind: the state
-//! machine of `docs/protocol.md`'s session.
+//! One program from its start to the death of the last process that it left behind.
 //!
 //! ```text
-//! Running ─(told to stop)─► Stopping ─┐
-//!    └──────(it died)─────────────────┴─► Sweeping ─► Draining ─► Removing ─► Done
+//! Setup ─► Running ─(told to stop)─► Stopping ─┐
+//!   │         └──────(it died)─────────────────┴─► Sweeping ─► Draining ─► Removing ─► Done
+//!   └─(it cannot be started)─► FAILED
 //! ```
+//!
+//! [`opening`] waits for START, [`setup`] starts the program, and [`states`] has the states from Running on.
 
-pub mod abort;
+mod abort;
 mod containment;
-pub mod emergency;
+pub(crate) mod emergency;
 mod ending;
 mod incoming;
 mod interruptible;
 mod job_control;
-pub mod opening;
-pub mod setup;
-pub mod signals;
-pub mod stdio;
-pub mod terminal;
+pub(crate) mod opening;
+mod owner;
+mod setup;
+mod signals;
+mod states;
+mod stdio;
+mod terminal;
 
 use crate::config::Config;
 use crate::diagnostics;
 use crate::error::EXIT_SETUP;
-use crate::process::reap::{Death, Ending, reap};
-use crate::process::sweep::Progress;
-use crate::reactor::{Reactor, Source};
-use crate::session::containment::Containment;
-use crate::session::setup::Running;
-use crate::session::signals::Signals;
-use crate::session::terminal::Terminal;
-use crate::stream::output::{Relay, Thoroughness};
-use crate::stream::stdin::{Handled, Input};
-use crate::sys;
-use crate::wire::control::Control;
-use crate::wire::frame::{self, Started};
-use crate::wire::outbox::Outbox;
+use crate::sys::Title;
+use crate::wire::notice::Notices;
 use crate::wire::transport::Transport;
-use ending::complain;
-use std::io;
-use std::time::{Duration, Instant};
+use opening::Invitation;
+use owner::Owner;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
-/// There is no event for when a cgroup can be removed, so poll.
-const REMOVAL_INTERVAL: Duration = Duration::from_millis(5);
-/// SIGKILL ends a program at once, unless it is in an uninterruptible wait: how often to check for that.
-const KILL_INTERVAL: Duration = Duration::from_millis(100);
+/// More than there is room for.
+const LONGEST_TITLE: usize = 4096;
 
-/// An owner without frames acknowledges the last output, too. If muontrap had exited by then, the owner would get
-/// EPIPE in place of the exit status. It is not waited for longer than this.
-const LAST_ACK_TIME: Duration = Duration::from_millis(200);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Running,
-    /// Told to stop; SIGKILL at the deadline, unless that was sent.
-    Stopping {
-        deadline: Option<Instant>,
-    },
-    Sweeping,
-    Draining,
-    /// All is delivered; the cgroup has to go.
-    Removing,
-    /// Waiting for the owner to close.
-    Done,
-    /// Told to stop by a signal when done: the owner may stay.
-    Dismissed,
+/// Runs a whole session for a program of the command line, and returns the exit status of muontrap.
+pub(crate) fn run(config: Config, transport: Transport) -> u8 {
+    match Owner::connect(transport) {
+        Ok(owner) => supervise(config, owner, &Notices::default()),
+        Err(failure) => owner::print(&failure),
+    }
 }
 
-/// Looks after a program that runs, and returns the exit status of muontrap. On an error, too, nothing
-/// is left.
-pub fn run(
-    config: &Config,
-    control: Control,
-    outbox: Outbox,
-    signals: Signals,
-    running: Running,
-) -> io::Result<u8> {
-    let mut session = Session::new(config, control, outbox, signals, running);
-    let result = session.run();
-    if result.is_err() {
-        session.give_up();
+/// Runs a whole session for an owner that sends START, and returns the exit status of muontrap. With a `title`,
+/// ps(1) shows which program it is about.
+pub(crate) fn serve(transport: Transport, invitation: Invitation, title: Option<Title>) -> u8 {
+    let mut owner = match Owner::connect(transport) {
+        Ok(owner) => owner,
+        Err(failure) => return owner::print(&failure),
+    };
+    match opening::open(&mut owner, &invitation) {
+        Ok(Some(config)) => {
+            if let Some(title) = title {
+                title.set(&title_of(&config));
+            }
+            // What only START needed.
+            drop((invitation.token, invitation.environment));
+            supervise(*config, owner, &invitation.notices)
+        }
+        Ok(None) => EXIT_SETUP,
+        Err(failure) => owner.fail(&failure),
     }
-    result
 }
 
-struct Session<'a> {
-    config: &'a Config,
-    state: State,
-    control: Control,
-    outbox: Outbox,
-    reactor: Reactor,
-    signals: Signals,
-    input: Input,
-    relay: Relay,
-    pid: i32,
-    start_time: u64,
-    since: Instant,
-    containment: Containment,
-    death: Option<(Death, Duration)>,
-    stopped: bool,
-    needed_sigkill: bool,
-    violated: bool,
-    terminal: Option<Terminal>,
-    /// How a key of the terminal ended the program.
-    interrupted_by: Option<Ending>,
-    /// When an owner without frames acknowledged output, or might have begun to.
-    last_ack: Instant,
+fn supervise(mut config: Config, mut owner: Owner, notices: &Notices) -> u8 {
+    let running = match setup::start(&config, &mut owner, notices) {
+        Ok(running) => running,
+        Err(failure) => return owner.fail(&failure),
+    };
+    config.forget_program();
+    states::run(&config, owner, notices, running).unwrap_or_else(|error| {
+        diagnostics::say(format_args!("the event loop failed: {error}"));
+        EXIT_SETUP
+    })
 }
 
-impl<'a> Session<'a> {
-    fn new(
-        config: &'a Config,
-        control: Control,
-        outbox: Outbox,
-        signals: Signals,
-        running: Running,
-    ) -> Self {
-        Self {
-            config,
-            state: State::Running,
-            control,
-            outbox,
-            reactor: running.reactor,
-            signals,
-            input: running.input,
-            relay: running.relay,
-            pid: running.pid,
-            start_time: running.start_time,
-            since: running.since,
-            containment: Containment::new(running.cgroup, running.sweep),
-            death: None,
-            stopped: false,
-            needed_sigkill: false,
-            violated: false,
-            terminal: running.terminal,
-            interrupted_by: None,
-            last_ack: running.since,
+/// `muontrap: sleep 1000`
+fn title_of(config: &Config) -> Vec<u8> {
+    let name = Path::new(&config.program).file_name().unwrap_or_default();
+    let mut title = b"muontrap: ".to_vec();
+    title.extend_from_slice(name.as_bytes());
+    for argument in config.argv.iter().skip(1) {
+        title.push(b' ');
+        title.extend_from_slice(argument.as_bytes());
+        if title.len() > LONGEST_TITLE {
+            break;
         }
     }
-
-    fn is_acknowledged(&self) -> bool {
-        self.config.transport.is_acknowledged()
-    }
-
-    fn run(&mut self) -> io::Result<u8> {
-        let directories = self.containment.directories();
-        let started = Started {
-            session: nix::unistd::getpid().as_raw(),
-            program: self.pid,
-            start_time: self.start_time,
-            directories: &directories,
-        };
-        self.outbox.send(&frame::started(&started));
-        // Events that arrived before the handlers and epoll were registered produce no edge, so poll once.
-        self.reactor.ready.set(Source::ControlIn);
-        self.collect_dead()?;
-        // Commands that came while the program was started.
-        self.obey()?;
-        loop {
-            self.take_signals()?;
-            self.take_commands()?;
-            self.move_input();
-            self.outbox.flush();
-            if self.gather() {
-                continue;
-            }
-            self.move_output()?;
-            // A pipe that nobody reads shows at once, not only when something is written to it.
-            if self.reactor.ready.is_closed(Source::ControlOut) {
-                self.outbox.close();
-            }
-            if self.is_acknowledged() && self.outbox.is_closed() && !self.control.is_closed() {
-                self.owner_left()?;
-            }
-            self.advance()?;
-            if self.is_over() {
-                return Ok(self.exit_status());
-            }
-            self.watch_the_blocked()?;
-            let timeout = self.timeout();
-            let sleeps = timeout != Some(Duration::ZERO);
-            if sleeps && self.relay.awaits_ack(&self.reactor.ready) && self.ack_comes_soon()? {
-                continue;
-            }
-            if sleeps {
-                self.relay.rest();
-            }
-            self.reactor.wait(timeout)?;
-        }
-    }
-
-    // Deadlines and readiness
-
-    fn timeout(&self) -> Option<Duration> {
-        let output = self.relay.can_progress(&self.reactor.ready, &self.outbox);
-        if output || self.reactor.ready.is(Source::ControlIn) && self.reads_commands() {
-            return Some(Duration::ZERO);
-        }
-        match self.state {
-            State::Stopping {
-                deadline: Some(deadline),
-            } => Some(deadline.saturating_duration_since(Instant::now())),
-            State::Stopping { deadline: None } => Some(KILL_INTERVAL),
-            State::Sweeping => Some(self.containment.pause()),
-            State::Removing => Some(REMOVAL_INTERVAL),
-            State::Done if self.config.transport == Transport::Raw => self.ack_time(),
-            _ => None,
-        }
-    }
-
-    fn watch_the_blocked(&mut self) -> io::Result<()> {
-        if let Some(fd) = self.input.wants_watch() {
-            self.reactor.watch_write(Source::Stdin, fd)?;
-        }
-        // A socket has room again each time that the owner reads, which is of no interest while all was
-        // written.
-        let blocked = self.control.is_socket().then(|| self.outbox.wants_watch());
-        if let Some(fd) = blocked.flatten() {
-            self.reactor.watch_write(Source::ControlOut, &fd)?;
-        }
-        Ok(())
-    }
-
-    fn is_over(&self) -> bool {
-        let nobody = self.control.is_closed() || self.outbox.is_closed();
-        match (self.state, self.config.transport) {
-            (State::Dismissed, _) => self.outbox.is_empty() || nobody,
-            (State::Done, Transport::Plain | Transport::Terminal) => true,
-            (State::Done, Transport::Framed { .. }) => nobody,
-            (State::Done, Transport::Raw) => {
-                nobody || self.outbox.is_empty() && self.ack_time().is_none()
-            }
-            _ => false,
-        }
-    }
-
-    /// How much longer to wait for acknowledgements when nothing else is left to do.
-    fn ack_time(&self) -> Option<Duration> {
-        let time = LAST_ACK_TIME.checked_sub(self.last_ack.elapsed());
-        time.filter(|time| self.relay.is_in_flight() && !time.is_zero())
-    }
-
-    fn exit_status(&self) -> u8 {
-        match &self.death {
-            Some((death, _)) if !self.violated => death.ending.exit_status(),
-            _ => EXIT_SETUP,
-        }
-    }
-
-    // What comes in
-
-    fn take_signals(&mut self) -> io::Result<()> {
-        if self.reactor.ready.is(Source::Signal) {
-            self.reactor.ready.clear(Source::Signal);
-            self.signals.drain();
-        }
-        if self.signals.take_stop() || self.signals.take_cpu_time() {
-            if self.state == State::Done {
-                self.state = State::Dismissed;
-            }
-            self.stop()?;
-        }
-        let child_changed = self.signals.take_child();
-        if child_changed {
-            self.collect_dead()?;
-        }
-        self.control_job(child_changed)
-    }
-
-    fn collect_dead(&mut self) -> io::Result<()> {
-        let containment = &mut self.containment;
-        let death = reap(self.pid, |pid| containment.note_reaped(pid))?;
-        let Some(death) = death else { return Ok(()) };
-        // Only the first: later, another descendant may get the same pid.
-        if self.death.is_none() {
-            self.death = Some((death, self.since.elapsed()));
-            emergency::note_death();
-            let handled = self.input.close();
-            self.acknowledge_input(handled);
-        }
-        Ok(())
-    }
-
-    // What goes through
-
-    fn move_input(&mut self) {
-        self.reactor.ready.clear(Source::Stdin);
-        let handled = self.input.pump();
-        self.acknowledge_input(handled);
-    }
-
-    /// Tells the owner what became of input. Nothing follows EXITED, though.
-    fn acknowledge_input(&mut self, handled: Handled) {
-        if handled != Handled::default() && !matches!(self.state, State::Done | State::Dismissed) {
-            // The input window is smaller.
-            let [written, dropped] = [handled.written, handled.dropped]
-                .map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
-            self.outbox.send(&frame::input_ack(written, dropped));
-        }
-    }
-
-    /// Lets output gather, if there is a point in that. What happens meanwhile has to be looked at.
-    fn gather(&self) -> bool {
-        let time = match self.state {
-            State::Running => self.relay.gather_time(&self.reactor.ready),
-            _ => None,
-        };
-        time.inspect(|&time| sys::pause(time)).is_some()
-    }
-
-    fn move_output(&mut self) -> io::Result<()> {
-        let thoroughness = if self.state == State::Draining {
-            Thoroughness::UntilEmpty
-        } else {
-            Thoroughness::UntilShort
-        };
-        self.relay
-            .pump(&mut self.reactor.ready, &mut self.outbox, thoroughness)
-    }
-
-    // The states
-
-    fn stop(&mut self) -> io::Result<()> {
-        if self.state != State::Running || self.death.is_some() {
-            return Ok(());
-        }
-        self.stopped = true;
-        self.state = State::Stopping {
-            deadline: Instant::now().checked_add(self.config.delay_to_sigkill),
-        };
-        self.containment.thaw();
-        self.signal(self.config.stop_signal);
-        emergency::rehearse("stopping");
-        // A stopped program acts on a signal only once it goes on.
-        self.signal(libc::SIGCONT);
-        // It may have been dead already, or have died of that.
-        self.collect_dead()
-    }
-
-    /// Sends a signal to the program, which is not collected yet, so that its pid is its own.
-    fn signal(&self, number: i32) {
-        if self.death.is_none() {
-            // ESRCH cannot be, and EPERM only for a program that became another user's.
-            if let Err(error) = sys::kill(self.pid, number) {
-                diagnostics::say(format_args!(
-                    "cannot send signal {number} to {}: {error}",
-                    self.pid
-                ));
-            }
-        }
-    }
-
-    /// Goes on through the states as far as possible without waiting.
-    fn advance(&mut self) -> io::Result<()> {
-        if self.death.is_none() && self.is_overdue() {
-            self.needed_sigkill = true;
-            self.signal(libc::SIGKILL);
-            self.containment.thaw();
-            self.state = State::Stopping { deadline: None };
-        }
-        if self.death.is_none() && self.state == (State::Stopping { deadline: None }) {
-            self.leave_frozen();
-        }
-        if self.death.is_some() && matches!(self.state, State::Running | State::Stopping { .. }) {
-            self.begin_sweep()?;
-        }
-        if self.state == State::Sweeping && self.containment.sweep() == Progress::Gone {
-            self.begin_drain()?;
-        }
-        if self.state == State::Draining {
-            self.move_output()?;
-            if self.relay.is_drained(&self.reactor.ready) {
-                self.state = State::Removing;
-                emergency::rehearse("removing");
-            }
-        }
-        if self.state == State::Removing && self.containment.remove() == Progress::Gone {
-            self.finish();
-        }
-        complain(&mut self.containment);
-        Ok(())
-    }
-
-    fn is_overdue(&self) -> bool {
-        match self.state {
-            State::Stopping {
-                deadline: Some(deadline),
-            } => Instant::now() >= deadline,
-            _ => false,
-        }
-    }
+    title
 }

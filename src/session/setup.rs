@@ -4,6 +4,11 @@
 
 //! The Setup state: everything up to the program's exec.
 
+use super::interruptible::InterruptibleWait;
+use super::owner::Owner;
+use super::signals::Signals;
+use super::terminal::Terminal;
+use super::{emergency, stdio};
 use crate::cgroup::{self, Cgroup, Host};
 use crate::config::Config;
 use crate::error::{Failure, Step};
@@ -15,19 +20,13 @@ use crate::process::spawn::spawn;
 use crate::process::step::{CgroupEntry, Program};
 use crate::process::sweep::Sweep;
 use crate::reactor::{Reactor, Source};
-use crate::session::emergency;
-use crate::session::interruptible::InterruptibleWait;
-use crate::session::signals::Signals;
-use crate::session::stdio;
-use crate::session::terminal::Terminal;
 use crate::stream::output::Relay;
 use crate::stream::stdin::Input;
 use crate::stream::window::Window;
 use crate::sys;
 use crate::wait::Wait;
-use crate::wire::control::Control;
-use crate::wire::frame::OutputStream;
-use crate::wire::outbox::Outbox;
+use crate::wire::message::OutputStream;
+use crate::wire::notice::Notices;
 use crate::wire::transport::Transport;
 use std::ffi::{CStr, OsStr};
 use std::io;
@@ -35,42 +34,44 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
-/// A program that runs, and all that is needed to look after it.
+/// A program that runs, and what is needed to supervise it.
 #[derive(Debug)]
-pub struct Running {
-    /// Its pid, which is its process group too.
+pub(super) struct Running {
+    /// The program's pid, which is its process group too.
     pub pid: i32,
-    /// When its process started, in clock ticks since boot; 0 if that is not known.
+    /// In clock ticks since boot; 0 if that is not known.
     pub start_time: u64,
-    /// When it was exec'ed.
+    /// From just before the exec.
     pub since: Instant,
-    /// Its stdin.
     pub input: Input,
-    /// Its captured output.
     pub relay: Relay,
-    /// The terminal that it may be lent.
-    pub terminal: Option<Terminal>,
-    /// Readiness of all of these.
+    /// Watches all descriptors of the session.
     pub reactor: Reactor,
-    /// Its cgroup.
     pub cgroup: Option<Cgroup>,
-    /// What finds and kills that which the program leaves behind.
     pub sweep: Sweep,
 }
 
 /// Starts the program. On failure nothing is left of the attempt.
-pub fn start(
+pub(super) fn start(
     config: &Config,
-    control: &mut Control,
-    outbox: &Outbox,
-    terminal: Option<Terminal>,
-    signals: &Signals,
+    owner: &mut Owner,
+    notices: &Notices,
 ) -> Result<Running, Failure> {
     sys::cloexec_from_3();
-    let (commands, is_socket) = (control.fd(), control.is_socket());
-    let wait = InterruptibleWait::new(control, outbox, signals);
-    let from = (commands, is_socket);
-    start_while(config, from, outbox, terminal, signals, &wait).map_err(|failure| {
+    let (inbox, is_socket) = (owner.inbox.fd(), owner.inbox.is_socket());
+    let wait = InterruptibleWait::new(&mut owner.inbox, &owner.outbox, &owner.signals);
+    let setup = Setup {
+        config,
+        notices,
+        transport: owner.transport,
+        inbox,
+        // A socket is watched for room only when something is left to write.
+        outbox: owner.outbox.fd().filter(|_| !is_socket),
+        signals: &owner.signals,
+        terminal: owner.terminal.as_mut(),
+        wait: &wait,
+    };
+    setup.start().map_err(|failure| {
         if wait.is_canceled() {
             let message = "muontrap was told to stop before the program was started";
             Failure::new(Step::Stopped, message)
@@ -80,117 +81,122 @@ pub fn start(
     })
 }
 
-fn start_while(
-    config: &Config,
-    (commands, is_socket): (BorrowedFd<'static>, bool),
-    outbox: &Outbox,
-    terminal: Option<Terminal>,
-    signals: &Signals,
-    wait: &dyn Wait,
-) -> Result<Running, Failure> {
-    let mut sweep = Sweep::prepare()
-        .map_err(|error| Failure::cannot("tell the program's processes from others", &error))?;
-    emergency::prepare(sweep.preexisting().clone());
-    enter_directory(config)?;
-    // Before becoming a subreaper: this may run getent, whose descendants are not the program's.
-    let credentials = config.identity.resolve(wait)?;
-    credentials.uid.map_or(Ok(()), may_stop)?;
-    sys::become_subreaper().map_err(|error| Failure::cannot("become a subreaper", &error))?;
-    let path = find::find(&config.program, &config.lookup)?;
-    let cgroup = create_cgroup(config, wait)?;
-    emergency::rehearse("setup");
-    let mut attempt = Attempt {
-        config,
-        commands,
-        is_socket,
-        outbox,
-        credentials: &credentials,
-        path: &path,
-        cgroup: cgroup.as_ref(),
-        terminal,
-        signals,
-        wait,
-        relay: Relay::new(window(config)),
-    };
-    // Before the exec, since the program may be well under way by the time its start is known here.
-    let since = Instant::now();
-    match attempt.launch() {
-        Ok((pid, input, reactor)) => {
-            emergency::note_start(pid);
-            sweep.set_program(pid);
-            emergency::rehearse("started");
-            Ok(Running {
-                pid,
-                start_time: start_time(pid),
-                since,
-                input,
-                relay: attempt.relay,
-                terminal: attempt.terminal,
-                reactor,
-                cgroup,
-                sweep,
-            })
-        }
-        Err(failure) => {
-            if let Some(cgroup) = cgroup {
-                cgroup.discard();
+struct Setup<'a> {
+    config: &'a Config,
+    notices: &'a Notices,
+    transport: Transport,
+    inbox: BorrowedFd<'static>,
+    outbox: Option<BorrowedFd<'static>>,
+    signals: &'a Signals,
+    terminal: Option<&'a mut Terminal>,
+    wait: &'a dyn Wait,
+}
+
+impl Setup<'_> {
+    fn start(mut self) -> Result<Running, Failure> {
+        let mut sweep = Sweep::prepare()
+            .map_err(|error| Failure::cannot("tell the program's processes from others", &error))?;
+        emergency::prepare(sweep.preexisting().clone());
+        self.enter_directory()?;
+        // Before becoming a subreaper: this may run getent, whose descendants are not the program's.
+        let credentials = self.config.user.resolve(self.wait)?;
+        credentials.uid.map_or(Ok(()), may_stop)?;
+        sys::become_subreaper().map_err(|error| Failure::cannot("become a subreaper", &error))?;
+        let path = find::find(&self.config.program, &self.config.lookup)?;
+        let cgroup = self.create_cgroup()?;
+        emergency::rehearse("setup");
+        let mut relay = Relay::new(self.window());
+        // Before the exec: the program may be well under way by the time that its start is known here.
+        let since = Instant::now();
+        match self.launch(&path, &credentials, cgroup.as_ref(), &mut relay) {
+            Ok((pid, input, reactor)) => {
+                emergency::note_start(pid);
+                sweep.set_program(pid);
+                emergency::rehearse("started");
+                Ok(Running {
+                    pid,
+                    start_time: start_time(pid),
+                    since,
+                    input,
+                    relay,
+                    reactor,
+                    cgroup,
+                    sweep,
+                })
             }
-            Err(failure)
+            Err(failure) => {
+                if let Some(cgroup) = cgroup {
+                    cgroup.discard();
+                }
+                Err(failure)
+            }
         }
     }
-}
 
-fn create_cgroup(config: &Config, wait: &dyn Wait) -> Result<Option<Cgroup>, Failure> {
-    let Some(request) = &config.cgroup else {
-        return Ok(None);
-    };
-    let told = config.notices.group(request);
-    told.map_err(|error| Failure::cannot("reach the fork server", &error))?;
-    let made = Host::detect()
-        .and_then(|host| cgroup::Plan::new(&host, request))
-        .and_then(|plan| Cgroup::create(&plan, wait));
-    let cgroup = made.map_err(|error| error.into_failure(Some(&request.group)))?;
-    emergency::note_cgroup(cgroup.locations());
-    Ok(Some(cgroup))
-}
+    /// In this process instead of the child, since the program is looked for relative to it.
+    fn enter_directory(&self) -> Result<(), Failure> {
+        let Some(directory) = self.config.directory.as_deref() else {
+            return Ok(());
+        };
+        nix::unistd::chdir(directory).map_err(|errno| {
+            let path = directory.to_string_lossy();
+            let message = format!("cannot change to the working directory {path:?} of the caller");
+            Failure::new(Step::Cd, message)
+                .errno(errno as i32)
+                .path(OsStr::from_bytes(directory.to_bytes()))
+        })
+    }
 
-/// Everything that is prepared before the fork.
-struct Attempt<'a> {
-    config: &'a Config,
-    commands: BorrowedFd<'static>,
-    is_socket: bool,
-    outbox: &'a Outbox,
-    credentials: &'a Credentials,
-    path: &'a CStr,
-    cgroup: Option<&'a Cgroup>,
-    terminal: Option<Terminal>,
-    signals: &'a Signals,
-    wait: &'a dyn Wait,
-    relay: Relay,
-}
+    fn create_cgroup(&self) -> Result<Option<Cgroup>, Failure> {
+        let Some(request) = &self.config.cgroup else {
+            return Ok(None);
+        };
+        let told = self.notices.group(request);
+        told.map_err(|error| Failure::cannot("reach the fork server", &error))?;
+        let made = Host::detect()
+            .and_then(|host| cgroup::Plan::new(&host, request))
+            .and_then(|plan| Cgroup::create(&plan, self.wait));
+        let cgroup = made.map_err(|error| error.into_failure(Some(&request.group)))?;
+        emergency::note_cgroup(cgroup.locations());
+        Ok(Some(cgroup))
+    }
 
-impl Attempt<'_> {
-    fn launch(&mut self) -> Result<(i32, Input, Reactor), Failure> {
+    fn window(&self) -> Window {
+        match self.transport {
+            Transport::Raw => Window::without_threshold(self.config.window),
+            _ => Window::new(self.config.window),
+        }
+    }
+
+    fn launch(
+        &mut self,
+        path: &CStr,
+        credentials: &Credentials,
+        cgroup: Option<&Cgroup>,
+        relay: &mut Relay,
+    ) -> Result<(i32, Input, Reactor), Failure> {
         let config = self.config;
-        let user = self.credentials.uid;
+        let user = credentials.uid;
         let streams = config.streams;
         let (stdin, input) = stdio::stdin(streams.stdin, user)?;
-        let relay = &mut self.relay;
         let stdout = stdio::output(OutputStream::Stdout, streams.stdout, user, relay)?;
         let stderr = stdio::output(OutputStream::Stderr, streams.stderr, user, relay)?;
-        // Last but for the program itself: once that runs, nothing here may fail.
+        // Before the program: once that runs, nothing here may fail.
         let reactor = self
-            .reactor()
+            .reactor(relay)
             .map_err(|error| Failure::cannot("watch descriptors", &error))?;
         let program = Program {
-            path: self.path,
+            path,
             argv: &config.argv,
             environment: config.environment.as_deref(),
             stdio: [stdin, stdout, stderr],
-            credentials: self.credentials,
+            credentials,
             attributes: &config.attributes,
-            cgroups: self.cgroup.map(cgroup_entries).unwrap_or_default(),
-            terminal: self.terminal.as_mut().and_then(Terminal::lend_at_start),
+            cgroups: cgroup.map(cgroup_entries).unwrap_or_default(),
+            terminal: self
+                .terminal
+                .as_mut()
+                .and_then(|terminal| terminal.lend_at_start()),
             cpu_limit: self.signals.cpu_limit(),
         };
         let spawned = spawn(&program, self.wait);
@@ -205,22 +211,22 @@ impl Attempt<'_> {
         Ok((spawned?, input, reactor))
     }
 
-    fn reactor(&self) -> io::Result<Reactor> {
+    fn reactor(&self, relay: &Relay) -> io::Result<Reactor> {
         let reactor = Reactor::new()?;
         reactor.watch_read(Source::Signal, self.signals)?;
-        if self.config.transport == Transport::Terminal {
-            reactor.watch_end(Source::ControlIn, &self.commands)?;
+        if self.transport == Transport::Terminal {
+            reactor.watch_end(Source::Inbox, &self.inbox)?;
         } else {
-            reactor.watch_read(Source::ControlIn, &self.commands)?;
+            reactor.watch_read(Source::Inbox, &self.inbox)?;
         }
-        if let Some(fd) = self.outbox.fd().filter(|_| !self.is_socket) {
-            match reactor.watch_write(Source::ControlOut, &fd) {
+        if let Some(fd) = self.outbox {
+            match reactor.watch_write(Source::Outbox, &fd) {
                 // A file, which takes everything and is never closed: epoll_ctl(2).
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 result => result?,
             }
         }
-        for (source, fd) in self.relay.sources() {
+        for (source, fd) in relay.sources() {
             reactor.watch_read(source, fd)?;
         }
         Ok(reactor)
@@ -232,33 +238,10 @@ fn start_time(pid: i32) -> u64 {
     process.map_or(0, |process| process.started)
 }
 
-/// Here and not in the child, so that names are looked up from there.
-fn enter_directory(config: &Config) -> Result<(), Failure> {
-    let Some(directory) = config.directory.as_deref() else {
-        return Ok(());
-    };
-    nix::unistd::chdir(directory).map_err(|errno| {
-        let path = directory.to_string_lossy();
-        Failure::new(
-            Step::Cd,
-            format!("cannot change to the working directory {path:?} of the caller"),
-        )
-        .errno(errno as i32)
-        .path(OsStr::from_bytes(directory.to_bytes()))
-    })
-}
-
 fn cgroup_entries(cgroup: &Cgroup) -> Vec<CgroupEntry<'_>> {
     let entries = cgroup.entries().map(|entry| CgroupEntry {
         procs: entry.procs,
         explain: Box::new(move |errno| entry.error(errno).into()),
     });
     entries.collect()
-}
-
-fn window(config: &Config) -> Window {
-    match config.transport {
-        Transport::Raw => Window::held_back_by_nothing(config.window),
-        _ => Window::new(config.window),
-    }
 }

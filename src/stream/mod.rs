@@ -4,7 +4,7 @@
 
 //! The data path: the program's output to the owner, and the owner's input to the program.
 
-pub mod output;
-pub mod read_ahead;
-pub mod stdin;
-pub mod window;
+pub(crate) mod output;
+mod read_ahead;
+pub(crate) mod stdin;
+pub(crate) mod window;

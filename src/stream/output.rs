@@ -2,13 +2,13 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The output valve: from the program's pipes to the owner, as far as the window allows.
+//! Flow-controlled output: from the program's pipes to the owner, within the window.
 
 use crate::reactor::{Ready, Source};
-use crate::stream::read_ahead::Ahead;
+use crate::stream::read_ahead::ReadAhead;
 use crate::stream::window::{Overrun, Window};
 use crate::sys;
-use crate::wire::frame::OutputStream;
+use crate::wire::message::OutputStream;
 use crate::wire::outbox::Outbox;
 use nix::errno::Errno;
 use std::io;
@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 /// Frames to send before looking at commands and deadlines again: a program may write for ever.
 const FRAMES_IN_A_ROW: u32 = 16;
 
-/// A program that writes many small pieces gets this much time to write some more of them, before
-/// they are sent. To send each would cost more than to write it, and takes the CPU from the program.
+/// How long small writes gather before they are sent. Sending each write as its own frame costs more than the
+/// write itself, and takes the CPU from the program.
 const GATHER_TIME: Duration = Duration::from_micros(50);
 
 /// One captured stream.
@@ -27,37 +27,36 @@ const GATHER_TIME: Duration = Duration::from_micros(50);
 struct Stream {
     source: Source,
     kind: OutputStream,
-    /// Until its end.
+    /// `None` after the end of file.
     fd: Option<OwnedFd>,
-    /// Read from it so far.
+    /// How many were read so far.
     bytes: u64,
-    /// Bytes in the pipe that are still wanted, once it is known where the program's own end.
+    /// Remaining bytes to read once the pipe has been sealed.
     left: Option<u64>,
-    ahead: Ahead,
+    read_ahead: ReadAhead,
 }
 
 /// All captured streams and the window that they share.
 #[derive(Debug)]
-pub struct Relay {
+pub(crate) struct Relay {
     streams: Vec<Stream>,
     window: Window,
     discard: bool,
-    /// When a frame took all that had come.
+    /// When the buffers were last emptied.
     emptied: Option<Instant>,
 }
 
-/// How thoroughly to read.
+/// When to stop reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Thoroughness {
-    /// A short read means that the pipe may be empty for now; epoll(7) tells when there is more.
-    UntilShort,
-    /// Nobody writes any more, so only end of file or `EAGAIN` proves that nothing is left.
-    UntilEmpty,
+pub(crate) enum ReadUntil {
+    /// After a short read the pipe may be empty for now. epoll(7) reports when there is more.
+    ShortRead,
+    /// The program is dead, so only end of file or `EAGAIN` proves that nothing is left.
+    WouldBlock,
 }
 
 impl Relay {
-    /// Nothing captured yet.
-    pub fn new(window: Window) -> Self {
+    pub(crate) fn new(window: Window) -> Self {
         Self {
             streams: Vec::new(),
             window,
@@ -67,7 +66,7 @@ impl Relay {
     }
 
     /// Adds the read end of a pipe that does not block.
-    pub fn add(&mut self, kind: OutputStream, fd: OwnedFd) {
+    pub(crate) fn add(&mut self, kind: OutputStream, fd: OwnedFd) {
         let source = match kind {
             OutputStream::Stdout => Source::Stdout,
             OutputStream::Stderr => Source::Stderr,
@@ -78,64 +77,63 @@ impl Relay {
             fd: Some(fd),
             bytes: 0,
             left: None,
-            ahead: Ahead::default(),
+            read_ahead: ReadAhead::default(),
         });
     }
 
-    /// What to watch.
-    pub fn sources(&self) -> impl Iterator<Item = (Source, &OwnedFd)> {
+    /// What to watch for readability.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = (Source, &OwnedFd)> {
         self.streams
             .iter()
             .filter_map(|stream| Some((stream.source, stream.fd.as_ref()?)))
     }
 
-    /// Bytes that were read from a stream, thrown away ones included.
-    pub fn bytes(&self, kind: OutputStream) -> u64 {
+    /// How many bytes were read from a stream, discarded ones included.
+    pub(crate) fn bytes(&self, kind: OutputStream) -> u64 {
         let of_kind = self.streams.iter().filter(|stream| stream.kind == kind);
         of_kind.map(|stream| stream.bytes).sum()
     }
 
-    /// The owner handled some bytes.
-    pub fn acked(&mut self, bytes: u32) -> Result<(), Overrun> {
+    /// Notes that the owner handled `bytes`.
+    pub(crate) fn acked(&mut self, bytes: u32) -> Result<(), Overrun> {
         self.window.acked(bytes)
     }
 
-    /// The owner handled some bytes, or says so: what was not sent does not count.
-    pub fn acked_at_most(&mut self, bytes: u32) {
+    /// Notes that the owner handled at most `bytes`: it may count more than were sent.
+    pub(crate) fn acked_at_most(&mut self, bytes: u32) {
         self.window.acked_at_most(bytes);
     }
 
-    /// Whether an acknowledgement is to come.
-    pub fn is_in_flight(&self) -> bool {
+    /// Whether an acknowledgement is outstanding.
+    pub(crate) fn is_in_flight(&self) -> bool {
         self.window.is_in_flight()
     }
 
-    /// Nobody wants the output any more.
-    pub fn discard(&mut self) {
+    /// Throws away all further output.
+    pub(crate) fn discard(&mut self) {
         self.discard = true;
     }
 
-    /// Whether `pump` has something to do right now.
-    pub fn can_progress(&self, ready: &Ready, outbox: &Outbox) -> bool {
+    /// Whether `pump` could do something right now.
+    pub(crate) fn can_progress(&self, ready: &Ready, outbox: &Outbox) -> bool {
         self.streams.iter().any(|stream| {
             stream.wants_more(&self.window, self.discard) && stream.is_readable(ready)
-                || outbox.is_empty() && self.window.grant(stream.ahead.waiting().len()) > 0
+                || outbox.is_empty() && self.window.grant(stream.read_ahead.waiting().len()) > 0
         })
     }
 
     /// Whether output is held back until the owner acknowledges some.
-    pub fn awaits_ack(&self, ready: &Ready) -> bool {
+    pub(crate) fn awaits_ack(&self, ready: &Ready) -> bool {
         self.window.is_in_flight()
             && !self.discard
             && self
                 .streams
                 .iter()
-                .any(|stream| !stream.ahead.waiting().is_empty() || stream.is_readable(ready))
+                .any(|stream| !stream.read_ahead.waiting().is_empty() || stream.is_readable(ready))
     }
 
-    /// How long to let output gather, when some comes shortly after all that there was had been sent.
-    /// What comes after a pause of the program's own is sent at once.
-    pub fn gather_time(&self, ready: &Ready) -> Option<Duration> {
+    /// How long to let output gather: not at all, unless it comes shortly after the buffers were emptied.
+    pub(crate) fn gather_time(&self, ready: &Ready) -> Option<Duration> {
         let gathers = |stream: &Stream| {
             stream.is_readable(ready) && !ready.is_closed(stream.source) && self.window.wants(0)
         };
@@ -147,25 +145,24 @@ impl Relay {
             .filter(|time| !time.is_zero())
     }
 
-    /// Nothing is to be done for a while.
-    pub fn rest(&mut self) {
+    /// Releases spare buffers before going idle.
+    pub(crate) fn release_buffers(&mut self) {
         if !self.window.is_in_flight() {
             for stream in &mut self.streams {
-                stream.ahead.shrink();
+                stream.read_ahead.shrink();
             }
         }
     }
 
-    /// Whether nothing is left in any pipe that was sealed.
-    pub fn is_drained(&self, ready: &Ready) -> bool {
+    /// Whether nothing is left of the pipes that were sealed.
+    pub(crate) fn is_drained(&self, ready: &Ready) -> bool {
         self.streams
             .iter()
-            .all(|stream| stream.ahead.waiting().is_empty() && !stream.is_readable(ready))
+            .all(|stream| stream.read_ahead.waiting().is_empty() && !stream.is_readable(ready))
     }
 
-    /// Takes only what is in the pipes now, and nothing that comes later: a survivor may go on
-    /// writing for ever, and then its bytes would never end.
-    pub fn seal(&mut self, ready: &mut Ready) -> io::Result<()> {
+    /// Limits what is read to the bytes that are in the pipes now. A survivor may go on writing for ever.
+    pub(crate) fn seal(&mut self, ready: &mut Ready) -> io::Result<()> {
         for stream in &mut self.streams {
             if let Some(fd) = &stream.fd {
                 stream.left = Some(sys::bytes_waiting(fd)?);
@@ -175,24 +172,24 @@ impl Relay {
         Ok(())
     }
 
-    /// Moves what can be moved now.
-    pub fn pump(
+    /// Reads and sends what can be read and sent now.
+    pub(crate) fn pump(
         &mut self,
         ready: &mut Ready,
         outbox: &mut Outbox,
-        thoroughness: Thoroughness,
+        until: ReadUntil,
     ) -> io::Result<()> {
         let mut frames = 0;
         for stream in &mut self.streams {
             while frames < FRAMES_IN_A_ROW {
                 frames += 1;
                 if self.discard {
-                    stream.ahead.clear();
+                    stream.read_ahead.clear();
                 }
                 let fills =
                     stream.is_readable(ready) && stream.wants_more(&self.window, self.discard);
                 if fills {
-                    stream.fill(ready, thoroughness)?;
+                    stream.fill(ready, until)?;
                 }
                 if self.discard && fills {
                     continue;
@@ -200,15 +197,15 @@ impl Relay {
                 if !outbox.is_empty() {
                     break;
                 }
-                let bytes = self.window.grant(stream.ahead.waiting().len());
+                let bytes = self.window.grant(stream.read_ahead.waiting().len());
                 if bytes == 0 {
                     break;
                 }
                 let count = bytes as usize;
-                outbox.send_output(stream.kind, &stream.ahead.waiting()[..count]);
-                stream.ahead.take(count);
+                outbox.send_output(stream.kind, &stream.read_ahead.waiting()[..count]);
+                stream.read_ahead.take(count);
                 self.window.sent(bytes);
-                if stream.ahead.waiting().is_empty() && !stream.is_readable(ready) {
+                if stream.read_ahead.waiting().is_empty() && !stream.is_readable(ready) {
                     self.emptied = Some(Instant::now());
                 }
             }
@@ -222,24 +219,24 @@ impl Stream {
         self.fd.is_some() && self.left != Some(0) && ready.is(self.source)
     }
 
-    /// Nothing is read that could not be sent, beyond what came along with something that could: a
-    /// program whose owner is slow has to wait.
+    /// Whether to read. What the window does not allow to be sent is not read either, so that the program of a
+    /// slow owner blocks in write(2).
     fn wants_more(&self, window: &Window, discard: bool) -> bool {
-        discard || window.wants(self.ahead.waiting().len())
+        discard || window.wants(self.read_ahead.waiting().len())
     }
 
     /// Reads once.
-    fn fill(&mut self, ready: &mut Ready, thoroughness: Thoroughness) -> io::Result<()> {
+    fn fill(&mut self, ready: &mut Ready, until: ReadUntil) -> io::Result<()> {
         let Some(fd) = &self.fd else { return Ok(()) };
-        let room = self.ahead.room();
+        let room = self.read_ahead.room();
         let left = self.left.and_then(|left| usize::try_from(left).ok());
         let limit = left.map_or(room, |left| left.min(room));
-        match self.ahead.fill(fd, limit) {
+        match self.read_ahead.fill(fd, limit) {
             Ok(0) => self.fd = None,
             Ok(count) => {
                 self.bytes += count as u64;
                 self.left = self.left.map(|left| left.saturating_sub(count as u64));
-                let is_short = count < limit && thoroughness == Thoroughness::UntilShort;
+                let is_short = count < limit && until == ReadUntil::ShortRead;
                 // With O_DIRECT, a read takes one write and no more: pipe(2).
                 if is_short && sys::bytes_waiting(fd)? == 0 {
                     ready.clear(self.source);

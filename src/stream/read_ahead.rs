@@ -4,9 +4,8 @@
 
 //! Bytes that were read from a pipe and wait to be sent.
 //!
-//! A pipe is read until it is empty, not one frame at a time: each read from a full pipe wakes the
-//! program, which then fills the little room there is and sleeps again. With a whole pipe read at
-//! once, both work for longer at a stretch.
+//! A pipe is read until it is empty, not one frame at a time. Each read from a full pipe wakes the program, which
+//! would fill the little room that a frame leaves, and sleep again.
 
 use crate::sys;
 use nix::Result;
@@ -21,15 +20,14 @@ const PIPE_SIZE: usize = 64 * 1024;
 /// write that much.
 const LARGE_PIPE_SIZE: usize = 256 * 1024;
 
-/// What was read and not taken yet.
 #[derive(Debug)]
-pub struct Ahead {
+pub(super) struct ReadAhead {
     bytes: Vec<u8>,
     taken: usize,
     capacity: usize,
 }
 
-impl Default for Ahead {
+impl Default for ReadAhead {
     fn default() -> Self {
         Self {
             bytes: Vec::new(),
@@ -39,20 +37,19 @@ impl Default for Ahead {
     }
 }
 
-impl Ahead {
-    /// The bytes that wait.
-    pub fn waiting(&self) -> &[u8] {
+impl ReadAhead {
+    pub(super) fn waiting(&self) -> &[u8] {
         &self.bytes[self.taken..]
     }
 
     /// How many bytes `fill` would read at the most.
-    pub fn room(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         self.capacity - self.waiting().len()
     }
 
-    /// Reads at most `limit` bytes behind those that wait, and tells how many came: 0 at the end of
-    /// the file, when neither `limit` nor the room was 0.
-    pub fn fill(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
+    /// Reads at most `limit` bytes behind those that wait, and returns how many came: 0 at the end of file, if
+    /// neither `limit` nor the room was 0.
+    pub(super) fn fill(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
         self.bytes.drain(..self.taken);
         self.taken = 0;
         self.bytes.reserve_exact(self.capacity - self.bytes.len());
@@ -60,26 +57,25 @@ impl Ahead {
         let count = sys::read_to_spare(fd, &mut self.bytes, limit)?;
         if count >= PIPE_SIZE && self.capacity < LARGE_PIPE_SIZE {
             self.capacity = LARGE_PIPE_SIZE;
-            // What is refused, because the user has too many, was only to make it faster.
+            // It is refused when the user has too many pipes. Then output is slower.
             let _ = sys::resize_pipe(fd, LARGE_PIPE_SIZE);
         }
         Ok(count)
     }
 
-    /// Drops the first `count` bytes, which were dealt with.
-    pub fn take(&mut self, count: usize) {
+    /// Drops the first `count` bytes.
+    pub(super) fn take(&mut self, count: usize) {
         self.taken += count;
         debug_assert!(self.taken <= self.bytes.len());
     }
 
-    /// Drops all that waits.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.taken = 0;
     }
 
-    /// Gives back memory that only a flood needed, once it is over.
-    pub fn shrink(&mut self) {
+    /// Frees the buffer once it is empty, if it is larger than usual.
+    pub(super) fn shrink(&mut self) {
         if self.waiting().is_empty() && self.bytes.capacity() > PIPE_SIZE {
             self.bytes = Vec::new();
             self.taken = 0;
@@ -98,21 +94,21 @@ mod tests {
     fn no_more_is_read_than_there_is_room_for() {
         let (reader, writer) = sys::pipe().unwrap();
         let mut writer = File::from(writer);
-        let mut ahead = Ahead::default();
+        let mut read_ahead = ReadAhead::default();
         writer.write_all(&vec![1; 60_000]).unwrap();
-        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(60_000));
-        assert_eq!(ahead.room(), PIPE_SIZE - 60_000);
-        ahead.take(10);
+        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(60_000));
+        assert_eq!(read_ahead.room(), PIPE_SIZE - 60_000);
+        read_ahead.take(10);
         writer.write_all(&[2; 6_000]).unwrap();
-        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE - 59_990));
-        assert_eq!(ahead.room(), 0);
-        ahead.clear();
+        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE - 59_990));
+        assert_eq!(read_ahead.room(), 0);
+        read_ahead.clear();
         drop(writer);
         assert_eq!(
-            ahead.fill(&reader, usize::MAX),
+            read_ahead.fill(&reader, usize::MAX),
             Ok(6_000 - (PIPE_SIZE - 59_990))
         );
-        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(0));
+        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(0));
     }
 
     #[cfg(target_os = "linux")]
@@ -120,17 +116,17 @@ mod tests {
     fn a_full_pipe_becomes_a_large_one_and_its_memory_is_given_back() {
         let (reader, writer) = sys::pipe().unwrap();
         let mut writer = File::from(writer);
-        let mut ahead = Ahead::default();
+        let mut read_ahead = ReadAhead::default();
         writer.write_all(&vec![1; PIPE_SIZE]).unwrap();
-        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE));
+        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE));
         writer.write_all(&vec![2; LARGE_PIPE_SIZE]).unwrap();
-        ahead.take(PIPE_SIZE);
-        assert_eq!(ahead.fill(&reader, usize::MAX), Ok(LARGE_PIPE_SIZE));
-        ahead.shrink();
-        assert_eq!(ahead.waiting().len(), LARGE_PIPE_SIZE);
-        ahead.take(LARGE_PIPE_SIZE);
-        ahead.shrink();
-        assert_eq!(ahead.bytes.capacity(), 0);
+        read_ahead.take(PIPE_SIZE);
+        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(LARGE_PIPE_SIZE));
+        read_ahead.shrink();
+        assert_eq!(read_ahead.waiting().len(), LARGE_PIPE_SIZE);
+        read_ahead.take(LARGE_PIPE_SIZE);
+        read_ahead.shrink();
+        assert_eq!(read_ahead.bytes.capacity(), 0);
     }
 
     proptest! {
@@ -141,7 +137,7 @@ mod tests {
             let (reader, writer) = sys::pipe().unwrap();
             crate::reactor::set_nonblocking(&reader).unwrap();
             let mut writer = File::from(writer);
-            let (mut ahead, mut written, mut taken) = (Ahead::default(), 0usize, 0usize);
+            let (mut read_ahead, mut written, mut taken) = (ReadAhead::default(), 0usize, 0usize);
             let byte = |position: usize| u8::try_from(position % 251).unwrap();
             for (write, limit, take) in steps {
                 // More than this might block.
@@ -150,10 +146,10 @@ mod tests {
                     writer.write_all(&bytes).unwrap();
                     written += write;
                 }
-                let _ = ahead.fill(&reader, limit);
-                let take = take.min(ahead.waiting().len());
-                prop_assert!(ahead.waiting().iter().copied().eq((taken..).map(byte).take(ahead.waiting().len())));
-                ahead.take(take);
+                let _ = read_ahead.fill(&reader, limit);
+                let take = take.min(read_ahead.waiting().len());
+                prop_assert!(read_ahead.waiting().iter().copied().eq((taken..).map(byte).take(read_ahead.waiting().len())));
+                read_ahead.take(take);
                 taken += take;
             }
         }

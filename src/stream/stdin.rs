@@ -2,15 +2,15 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The program's stdin: bytes that wait for the program to read them.
+//! Input: from the owner to the pipe that is the program's stdin.
 
 use nix::errno::Errno;
 use nix::unistd::write;
 use std::os::fd::OwnedFd;
 
-/// The write end of the program's stdin. Dropping it is the program's end of input.
+/// The write end of the program's stdin, and what does not fit into it yet.
 #[derive(Debug)]
-pub struct Input {
+pub(crate) struct Input {
     fd: Option<OwnedFd>,
     waiting: Vec<u8>,
     start: usize,
@@ -20,7 +20,7 @@ pub struct Input {
 
 /// What became of input, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Handled {
+pub(crate) struct Handled {
     /// Written to the pipe. The program need not have read it.
     pub written: usize,
     /// Thrown away, because no process has the read end of the pipe open any more.
@@ -28,8 +28,8 @@ pub struct Handled {
 }
 
 impl Input {
-    /// For a descriptor that does not block; `None` when the program has a stdin of its own.
-    pub fn new(fd: Option<OwnedFd>) -> Self {
+    /// Takes a descriptor that does not block, or none when the program's stdin is no pipe of the session.
+    pub(crate) fn new(fd: Option<OwnedFd>) -> Self {
         Self {
             fd,
             waiting: Vec::new(),
@@ -39,34 +39,33 @@ impl Input {
         }
     }
 
-    /// Bytes that are not written yet.
-    pub fn pending(&self) -> usize {
+    /// How many bytes are not written yet.
+    pub(crate) fn pending(&self) -> usize {
         self.waiting.len() - self.start
     }
 
     /// Whether the end of input was announced.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.eof
     }
 
-    /// Adds bytes for the program.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.waiting.extend_from_slice(bytes);
     }
 
     /// Closes the program's stdin as soon as everything is written.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.eof = true;
     }
 
-    /// Closes the program's stdin and throws away what is waiting, now and later.
-    pub fn close(&mut self) -> Handled {
+    /// Closes the program's stdin, and throws away what waits and what comes later.
+    pub(crate) fn close(&mut self) -> Handled {
         self.fd = None;
         self.pump()
     }
 
-    /// The descriptor, the first time that it has to be watched for room.
-    pub fn wants_watch(&mut self) -> Option<&OwnedFd> {
+    /// Returns the descriptor the first time that it has to be watched for room.
+    pub(crate) fn wants_watch(&mut self) -> Option<&OwnedFd> {
         if self.pending() == 0 || self.watched {
             return None;
         }
@@ -74,8 +73,8 @@ impl Input {
         self.fd.as_ref()
     }
 
-    /// Writes what the pipe takes now.
-    pub fn pump(&mut self) -> Handled {
+    /// Writes what fits into the pipe.
+    pub(crate) fn pump(&mut self) -> Handled {
         let mut handled = Handled::default();
         while self.pending() > 0 {
             let Some(fd) = &self.fd else {

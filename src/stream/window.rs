@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Credit: how many more output bytes may be sent before the owner has handled some.
+//! Credit: how many output bytes may be sent before the owner acknowledges some.
 
 /// The owner acknowledged more bytes than were in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Overrun {
 /// The most payload bytes in one frame.
 const MAX_FRAME: u32 = 32 * 1024;
 
-/// Counts the bytes in flight against a fixed size, both in bytes.
+/// Counts the bytes that were sent and not acknowledged.
 #[derive(Debug)]
 pub struct Window {
     size: u32,
@@ -24,7 +24,7 @@ pub struct Window {
     /// Payload bytes of a full frame.
     frame: u32,
     /// Credit below which nothing is sent.
-    least: u32,
+    threshold: u32,
 }
 
 impl Window {
@@ -35,26 +35,26 @@ impl Window {
             in_flight: 0,
             // Two to a window: while the owner handles one, the next is on its way.
             frame: size.div_ceil(2).min(MAX_FRAME),
-            least: size.div_ceil(4),
+            threshold: size.div_ceil(4),
         }
     }
 
-    /// A window for an owner that may wait for all that the window holds before it acknowledges any of it.
-    pub fn held_back_by_nothing(size: u32) -> Self {
+    /// A window without a threshold, for an owner that may wait for the last byte of the window before it
+    /// acknowledges any.
+    pub fn without_threshold(size: u32) -> Self {
         Self {
-            least: 1,
+            threshold: 1,
             ..Self::new(size)
         }
     }
 
     /// How many of `waiting` bytes to send now, as one frame.
     ///
-    /// Small credit is held back until a quarter of the window is free: a frame for every few bytes
-    /// of credit would cost a wake-up of both sides each, and nobody waits for the bytes, since the
-    /// owner still has frames to handle.
+    /// Nothing is sent until a quarter of the window is free. A frame for every few bytes of credit would wake
+    /// both sides each time, and nobody waits for it: the owner has other frames to handle.
     pub fn grant(&self, waiting: usize) -> u32 {
         let free = self.size - self.in_flight;
-        if free < self.least {
+        if free < self.threshold {
             return 0;
         }
         let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
@@ -66,18 +66,18 @@ impl Window {
         waiting < self.grant(usize::MAX) as usize
     }
 
-    /// Whether an acknowledgement is to come.
+    /// Whether an acknowledgement is outstanding.
     pub fn is_in_flight(&self) -> bool {
         self.in_flight > 0
     }
 
-    /// Notes `bytes` as sent. They must have been granted.
+    /// Notes that `bytes`, which were granted, are sent.
     pub fn sent(&mut self, bytes: u32) {
         debug_assert!(bytes <= self.size - self.in_flight);
         self.in_flight += bytes;
     }
 
-    /// Notes `bytes` as handled by the owner.
+    /// Notes that the owner acknowledged `bytes`.
     pub fn acked(&mut self, bytes: u32) -> Result<(), Overrun> {
         match self.in_flight.checked_sub(bytes) {
             Some(rest) => {
@@ -91,7 +91,7 @@ impl Window {
         }
     }
 
-    /// Notes `bytes` as handled by an owner who may count too many.
+    /// Notes that an owner acknowledged `bytes` that may count too many.
     pub fn acked_at_most(&mut self, bytes: u32) {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
@@ -130,8 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn unless_it_must_not() {
-        let mut window = Window::held_back_by_nothing(100);
+    fn without_a_threshold_small_credit_is_used() {
+        let mut window = Window::without_threshold(100);
         window.sent(99);
         assert_eq!(window.grant(1000), 1);
         window.sent(1);

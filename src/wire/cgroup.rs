@@ -4,194 +4,199 @@
 
 //! The fields about a cgroup, in START and in the CGROUP frames.
 
-use super::fields::{Field, Row, malformed, many, one, read};
-use crate::cgroup::Request;
+use super::fields::{Row, decode, malformed, many, one, push, set, set_some};
+use super::message::CgroupCommand;
+use super::payload::push_field;
+use crate::cgroup::{Operation, Request};
 use crate::config;
 use crate::error::Failure;
 use std::time::Duration;
 
-/// The path of a group.
-pub const PATH: Row = one(64, "cgroup_path");
-/// A controller that it has to have.
-pub const CONTROLLER: Row = many(65, "cgroup_controller");
-/// A setting of it.
-pub const SET: Row = many(66, "cgroup_set");
-
-/// How long CLEAN tries, unless it says otherwise.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-
-const GROUP: [Row; 3] = [PATH, CONTROLLER, SET];
+const PATH: u16 = 64;
+const PATH_NAME: &str = "cgroup_path";
+const CONTROLLER: u16 = 65;
+const SET: u16 = 66;
+const SET_NAME: &str = "cgroup_set";
 
 /// A group, as far as it was described.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Group {
+pub(super) struct Group {
     path: Option<String>,
     controllers: Vec<String>,
     settings: Vec<(String, String)>,
 }
 
-impl Group {
-    /// Notes a field.
-    pub fn take(&mut self, field: Field<'_>) -> Result<(), Failure> {
-        let text = field.name()?;
-        match field.name {
-            "cgroup_path" => self.path = Some(text.to_owned()),
-            "cgroup_controller" => self.controllers.push(text.to_owned()),
-            _ => self.settings.push(setting(field.name, text)?),
-        }
-        Ok(())
-    }
+/// The rows of a group, for the table of whatever has one.
+pub(super) const fn rows<T: AsMut<Group>>() -> [Row<T>; 3] {
+    [
+        one(PATH, PATH_NAME, |target: &mut T, field| {
+            set_some(&mut target.as_mut().path, field.string())
+        }),
+        many(CONTROLLER, "cgroup_controller", |target: &mut T, field| {
+            push(&mut target.as_mut().controllers, field.string())
+        }),
+        many(SET, SET_NAME, |target: &mut T, field| {
+            let setting = field.checked(config::cgroup_setting(field.utf8()?));
+            push(&mut target.as_mut().settings, setting)
+        }),
+    ]
+}
 
-    /// The group to make for a program, if there is to be one.
-    pub fn to_make(self) -> Result<Option<Request>, Failure> {
-        if self.path.is_none() && self.controllers.is_empty() && self.settings.is_empty() {
+impl AsMut<Self> for Group {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
+impl Group {
+    /// The group to make for a program; `None` without any description.
+    pub(super) fn into_request(self) -> Result<Option<Request>, Failure> {
+        if self == Self::default() {
             return Ok(None);
         }
         let request = self.named(None)?;
+        request.validate()?;
         request.refuse_empty()?;
-        if let Some(setting) = config::freezing(&request) {
-            let why = format!("{setting:?} is not {}", config::NO_FREEZING);
-            return Err(malformed(SET.name, &why));
-        }
+        config::check_thawed(&request.settings).map_err(|why| malformed(SET_NAME, &why))?;
         Ok(Some(request))
     }
 
-    /// The group that this describes, which is of the path `own` if it names none.
+    /// The described group, whose path is `own` if the description has none.
     fn named(self, own: Option<&str>) -> Result<Request, Failure> {
-        let own = || own.map(str::to_owned);
-        let group = self.path.or_else(own);
-        let request = Request {
-            group: group.ok_or_else(|| malformed(PATH.name, "it is missing"))?,
+        let group = self.path.or_else(|| own.map(str::to_owned));
+        Ok(Request {
+            group: group.ok_or_else(|| malformed(PATH_NAME, "it is missing"))?,
             controllers: self.controllers,
             settings: self.settings,
-        };
-        request.validate()?;
-        Ok(request)
-    }
-}
-
-fn setting(name: &str, given: &str) -> Result<(String, String), Failure> {
-    match given.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(malformed(name, &format!("{given:?} is not file=value"))),
-    }
-}
-
-/// What to do to a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the names of the frames
-pub enum Action {
-    Get,
-    Set,
-    Statistics,
-    Config,
-    Clean,
-}
-
-/// A CGROUP frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// What to do.
-    pub action: Action,
-    /// The group, its controllers and its settings.
-    pub group: Request,
-    /// What to read.
-    pub files: Vec<String>,
-    /// How long to try.
-    pub timeout: Duration,
-    /// Leave alone, without an error, what somebody else looks after.
-    pub unless_in_use: bool,
-}
-
-impl Asked {
-    /// Reads the fields. `own` is the path of the session's own group.
-    pub fn decode(action: Action, payload: &[u8], own: Option<&str>) -> Result<Self, Failure> {
-        const TABLE: [Row; 5] = [
-            PATH,
-            CONTROLLER,
-            SET,
-            many(67, "cgroup_file"),
-            one(68, "timeout"),
-        ];
-        let mut group = Group::default();
-        let mut files = Vec::new();
-        let mut timeout = DEFAULT_TIMEOUT;
-        read(payload, &TABLE, |field| {
-            match field.name {
-                "cgroup_file" => files.push(field.name()?.to_owned()),
-                "timeout" => timeout = Duration::from_millis(field.number()?.into()),
-                _ => group.take(field)?,
-            }
-            Ok(())
-        })?;
-        Ok(Self {
-            action,
-            group: group.named(own)?,
-            files,
-            timeout,
-            unless_in_use: true,
         })
     }
 }
 
-/// The fields of a group, for [`decode`].
-pub fn encode(request: &Request) -> Vec<u8> {
+#[derive(Default)]
+struct Draft {
+    group: Group,
+    operation: Operation,
+}
+
+impl AsMut<Group> for Draft {
+    fn as_mut(&mut self) -> &mut Group {
+        &mut self.group
+    }
+}
+
+const OPERATION: [Row<Draft>; 5] = {
+    let [path, controller, set_row] = rows();
+    [
+        path,
+        controller,
+        set_row,
+        many(67, "cgroup_file", |draft, field| {
+            push(&mut draft.operation.files, field.string())
+        }),
+        one(68, "timeout", |draft, field| {
+            let timeout = field.u32().map(|ms| Duration::from_millis(ms.into()));
+            set(&mut draft.operation.timeout, timeout)
+        }),
+    ]
+};
+
+/// What a CGROUP frame asks for. `own` is the path of the session's own group.
+pub(crate) fn operation(
+    command: CgroupCommand<'_>,
+    own: Option<&str>,
+) -> Result<Operation, Failure> {
+    let mut draft = Draft::default();
+    decode(command.fields, &OPERATION, &mut draft)?;
+    Ok(Operation {
+        action: command.action,
+        group: draft.group.named(own)?,
+        unless_in_use: true,
+        ..draft.operation
+    })
+}
+
+/// The fields of a group, for [`decode_request`].
+pub(super) fn encode_request(request: &Request) -> Vec<u8> {
     let mut payload = Vec::new();
-    let mut push = |row: Row, value: &str| {
-        payload.extend_from_slice(&row.number.to_be_bytes());
-        // Whatever comes in a frame is shorter.
-        let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
-        payload.extend_from_slice(&length.to_be_bytes());
-        payload.extend_from_slice(value.as_bytes());
-    };
-    push(PATH, &request.group);
+    push_field(&mut payload, PATH, request.group.as_bytes());
     for controller in &request.controllers {
-        push(CONTROLLER, controller);
+        push_field(&mut payload, CONTROLLER, controller.as_bytes());
     }
     for (name, value) in &request.settings {
-        push(SET, &format!("{name}={value}"));
+        push_field(&mut payload, SET, format!("{name}={value}").as_bytes());
     }
     payload
 }
 
-/// The group that [`encode`] described.
-pub fn decode(payload: &[u8]) -> Result<Request, Failure> {
+/// The group that [`encode_request`] described.
+pub(super) fn decode_request(payload: &[u8]) -> Result<Request, Failure> {
     let mut group = Group::default();
-    read(payload, &GROUP, |field| group.take(field))?;
+    decode(payload, &rows(), &mut group)?;
     group.named(None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cgroup::Action;
 
-    #[test]
-    fn a_group_comes_back_as_it_was() {
-        let request = Request {
+    fn request() -> Request {
+        Request {
             group: "a/b".into(),
             controllers: vec!["cpu".into(), "memory".into()],
             settings: vec![("memory.max".into(), "a=b".into())],
-        };
-        assert_eq!(decode(&encode(&request)).unwrap(), request);
+        }
     }
 
     #[test]
-    fn a_session_has_a_group_to_speak_of() {
-        let own = Asked::decode(Action::Config, &[], Some("own")).unwrap();
+    fn a_group_comes_back_as_it_was() {
+        let request = request();
+        assert_eq!(decode_request(&encode_request(&request)).unwrap(), request);
+    }
+
+    #[test]
+    fn an_operation_is_about_the_sessions_own_group_unless_it_names_one() {
+        let decoded = |fields: &[u8], own| {
+            let command = CgroupCommand {
+                action: Action::Config,
+                request: 1,
+                fields,
+            };
+            operation(command, own)
+        };
+        let own = decoded(&[], Some("own")).unwrap();
         assert_eq!(own.group.group, "own");
-        assert_eq!(own.timeout, DEFAULT_TIMEOUT);
-        let failure = Asked::decode(Action::Config, &[], None).unwrap_err();
-        assert_eq!(failure.path.to_str(), Some("cgroup_path"));
+        assert_eq!(own.timeout, Operation::default().timeout);
+        let failure = decoded(&[], None).unwrap_err();
+        assert_eq!(failure.path.to_str(), Some(PATH_NAME));
+        let mut fields = encode_request(&request());
+        push_field(&mut fields, 67, b"memory.peak");
+        push_field(&mut fields, 68, &7_u32.to_be_bytes());
+        let other = decoded(&fields, Some("own")).unwrap();
+        assert_eq!(other.group, request());
+        assert_eq!(other.files, ["memory.peak"]);
+        assert_eq!(other.timeout, Duration::from_millis(7));
     }
 
     #[test]
     fn controllers_without_a_group_are_refused() {
-        let mut group = Group::default();
-        let value = b"memory";
-        let name = CONTROLLER.name;
-        group.take(Field { name, value }).unwrap();
-        let failure = group.to_make().unwrap_err();
-        assert_eq!(failure.path.to_str(), Some("cgroup_path"));
-        assert_eq!(Group::default().to_make(), Ok(None));
+        let group = Group {
+            controllers: vec!["memory".into()],
+            ..Group::default()
+        };
+        let failure = group.into_request().unwrap_err();
+        assert_eq!(failure.path.to_str(), Some(PATH_NAME));
+        assert_eq!(Group::default().into_request(), Ok(None));
+    }
+
+    #[test]
+    fn a_group_that_would_freeze_its_program_is_refused() {
+        let group = Group {
+            path: Some("a".into()),
+            settings: vec![("cgroup.freeze".into(), "1".into())],
+            ..Group::default()
+        };
+        let failure = group.into_request().unwrap_err();
+        assert_eq!(failure.path.to_str(), Some(SET_NAME));
     }
 }

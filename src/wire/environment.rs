@@ -4,34 +4,36 @@
 
 //! The program's environment: the client's, with changes.
 
-use super::fields::{Field, Row, malformed, many, read};
+use super::fields::{Row, decode, malformed, many, one, push, set_some};
+use super::payload::push_field;
 use crate::error::Failure;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// A variable of the client's environment.
-pub const VARIABLE: Row = many(6, "variable");
+const VARIABLE: u16 = 6;
+const VARIABLE_NAME: &str = "variable";
+const NUMBER_NAME: &str = "environment";
 
 /// An environment that came before START, by ENVIRONMENT.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
-    /// Its number.
+pub(crate) struct Given {
     pub number: u64,
-    /// Its variables (`NAME=value`).
+    /// `NAME=value`
     pub variables: Vec<CString>,
 }
 
 impl Given {
-    /// Reads the payload of ENVIRONMENT.
-    pub fn decode(payload: &[u8]) -> Result<Self, Failure> {
+    /// Decodes the payload of ENVIRONMENT.
+    pub(crate) fn decode(payload: &[u8]) -> Result<Self, Failure> {
+        const TABLE: [Row<Vec<CString>>; 1] =
+            [many(VARIABLE, VARIABLE_NAME, |variables, field| {
+                push(variables, field.c_string())
+            })];
         let (number, payload) = payload
             .split_first_chunk()
-            .ok_or_else(|| malformed("environment", "its number is cut short"))?;
+            .ok_or_else(|| malformed(NUMBER_NAME, "its number is cut short"))?;
         let mut variables = Vec::new();
-        read(payload, &[VARIABLE], |field| {
-            variables.push(field.c_string()?);
-            Ok(())
-        })?;
+        decode(payload, &TABLE, &mut variables)?;
         Ok(Self {
             number: u64::from_be_bytes(*number),
             variables,
@@ -41,7 +43,7 @@ impl Given {
 
 /// What START says about the environment.
 #[derive(Debug, Default)]
-pub struct Environment {
+pub(super) struct Environment {
     variables: Vec<CString>,
     number: Option<u64>,
     changes: Vec<Change>,
@@ -53,38 +55,49 @@ enum Change {
     Unset(Vec<u8>),
 }
 
-/// What the session makes of it.
+/// The rows of START about the environment.
+pub(super) const fn rows<T: AsMut<Environment>>() -> [Row<T>; 4] {
+    [
+        many(VARIABLE, VARIABLE_NAME, |target: &mut T, field| {
+            push(&mut target.as_mut().variables, field.c_string())
+        }),
+        one(7, NUMBER_NAME, |target: &mut T, field| {
+            set_some(&mut target.as_mut().number, field.u64())
+        }),
+        many(8, "set", |target: &mut T, field| {
+            if matches!(name_of(field.value), None | Some([])) {
+                return Err(malformed(field.name, "it is not NAME=value"));
+            }
+            push(
+                &mut target.as_mut().changes,
+                field.c_string().map(Change::Set),
+            )
+        }),
+        many(9, "unset", |target: &mut T, field| {
+            if field.value.is_empty() || name_of(field.value).is_some() {
+                return Err(malformed(field.name, "it is not the name of a variable"));
+            }
+            let name = field.value.to_owned();
+            push(&mut target.as_mut().changes, Ok(Change::Unset(name)))
+        }),
+    ]
+}
+
+/// The environment of a program.
 #[derive(Debug)]
-pub struct Resolved {
+pub(super) struct Resolved {
     /// The client's PATH, whatever the changes say.
     pub path: Option<OsString>,
-    /// The program's variables; `None` for those of this process.
+    /// `NAME=value`; `None` for the environment of this process.
     pub variables: Option<Vec<CString>>,
 }
 
 impl Environment {
-    /// Notes a field.
-    pub fn take(&mut self, field: Field<'_>) -> Result<(), Failure> {
-        match field.name {
-            "environment" => self.number = Some(field.long()?),
-            "set" if matches!(name_of(field.value), None | Some([])) => {
-                return Err(malformed(field.name, "it is not NAME=value"));
-            }
-            "set" => self.changes.push(Change::Set(field.c_string()?)),
-            "unset" if field.value.is_empty() || name_of(field.value).is_some() => {
-                return Err(malformed(field.name, "it is not the name of a variable"));
-            }
-            "unset" => self.changes.push(Change::Unset(field.value.to_owned())),
-            _ => self.variables.push(field.c_string()?),
-        }
-        Ok(())
-    }
-
-    /// `None` when it is another environment than the `given` one that is wanted.
-    pub fn resolve(self, given: Option<&Given>) -> Result<Option<Resolved>, Failure> {
+    /// Applies the changes. `None` when START names another environment than the `given` one.
+    pub(super) fn resolve(self, given: Option<&Given>) -> Result<Option<Resolved>, Failure> {
         let base = match (self.number, self.variables.is_empty()) {
             (Some(_), false) => {
-                return Err(malformed("environment", "there are variables beside it"));
+                return Err(malformed(NUMBER_NAME, "there are variables beside it"));
             }
             (Some(number), true) => match given.filter(|given| given.number == number) {
                 Some(given) => given.variables.clone(),
@@ -125,21 +138,16 @@ fn changed(mut variables: Vec<CString>, changes: Vec<Change>) -> Vec<CString> {
     variables
 }
 
-/// What stands before the equals sign.
+/// What comes before the equals sign.
 fn name_of(variable: &[u8]) -> Option<&[u8]> {
     let end = variable.iter().position(|&byte| byte == b'=')?;
     Some(&variable[..end])
 }
 
 /// Appends the variables of this process, as fields.
-pub fn push_own(payload: &mut Vec<u8>) {
+pub(crate) fn push_own(payload: &mut Vec<u8>) {
     for variable in own() {
-        let bytes = variable.as_bytes();
-        // The kernel limits all of them together to less than that.
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        payload.extend_from_slice(&VARIABLE.number.to_be_bytes());
-        payload.extend_from_slice(&length.to_be_bytes());
-        payload.extend_from_slice(bytes);
+        push_field(payload, VARIABLE, variable.as_bytes());
     }
 }
 
@@ -157,16 +165,26 @@ fn own() -> Vec<CString> {
 mod tests {
     use super::*;
 
-    fn environment(fields: &[(&'static str, &str)]) -> Environment {
-        let mut environment = Environment::default();
-        for (name, value) in fields {
-            let value = value.as_bytes();
-            environment.take(Field { name, value }).unwrap();
+    const SET: u16 = 8;
+    const UNSET: u16 = 9;
+
+    impl AsMut<Self> for Environment {
+        fn as_mut(&mut self) -> &mut Self {
+            self
         }
+    }
+
+    fn environment(fields: &[(u16, &str)]) -> Environment {
+        let mut payload = Vec::new();
+        for (number, value) in fields {
+            push_field(&mut payload, *number, value.as_bytes());
+        }
+        let mut environment = Environment::default();
+        decode(&payload, &rows(), &mut environment).unwrap();
         environment
     }
 
-    fn resolved(fields: &[(&'static str, &str)]) -> (Option<OsString>, Vec<String>) {
+    fn resolved(fields: &[(u16, &str)]) -> (Option<OsString>, Vec<String>) {
         let resolved = environment(fields).resolve(None).unwrap().unwrap();
         let variables = resolved.variables.unwrap().into_iter();
         (
@@ -178,14 +196,14 @@ mod tests {
     #[test]
     fn changes_apply_in_their_order_and_leave_the_path_to_search_alone() {
         let (path, variables) = resolved(&[
-            ("variable", "A=1"),
-            ("variable", "PATH=/bin"),
-            ("variable", "AB=2"),
-            ("set", "PATH=/other"),
-            ("unset", "A"),
-            ("set", "A=3=4"),
-            ("set", "B="),
-            ("unset", "B"),
+            (VARIABLE, "A=1"),
+            (VARIABLE, "PATH=/bin"),
+            (VARIABLE, "AB=2"),
+            (SET, "PATH=/other"),
+            (UNSET, "A"),
+            (SET, "A=3=4"),
+            (SET, "B="),
+            (UNSET, "B"),
         ]);
         assert_eq!(path, Some("/bin".into()));
         assert_eq!(variables, ["AB=2", "PATH=/other", "A=3=4"]);
@@ -193,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_path_that_is_only_set_is_not_searched() {
-        let (path, variables) = resolved(&[("variable", "A=1"), ("set", "PATH=/bin")]);
+        let (path, variables) = resolved(&[(VARIABLE, "A=1"), (SET, "PATH=/bin")]);
         assert_eq!((path, variables.len()), (None, 2));
     }
 
@@ -209,7 +227,7 @@ mod tests {
         assert_eq!(resolved.variables, Some(vec![c"A=1".to_owned()]));
         assert!(numbered(8).resolve(Some(&given)).unwrap().is_none());
         assert!(numbered(9).resolve(None).unwrap().is_none());
-        let mut both = environment(&[("variable", "A=1")]);
+        let mut both = environment(&[(VARIABLE, "A=1")]);
         both.number = Some(9);
         assert!(both.resolve(Some(&given)).is_err());
     }
@@ -218,7 +236,7 @@ mod tests {
     fn without_any_it_is_that_of_this_process() {
         let resolved = Environment::default().resolve(None).unwrap().unwrap();
         assert!(resolved.variables.is_none() && resolved.path.is_some());
-        let changed = environment(&[("set", "MUONTRAP_UNIT_TEST=1")]);
+        let changed = environment(&[(SET, "MUONTRAP_UNIT_TEST=1")]);
         let changed = changed.resolve(None).unwrap().unwrap().variables.unwrap();
         assert_eq!(changed.len(), std::env::vars_os().count() + 1);
     }

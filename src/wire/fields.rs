@@ -2,57 +2,61 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! A sequence of fields: `u16 field, u32 length, value`.
+//! Payloads of fields (`u16 field, u32 length, value`), decoded by a table.
 
 use crate::error::{Failure, Step};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// One field that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field<'a> {
-    /// Its name in `docs/protocol.md`.
+pub(crate) struct Field<'a> {
     pub name: &'static str,
-    /// Its bytes.
     pub value: &'a [u8],
 }
 
-/// A field that a payload may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Its number.
+/// A field that a payload may have, and what is done with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row<T> {
     pub number: u16,
-    /// Its name.
     pub name: &'static str,
     /// Whether it may come more than once.
-    pub repeats: bool,
+    repeats: bool,
+    take: fn(&mut T, Field<'_>) -> Result<(), Failure>,
 }
 
 /// A field that comes once at the most.
-pub const fn one(number: u16, name: &'static str) -> Row {
+pub(crate) const fn one<T>(
+    number: u16,
+    name: &'static str,
+    take: fn(&mut T, Field<'_>) -> Result<(), Failure>,
+) -> Row<T> {
     Row {
         number,
         name,
         repeats: false,
+        take,
     }
 }
 
 /// A field that may come any number of times.
-pub const fn many(number: u16, name: &'static str) -> Row {
+pub(crate) const fn many<T>(
+    number: u16,
+    name: &'static str,
+    take: fn(&mut T, Field<'_>) -> Result<(), Failure>,
+) -> Row<T> {
     Row {
-        number,
-        name,
         repeats: true,
+        ..one(number, name, take)
     }
 }
 
-/// Calls `each` for every field of `payload`, all of which must be in `table`.
-pub fn read<'a>(
-    mut payload: &'a [u8],
-    table: &[Row],
-    mut each: impl FnMut(Field<'a>) -> Result<(), Failure>,
+/// Decodes `payload` into `target`. A field that is not in the table is an error.
+pub(crate) fn decode<T>(
+    mut payload: &[u8],
+    table: &[Row<T>],
+    target: &mut T,
 ) -> Result<(), Failure> {
-    // One bit a row; no table is that long.
+    // One bit for each row. No table has more than 64.
     let mut seen = 0_u64;
     while !payload.is_empty() {
         let cut_short = || Failure::new(Step::Options, "the last field is cut short");
@@ -62,55 +66,77 @@ pub fn read<'a>(
         let length = u32::from_be_bytes(*length) as usize;
         let (value, rest) = rest.split_at_checked(length).ok_or_else(cut_short)?;
         payload = rest;
-        let index = table.iter().position(|row| row.number == number);
-        let Some(index) = index else {
+        let Some(index) = table.iter().position(|row| row.number == number) else {
             let message = format!("there is no field {number} in this frame");
             return Err(Failure::new(Step::Options, message).path(number.to_string()));
         };
-        let name = table[index].name;
-        if seen & 1 << index != 0 && !table[index].repeats {
-            return Err(malformed(name, "it comes twice"));
+        let row = &table[index];
+        if seen & 1 << index != 0 && !row.repeats {
+            return Err(malformed(row.name, "it comes twice"));
         }
         seen |= 1 << index;
-        each(Field { name, value })?;
+        let name = row.name;
+        (row.take)(target, Field { name, value })?;
     }
     Ok(())
 }
 
 /// What is wrong with the field of this name.
-pub fn malformed(name: &str, why: &str) -> Failure {
+pub(crate) fn malformed(name: &str, why: &str) -> Failure {
     Failure::new(Step::Options, format!("the field {name} is wrong: {why}")).path(name)
 }
 
+/// Stores the value of a field that comes once, for a row of a table.
+pub(crate) fn set<T>(target: &mut T, value: Result<T, Failure>) -> Result<(), Failure> {
+    *target = value?;
+    Ok(())
+}
+
+/// Stores the value of a field that has no default.
+pub(crate) fn set_some<T>(
+    target: &mut Option<T>,
+    value: Result<T, Failure>,
+) -> Result<(), Failure> {
+    set(target, value.map(Some))
+}
+
+/// Stores the value of a field that may come any number of times.
+pub(crate) fn push<T>(target: &mut Vec<T>, value: Result<T, Failure>) -> Result<(), Failure> {
+    target.push(value?);
+    Ok(())
+}
+
+/// The types of values.
 impl<'a> Field<'a> {
-    /// Its bytes, for the kernel.
-    pub fn c_string(self) -> Result<CString, Failure> {
+    /// Bytes without a null byte.
+    pub(crate) fn c_string(self) -> Result<CString, Failure> {
         CString::new(self.value).map_err(|_| malformed(self.name, "it has a null byte in it"))
     }
 
-    /// Its bytes, without a null byte.
-    pub fn text(self) -> Result<OsString, Failure> {
+    /// Bytes without a null byte, for the file system.
+    pub(crate) fn text(self) -> Result<OsString, Failure> {
         if self.value.contains(&0) {
             return Err(malformed(self.name, "it has a null byte in it"));
         }
         Ok(OsStr::from_bytes(self.value).to_owned())
     }
 
-    /// Text in UTF-8.
-    pub fn name(self) -> Result<&'a str, Failure> {
+    pub(crate) fn utf8(self) -> Result<&'a str, Failure> {
         std::str::from_utf8(self.value).map_err(|_| malformed(self.name, "it is not UTF-8"))
     }
 
-    /// A u32.
-    pub fn number(self) -> Result<u32, Failure> {
+    pub(crate) fn string(self) -> Result<String, Failure> {
+        self.utf8().map(str::to_owned)
+    }
+
+    pub(crate) fn u32(self) -> Result<u32, Failure> {
         let bytes = self.value.try_into();
         bytes
             .map(u32::from_be_bytes)
             .map_err(|_| malformed(self.name, "it is not a number of four bytes"))
     }
 
-    /// A u64.
-    pub fn long(self) -> Result<u64, Failure> {
+    pub(crate) fn u64(self) -> Result<u64, Failure> {
         let bytes = self.value.try_into();
         bytes
             .map(u64::from_be_bytes)
@@ -118,7 +144,7 @@ impl<'a> Field<'a> {
     }
 
     /// One of some words.
-    pub fn choice<T: Copy>(self, choices: &[(&str, T)]) -> Result<T, Failure> {
+    pub(crate) fn choice<T: Copy>(self, choices: &[(&str, T)]) -> Result<T, Failure> {
         let found = choices
             .iter()
             .find(|(word, _)| word.as_bytes() == self.value);
@@ -131,26 +157,38 @@ impl<'a> Field<'a> {
             )
         })
     }
+
+    /// What a check of the value came to, whose error says what is wrong with it.
+    pub(crate) fn checked<T>(self, result: Result<T, String>) -> Result<T, Failure> {
+        result.map_err(|why| malformed(self.name, &why))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::payload::push_field;
 
-    const TABLE: [Row; 2] = [one(1, "first"), many(7, "seventh")];
+    type Seen = Vec<(&'static str, Vec<u8>)>;
 
-    fn field(number: u16, value: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(value.len()).unwrap();
-        [&number.to_be_bytes()[..], &length.to_be_bytes(), value].concat()
+    const TABLE: [Row<Seen>; 2] = [one(1, "first", note), many(7, "seventh", note)];
+
+    #[allow(clippy::unnecessary_wraps)] // a row takes it so
+    fn note(seen: &mut Seen, field: Field<'_>) -> Result<(), Failure> {
+        seen.push((field.name, field.value.to_vec()));
+        Ok(())
     }
 
-    fn names(payload: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
-        let mut found = Vec::new();
-        read(payload, &TABLE, |field| {
-            found.push((field.name, field.value.to_vec()));
-            Ok(())
-        })?;
-        Ok(found)
+    fn field(number: u16, value: &[u8]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        push_field(&mut payload, number, value);
+        payload
+    }
+
+    fn decoded(payload: &[u8]) -> Result<Seen, Failure> {
+        let mut seen = Vec::new();
+        decode(payload, &TABLE, &mut seen)?;
+        Ok(seen)
     }
 
     #[test]
@@ -158,13 +196,13 @@ mod tests {
         let payload = [field(7, b"a"), field(1, b""), field(7, b"b")].concat();
         let expected = [("seventh", "a"), ("first", ""), ("seventh", "b")];
         let expected = expected.map(|(name, value)| (name, value.as_bytes().to_vec()));
-        assert_eq!(names(&payload).unwrap(), expected);
-        assert_eq!(names(b"").unwrap(), []);
+        assert_eq!(decoded(&payload).unwrap(), expected);
+        assert_eq!(decoded(b"").unwrap(), []);
     }
 
     #[test]
     fn an_unknown_field_is_named() {
-        let failure = names(&field(300, b"x")).unwrap_err();
+        let failure = decoded(&field(300, b"x")).unwrap_err();
         assert_eq!(
             (failure.step, failure.path.to_str()),
             (Step::Options, Some("300"))
@@ -173,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_field_that_comes_twice_is_named() {
-        let failure = names(&[field(1, b"x"), field(1, b"x")].concat()).unwrap_err();
+        let failure = decoded(&[field(1, b"x"), field(1, b"x")].concat()).unwrap_err();
         assert_eq!(failure.path.to_str(), Some("first"));
     }
 
@@ -182,27 +220,22 @@ mod tests {
         let whole = [field(7, b"a"), field(1, b"bc")].concat();
         for end in 1..whole.len() {
             if end != field(7, b"a").len() {
-                assert!(names(&whole[..end]).is_err(), "{end}");
+                assert!(decoded(&whole[..end]).is_err(), "{end}");
             }
         }
-        assert!(names(&[0, 1, 0xff, 0xff, 0xff, 0xff]).is_err());
+        assert!(decoded(&[0, 1, 0xff, 0xff, 0xff, 0xff]).is_err());
     }
 
     #[test]
     fn values_have_types() {
         let of = |value| Field { name: "x", value };
-        assert_eq!(of(&[0, 0, 1, 0]).number(), Ok(256));
-        assert!(of(&[1]).number().is_err());
-        assert_eq!(of(&[0, 0, 0, 0, 0, 0, 0, 9]).long(), Ok(9));
+        assert_eq!(of(&[0, 0, 1, 0]).u32(), Ok(256));
+        assert!(of(&[1]).u32().is_err());
+        assert_eq!(of(&[0, 0, 0, 0, 0, 0, 0, 9]).u64(), Ok(9));
         assert!(of(b"a\0b").c_string().is_err() && of(b"a\0b").text().is_err());
-        assert!(of(b"\xff").name().is_err());
+        assert!(of(b"\xff").utf8().is_err());
         assert_eq!(of(b"b").choice(&[("a", 1), ("b", 2)]), Ok(2));
-        assert!(
-            of(b"c")
-                .choice(&[("a", 1)])
-                .unwrap_err()
-                .message
-                .contains("\"c\"")
-        );
+        let failure = of(b"c").choice(&[("a", 1)]).unwrap_err();
+        assert!(failure.message.contains("\"c\""));
     }
 }

@@ -4,12 +4,16 @@
 
 //! The framed protocol of `docs/protocol.md`: bytes in both directions.
 
-pub mod cgroup;
-pub mod control;
-pub mod environment;
-pub mod fields;
-pub mod frame;
-pub mod notice;
-pub mod outbox;
-pub mod start;
-pub mod transport;
+pub(crate) mod cgroup;
+pub(crate) mod environment;
+pub(crate) mod fields;
+pub(crate) mod frame;
+pub(crate) mod inbox;
+pub(crate) mod message;
+pub(crate) mod notice;
+pub(crate) mod outbox;
+pub(crate) mod payload;
+pub(crate) mod report;
+pub(crate) mod start;
+pub(crate) mod transport;
+pub(crate) mod violation;

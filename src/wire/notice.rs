@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a session tells the fork server that it came from, for the case that it is killed.
+//! What a session tells its fork server, for the case that it is killed.
 //!
 //! One datagram each, over a pair of sockets that all sessions of a fork server share.
 
@@ -16,38 +16,36 @@ use std::os::unix::net::UnixDatagram;
 const GROUP: u8 = 1;
 const LEFT: u8 = 2;
 
-/// The session's end. Without a fork server, nobody is told.
+/// The session's end of the sockets. Without a fork server, nothing is sent.
 #[derive(Debug, Default)]
-pub struct Notices(Option<UnixDatagram>);
+pub(crate) struct Notices(Option<UnixDatagram>);
 
-/// What was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// The session with this pid is about to make this group.
+pub(crate) enum Notice {
+    /// The session with this pid is about to make this cgroup.
     Group(i32, Request),
-    /// The session leaves these processes behind on purpose.
+    /// The processes with these pids are to live on when their session ends.
     Left(Vec<i32>),
 }
 
 impl Notices {
-    /// For a session of a fork server.
-    pub fn to(socket: UnixDatagram) -> Self {
+    pub(crate) fn to(socket: UnixDatagram) -> Self {
         Self(Some(socket))
     }
 
-    /// Tells of the group, before it is made.
-    pub fn group(&self, request: &Request) -> io::Result<()> {
-        self.send(GROUP, &cgroup::encode(request))
+    /// Announces the cgroup, before it is made.
+    pub(crate) fn group(&self, request: &Request) -> io::Result<()> {
+        self.send(GROUP, &cgroup::encode_request(request))
     }
 
-    /// Tells of processes that are to live on.
-    pub fn left(&self, pids: impl IntoIterator<Item = i32>) -> io::Result<()> {
+    /// Announces processes that are to live on.
+    pub(crate) fn left(&self, pids: impl IntoIterator<Item = i32>) -> io::Result<()> {
         let pids: Vec<u8> = pids.into_iter().flat_map(i32::to_be_bytes).collect();
         self.send(LEFT, &pids)
     }
 
-    /// Whether anybody is told.
-    pub fn are_read(&self) -> bool {
+    /// Whether there is a fork server.
+    pub(crate) fn are_read(&self) -> bool {
         self.0.is_some()
     }
 
@@ -59,7 +57,7 @@ impl Notices {
         bytes.push(kind);
         bytes.extend_from_slice(payload);
         match socket.send(&bytes) {
-            // The fork server is dead, and with it the one who could do something about it.
+            // The fork server is dead, and nobody else could use the notice.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -68,8 +66,8 @@ impl Notices {
     }
 }
 
-/// The next notice, if one is there. The socket does not block.
-pub fn receive(socket: &UnixDatagram) -> Option<Notice> {
+/// Takes the next notice. The socket does not block.
+pub(crate) fn receive(socket: &UnixDatagram) -> Option<Notice> {
     loop {
         let size = sys::bytes_waiting(socket).ok()?;
         let size = usize::try_from(size).ok().filter(|&size| size > 0)?;
@@ -85,7 +83,7 @@ fn parse(bytes: &[u8]) -> Option<Notice> {
     let (pid, rest) = bytes.split_first_chunk()?;
     let (&kind, payload) = rest.split_first()?;
     if kind == GROUP {
-        let request = cgroup::decode(payload).ok()?;
+        let request = cgroup::decode_request(payload).ok()?;
         return Some(Notice::Group(i32::from_be_bytes(*pid), request));
     }
     let pids = payload

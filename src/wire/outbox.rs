@@ -2,19 +2,26 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Frames, or raw output, on the way to the owner.
+//! Frames, or raw output, to the owner.
 
-use crate::wire::frame::{self, OutputStream};
+use super::message::{self, OutputStream};
+use super::transport::Transport;
+use crate::error::{Failure, Step};
+use crate::reactor::set_nonblocking;
+use crate::sys;
 use nix::errno::Errno;
+use nix::sys::stat::{SFlag, fstat};
 use nix::sys::uio::writev;
-use std::io::IoSlice;
-use std::os::fd::BorrowedFd;
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::{BorrowedFd, IntoRawFd};
+use std::os::unix::fs::OpenOptionsExt;
 
-/// Writes at once what fits into the pipe and keeps the rest.
+/// Writes what fits into the pipe or socket at once, and keeps the rest.
 #[derive(Debug)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     fd: Option<BorrowedFd<'static>>,
-    frames: bool,
+    framed: bool,
     rest: Vec<u8>,
     written: usize,
     closed: bool,
@@ -22,46 +29,40 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// For an owner that reads frames, on a descriptor that does not block.
-    pub fn framed(fd: BorrowedFd<'static>) -> Self {
-        Self::new(fd, true)
+    pub(crate) fn open(transport: Transport) -> Result<Self, Failure> {
+        let (number, fd) = match transport {
+            Transport::Plain | Transport::Terminal => return Ok(Self::new(None, true)),
+            Transport::Raw => (libc::STDOUT_FILENO, raw_stdout()),
+            Transport::Framed { output, .. } => {
+                let fd = sys::borrow_fd(output);
+                (output, fd.and_then(|fd| set_nonblocking(&fd).map(|()| fd)))
+            }
+        };
+        let fd = fd.map_err(|error| {
+            let message = format!("cannot write to the owner on descriptor {number}");
+            Failure::new(Step::Stdio, message).caused_by(&error)
+        })?;
+        Ok(Self::new(Some(fd), transport != Transport::Raw))
     }
 
-    /// For an owner that reads output and nothing else.
-    pub fn raw(fd: BorrowedFd<'static>) -> Self {
-        Self::new(fd, false)
-    }
-
-    fn new(fd: BorrowedFd<'static>, frames: bool) -> Self {
+    /// Without a descriptor, there is nobody to write to.
+    fn new(fd: Option<BorrowedFd<'static>>, framed: bool) -> Self {
         Self {
-            fd: Some(fd),
-            frames,
+            closed: fd.is_none(),
+            fd,
+            framed,
             rest: Vec::new(),
             written: 0,
-            closed: false,
             watched: false,
         }
     }
 
-    /// Where no owner reads frames.
-    pub fn nowhere() -> Self {
-        Self {
-            fd: None,
-            frames: true,
-            rest: Vec::new(),
-            written: 0,
-            closed: true,
-            watched: false,
-        }
-    }
-
-    /// The descriptor that frames go to.
-    pub fn fd(&self) -> Option<BorrowedFd<'static>> {
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'static>> {
         self.fd
     }
 
-    /// The descriptor, the first time that it has to be watched for room.
-    pub fn wants_watch(&mut self) -> Option<BorrowedFd<'static>> {
+    /// Returns the descriptor the first time that it has to be watched for room.
+    pub(crate) fn wants_watch(&mut self) -> Option<BorrowedFd<'static>> {
         if self.is_empty() || self.watched {
             return None;
         }
@@ -70,33 +71,33 @@ impl Outbox {
     }
 
     /// Whether everything was written, or can never be.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.closed || self.written == self.rest.len()
     }
 
-    /// Whether the owner closed its end, or is to be taken as gone.
-    pub fn is_closed(&self) -> bool {
+    /// Whether the owner no longer reads.
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Writes nothing any more.
-    pub fn close(&mut self) {
+    /// Stops writing.
+    pub(crate) fn close(&mut self) {
         self.closed = true;
     }
 
-    /// Sends one whole frame, to an owner that reads frames.
-    pub fn send(&mut self, frame: &[u8]) {
-        if self.frames {
+    /// Sends a whole frame, if the owner reads frames.
+    pub(crate) fn send(&mut self, frame: &[u8]) {
+        if self.framed {
             self.send_parts(frame, &[]);
         }
     }
 
     /// Sends output of the program.
-    pub fn send_output(&mut self, kind: OutputStream, output: &[u8]) {
-        if self.frames {
+    pub(crate) fn send_output(&mut self, stream: OutputStream, output: &[u8]) {
+        if self.framed {
             // Never more than fits into a frame: `Window::grant`.
             let length = u32::try_from(output.len()).unwrap_or(u32::MAX);
-            self.send_parts(&frame::data_header(kind, length), output);
+            self.send_parts(&message::output_header(stream, length), output);
         } else {
             self.send_parts(&[], output);
         }
@@ -117,7 +118,7 @@ impl Outbox {
     }
 
     /// Writes more of what was kept.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         if !self.is_empty() {
             let rest = std::mem::take(&mut self.rest);
             self.written += self.write(&rest[self.written..], &[]);
@@ -148,4 +149,26 @@ impl Outbox {
         }
         done
     }
+}
+
+/// muontrap's stdout, which does not block where that is possible without changing it for others who have
+/// it, too: the program may, as its stderr, and so may whoever shares a terminal.
+fn raw_stdout() -> io::Result<BorrowedFd<'static>> {
+    let fd = sys::borrow_fd(libc::STDOUT_FILENO)?;
+    let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT;
+    if kind == SFlag::S_IFIFO {
+        // Opened anew, a pipe has a status of its own.
+        let opened = File::options()
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open("/proc/self/fd/1");
+        if let Ok(own) = opened {
+            // Never closed: it is needed until muontrap exits.
+            return sys::borrow_fd(own.into_raw_fd());
+        }
+    }
+    if kind == SFlag::S_IFIFO || kind == SFlag::S_IFSOCK {
+        set_nonblocking(&fd)?;
+    }
+    Ok(fd)
 }

@@ -5,133 +5,47 @@
 //! START: everything about one program.
 
 use super::cgroup::{self, Group};
-use super::environment::{Environment, Given, VARIABLE};
-use super::fields::{Field, Row, malformed, many, one, read};
-use super::notice::Notices;
-use crate::config::{self, Config, Output, Stdin, Streams};
+use super::environment::{self, Environment, Given};
+use super::fields::{
+    Field, Row, decode as decode_fields, malformed, many, one, push, set, set_some,
+};
+use super::transport::Transport;
+use crate::config::{self, Config, Output, Stdin};
 use crate::error::Failure;
 use crate::process::find::Lookup;
-use crate::process::step::Attributes;
-use crate::user;
-use crate::wire::transport::Transport;
-use nix::sys::signal::Signal;
-use std::ffi::{CString, OsString};
+use std::ffi::CString;
 use std::time::Duration;
 
-/// All fields: `docs/protocol.md`.
-const TABLE: [Row; 22] = [
-    one(1, "program"),
-    many(2, "argument"),
-    one(3, "arg0"),
-    one(4, "directory"),
-    one(5, "cd"),
-    VARIABLE,
-    one(7, "environment"),
-    many(8, "set"),
-    many(9, "unset"),
-    one(16, "stdin"),
-    one(17, "stdout"),
-    one(18, "stderr"),
-    one(19, "stdio_window"),
-    one(32, "stop_signal"),
-    one(33, "delay_to_sigkill"),
-    one(34, "orphans"),
-    one(48, "uid"),
-    one(49, "gid"),
-    one(50, "groups"),
-    cgroup::PATH,
-    cgroup::CONTROLLER,
-    cgroup::SET,
-];
-
-/// What START came to.
-#[derive(Debug)]
-pub enum Start {
-    /// The settings of a session.
-    Config(Box<Config>),
-    /// It names an environment that is not here.
-    EnvironmentWanted,
-}
-
-/// Everything that a START said, before it is put together.
-struct Fields {
-    program: Option<OsString>,
-    arg0: Option<CString>,
-    arguments: Vec<CString>,
-    directory: Option<CString>,
-    attributes: Attributes,
-    environment: Environment,
-    streams: Streams,
-    window: u32,
-    delay_to_sigkill: Duration,
-    stop_signal: i32,
-    leave_orphans: bool,
-    identity: user::Request,
-    group: Group,
-}
-
-/// Reads the payload of START. `given` is the environment that came by ENVIRONMENT.
-pub fn decode(
-    payload: &[u8],
-    transport: Transport,
-    given: Option<&Given>,
-) -> Result<Start, Failure> {
-    let mut fields = Fields::default();
-    read(payload, &TABLE, |field| fields.take(field))?;
-    fields.check_streams(transport)?;
-    let Some(environment) = fields.environment.resolve(given)? else {
-        return Ok(Start::EnvironmentWanted);
-    };
-    let program = fields.program.unwrap_or_default();
-    if program.is_empty() {
-        return Err(malformed("program", "it is missing or empty"));
-    }
-    let arg0 = match fields.arg0 {
-        Some(arg0) => arg0,
-        None => CString::new(program.as_encoded_bytes()).unwrap_or_default(),
-    };
-    Ok(Start::Config(Box::new(Config {
-        program,
-        argv: std::iter::once(arg0).chain(fields.arguments).collect(),
-        lookup: Lookup::Path(environment.path),
-        environment: environment.variables,
-        directory: fields.directory,
-        attributes: fields.attributes,
-        identity: fields.identity,
-        cgroup: fields.group.to_make()?,
-        window: fields.window,
-        delay_to_sigkill: fields.delay_to_sigkill,
-        stop_signal: fields.stop_signal,
-        leave_orphans: fields.leave_orphans,
-        streams: fields.streams,
-        transport,
-        notices: Notices::default(),
-    })))
-}
-
-impl Default for Fields {
-    fn default() -> Self {
-        Self {
-            program: None,
-            arg0: None,
-            arguments: Vec::new(),
-            directory: None,
-            attributes: Attributes::default(),
-            environment: Environment::default(),
-            streams: Streams {
-                stdin: Stdin::Pipe,
-                stdout: Output::Null,
-                stderr: Output::Inherit,
-            },
-            window: config::DEFAULT_WINDOW,
-            delay_to_sigkill: config::DEFAULT_DELAY,
-            stop_signal: Signal::SIGTERM as i32,
-            leave_orphans: false,
-            identity: user::Request::default(),
-            group: Group::default(),
-        }
-    }
-}
+/// Every field: its number, its name in `docs/protocol.md`, the type of its value, and where the value goes.
+#[rustfmt::skip]
+const TABLE: [Row<Draft>; 22] = {
+    let [variable, environment, set_variable, unset_variable] = environment::rows();
+    let [cgroup_path, cgroup_controller, cgroup_set] = cgroup::rows();
+    [
+        one(1, "program", |d, f| set(&mut d.config.program, f.text())),
+        many(2, "argument", |d, f| push(&mut d.arguments, f.c_string())),
+        one(3, "arg0", |d, f| set_some(&mut d.arg0, f.c_string())),
+        one(4, "directory", |d, f| set_some(&mut d.config.directory, absolute(f))),
+        one(5, "cd", |d, f| set_some(&mut d.config.attributes.cd, not_empty(f))),
+        variable,
+        environment,
+        set_variable,
+        unset_variable,
+        one(16, "stdin", |d, f| set(&mut d.config.streams.stdin, f.choice(&STDIN))),
+        one(17, "stdout", |d, f| set(&mut d.config.streams.stdout, f.choice(&STDOUT))),
+        one(18, "stderr", |d, f| set(&mut d.config.streams.stderr, f.choice(&STDERR))),
+        one(19, "stdio_window", |d, f| set(&mut d.config.window, window(f))),
+        one(32, "stop_signal", |d, f| set(&mut d.config.stop_signal, signal(f))),
+        one(33, "delay_to_sigkill", |d, f| set(&mut d.config.delay_to_sigkill, milliseconds(f))),
+        one(34, "orphans", |d, f| set(&mut d.config.leave_orphans, f.choice(&ORPHANS))),
+        one(48, "uid", |d, f| set_some(&mut d.config.user.uid, f.string())),
+        one(49, "gid", |d, f| set_some(&mut d.config.user.gid, f.string())),
+        one(50, "groups", |d, f| set_some(&mut d.config.user.groups, f.string())),
+        cgroup_path,
+        cgroup_controller,
+        cgroup_set,
+    ]
+};
 
 const STDIN: [(&str, Stdin); 3] = [
     ("pipe", Stdin::Pipe),
@@ -139,84 +53,122 @@ const STDIN: [(&str, Stdin); 3] = [
     ("inherit", Stdin::Inherit),
 ];
 
-const OUTPUT: [(&str, Output); 4] = [
+const STDOUT: [(&str, Output); 3] = [
     ("capture", Output::Capture),
     ("null", Output::Null),
     ("inherit", Output::Inherit),
-    // For stderr only.
-    ("stdout", Output::Stdout),
 ];
+
+const STDERR: [(&str, Output); 4] = {
+    let [capture, null, inherit] = STDOUT;
+    [capture, null, inherit, ("stdout", Output::Stdout)]
+};
 
 const ORPHANS: [(&str, bool); 2] = [("kill", false), ("leave", true)];
 
-impl Fields {
-    fn take(&mut self, field: Field<'_>) -> Result<(), Failure> {
-        match field.name {
-            "program" => self.program = Some(field.text()?),
-            "argument" => self.arguments.push(field.c_string()?),
-            "arg0" => self.arg0 = Some(field.c_string()?),
-            "directory" if !field.value.starts_with(b"/") => {
-                return Err(malformed(field.name, "it is not an absolute path"));
-            }
-            "directory" => self.directory = Some(field.c_string()?),
-            "cd" if field.value.is_empty() => return Err(malformed(field.name, "it is empty")),
-            "cd" => self.attributes.cd = Some(field.c_string()?),
-            "variable" | "environment" | "set" | "unset" => self.environment.take(field)?,
-            "stdin" => self.streams.stdin = field.choice(&STDIN)?,
-            "stdout" => self.streams.stdout = field.choice(&OUTPUT[..3])?,
-            "stderr" => self.streams.stderr = field.choice(&OUTPUT)?,
-            "stdio_window" => self.window = window(field)?,
-            "stop_signal" => self.stop_signal = stop_signal(field)?,
-            "delay_to_sigkill" => {
-                self.delay_to_sigkill = Duration::from_millis(field.number()?.into());
-            }
-            "orphans" => self.leave_orphans = field.choice(&ORPHANS)?,
-            "uid" => self.identity.uid = Some(field.name()?.to_owned()),
-            "gid" => self.identity.gid = Some(field.name()?.to_owned()),
-            "groups" => self.identity.groups = Some(field.name()?.to_owned()),
-            _ => self.group.take(field)?,
-        }
-        Ok(())
+fn absolute(field: Field<'_>) -> Result<CString, Failure> {
+    if !field.value.starts_with(b"/") {
+        return Err(malformed(field.name, "it is not an absolute path"));
     }
+    field.c_string()
+}
 
-    /// What is the stream of frames cannot be the program's.
-    fn check_streams(&self, transport: Transport) -> Result<(), Failure> {
-        if transport.spares_stdio() {
-            return Ok(());
-        }
-        let why = "muontrap's own is the stream of frames";
-        if self.streams.stdin == Stdin::Inherit {
-            return Err(malformed("stdin", why));
-        }
-        if self.streams.stdout == Output::Inherit {
-            return Err(malformed("stdout", why));
-        }
-        Ok(())
+fn not_empty(field: Field<'_>) -> Result<CString, Failure> {
+    if field.value.is_empty() {
+        return Err(malformed(field.name, "it is empty"));
     }
+    field.c_string()
 }
 
 fn window(field: Field<'_>) -> Result<u32, Failure> {
-    match field.number()? {
+    match field.u32()? {
         0 => Err(malformed(field.name, "it is 0")),
         bytes => Ok(bytes),
     }
 }
 
-fn stop_signal(field: Field<'_>) -> Result<i32, Failure> {
-    let given = field.name()?;
-    let refused = || {
-        malformed(
-            field.name,
-            &format!("{given:?} is not {}", config::A_SIGNAL),
-        )
+fn signal(field: Field<'_>) -> Result<i32, Failure> {
+    field.checked(config::stop_signal(field.utf8()?))
+}
+
+fn milliseconds(field: Field<'_>) -> Result<Duration, Failure> {
+    field.u32().map(|ms| Duration::from_millis(ms.into()))
+}
+
+/// What the fields came to, before it is put together.
+#[derive(Default)]
+struct Draft {
+    config: Config,
+    arg0: Option<CString>,
+    arguments: Vec<CString>,
+    environment: Environment,
+    group: Group,
+}
+
+impl AsMut<Environment> for Draft {
+    fn as_mut(&mut self) -> &mut Environment {
+        &mut self.environment
+    }
+}
+
+impl AsMut<Group> for Draft {
+    fn as_mut(&mut self) -> &mut Group {
+        &mut self.group
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum Start {
+    Config(Box<Config>),
+    /// START names an environment that is not here.
+    EnvironmentWanted,
+}
+
+/// Decodes the payload of START. `given` is the environment that came by ENVIRONMENT.
+pub(crate) fn decode(
+    payload: &[u8],
+    transport: Transport,
+    given: Option<&Given>,
+) -> Result<Start, Failure> {
+    let mut draft = Draft::default();
+    decode_fields(payload, &TABLE, &mut draft)?;
+    let Some(environment) = draft.environment.resolve(given)? else {
+        return Ok(Start::EnvironmentWanted);
     };
-    config::signal_number(given).ok_or_else(refused)
+    let mut config = draft.config;
+    check_streams(&config, transport)?;
+    if config.program.is_empty() {
+        return Err(malformed("program", "it is missing or empty"));
+    }
+    let program = || CString::new(config.program.as_encoded_bytes()).unwrap_or_default();
+    let arg0 = draft.arg0.unwrap_or_else(program);
+    config.argv = [vec![arg0], draft.arguments].concat();
+    config.lookup = Lookup::Path(environment.path);
+    config.environment = environment.variables;
+    config.cgroup = draft.group.into_request()?;
+    Ok(Start::Config(Box::new(config)))
+}
+
+/// The program cannot have what is the stream of frames.
+fn check_streams(config: &Config, transport: Transport) -> Result<(), Failure> {
+    if transport.spares_stdio() {
+        return Ok(());
+    }
+    let why = "muontrap's own is the stream of frames";
+    if config.streams.stdin == Stdin::Inherit {
+        return Err(malformed("stdin", why));
+    }
+    if config.streams.stdout == Output::Inherit {
+        return Err(malformed("stdout", why));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Step;
+    use crate::wire::payload::push_field;
 
     const PIPES: Transport = Transport::Framed {
         input: 0,
@@ -230,9 +182,7 @@ mod tests {
     fn payload(fields: &[(u16, &[u8])]) -> Vec<u8> {
         let mut payload = Vec::new();
         for (number, value) in fields {
-            payload.extend_from_slice(&number.to_be_bytes());
-            payload.extend_from_slice(&u32::try_from(value.len()).unwrap().to_be_bytes());
-            payload.extend_from_slice(value);
+            push_field(&mut payload, *number, value);
         }
         payload
     }
@@ -311,9 +261,9 @@ mod tests {
         assert_eq!((config.window, config.stop_signal), (7, 2));
         assert_eq!(config.delay_to_sigkill, Duration::ZERO);
         assert!(config.leave_orphans);
-        assert_eq!(config.identity.uid.as_deref(), Some("nobody"));
-        assert_eq!(config.identity.gid.as_deref(), Some("7"));
-        assert_eq!(config.identity.groups.as_deref(), Some(""));
+        assert_eq!(config.user.uid.as_deref(), Some("nobody"));
+        assert_eq!(config.user.gid.as_deref(), Some("7"));
+        assert_eq!(config.user.groups.as_deref(), Some(""));
         let group = config.cgroup.unwrap();
         assert_eq!(
             (group.group.as_str(), &group.controllers[..]),

@@ -2,41 +2,41 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The owner's side of a session: where commands come from and when it went away.
+//! Frames, or raw bytes, from the owner, and the end of its stream.
 
+use super::frame::{Decoder, MAX_FRAME};
+use super::message::STOP;
+use super::outbox::Outbox;
+use super::transport::Transport;
 use crate::error::{Failure, Step};
 use crate::reactor;
-use crate::session::signals::Signals;
 use crate::sys;
-use crate::wire::frame::{Decoder, MAX_FRAME};
-use crate::wire::outbox::Outbox;
-use crate::wire::transport::Transport;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{isatty, read};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-/// Acknowledgements are 9 bytes. Every idle muontrap keeps this.
+/// Acknowledgements have 9 bytes, and every idle session keeps this buffer.
 const BUFFER: usize = 4 * 1024;
 
-/// The descriptor that commands come from.
+/// The descriptor that the owner writes to.
 #[derive(Debug)]
-pub struct Control {
+pub(crate) struct Inbox {
     fd: BorrowedFd<'static>,
     kind: SFlag,
     framed: bool,
     eof: bool,
-    looked: bool,
+    has_spun: bool,
     buffer: Vec<u8>,
-    /// Commands that came, when the protocol is framed.
+    /// Frames that came, if the owner sends frames.
     pub decoder: Decoder,
 }
 
 /// What a read gave.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Received<'a> {
+pub(crate) enum Received<'a> {
     /// Bytes that are not in frames.
     Bytes(&'a [u8]),
     /// Bytes that went into the decoder.
@@ -47,19 +47,19 @@ pub enum Received<'a> {
     Closed,
 }
 
-impl Control {
+impl Inbox {
     /// Checks and prepares the descriptor.
     ///
-    /// It has to be a pipe, a socket or a terminal: only those can be waited on, and only their end
-    /// of file says that an owner went away. `/dev/null` would say so at once.
-    pub fn new(transport: Transport) -> Result<Self, Failure> {
+    /// It has to be a pipe, a socket or a terminal: only those can be waited on, and only with those does the end
+    /// of file mean that the owner is gone. `/dev/null` is at its end from the start.
+    pub(crate) fn open(transport: Transport) -> Result<Self, Failure> {
         let (number, framed) = match transport {
             Transport::Plain | Transport::Terminal | Transport::Raw => (libc::STDIN_FILENO, false),
             Transport::Framed { input, .. } => (input, true),
         };
         let (fd, kind) = usable(number)?;
-        // Without frames this may be a terminal that other processes share, and that is blocking
-        // for them: such a descriptor is asked before each read instead.
+        // Without frames this may be a terminal, which is shared with processes that expect it to block. So it
+        // is polled before each read instead.
         if framed {
             reactor::set_nonblocking(&fd).map_err(|error| unusable(number).caused_by(&error))?;
         }
@@ -68,39 +68,38 @@ impl Control {
             kind,
             framed,
             eof: false,
-            looked: false,
+            has_spun: false,
             buffer: vec![0; BUFFER],
             decoder: Decoder::default(),
         })
     }
 
-    /// Where commands come from.
-    pub fn fd(&self) -> BorrowedFd<'static> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'static> {
         self.fd
     }
 
     /// Whether it is a socket, of which one end closes for both directions.
-    pub fn is_socket(&self) -> bool {
+    pub(crate) fn is_socket(&self) -> bool {
         self.kind == SFlag::S_IFSOCK
     }
 
-    /// Whether the owner is gone.
-    pub fn is_closed(&self) -> bool {
+    /// Whether the owner is disconnected.
+    pub(crate) fn is_closed(&self) -> bool {
         self.eof
     }
 
-    /// Takes the owner as gone.
-    pub fn close(&mut self) {
+    /// Marks the owner as disconnected.
+    pub(crate) fn close(&mut self) {
         self.eof = true;
     }
 
-    /// Whether to look for commands some times in a row: once until the next ones have come.
-    pub fn begin_looking(&mut self) -> bool {
-        !self.eof && !std::mem::replace(&mut self.looked, true)
+    /// Whether to spin for the next command, which is done once after each that came.
+    pub(crate) fn begin_spinning(&mut self) -> bool {
+        !self.eof && !std::mem::replace(&mut self.has_spun, true)
     }
 
     /// Reads once.
-    pub fn receive(&mut self) -> io::Result<Received<'_>> {
+    pub(crate) fn receive(&mut self) -> io::Result<Received<'_>> {
         if self.eof || (!self.framed && !has_input(self.fd)?) {
             return Ok(Received::Nothing);
         }
@@ -117,7 +116,7 @@ impl Control {
                 Ok(Received::Closed)
             }
             Ok(count) if self.framed => {
-                self.looked = false;
+                self.has_spun = false;
                 self.decoder.push(&self.buffer[..count]);
                 Ok(Received::Framed)
             }
@@ -127,9 +126,9 @@ impl Control {
         }
     }
 
-    /// What to wait for before there is a program: commands, as long as there is room for them, and the
-    /// end in any case. What is not framed waits for the program.
-    pub fn interest(&self) -> PollFlags {
+    /// What to poll for before there is a program: frames, as long as there is room for them. (poll(2) reports
+    /// the end in any case.) Raw bytes are left for the program.
+    pub(crate) fn interest(&self) -> PollFlags {
         if self.framed && self.decoder.pending() <= MAX_FRAME {
             PollFlags::POLLIN
         } else {
@@ -137,61 +136,44 @@ impl Control {
         }
     }
 
-    /// Reads what there is, and tells whether the owner is gone or wants the program stopped. The commands
-    /// stay in the decoder.
-    pub fn asks_to_stop(&mut self) -> io::Result<bool> {
+    /// Reads what has come, and returns whether the owner is gone or has sent STOP. The frames stay in the
+    /// decoder.
+    pub(crate) fn asks_to_stop(&mut self) -> io::Result<bool> {
         while self.interest() == PollFlags::POLLIN && self.receive()? == Received::Framed {}
-        Ok(self.eof || self.decoder.asks_to_stop())
+        Ok(self.eof || self.decoder.has_empty(STOP))
     }
 
-    /// Waits until the owner closes its end, or a signal says to stop, when nothing else is left to do but
-    /// to get the last frame through to it.
-    pub fn wait_for_close(&mut self, outbox: &mut Outbox, signals: &Signals) {
-        while self.wait(outbox, Some(signals)) && self.receive().is_ok() {
-            self.decoder = Decoder::default();
-        }
-    }
-
-    /// Writes what waits in the outbox, and waits until there is something to read, or room to write
-    /// more. `false` when the owner is gone, when a signal says to stop, and on errors.
-    pub fn wait(&mut self, outbox: &mut Outbox, signals: Option<&Signals>) -> bool {
+    /// Waits until something can be read from the owner or from `other`, or until more of what is in `outbox` can
+    /// be written. `false` when the owner is gone, and on errors.
+    pub(crate) fn wait(&mut self, outbox: &mut Outbox, other: Option<BorrowedFd<'_>>) -> bool {
         outbox.flush();
-        let is_stopped = signals.is_some_and(Signals::take_stop);
-        if self.eof || outbox.is_closed() || is_stopped {
+        if self.eof || outbox.is_closed() {
             return false;
         }
-        // Without room to wait for, it may still lose its reader.
-        let mut fds: Vec<_> = outbox
-            .fd()
-            .into_iter()
-            .map(|fd| {
-                let room = if outbox.is_empty() {
-                    PollFlags::empty()
-                } else {
-                    PollFlags::POLLOUT
-                };
-                PollFd::new(fd, room)
-            })
-            .collect();
-        let written = fds.len();
-        fds.push(PollFd::new(self.fd, PollFlags::POLLIN));
-        fds.extend(signals.map(|signals| PollFd::new(signals.as_fd(), PollFlags::POLLIN)));
+        let room = if outbox.is_empty() {
+            // Without events, for POLLERR alone: the owner may stop reading.
+            PollFlags::empty()
+        } else {
+            PollFlags::POLLOUT
+        };
+        let has_output = outbox.fd().is_some();
+        let output = outbox.fd().map(|fd| PollFd::new(fd, room));
+        let inputs = [Some(self.fd), other].into_iter().flatten();
+        let inputs = inputs.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let mut fds: Vec<_> = output.into_iter().chain(inputs).collect();
         let waited = poll(&mut fds, PollTimeout::NONE);
-        let error = |fd: &PollFd<'_>| {
+        let failed = |fd: &PollFd<'_>| {
             let events = fd.revents();
             events.is_some_and(|events| events.contains(PollFlags::POLLERR))
         };
-        if fds[..written].iter().any(error) {
+        if has_output && fds.first().is_some_and(failed) {
             outbox.close();
-        }
-        if let Some(signals) = signals {
-            signals.drain();
         }
         waited.is_ok() || waited == Err(Errno::EINTR)
     }
 }
 
-impl AsRawFd for Control {
+impl AsRawFd for Inbox {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
     }
@@ -212,10 +194,8 @@ fn unusable(fd: RawFd) -> Failure {
     } else {
         format!("descriptor {fd}")
     };
-    Failure::new(
-        Step::Stdio,
-        format!("{name} is not a pipe, socket or terminal"),
-    )
+    let message = format!("{name} is not a pipe, socket or terminal");
+    Failure::new(Step::Stdio, message)
     .path(name)
     .advice("muontrap runs the program until its stdin is closed, so it needs one that can be closed, such as a pipe")
 }

@@ -1,0 +1,377 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The states of a session whose program runs: see the picture in `mod.rs`.
+
+use super::containment::Containment;
+use super::emergency;
+use super::ending::warn;
+use super::owner::Owner;
+use super::setup::Running;
+use super::signals::Signals;
+use super::terminal::Terminal;
+use crate::config::Config;
+use crate::diagnostics;
+use crate::error::EXIT_SETUP;
+use crate::process::reap::{Death, Ending, reap};
+use crate::process::sweep::Progress;
+use crate::reactor::{Reactor, Source};
+use crate::stream::output::{ReadUntil, Relay};
+use crate::stream::stdin::{Handled, Input};
+use crate::sys;
+use crate::wire::inbox::Inbox;
+use crate::wire::message::{self, Started};
+use crate::wire::notice::Notices;
+use crate::wire::outbox::Outbox;
+use crate::wire::transport::Transport;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// There is no event for when a cgroup can be removed, so poll.
+const REMOVAL_INTERVAL: Duration = Duration::from_millis(5);
+/// SIGKILL ends a program at once, unless it is in an uninterruptible wait: how often to check for that.
+const KILL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long to wait for an owner without frames to acknowledge the last output. If muontrap exited before, that
+/// owner would get EPIPE instead of the exit status.
+const LAST_ACK_TIME: Duration = Duration::from_millis(200);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Running,
+    /// SIGKILL is sent at the deadline. `None` when it has been.
+    Stopping {
+        deadline: Option<Instant>,
+    },
+    Sweeping,
+    Draining,
+    Removing,
+    /// EXITED is sent. Waits for the owner to close.
+    Done,
+    /// A signal means stop, so that the owner is not waited for any longer.
+    Dismissed,
+}
+
+/// Supervises a program that runs, and returns the exit status of muontrap. On an error, too, nothing is left.
+pub(super) fn run(
+    config: &Config,
+    owner: Owner,
+    notices: &Notices,
+    running: Running,
+) -> io::Result<u8> {
+    let mut session = Session::new(config, owner, notices, running);
+    let result = session.run();
+    if result.is_err() {
+        session.abort();
+    }
+    result
+}
+
+pub(super) struct Session<'a> {
+    pub(super) config: &'a Config,
+    pub(super) notices: &'a Notices,
+    pub(super) transport: Transport,
+    pub(super) state: State,
+    pub(super) inbox: Inbox,
+    pub(super) outbox: Outbox,
+    pub(super) reactor: Reactor,
+    pub(super) signals: Signals,
+    pub(super) input: Input,
+    pub(super) relay: Relay,
+    pub(super) pid: i32,
+    start_time: u64,
+    since: Instant,
+    pub(super) containment: Containment,
+    /// With the time from the exec.
+    pub(super) death: Option<(Death, Duration)>,
+    pub(super) stopped: bool,
+    pub(super) needed_sigkill: bool,
+    /// Whether the owner has broken the protocol.
+    pub(super) violated: bool,
+    pub(super) terminal: Option<Terminal>,
+    /// How a key of the terminal ended the program.
+    pub(super) interrupted_by: Option<Ending>,
+    /// When an owner without frames last acknowledged output, or could have begun to.
+    pub(super) last_ack: Instant,
+}
+
+impl<'a> Session<'a> {
+    fn new(config: &'a Config, owner: Owner, notices: &'a Notices, running: Running) -> Self {
+        Self {
+            config,
+            notices,
+            transport: owner.transport,
+            state: State::Running,
+            inbox: owner.inbox,
+            outbox: owner.outbox,
+            reactor: running.reactor,
+            signals: owner.signals,
+            input: running.input,
+            relay: running.relay,
+            pid: running.pid,
+            start_time: running.start_time,
+            since: running.since,
+            containment: Containment::new(running.cgroup, running.sweep),
+            death: None,
+            stopped: false,
+            needed_sigkill: false,
+            violated: false,
+            terminal: owner.terminal,
+            interrupted_by: None,
+            last_ack: running.since,
+        }
+    }
+
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.transport.is_acknowledged()
+    }
+
+    fn run(&mut self) -> io::Result<u8> {
+        let directories = self.containment.directories();
+        let started = Started {
+            session: nix::unistd::getpid().as_raw(),
+            program: self.pid,
+            start_time: self.start_time,
+            directories: &directories,
+        };
+        self.outbox.send(&message::started(&started));
+        // Events that arrived before the handlers and epoll were registered produce no edge, so poll once.
+        self.reactor.ready.set(Source::Inbox);
+        self.collect_dead()?;
+        // Obey frames that came while the program was started.
+        self.obey()?;
+        loop {
+            self.take_signals()?;
+            self.take_commands()?;
+            self.move_input();
+            self.outbox.flush();
+            if self.gather() {
+                continue;
+            }
+            self.move_output()?;
+            // An owner that no longer reads is noticed at once, not only at the next write.
+            if self.reactor.ready.is_closed(Source::Outbox) {
+                self.outbox.close();
+            }
+            if self.is_acknowledged() && self.outbox.is_closed() && !self.inbox.is_closed() {
+                self.owner_left()?;
+            }
+            self.advance()?;
+            if self.is_over() {
+                return Ok(self.exit_status());
+            }
+            self.watch_the_blocked()?;
+            let timeout = self.timeout();
+            let sleeps = timeout != Some(Duration::ZERO);
+            if sleeps && self.relay.awaits_ack(&self.reactor.ready) && self.ack_comes_soon()? {
+                continue;
+            }
+            if sleeps {
+                self.relay.release_buffers();
+            }
+            self.reactor.wait(timeout)?;
+        }
+    }
+
+    // Deadlines and readiness
+
+    fn timeout(&self) -> Option<Duration> {
+        let output = self.relay.can_progress(&self.reactor.ready, &self.outbox);
+        if output || self.reactor.ready.is(Source::Inbox) && self.reads_commands() {
+            return Some(Duration::ZERO);
+        }
+        match self.state {
+            State::Stopping {
+                deadline: Some(deadline),
+            } => Some(deadline.saturating_duration_since(Instant::now())),
+            State::Stopping { deadline: None } => Some(KILL_INTERVAL),
+            State::Sweeping => Some(self.containment.pause()),
+            State::Removing => Some(REMOVAL_INTERVAL),
+            State::Done if self.transport == Transport::Raw => self.ack_time(),
+            _ => None,
+        }
+    }
+
+    fn watch_the_blocked(&mut self) -> io::Result<()> {
+        if let Some(fd) = self.input.wants_watch() {
+            self.reactor.watch_write(Source::Stdin, fd)?;
+        }
+        // A socket has room again each time that the owner reads. That is an event to wait for only when
+        // something is left to write.
+        let blocked = self.inbox.is_socket().then(|| self.outbox.wants_watch());
+        if let Some(fd) = blocked.flatten() {
+            self.reactor.watch_write(Source::Outbox, &fd)?;
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        let nobody = self.inbox.is_closed() || self.outbox.is_closed();
+        match (self.state, self.transport) {
+            (State::Dismissed, _) => self.outbox.is_empty() || nobody,
+            (State::Done, Transport::Plain | Transport::Terminal) => true,
+            (State::Done, Transport::Framed { .. }) => nobody,
+            (State::Done, Transport::Raw) => {
+                nobody || self.outbox.is_empty() && self.ack_time().is_none()
+            }
+            _ => false,
+        }
+    }
+
+    /// How much longer to wait for acknowledgements when nothing else is left to do.
+    fn ack_time(&self) -> Option<Duration> {
+        let time = LAST_ACK_TIME.checked_sub(self.last_ack.elapsed());
+        time.filter(|time| self.relay.is_in_flight() && !time.is_zero())
+    }
+
+    fn exit_status(&self) -> u8 {
+        match &self.death {
+            Some((death, _)) if !self.violated => death.ending.exit_status(),
+            _ => EXIT_SETUP,
+        }
+    }
+
+    // Events
+
+    fn take_signals(&mut self) -> io::Result<()> {
+        if self.reactor.ready.is(Source::Signal) {
+            self.reactor.ready.clear(Source::Signal);
+            self.signals.drain();
+        }
+        if self.signals.take_stop() || self.signals.take_cpu_time() {
+            if self.state == State::Done {
+                self.state = State::Dismissed;
+            }
+            self.stop()?;
+        }
+        let child_changed = self.signals.take_child();
+        if child_changed {
+            self.collect_dead()?;
+        }
+        self.control_job(child_changed)
+    }
+
+    fn collect_dead(&mut self) -> io::Result<()> {
+        let containment = &mut self.containment;
+        let death = reap(self.pid, |pid| containment.note_reaped(pid))?;
+        let Some(death) = death else { return Ok(()) };
+        // Only the first: later, another descendant may get the same pid.
+        if self.death.is_none() {
+            self.death = Some((death, self.since.elapsed()));
+            emergency::note_death();
+            let handled = self.input.close();
+            self.acknowledge_input(handled);
+        }
+        Ok(())
+    }
+
+    // Input and output
+
+    fn move_input(&mut self) {
+        self.reactor.ready.clear(Source::Stdin);
+        let handled = self.input.pump();
+        self.acknowledge_input(handled);
+    }
+
+    /// Tells the owner what became of input. Nothing follows EXITED, though.
+    fn acknowledge_input(&mut self, handled: Handled) {
+        if handled != Handled::default() && !matches!(self.state, State::Done | State::Dismissed) {
+            // The input window is smaller.
+            let [written, dropped] = [handled.written, handled.dropped]
+                .map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
+            self.outbox.send(&message::input_ack(written, dropped));
+        }
+    }
+
+    /// Lets output gather, and returns whether time has passed in which something may have happened.
+    fn gather(&self) -> bool {
+        let time = match self.state {
+            State::Running => self.relay.gather_time(&self.reactor.ready),
+            _ => None,
+        };
+        time.inspect(|&time| sys::pause(time)).is_some()
+    }
+
+    fn move_output(&mut self) -> io::Result<()> {
+        let until = if self.state == State::Draining {
+            ReadUntil::WouldBlock
+        } else {
+            ReadUntil::ShortRead
+        };
+        self.relay
+            .pump(&mut self.reactor.ready, &mut self.outbox, until)
+    }
+
+    // The states
+
+    pub(super) fn stop(&mut self) -> io::Result<()> {
+        if self.state != State::Running || self.death.is_some() {
+            return Ok(());
+        }
+        self.stopped = true;
+        self.state = State::Stopping {
+            deadline: Instant::now().checked_add(self.config.delay_to_sigkill),
+        };
+        self.containment.thaw();
+        self.signal(self.config.stop_signal);
+        emergency::rehearse("stopping");
+        // A stopped program acts on a signal only once it goes on.
+        self.signal(libc::SIGCONT);
+        // It may have died of that already.
+        self.collect_dead()
+    }
+
+    /// Sends a signal to the program, unless it was reaped: then its pid may be another's.
+    pub(super) fn signal(&self, number: i32) {
+        if self.death.is_none() {
+            // EPERM, when the program has become another user's.
+            if let Err(error) = sys::kill(self.pid, number) {
+                diagnostics::say(format_args!(
+                    "cannot send signal {number} to {}: {error}",
+                    self.pid
+                ));
+            }
+        }
+    }
+
+    /// Goes through the states as far as possible without waiting.
+    fn advance(&mut self) -> io::Result<()> {
+        if self.death.is_none() && self.is_overdue() {
+            self.needed_sigkill = true;
+            self.signal(libc::SIGKILL);
+            self.containment.thaw();
+            self.state = State::Stopping { deadline: None };
+        }
+        if self.death.is_none() && self.state == (State::Stopping { deadline: None }) {
+            self.leave_frozen();
+        }
+        if self.death.is_some() && matches!(self.state, State::Running | State::Stopping { .. }) {
+            self.begin_sweep()?;
+        }
+        if self.state == State::Sweeping && self.containment.sweep() == Progress::Gone {
+            self.begin_drain()?;
+        }
+        if self.state == State::Draining {
+            self.move_output()?;
+            if self.relay.is_drained(&self.reactor.ready) {
+                self.state = State::Removing;
+                emergency::rehearse("removing");
+            }
+        }
+        if self.state == State::Removing && self.containment.remove() == Progress::Gone {
+            self.finish();
+        }
+        warn(&mut self.containment);
+        Ok(())
+    }
+
+    fn is_overdue(&self) -> bool {
+        match self.state {
+            State::Stopping {
+                deadline: Some(deadline),
+            } => Instant::now() >= deadline,
+            _ => false,
+        }
+    }
+}
