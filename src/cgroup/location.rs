@@ -71,13 +71,6 @@ impl Location {
         self.split().0
     }
 
-    /// The directories above the group that are missing, from the top down.
-    pub fn missing_above(&self) -> Vec<PathBuf> {
-        let mut missing = self.split().1;
-        missing.pop();
-        missing
-    }
-
     /// Whether the directory can be created, found out without trying.
     pub(super) fn check_creation(&self) -> Result<(), Error> {
         let (existing, missing) = self.split();

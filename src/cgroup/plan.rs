@@ -6,7 +6,6 @@
 //! out (`create.rs`), the doctor checks and prints it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use super::dialect::needed;
 use super::error::Error;
@@ -122,12 +121,6 @@ impl Plan {
     pub fn holder(&self) -> Option<&Hierarchy> {
         let mut hierarchies = self.locations.iter().map(|location| &location.hierarchy);
         hierarchies.find(|hierarchy| hierarchy.version == Version::V2 || hierarchy.has("freezer"))
-    }
-
-    /// The directories above it that are missing, from the top down.
-    pub fn missing_above(&self) -> Vec<PathBuf> {
-        let missing = self.locations.iter().map(Location::missing_above);
-        missing.flatten().collect()
     }
 }
 
