@@ -15,7 +15,7 @@ defmodule MuonTrap.ForkServer do
 
   use GenServer
 
-  alias MuonTrap.{Error, Helper}
+  alias MuonTrap.{Error, Helper, Label}
   alias MuonTrap.ForkServer.{Control, Environment}
 
   # A fork server that is not stopped or stuck answers within a millisecond.
@@ -324,7 +324,8 @@ defmodule MuonTrap.ForkServer do
     with {:ok, helper} <- Helper.find(),
          {:ok, port} <- open_port(helper) do
       token = :crypto.strong_rand_bytes(32)
-      writer = spawn_link(fn -> write(port) end)
+      # Not by :proc_lib, whose crash reports show the mailbox: frames have the environment.
+      writer = spawn_link(__MODULE__, :init_writer, [port])
       command(writer, Control.config(token, state.stuck_pid))
       timer = Process.send_after(self(), {:not_ready, port}, @ready_ms)
       %{state | port: port, writer: writer, token: fn -> token end, timer: timer}
@@ -365,6 +366,13 @@ defmodule MuonTrap.ForkServer do
 
   # A process of its own, since a fork server that is stopped does not read, and writing to its
   # full pipe would suspend the one that has to notice.
+  @doc false
+  @spec init_writer(port()) :: term()
+  def init_writer(port) do
+    Label.set("MuonTrap: writes to the fork server")
+    write(port)
+  end
+
   defp write(port) do
     receive do
       {:frame, frame} -> if write(port, frame), do: write(port)

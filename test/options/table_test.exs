@@ -8,16 +8,25 @@ defmodule MuonTrap.OptionsTableTest do
   alias MuonTrap.Options
   alias MuonTrap.Options.{Docs, Table, Type, Typespec}
 
-  test "the typespec of each function has its options" do
+  # The options in a type of MuonTrap.Options, and the other types in it.
+  defp options_in(type) do
     {:ok, types} = Code.Typespec.fetch_types(Options)
 
-    for {context, name} <- [cmd: :cmd_option, run: :cmd_option, daemon: :daemon_option] do
-      {:type, {^name, {:type, _, :union, pairs}, []}} =
-        Enum.find(types, &match?({:type, {^name, _, _}}, &1))
+    {:type, {^type, {:type, _, :union, members}, []}} =
+      Enum.find(types, &match?({:type, {^type, _, _}}, &1))
 
-      options = for {:type, _, :tuple, [{:atom, _, option}, _value]} <- pairs, do: option
-      assert Enum.sort(options) == Enum.sort(Table.names(context))
+    names = for {:type, _, :tuple, [{:atom, _, name}, _value]} <- members, do: name
+    {Enum.sort(names), for({:user_type, _, name, []} <- members, do: name)}
+  end
+
+  test "each function has a type with its options" do
+    types = %{cmd: :cmd_option, run: :cmd_option, daemon: :daemon_option}
+
+    for context <- Table.contexts() do
+      assert options_in(Map.fetch!(types, context)) == {Enum.sort(Table.names(context)), []}
     end
+
+    assert options_in(:option) == {[], types |> Map.values() |> Enum.uniq()}
   end
 
   test "the struct has every option of the table with its default" do

@@ -5,7 +5,7 @@
 defmodule MuonTrap.Options.Docs do
   @moduledoc false
 
-  # The "Options" sections of the documentation, made from the table of options at compile time.
+  # Generates the "Options" sections of the documentation from the table of options, at compile time.
 
   alias MuonTrap.Options.{Nearest, Table}
 
@@ -21,7 +21,7 @@ defmodule MuonTrap.Options.Docs do
     paragraphs |> List.flatten() |> Enum.join("\n\n")
   end
 
-  @doc "The options of a function, as those of another one and what differs."
+  @doc "The options of a function, as the differences to another function."
   @spec options(Table.context(), Table.context()) :: String.t()
   def options(context, other) do
     missing = Table.names(other) -- Table.names(context)

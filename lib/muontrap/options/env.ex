@@ -87,7 +87,7 @@ defmodule MuonTrap.Options.Env do
   defp show(name) when is_binary(name) or is_atom(name), do: name |> shown() |> inspect()
   defp show(_name), do: "what is no string"
 
-  # What follows an equals sign is meant to be a value.
+  # The text after an equals sign may be a value.
   defp shown(name) when is_binary(name) do
     case :binary.split(name, "=") do
       [name] -> name

@@ -10,7 +10,7 @@ defmodule MuonTrap.Options.Nearest do
   # The smallest Jaro distance (0 to 1) of two names that count as similar.
   @similar 0.8
 
-  @doc "The known names that are most like `name`, or all of them when none is."
+  @doc "A sentence with the known names that are similar to `name`, or with all of them."
   @spec suggestion(term(), [atom(), ...]) :: String.t()
   def suggestion(name, known) do
     text = if is_atom(name) or is_binary(name), do: to_string(name), else: ""

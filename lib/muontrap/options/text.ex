@@ -5,14 +5,13 @@
 defmodule MuonTrap.Options.Text do
   @moduledoc false
 
-  # What a system call takes as a string ends at the first null byte: a string that has one would
-  # not mean what it says.
+  # A string that is passed to a system call ends at its first null byte, so that the rest would be lost.
 
-  @doc "Whether this is a binary without a null byte."
+  @doc "Returns whether the term is a binary without a null byte."
   @spec text?(term()) :: boolean()
   def text?(value), do: is_binary(value) and :binary.match(value, <<0>>) == :nomatch
 
-  @doc "Whether this is also valid UTF-8, as names and values of cgroups are for the helper."
+  @doc "Returns whether the term is also valid UTF-8, which the helper expects for cgroups."
   @spec utf8?(term()) :: boolean()
   def utf8?(value), do: text?(value) and String.valid?(value)
 end

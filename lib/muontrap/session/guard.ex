@@ -21,7 +21,7 @@ defmodule MuonTrap.Session.Guard do
 
   require Logger
 
-  alias MuonTrap.{Cgroup, OsProcess, Predecessors}
+  alias MuonTrap.{Cgroup, Label, OsProcess, Predecessors}
   alias MuonTrap.Session.{Frame, Pipe}
 
   # EXITED may have gone to the owner just before it died. It does not come twice, so after this
@@ -48,6 +48,7 @@ defmodule MuonTrap.Session.Guard do
   @spec open(request()) ::
           {:ok, pid(), reference(), port(), pos_integer() | nil} | {:error, term()}
   def open(request) do
+    # Not by :proc_lib, whose crash reports show the mailbox: frames have the environment.
     guard = spawn(__MODULE__, :init, [self()])
     ref = :erlang.monitor(:process, guard, alias: :explicit_unalias)
     send(guard, {:open, ref, request})
@@ -101,6 +102,7 @@ defmodule MuonTrap.Session.Guard do
   @doc false
   @spec init(pid()) :: :ok
   def init(owner) do
+    Label.set("MuonTrap: guard of a helper")
     Process.flag(:trap_exit, true)
     monitor = Process.monitor(owner)
 

@@ -11,7 +11,7 @@ defmodule MuonTrap.Session.Relay do
   # a port would have it search all of them for each frame. It asks the relay instead, and waits
   # with a fresh reference, which the BEAM finds without looking at what was there before.
 
-  alias MuonTrap.{Error, Options, Session}
+  alias MuonTrap.{Error, Label, Options, Session}
   alias MuonTrap.Session.Pipe
 
   @enforce_keys [:pid]
@@ -22,7 +22,7 @@ defmodule MuonTrap.Session.Relay do
   @doc "Starts a session in a relay."
   @spec start(Options.t(), timeout()) :: {:ok, Session.t()} | {:error, Error.t()} | :timeout
   def start(options, timeout) do
-    pid = spawn(__MODULE__, :init, [self(), options, timeout])
+    pid = :proc_lib.spawn(__MODULE__, :init, [self(), options, timeout])
 
     case call(pid, :session) do
       {:ok, session} -> {:ok, %{session | stream: %__MODULE__{pid: pid}}}
@@ -81,8 +81,8 @@ defmodule MuonTrap.Session.Relay do
   @doc false
   @spec init(pid(), Options.t(), timeout()) :: :ok
   def init(owner, options, timeout) do
-    relay = self()
-    spawn(fn -> end_with(owner, relay) end)
+    Label.set("MuonTrap: relay for a caller with a crowded mailbox")
+    :proc_lib.spawn(__MODULE__, :end_with, [owner, self()])
     started = Session.start_here(options, nil, timeout)
 
     receive do
@@ -95,7 +95,10 @@ defmodule MuonTrap.Session.Relay do
 
   # Another process, since the set-up waits for its own messages alone. The relay's guard stops the
   # program.
-  defp end_with(owner, relay) do
+  @doc false
+  @spec end_with(pid(), pid()) :: term()
+  def end_with(owner, relay) do
+    Label.set("MuonTrap: ends a relay with its caller")
     owner_monitor = Process.monitor(owner)
     relay_monitor = Process.monitor(relay)
 
