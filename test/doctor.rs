@@ -66,7 +66,7 @@ fn unique() -> String {
     format!("muontrap-doctor-test-{}-{count}", std::process::id())
 }
 
-/// Where groups of this name are, in any hierarchy.
+/// The directories of groups of this name, in all hierarchies.
 fn groups(name: &str) -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
     let cgroups = mounts.lines().filter(|line| line.contains(" - cgroup"));
@@ -211,11 +211,11 @@ fn the_fix_for_a_user_works() {
     assert!(before.out.contains("Permission denied"), "{}", before.out);
     let not_here = ["Delegate=yes", "container's entry point"];
     if not_here.iter().any(|fix| before.out.contains(fix)) {
-        // A unit or an image has to be changed, and that is not for a test to do.
+        // These change a unit or an image, which a test must not do.
         return;
     }
     let fix = fix(&before.out, "as root");
-    // Without controllers, it is any hierarchy of these that holds the processes together.
+    // Without controllers, any of these hierarchies will do.
     let ask_none = format!("{AS_NOBODY} $DOCTOR --base {base} --probe");
     let after = script(&format!("set -e\n{fix}\n{ask} --probe\n{ask_none}"));
     remove(&base);
@@ -281,7 +281,7 @@ fn processes_in_the_way_are_moved() {
     let after = script(&format!("{enter}\n{fix}\n{ask} --probe"));
     remove(&base);
     assert_eq!(after.status, 0, "{fix}\n{}", after.out);
-    // Unless told otherwise, it finds that base by itself.
+    // Without --base, it finds that base by itself.
     let chosen = script(&format!(
         "{enter}\n{fix}\n{AS_NOBODY} $DOCTOR --need memory"
     ));

@@ -7,7 +7,7 @@
 use super::*;
 use crate::doctor::facts::Facts;
 
-/// A v2 tree in a folder: this process is in `app/main`, and `app` passes nothing on yet.
+/// A v2 tree in a folder: this process is in `app/main`, and `app` enables no controller yet.
 struct Tree {
     root: tempfile::TempDir,
     host: Host,
@@ -68,13 +68,13 @@ fn the_base_is_where_most_works_and_otherwise_the_plainest() {
         choose_base(&facts_of(&tree), &strings(&["memory"])),
         "muontrap"
     );
-    // Somebody has put a file there.
+    // A file has this name.
     fs::write(tree.root.path().join("muontrap"), "").expect("file");
     assert_eq!(
         choose_base(&facts_of(&tree), &strings(&["memory"])),
         "app/muontrap"
     );
-    // Where this process is, nothing can be passed on; without need of that, nearest is best.
+    // The group of this process cannot enable controllers. Without controllers, the nearest base is best.
     assert_eq!(choose_base(&facts_of(&tree), &[]), "app/main/muontrap");
     assert_eq!(choose_base(&facts(), &[]), "muontrap");
 }
@@ -130,7 +130,7 @@ fn names_on_v1() {
     );
 }
 
-/// v2 passes it off as its own, and v1 has it by name.
+/// On v2, `cpuacct` is not a controller but part of every group, so v2 would have it, too.
 #[test]
 fn a_refusal_of_cpuacct_is_about_the_mount_of_its_row() {
     let root = tempfile::tempdir().expect("a folder");

@@ -116,7 +116,7 @@ fn controllers_are_passed_on_from_the_top() {
         "\nh={point}; for name in app x main; do echo \"+io\" > $h/cgroup.subtree_control; h=$h/$name; done\n"
     );
     assert!(plain.contains(&line), "{plain}");
-    // Mounted is a group like any other: in a container it is for the entry point to prepare.
+    // Only a group that is not the root of the hierarchy has this file. In a container, the entry point prepares it.
     std::fs::write(root.path().join("cgroup.events"), "").expect("file");
     let inside = texts_on(user(HostKind::Container), &mounts, &["io"], &error);
     let expected = format!("mkdir -p {point}/main\nfor p in");

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Whole reports of hosts that are made up.
+//! Whole reports about invented hosts.
 
 use super::*;
 use crate::cgroup::Host;
@@ -31,7 +31,7 @@ fn report(words: &[&str], facts: Facts, host: Host) -> Report {
     examine(args(words).expect("good flags"), facts)
 }
 
-/// A v2 mount whose top is ours.
+/// A v2 hierarchy that this user may write to.
 fn open_host() -> (tempfile::TempDir, Host) {
     let root = tempfile::tempdir().expect("a folder");
     for (file, text) in [
@@ -113,7 +113,7 @@ fn what_every_run_needs_decides_too() {
 #[test]
 fn a_probe_that_fails() {
     let (root, host) = open_host();
-    // The groups of this tree have no files.
+    // New directories have no cgroup.procs here.
     let report = report(&["--probe", "--base", "b"], facts(), host);
     assert!(!report.works);
     let text = report.text();

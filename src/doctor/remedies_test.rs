@@ -10,7 +10,6 @@ use super::*;
 fn every_problem_has_a_fix_on_every_kind_of_host() {
     for (problems, ..) in TABLE {
         for problem in *problems {
-            // Only systemd runs in units.
             let kinds = ANY
                 .iter()
                 .filter(|kind| fixes(**kind, *problem, &[]).is_empty());
@@ -25,7 +24,7 @@ fn lines_without_their_values_are_left_out() {
     assert_eq!(fill("{a} and {a}\n{b}{a}\n{c}", &values), "1 and 1\n{c}");
 }
 
-/// In a release, which is where the helper is asked, there is no Mix.
+/// In a release there is no Mix.
 #[test]
 fn no_fix_needs_mix() {
     for (.., place, text) in TABLE {
