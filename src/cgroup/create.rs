@@ -51,7 +51,8 @@ impl Cgroup {
 }
 
 fn create(plan: &Plan, wait: &dyn Wait, since: Instant) -> Result<Cgroup, Error> {
-    // On an error, the directories are removed first and the locks released then: in this order.
+    // Declared in this order, so that after an error the directories are removed before their locks are
+    // released.
     let mut groups = vec![];
     let mut created = CreatedDirs::default();
     for location in &plan.locations {
@@ -71,7 +72,7 @@ fn create(plan: &Plan, wait: &dyn Wait, since: Instant) -> Result<Cgroup, Error>
 fn make_alternative(location: &Location, since: Instant) -> Result<(Group, CreatedDirs), Error> {
     let mut created = CreatedDirs::default();
     let mut group = Group::make(location, &mut created, since)?;
-    // Some hierarchies permit to create groups and not to enter them.
+    // In some hierarchies, this user may create a group and not enter it.
     let entered = group.open_entry().and_then(|()| location.check_entry());
     entered.inspect_err(|_| created.undo())?;
     Ok((group, created))

@@ -169,7 +169,7 @@ impl Cgroup {
         groups.try_for_each(Group::thaw)
     }
 
-    /// v1: why no process in it can even die, when a group above is frozen.
+    /// v1: the error that processes cannot die, if a group above is frozen.
     pub fn held_frozen(&self) -> Option<Error> {
         let mut groups = self.groups.iter().filter(|group| !group.is_v2());
         groups.find_map(|group| group.frozen(Blocked::End))
@@ -193,7 +193,7 @@ impl Cgroup {
     /// Tries once to remove the cgroup and all groups below it, and returns whether they are gone. The
     /// kernel may refuse for some milliseconds after the last process died.
     pub fn remove_step(&mut self) -> io::Result<bool> {
-        // All of them, also when one cannot be removed.
+        // Also after one that cannot be removed.
         let results: Vec<io::Result<bool>> = self.groups.iter_mut().map(Group::remove).collect();
         let mut results = results.into_iter();
         results.try_fold(true, |all, gone| Ok(all & gone?))

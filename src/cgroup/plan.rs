@@ -129,7 +129,8 @@ fn needed_on(version: Version, request: &Request) -> Result<BTreeSet<String>, Er
         .map_err(|mismatch| Error::of_mismatch(mismatch, |file| file.into()))
 }
 
-/// Whether v2 has all that is needed. Without v1 it has to, and what it lacks is an error.
+/// Whether to use v2: without v1 always, so that what it lacks is an error, and else if it has all that is
+/// needed.
 fn is_for_v2(host: &Host, request: &Request) -> bool {
     let Some(unified) = host.unified() else {
         return false;
@@ -137,11 +138,11 @@ fn is_for_v2(host: &Host, request: &Request) -> bool {
     if host.legacy().next().is_none() {
         return true;
     }
-    // To hold processes together, v1 will do where v2 is out of reach.
+    // Without limits, either version will do: v1 tries v2 first, and others where that is out of reach.
     if request.controllers.is_empty() && request.settings.is_empty() {
         return false;
     }
-    // v2 has no controller of the name `freezer`, but here v1 has, and it was asked for by this name.
+    // Controllers without a name on v2, such as `freezer`, are on v1 here.
     let mut controllers = request.controllers.iter();
     if controllers.any(|name| host.legacy_with(name).is_some()) {
         return false;

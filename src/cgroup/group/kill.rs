@@ -2,11 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Killing every process of a group, without ever waiting.
+//! Killing every process of a group, in steps that never wait.
 //!
-//! The kernel's own `cgroup.kill` (Linux 5.14) is atomic. Without it processes are frozen first, so
-//! that none forks between the listing and its signal; and whatever the means, the next step finds
-//! who was missed, and sends signals.
+//! `cgroup.kill` (Linux 5.14) is atomic. Without it, processes are frozen first, so that none forks after it
+//! was listed and before it gets its signal. Processes that a step misses are found by the next one.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,19 +20,19 @@ use super::open::Group;
 use super::tree;
 use crate::cgroup::fs::is_gone;
 
-/// How far the killing has come.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KillStep {
     /// No process is left.
     Empty,
-    /// These are still listed: on their way out, not yet signalled, or not to be killed by us.
+    /// Processes are still listed: they are exiting, were not signalled yet, or may not be killed by this user.
     Busy {
         /// How many; at least 1.
         remaining: usize,
     },
 }
 
-/// The strongest means at hand, and the group that has it, by its place in the list.
+/// How to kill, and the index of the group whose file is written for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cgroup) enum Method {
     /// `cgroup.kill` on v2.
@@ -42,15 +41,15 @@ pub(in crate::cgroup) enum Method {
     Freeze(usize),
     /// `freezer.state` on v1.
     Freezer(usize),
-    /// Signals alone.
+    /// Only signals.
     Signals,
 }
 
 impl Method {
-    /// What the groups offer.
+    /// The strongest that these groups have.
     pub fn of(groups: &[Group]) -> Self {
         let freezer = |group: &Group| group.has("freezer");
-        // A task that the v1 freezer holds does not even die by cgroup.kill: so the freezer first.
+        // The freezer first: not even cgroup.kill kills a task that the v1 freezer holds.
         if let Some(index) = groups.iter().position(freezer) {
             return Self::Freezer(index);
         }
@@ -59,23 +58,23 @@ impl Method {
     }
 }
 
-/// A tree of forking processes is listed and signalled this often in one step. Each round meets
-/// only the children of those that the last one missed.
+/// How often processes are listed and signalled in one step. Each round meets only what was forked by those
+/// that the last one missed.
 const ROUNDS: usize = 32;
 
-/// What `cgroup.kill` was written for takes no longer to die, unless the kernel passed it over. Then
-/// it counts whether it may be signalled.
-const KILL_FILE_TIME: Duration = Duration::from_secs(2);
+/// A process takes no longer to die after `cgroup.kill` was written, unless the kernel missed it. After this time,
+/// one that may not be signalled counts as denied.
+const KILL_FILE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The state of a killing.
+/// The state between steps.
 #[derive(Debug)]
 pub(in crate::cgroup) struct Killer {
     pub method: Method,
-    /// All that were signalled, each counted once.
+    /// All processes that were signalled.
     pub killed: BTreeSet<i32>,
-    /// How many we were not permitted to signal in the last step.
+    /// How many this user may not signal, in the last step.
     pub denied: usize,
-    froze: bool,
+    is_frozen: bool,
     /// When `cgroup.kill` was first written.
     kill_file_written: Option<Instant>,
 }
@@ -86,14 +85,14 @@ impl Killer {
             method: Method::of(groups),
             killed: BTreeSet::new(),
             denied: 0,
-            froze: false,
+            is_frozen: false,
             kill_file_written: None,
         }
     }
 
     pub fn step(&mut self, groups: &[Group]) -> io::Result<KillStep> {
         self.denied = 0;
-        // Most programs leave nobody behind, and that should cost one look.
+        // Most programs leave no process behind, and then reading once is enough.
         if remaining(groups)? == 0 {
             self.kill_file_written = None;
             self.unfreeze(groups)?;
@@ -101,18 +100,18 @@ impl Killer {
         }
         let done = match self.method {
             Method::KillFile(index) | Method::Freeze(index) => {
-                self.unified(&groups[index])?;
+                self.kill_v2(&groups[index])?;
                 Some(index)
             }
             Method::Freezer(index) => {
-                self.freezer(&groups[index])?;
+                self.kill_v1(&groups[index])?;
                 Some(index)
             }
             Method::Signals => None,
         };
         for (index, group) in groups.iter().enumerate() {
             if done != Some(index) {
-                self.hunt(group.dir())?;
+                self.signal_all(group.dir())?;
             }
         }
         match remaining(groups)? {
@@ -121,7 +120,7 @@ impl Killer {
         }
     }
 
-    fn unified(&mut self, group: &Group) -> io::Result<()> {
+    fn kill_v2(&mut self, group: &Group) -> io::Result<()> {
         if !is_populated(group)? {
             return Ok(());
         }
@@ -130,38 +129,39 @@ impl Killer {
             match group.write("cgroup.kill", "1") {
                 Ok(()) => {
                     self.killed.extend(members.pids);
-                    return self.hunt_the_missed(group.dir());
+                    return self.signal_missed(group.dir());
                 }
-                Err(error) if can_do_without(&error) => self.method = Method::Freeze(index),
+                Err(error) if is_unavailable(&error) => self.method = Method::Freeze(index),
                 Err(error) => return Err(error),
             }
         }
         // A task frozen on v2 dies by SIGKILL without being thawed.
         match group.write("cgroup.freeze", "1") {
-            Ok(()) => self.froze = true,
-            Err(error) if can_do_without(&error) => {}
+            Ok(()) => self.is_frozen = true,
+            Err(error) if is_unavailable(&error) => {}
             Err(error) => return Err(error),
         }
-        self.hunt(group.dir())
+        self.signal_all(group.dir())
     }
 
-    /// `cgroup.kill` passes over a process whose first thread has ended (seen on Linux 7.2), which a
-    /// signal reaches. So who is left after the first step gets one.
-    fn hunt_the_missed(&mut self, group: BorrowedFd<'_>) -> io::Result<()> {
+    /// `cgroup.kill` misses a process whose first thread has ended (seen on Linux 7.2). So processes that are left
+    /// after the first step get a signal.
+    fn signal_missed(&mut self, group: BorrowedFd<'_>) -> io::Result<()> {
         let Some(written) = self.kill_file_written else {
             self.kill_file_written = Some(Instant::now());
             return Ok(());
         };
-        self.hunt(group)?;
-        if written.elapsed() < KILL_FILE_TIME {
+        self.signal_all(group)?;
+        if written.elapsed() < KILL_FILE_TIMEOUT {
             self.denied = 0;
         }
         Ok(())
     }
 
-    /// The group may be used again.
+    /// Undoes the freeze, so that the group can be used again.
     fn unfreeze(&mut self, groups: &[Group]) -> io::Result<()> {
-        let (Method::Freeze(index), true) = (self.method, std::mem::take(&mut self.froze)) else {
+        let (Method::Freeze(index), true) = (self.method, std::mem::take(&mut self.is_frozen))
+        else {
             return Ok(());
         };
         match groups[index].write("cgroup.freeze", "0") {
@@ -170,26 +170,26 @@ impl Killer {
         }
     }
 
-    /// A task frozen on v1 dies only once thawed, in whichever sub-group it was frozen.
-    fn freezer(&mut self, group: &Group) -> io::Result<()> {
+    /// A task frozen on v1 dies only when it is thawed, in whichever group below it was frozen.
+    fn kill_v1(&mut self, group: &Group) -> io::Result<()> {
         if tree::members(group.dir())?.count() == 0 {
             return Ok(());
         }
         let frozen = group.write("freezer.state", "FROZEN");
-        let hunted = self.hunt(group.dir());
+        let signalled = self.signal_all(group.dir());
         tree::write_all(group.dir(), "freezer.state", "THAWED")?;
         frozen.or_else(|error| {
-            if can_do_without(&error) {
+            if is_unavailable(&error) {
                 Ok(())
             } else {
                 Err(error)
             }
         })?;
-        hunted
+        signalled
     }
 
-    /// Signals all, again and again until nobody new is listed.
-    fn hunt(&mut self, group: BorrowedFd<'_>) -> io::Result<()> {
+    /// Signals all processes, until no new one is listed.
+    fn signal_all(&mut self, group: BorrowedFd<'_>) -> io::Result<()> {
         let mut seen = BTreeSet::new();
         for _ in 0..ROUNDS {
             let members = tree::members(group)?;
@@ -222,8 +222,8 @@ impl Killer {
     }
 }
 
-/// The file does not exist on this kernel, is not ours to write, or not for this kind of group.
-fn can_do_without(error: &io::Error) -> bool {
+/// Whether this kernel or this kind of group does not have the file, or this user may not write it.
+fn is_unavailable(error: &io::Error) -> bool {
     let errno = error.raw_os_error();
     is_gone(error)
         || matches!(
@@ -241,7 +241,7 @@ pub(in crate::cgroup) fn is_populated(group: &Group) -> io::Result<bool> {
     }
 }
 
-/// How many processes the groups hold between them.
+/// How many processes the groups hold, each counted once.
 pub(in crate::cgroup) fn remaining(groups: &[Group]) -> io::Result<usize> {
     let (mut pids, mut foreign, mut populated) = (BTreeSet::new(), 0, false);
     for group in groups {
@@ -249,7 +249,7 @@ pub(in crate::cgroup) fn remaining(groups: &[Group]) -> io::Result<usize> {
             if !is_populated(group)? {
                 continue;
             }
-            // A process can be on its way out, no longer listed and yet not gone.
+            // A process that is exiting may not be listed any more.
             populated = true;
         }
         let members = tree::members(group.dir())?;

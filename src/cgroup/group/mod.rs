@@ -5,6 +5,7 @@
 //! One directory of a cgroup: creating, locking, emptying and removing it.
 
 mod freeze;
+mod holder;
 mod kill;
 mod lock;
 mod make;

@@ -2,10 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! A group together with the groups that its processes made below it.
+//! A group and all groups below it.
 //!
-//! The walk holds one directory open and goes down and up by name, so that no depth of nesting
-//! exhausts the stack, the descriptors or the length of a path.
+//! The walk holds one directory open and goes down and up by name, so that no depth of nesting exhausts the
+//! stack, the descriptors or the length of a path.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -20,13 +20,12 @@ const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
     .union(OFlag::O_NOFOLLOW);
 
-/// The processes of a group and its sub-groups.
+/// The processes of a group and the groups below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::cgroup) struct Members {
-    /// Their ids.
     pub pids: Vec<i32>,
-    /// How many more there are in other pid namespaces: the kernel lists those as 0. Sending a
-    /// signal to 0 would hit our own process group.
+    /// How many more there are in other pid namespaces: the kernel lists those as 0, which as the target of a
+    /// signal would mean the process group of muontrap.
     pub foreign: usize,
 }
 
@@ -56,7 +55,7 @@ pub(in crate::cgroup) fn members(top: BorrowedFd<'_>) -> io::Result<Members> {
                 found.add(&read_at(dir, "cgroup.threads").unwrap_or_default());
             }
             Ok(list) => found.add(&list),
-            // In a threaded sub-group; its processes are listed further up.
+            // In a threaded group; its processes are listed in one above.
             Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
             Err(error) if is_gone(&error) => {}
             Err(error) => return Err(error),
@@ -66,7 +65,7 @@ pub(in crate::cgroup) fn members(top: BorrowedFd<'_>) -> io::Result<Members> {
     Ok(found)
 }
 
-/// Writes the same value to a file of every group, leaving out those that lack it or are gone.
+/// Writes the same value to a file of every group that has it.
 pub(in crate::cgroup) fn write_all(top: BorrowedFd<'_>, file: &str, value: &str) -> io::Result<()> {
     visit(top, &mut |dir| match write_at(dir, file, value) {
         Err(error) if !is_gone(&error) => Err(error),
@@ -95,8 +94,7 @@ fn visit(top: BorrowedFd<'_>, act: Visit<'_>) -> io::Result<()> {
     walk(top, act, &mut |_, _| Ok(true)).map(|_| ())
 }
 
-/// Removes all groups below this one, deepest first, as far as they are empty: whether none is
-/// left.
+/// Removes all groups below this one that are empty, deepest first, and returns whether none is left.
 pub(in crate::cgroup) fn remove_below(top: BorrowedFd<'_>) -> io::Result<bool> {
     walk(top, &mut |_| Ok(()), &mut |parent, name| match unlinkat(
         parent,
@@ -110,30 +108,30 @@ pub(in crate::cgroup) fn remove_below(top: BorrowedFd<'_>) -> io::Result<bool> {
     })
 }
 
-/// Goes through all groups below this one: `enter` on the way down, `leave` with the parent and the
-/// name on the way up, which ends the walk by returning false.
+/// Walks through all groups below this one. Calls `enter` on the way down, and on the way up `leave` with the
+/// parent and the name, which ends the walk by returning false.
 fn walk(
     top: BorrowedFd<'_>,
     enter: Visit<'_>,
     leave: &mut dyn FnMut(BorrowedFd<'_>, &OsStr) -> io::Result<bool>,
 ) -> io::Result<bool> {
     let mut todo = vec![children(top)?];
-    let mut way: Vec<OsString> = vec![];
+    let mut path: Vec<OsString> = vec![];
     let mut current: Option<OwnedFd> = None;
     while let Some(names) = todo.last_mut() {
         let here = current.as_ref().map_or(top, AsFd::as_fd);
         if let Some(name) = names.pop() {
-            // Groups may come and go while we look.
+            // Groups may be created and removed meanwhile.
             let Some(child) = unless_gone(open_at(here, name.as_os_str(), DIRECTORY))? else {
                 continue;
             };
             enter(child.as_fd())?;
             todo.push(children(child.as_fd())?);
-            way.push(name);
+            path.push(name);
             current = Some(child);
         } else {
             todo.pop();
-            let Some(name) = way.pop() else { break };
+            let Some(name) = path.pop() else { break };
             let Some(parent) = unless_gone(open_at(here, "..", DIRECTORY))? else {
                 return Ok(false);
             };
@@ -146,7 +144,7 @@ fn walk(
     Ok(true)
 }
 
-/// What a failed `rmdir(2)` means: gone already, not yet, or never.
+/// The result of a failed `rmdir(2)`: whether the group is gone, or the error if it is never going to be.
 pub(in crate::cgroup) fn removal(error: io::Error) -> io::Result<bool> {
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ENODEV) => Ok(true),
@@ -165,7 +163,7 @@ fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 /// The names of the groups directly below.
 fn children(dir: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
-    // kernfs keeps 2 links for a directory and one more for each sub-directory.
+    // kernfs counts 2 links for a directory, and one more for each directory in it.
     if nix::sys::stat::fstat(dir)?.st_nlink == 2 {
         return Ok(vec![]);
     }
@@ -264,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_value_everywhere() {
+    fn the_same_value_in_every_group() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir_all(folder.path().join("a/b")).expect("directory");
         for path in ["freezer.state", "a/b/freezer.state"] {
