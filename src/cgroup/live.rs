@@ -8,7 +8,8 @@
 use std::path::{Component, Path};
 
 use super::dialect::{
-    ReadError, STATISTICS, Source, file_on, has_several_files, listed, name_on, read, read_on_v1,
+    Availability, ReadError, STATISTICS, Source, availability, file_on, has_several_files, listed,
+    read, read_on_v1,
 };
 use super::error::{Action, Error, Part};
 use super::group::{Group, remaining, tree};
@@ -89,8 +90,10 @@ impl LiveCgroup {
 
     fn group_v1(&self, controller: Option<&str>, file: &str) -> Option<&Group> {
         if let Some(name) = controller {
-            let name = name_on(Version::V1, name)??;
-            return self.groups.iter().find(|group| group.has(&name));
+            let Availability::With(name) = availability(Version::V1, name) else {
+                return None;
+            };
+            return self.groups.iter().find(|group| group.has(name));
         }
         owner(&self.groups, Version::V1, file).or_else(|| {
             let is_in_all = file.starts_with("cgroup.") || !file.contains('.');

@@ -53,35 +53,49 @@ pub(in crate::cgroup) fn needed(
     version: Version,
 ) -> Result<BTreeSet<String>, Mismatch> {
     let mut needed = BTreeSet::new();
+    let mut need = |controller: &str| match availability(version, controller) {
+        Availability::With(name) => {
+            needed.insert(name.to_owned());
+            true
+        }
+        Availability::Everywhere => true,
+        Availability::Nowhere => false,
+    };
     for name in controllers {
-        let name_on = name_on(version, name).ok_or_else(|| Mismatch::Controller {
-            name: name.clone(),
-            version,
-        });
-        needed.extend(name_on?);
+        if !need(name) {
+            let name = name.clone();
+            return Err(Mismatch::Controller { name, version });
+        }
     }
     for (name, _) in settings {
         let file = file_on(version, name);
-        let prefix = file.split('.').next().unwrap_or_default();
-        let name_on = name_on(version, prefix).ok_or_else(|| Mismatch::Setting {
-            name: name.clone(),
-            version,
-        });
-        needed.extend(name_on?);
+        if !need(file.split('.').next().unwrap_or_default()) {
+            let name = name.clone();
+            return Err(Mismatch::Setting { name, version });
+        }
     }
     Ok(needed)
 }
 
-/// What a controller of either version is called on this one: `Some(None)` when its files are in every
-/// group, `None` when there is no such controller.
-#[allow(clippy::option_option)]
-pub(in crate::cgroup) fn name_on(version: Version, name: &str) -> Option<Option<String>> {
+/// Which groups have the files of a controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cgroup) enum Availability<'a> {
+    /// Those that have the controller of this name.
+    With(&'a str),
+    Everywhere,
+    Nowhere,
+}
+
+/// Which groups of `version` have the files of a controller of either version.
+pub(in crate::cgroup) fn availability(version: Version, name: &str) -> Availability<'_> {
     match (version, name) {
-        (Version::V2, "cgroup" | "freezer" | "cpuacct" | "perf_event") => Some(None),
-        (Version::V1, "cgroup") | (Version::V2, "devices" | "net_cls" | "net_prio") => None,
-        (Version::V2, name) if name.starts_with("name=") => None,
-        (Version::V1, name) => Some(Some(v1_name(name).into())),
-        (Version::V2, name) => Some(Some(v2_name(name).into())),
+        (Version::V2, "cgroup" | "freezer" | "cpuacct" | "perf_event") => Availability::Everywhere,
+        (Version::V1, "cgroup") | (Version::V2, "devices" | "net_cls" | "net_prio") => {
+            Availability::Nowhere
+        }
+        (Version::V2, name) if name.starts_with("name=") => Availability::Nowhere,
+        (Version::V1, name) => Availability::With(v1_name(name)),
+        (Version::V2, name) => Availability::With(v2_name(name)),
     }
 }
 

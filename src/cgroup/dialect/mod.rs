@@ -14,7 +14,7 @@ mod settings;
 mod statistics;
 mod translate;
 
-pub(super) use controllers::{is_controller, name_on, nearest, needed};
+pub(super) use controllers::{Availability, availability, is_controller, nearest, needed};
 pub use controllers::{v1_name, v2_name};
 pub(super) use convert::number_after;
 pub(super) use error::{Mismatch, ReadError};
