@@ -33,6 +33,8 @@ pub(super) enum Conversion {
     Frozen,
 }
 
+use Conversion::{CpuWeight, Frozen, IoWeight, Limit, Period, Quota, Rate, Same, Swap};
+
 struct Row {
     v2: &'static str,
     v1: &'static str,
@@ -52,7 +54,7 @@ const fn setting(v2: &'static str, v1: &'static str, conversion: Conversion) -> 
 
 /// A setting that has the same name and meaning on both, or that only one has.
 const fn same(name: &'static str) -> Row {
-    setting(name, name, Conversion::Same)
+    setting(name, name, Same)
 }
 
 /// A name that is understood and not listed: a further v1 file of a setting, or a file without a
@@ -65,38 +67,30 @@ const fn name(v2: &'static str, v1: &'static str, conversion: Conversion) -> Row
 }
 
 /// Sorted by the v2 name. A file that is missing here can be written and read on its own version.
-static ROWS: [Row; 24] = [
-    name("cgroup.freeze", "freezer.state", Conversion::Frozen),
+static ROWS: &[Row] = &[
+    name("cgroup.freeze", "freezer.state", Frozen),
     same("cpu.idle"),
-    setting("cpu.max", "cpu.cfs_quota_us", Conversion::Quota),
-    name("cpu.max", "cpu.cfs_period_us", Conversion::Period),
-    name("cpu.max.burst", "cpu.cfs_burst_us", Conversion::Same),
-    setting("cpu.weight", "cpu.shares", Conversion::CpuWeight),
+    setting("cpu.max", "cpu.cfs_quota_us", Quota),
+    name("cpu.max", "cpu.cfs_period_us", Period),
+    name("cpu.max.burst", "cpu.cfs_burst_us", Same),
+    setting("cpu.weight", "cpu.shares", CpuWeight),
     same("cpuset.cpus"),
     same("cpuset.mems"),
-    name("io.bfq.weight", "blkio.bfq.weight", Conversion::Same),
-    setting("io.max", RATES[0].1, Conversion::Rate(RATES[0].0)),
-    name("io.max", RATES[1].1, Conversion::Rate(RATES[1].0)),
-    name("io.max", RATES[2].1, Conversion::Rate(RATES[2].0)),
-    name("io.max", RATES[3].1, Conversion::Rate(RATES[3].0)),
-    setting("io.weight", "blkio.weight", Conversion::IoWeight),
-    name("io.weight", "blkio.weight_device", Conversion::IoWeight),
-    name("memory.current", "memory.usage_in_bytes", Conversion::Same),
+    name("io.bfq.weight", "blkio.bfq.weight", Same),
+    setting("io.max", RATES[0].1, Rate(RATES[0].0)),
+    name("io.max", RATES[1].1, Rate(RATES[1].0)),
+    name("io.max", RATES[2].1, Rate(RATES[2].0)),
+    name("io.max", RATES[3].1, Rate(RATES[3].0)),
+    setting("io.weight", "blkio.weight", IoWeight),
+    name("io.weight", "blkio.weight_device", IoWeight),
+    name("memory.current", "memory.usage_in_bytes", Same),
     same("memory.high"),
-    setting(
-        "memory.low",
-        "memory.soft_limit_in_bytes",
-        Conversion::Limit,
-    ),
-    setting("memory.max", "memory.limit_in_bytes", Conversion::Limit),
+    setting("memory.low", "memory.soft_limit_in_bytes", Limit),
+    setting("memory.max", "memory.limit_in_bytes", Limit),
     same("memory.min"),
     same("memory.oom.group"),
-    name("memory.peak", "memory.max_usage_in_bytes", Conversion::Same),
-    setting(
-        "memory.swap.max",
-        "memory.memsw.limit_in_bytes",
-        Conversion::Swap,
-    ),
+    name("memory.peak", "memory.max_usage_in_bytes", Same),
+    setting("memory.swap.max", "memory.memsw.limit_in_bytes", Swap),
     same("pids.max"),
 ];
 
