@@ -37,6 +37,13 @@ pub struct Attributes {
     pub cd: Option<CString>,
 }
 
+impl Attributes {
+    /// The defaults, in this working directory.
+    pub fn in_directory(cd: Option<CString>) -> Self {
+        Self { cd }
+    }
+}
+
 /// A cgroup to enter.
 pub struct CgroupEntry<'a> {
     /// Its `cgroup.procs`, open for writing.
@@ -278,9 +285,7 @@ mod tests {
             gid: Some(1),
             uid: Some(1),
         };
-        let attributes = Attributes {
-            cd: Some(c"/".to_owned()),
-        };
+        let attributes = Attributes::in_directory(Some(c"/".to_owned()));
         let mut program = Program {
             path: c"/bin/true",
             argv: &[],

@@ -120,7 +120,7 @@ pub fn stopped_by(child: i32) -> Option<i32> {
     }
 }
 
-/// waitid(2) does not report it reliably elsewhere.
+/// Not implemented elsewhere.
 #[cfg(not(target_os = "linux"))]
 pub fn stopped_by(_child: i32) -> Option<i32> {
     None

@@ -61,9 +61,7 @@ pub fn query(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io:
             Stdio::Fd(dev_null()?),
         ],
         credentials: &Credentials::default(),
-        attributes: &Attributes {
-            cd: Some(c"/".to_owned()),
-        },
+        attributes: &Attributes::in_directory(Some(c"/".to_owned())),
         cgroups: Vec::new(),
         terminal: None,
         cpu_limit: None,
