@@ -7,7 +7,7 @@
 //! An error of a check says what is wrong with a value. Whoever read the value adds what its user calls it.
 
 use crate::cgroup;
-use crate::number::number;
+use crate::number::parse_decimal;
 use crate::process::find::Lookup;
 use crate::process::step::Attributes;
 use crate::user;
@@ -110,7 +110,7 @@ impl Config {
 
 /// The number of a signal, which is given by name, with or without `SIG`, or by number.
 pub(crate) fn stop_signal(given: &str) -> Result<i32, String> {
-    if let Some(known @ 1..=MAX_SIGNAL) = number(given) {
+    if let Some(known @ 1..=MAX_SIGNAL) = parse_decimal(given) {
         return Ok(known);
     }
     let upper = given.to_ascii_uppercase();

@@ -166,9 +166,7 @@ fn config(matches: &mut ArgMatches, transport: Transport) -> Result<Config, Stri
         argv: [vec![arg0], arguments].concat(),
         program,
         lookup: Lookup::Shell,
-        attributes: Attributes {
-            cd: matches.remove_one("cd"),
-        },
+        attributes: Attributes::in_directory(matches.remove_one("cd")),
         user: user::Request {
             uid: matches.remove_one("uid"),
             gid: matches.remove_one("gid"),

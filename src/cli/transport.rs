@@ -5,7 +5,7 @@
 //! How muontrap and its owner talk: what a command line and the host say about it.
 
 use super::values::{option, parsed, utf8};
-use crate::number::number;
+use crate::number::parse_decimal;
 use crate::wire::transport::Transport;
 use clap::{ArgMatches, Command};
 use nix::unistd::{getppid, isatty};
@@ -67,7 +67,7 @@ fn transport(matches: &ArgMatches) -> Transport {
 fn descriptors(given: &str) -> Result<(u16, u16), String> {
     given
         .split_once(',')
-        .and_then(|(input, output)| Some((number(input)?, number(output)?)))
+        .and_then(|(input, output)| Some((parse_decimal(input)?, parse_decimal(output)?)))
         .filter(|(input, output)| input != output)
         .ok_or_else(|| "it is not two different descriptors, such as 3,4".to_owned())
 }

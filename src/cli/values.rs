@@ -5,7 +5,7 @@
 //! Kinds of flags, and parsers of their values. clap names the flag in front of what a parser returns as an error.
 
 use crate::config;
-use crate::number::number;
+use crate::number::parse_decimal;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction};
 use std::ffi::OsStr;
@@ -55,7 +55,7 @@ pub(super) fn text() -> impl TypedValueParser<Value = String> {
 /// A plain decimal number from `least` on.
 pub(super) fn number_from(least: u32) -> impl TypedValueParser<Value = u32> {
     parsed(move |given| {
-        number(utf8(given)?)
+        parse_decimal(utf8(given)?)
             .filter(|&number| number >= least)
             .ok_or_else(|| format!("it is not a number from {least} to {}", u32::MAX))
     })

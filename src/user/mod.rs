@@ -11,7 +11,7 @@ mod getent;
 pub use accounts::Accounts;
 
 use crate::error::{Failure, Step};
-use crate::number::number;
+use crate::number::parse_decimal;
 use crate::process::credentials::Credentials;
 use crate::wait::Wait;
 use files::User;
@@ -130,7 +130,7 @@ fn id(step: Step, flag: &str, text: &str) -> Result<Option<u32>, Failure> {
     if !looks_like_number {
         return Ok(None);
     }
-    match number(text) {
+    match parse_decimal(text) {
         Some(0) => bad("0 is root's id, and muontrap never switches to root"),
         // u32::MAX means "unchanged" to setresuid(2).
         Some(id) if id < u32::MAX => Ok(Some(id)),
