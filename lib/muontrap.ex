@@ -21,6 +21,29 @@ defmodule MuonTrap do
   forwards its output, stops it, and kills what it leaves behind. On Linux, it is forked by one more
   process of the helper, the fork server, unless the configuration has
   `config :muontrap, fork_server: false`. See `muontrap_path/0`.
+
+  ## Input
+
+  `:input` is one of these:
+
+    * iodata, which may be of any size
+    * an `Enumerable` of iodata: a `Stream`, or `File.stream!/1`. A list is taken as iodata, since every
+      list of iodata is iodata itself
+    * `{:file, path}`: the program reads the file itself. It is opened as the program's user, relative
+      to `:cd`. If it cannot be opened, `MuonTrap.Error` with the step `:input` is raised
+    * `:null`: `/dev/null`
+    * `:open`: a pipe that stays open, the default
+
+  At the end of the input, the program reads end of file.
+
+  An `Enumerable` is enumerated in the calling process, between output, and only as fast as the
+  program reads: at most 256 KiB are on their way. So the input may be larger than the memory, and the
+  program may read and write in any order. Each element is sent before the next one is requested. While
+  the `Enumerable` computes an element, no output is collected and `:timeout` has to wait.
+
+  A program that stops reading, as `head` does, ends the input without an error. The `Enumerable` is
+  halted then, and also when the program ends, or at the `:timeout`. An exception in the `Enumerable`
+  stops the program, and is raised again when the program is gone.
   """
 
   alias MuonTrap.{Error, Helper, Options, Result, Runner}
@@ -37,7 +60,8 @@ defmodule MuonTrap do
   ([signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)); or `:timeout` if the time given by
   the option `:timeout` has passed.
 
-  The program's stdin is a pipe that stays open and that nothing is written to, as with
+  The option `:input` is what the program reads from stdin, see "Input" in the documentation of this
+  module. Without it, stdin is a pipe that stays open and that nothing is written to, as with
   `System.cmd/3`: a program that reads its input to the end waits for ever, or until `:timeout`.
 
   ## Options
@@ -53,8 +77,8 @@ defmodule MuonTrap do
       or an interpreter that does not exist. Or the helper was killed: then the program is gone, but
       its output is not complete
 
-  An exit or exception in the `Collectable` stops the program, and is passed on when the program is
-  gone. In all cases, the mailbox of the caller is left as it was.
+  An exit or exception in the `Collectable`, or in an `Enumerable` for `:input`, stops the program, and is
+  passed on when the program is gone. In all cases, the mailbox of the caller is left as it was.
 
   ## Examples
 
@@ -72,6 +96,12 @@ defmodule MuonTrap do
 
       iex> MuonTrap.cmd("sh", ["-c", "kill -KILL $$"])
       {"", 137}
+
+      iex> MuonTrap.cmd("sort", [], input: ["b\\n", "a\\n"])
+      {"a\\nb\\n", 0}
+
+      iex> MuonTrap.cmd("wc", ["-l"], input: Stream.map(1..1000, &"\#{&1}\\n"))
+      {"1000\\n", 0}
 
   From Erlang:
 

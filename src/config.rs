@@ -24,6 +24,8 @@ pub(crate) enum Stdin {
     Pipe,
     /// `/dev/null`.
     Null,
+    /// The file at `stdin_path`.
+    File,
     /// muontrap's own.
     Inherit,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Config {
     /// Whether what the program leaves behind lives on when it exits by itself.
     pub leave_orphans: bool,
     pub streams: Streams,
+    /// The file that the program reads from stdin, relative to its working directory.
+    pub stdin_path: Option<CString>,
 }
 
 /// The defaults of START.
@@ -95,6 +99,7 @@ impl Default for Config {
                 stdout: Output::Null,
                 stderr: Output::Inherit,
             },
+            stdin_path: None,
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Step {
     Cgroup,
     /// Changing the working directory.
     Cd,
+    /// Opening the file that is the program's stdin.
+    Input,
     /// Creating pipes or the process.
     Spawn,
     /// Executing the program.
@@ -61,6 +63,7 @@ impl Step {
             Self::Groups => "groups",
             Self::Cgroup => "cgroup",
             Self::Cd => "cd",
+            Self::Input => "input",
             Self::Spawn => "spawn",
             Self::Exec => "exec",
             Self::Stopped => "stopped",

@@ -38,6 +38,7 @@ defmodule MuonTrap.Error do
     * `:groups` - finding or setting the supplementary groups
     * `:cgroup` - creating, configuring or entering the cgroup
     * `:cd` - changing the working directory
+    * `:input` - opening the file in the option `:input`
     * `:spawn` - creating the pipes or the process
     * `:exec` - executing the program: its interpreter is missing, it is for another machine, it is
       empty, or it is a text file without `#!`
@@ -53,6 +54,7 @@ defmodule MuonTrap.Error do
           | :groups
           | :cgroup
           | :cd
+          | :input
           | :spawn
           | :exec
           | :stopped
@@ -71,7 +73,7 @@ defmodule MuonTrap.Error do
   defexception [:step, :path, :errno, :message, :advice, :exit_status]
 
   @steps Map.new(
-           ~w(options stdio uid gid groups cgroup cd spawn exec stopped)a,
+           ~w(options stdio uid gid groups cgroup cd input spawn exec stopped)a,
            &{Atom.to_string(&1), &1}
          )
 

@@ -146,10 +146,20 @@ defmodule MuonTrap.Options do
       not options.use_stdio and logs?(options) ->
         raise ArgumentError, "cannot log the output with \"use_stdio: false\""
 
+      not options.use_stdio and options.input != :open ->
+        raise ArgumentError, "cannot use :input and \"use_stdio: false\""
+
+      options.context == :daemon and data?(options.input) ->
+        raise ArgumentError,
+              "the :input of a daemon is {:file, path}, :null or :open (use MuonTrap.Process to write to a program)"
+
       true ->
         check_cgroup(options)
     end
   end
+
+  defp data?({:enumerable, _enumerable}), do: true
+  defp data?(input), do: is_binary(input) or is_list(input)
 
   defp check_cgroup(%{cgroup_path: path, cgroup_base: base}) when path != nil and base != nil do
     raise ArgumentError, "cannot specify both a :cgroup_path and a :cgroup_base"

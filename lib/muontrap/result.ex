@@ -25,6 +25,8 @@ defmodule MuonTrap.Result do
       monotonic clock
     * `:stdout_bytes`, `:stderr_bytes` - bytes read from each captured stream; merged streams count
       as stdout
+    * `:input_bytes` - bytes of `:input` that were written to the program's stdin, which is a pipe: at the end, it
+      may hold bytes that the program has not read. 0 for `{:file, path}`
     * `:swept` - the number of processes that the program left behind and that were killed
     * `:survivors` - the number of processes that could not be killed, because of missing permissions
     * `:cgroup_peak_bytes` - the peak memory of the cgroup in bytes, or `nil` if it is unknown
@@ -44,6 +46,7 @@ defmodule MuonTrap.Result do
           wall_time_us: non_neg_integer(),
           stdout_bytes: non_neg_integer(),
           stderr_bytes: non_neg_integer(),
+          input_bytes: non_neg_integer(),
           swept: non_neg_integer(),
           survivors: non_neg_integer(),
           cgroup_peak_bytes: non_neg_integer() | nil
@@ -65,6 +68,7 @@ defmodule MuonTrap.Result do
             wall_time_us: 0,
             stdout_bytes: 0,
             stderr_bytes: 0,
+            input_bytes: 0,
             swept: 0,
             survivors: 0,
             cgroup_peak_bytes: nil

@@ -7,35 +7,29 @@ defmodule MuonTrap.Runner do
 
   # Runs one program to completion in the calling process, for MuonTrap.cmd/3 and MuonTrap.run/3.
 
-  alias MuonTrap.{Error, Options, Result, Session, Startup}
+  alias MuonTrap.{Error, Execution, Options, Result, Startup}
   alias MuonTrap.Output.{Collector, LineBuffer}
 
-  @enforce_keys [:session, :fun, :lines, :deadline]
-  defstruct [:session, :fun, :lines, :deadline, timed_out: false]
+  @enforce_keys [:execution, :fun, :lines]
+  defstruct [:execution, :fun, :lines]
 
   @typep state :: %__MODULE__{
-           session: Session.t() | nil,
+           execution: Execution.t(),
            fun: Collector.collect(),
-           lines: LineBuffer.t() | nil,
-           deadline: integer() | :infinity,
-           timed_out: boolean()
+           lines: LineBuffer.t() | nil
          }
 
   @doc "Runs the program. The reason of an error is to be raised."
   @spec run(Options.t()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   def run(options) do
-    deadline = deadline(options.timeout)
+    deadline = Execution.deadline(options.timeout)
     Startup.ensure_started()
     {initial, fun} = Collector.into(options.into, options.lines)
 
-    case Session.start(options, nil, remaining(deadline)) do
-      {:ok, session} ->
+    case Execution.start(options, deadline) do
+      {:ok, execution} ->
         lines = options.lines && LineBuffer.new(:infinity)
-
-        # The deadline may have passed while the program was started.
-        %__MODULE__{session: session, fun: fun, lines: lines, deadline: deadline}
-        |> check_deadline()
-        |> collect(initial)
+        collect(%__MODULE__{execution: execution, fun: fun, lines: lines}, initial)
 
       {:error, error} ->
         fail(fun, initial, error)
@@ -45,51 +39,28 @@ defmodule MuonTrap.Runner do
     end
   end
 
-  defp deadline(:infinity), do: :infinity
-  defp deadline(timeout), do: now() + timeout
-
-  @spec collect(state(), term()) :: {:ok, Result.t()} | {:error, Error.t()}
+  @spec collect(state(), term()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   defp collect(state, acc) do
-    {event, session} = Session.next(state.session, remaining(state.deadline))
-    state = %{state | session: session}
+    {event, execution} = Execution.next(state.execution)
+    state = %{state | execution: execution}
 
     case event do
-      {:frame, {stream, data}} when stream in [:stdout, :stderr] ->
+      {:output, _stream, data} ->
         {acc, state} = add(state, acc, data)
-        Session.ack(session, byte_size(data))
-        state |> check_deadline() |> collect(acc)
-
-      {:frame, {:exited, report}} ->
-        finish(state, acc, report)
-
-      :timeout ->
-        state |> time_out() |> collect(acc)
-
-      {:frame, {:input_ack, _written, _dropped}} ->
+        Execution.ack(execution, byte_size(data))
         collect(state, acc)
 
-      {:frame, {:failed, failed}} ->
-        fail(state.fun, acc, Session.given_up(session, failed))
+      {:ended, report} ->
+        acc = add_last_line(state, acc)
+        {:ok, struct!(Result, Map.put(report, :output, state.fun.(acc, :done)))}
 
-      {:frame, _unexpected} ->
-        fail(state.fun, acc, Session.lost(session, nil))
+      {:error, error} ->
+        fail(state.fun, acc, error)
 
-      {:lost, exit_status} ->
-        fail(state.fun, acc, Session.lost(session, exit_status))
+      {:failed, failure} ->
+        abandon(state, acc)
+        Execution.reraise(failure)
     end
-  end
-
-  # While messages keep coming, the timeout of a receive does not expire.
-  defp check_deadline(%{deadline: :infinity} = state), do: state
-
-  defp check_deadline(state) do
-    if remaining(state.deadline) == 0, do: time_out(state), else: state
-  end
-
-  # Output that the program writes before it is gone is still collected.
-  defp time_out(state) do
-    Session.stop(state.session)
-    %{state | deadline: :infinity, timed_out: true}
   end
 
   defp add(%{lines: nil} = state, acc, data), do: {put(state, acc, [data]), state}
@@ -107,21 +78,16 @@ defmodule MuonTrap.Runner do
       catch
         kind, reason ->
           stacktrace = __STACKTRACE__
-          abandon(state.session)
-          state.fun.(acc, :halt)
+          abandon(state, acc)
           :erlang.raise(kind, reason, stacktrace)
       end
     end)
   end
 
-  defp abandon(nil), do: :ok
-  defp abandon(session), do: Session.abandon(session)
-
-  defp finish(state, acc, report) do
-    Session.close(state.session)
-    acc = add_last_line(%{state | session: nil}, acc)
-    report = if state.timed_out, do: %{report | exit_status: :timeout}, else: report
-    {:ok, struct!(Result, Map.put(report, :output, state.fun.(acc, :done)))}
+  defp abandon(state, acc) do
+    Execution.abandon(state.execution)
+  after
+    state.fun.(acc, :halt)
   end
 
   defp add_last_line(%{lines: nil}, acc), do: acc
@@ -135,9 +101,4 @@ defmodule MuonTrap.Runner do
     fun.(acc, :halt)
     {:error, Error.reason(error)}
   end
-
-  defp remaining(:infinity), do: :infinity
-  defp remaining(deadline), do: max(deadline - now(), 0)
-
-  defp now, do: System.monotonic_time(:millisecond)
 end

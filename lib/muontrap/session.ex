@@ -212,7 +212,7 @@ defmodule MuonTrap.Session do
   def signal(session, number), do: send_frame(session, <<@signal, number>>)
 
   @doc "Writes to the program's stdin. INPUT_ACK says when it was written."
-  @spec input(t(), binary()) :: :ok
+  @spec input(t(), iodata()) :: :ok
   def input(session, data), do: send_frame(session, [@input, data])
 
   @doc "Closes the program's stdin, after the input so far."

@@ -11,6 +11,8 @@ use super::credentials::Credentials;
 use super::find;
 use crate::error::{Failure, Step};
 use crate::sys::{self, CpuLimit, SignalMask, StringArray};
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 use nix::unistd::{Pid, chdir, getpid, getppid, setpgid, tcsetpgrp, write};
 use std::ffi::{CStr, CString, OsStr};
 use std::fmt;
@@ -26,6 +28,8 @@ pub enum Stdio {
     Inherit,
     /// To this descriptor.
     Fd(OwnedFd),
+    /// To the file at this path, opened for reading by the child.
+    File(CString),
     /// stderr only: where stdout leads.
     Stdout,
 }
@@ -97,6 +101,10 @@ pub enum ChildStep<'a> {
     SetGid(u32),
     SetUid(u32),
     ChangeDirectory(&'a CStr),
+    Open {
+        path: &'a CStr,
+        to: RawFd,
+    },
     DieWithParent(Pid),
     UnblockSignals,
     Exec {
@@ -126,6 +134,7 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
     steps.extend(cd.map(ChildStep::ChangeDirectory));
     // After SetUid, which clears the signal: PR_SET_PDEATHSIG(2const).
     steps.push(ChildStep::DieWithParent(getpid()));
+    steps.extend(files(&program.stdio));
     steps.push(ChildStep::UnblockSignals);
     steps.push(ChildStep::Exec {
         path: program.path,
@@ -137,7 +146,7 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
 
 fn redirections(stdio: &[Stdio; 3]) -> impl Iterator<Item = ChildStep<'_>> {
     let source = |stdio: &Stdio| match stdio {
-        Stdio::Inherit => None,
+        Stdio::Inherit | Stdio::File(_) => None,
         Stdio::Fd(fd) => Some(fd.as_raw_fd()),
         Stdio::Stdout => Some(libc::STDOUT_FILENO),
     };
@@ -145,13 +154,24 @@ fn redirections(stdio: &[Stdio; 3]) -> impl Iterator<Item = ChildStep<'_>> {
     (0..).zip(stdio).filter_map(redirect)
 }
 
+fn files(stdio: &[Stdio; 3]) -> impl Iterator<Item = ChildStep<'_>> {
+    (0..).zip(stdio).filter_map(|(to, stdio)| match stdio {
+        Stdio::File(path) => Some(ChildStep::Open { path, to }),
+        _ => None,
+    })
+}
+
 impl ChildStep<'_> {
     /// Whether the child may run this in memory that it shares with muontrap, which waits for the exec meanwhile.
     ///
     /// Not after a change of user: that user could stop or, without the dumpable flag, trace a process that shares
-    /// the memory of a privileged one. And not in a cgroup, which may be frozen for any time.
+    /// the memory of a privileged one. Not in a cgroup, which may be frozen for any time. And not while a file is
+    /// opened, which may take any time, too: a FIFO waits for a writer.
     pub fn may_share_memory(&self) -> bool {
-        !matches!(self, Self::SetUid(_) | Self::EnterCgroup(_))
+        !matches!(
+            self,
+            Self::SetUid(_) | Self::EnterCgroup(_) | Self::Open { .. }
+        )
     }
 
     /// Runs in the child, where only async-signal-safe calls are permitted and nothing may allocate.
@@ -170,6 +190,11 @@ impl ChildStep<'_> {
             Self::SetGid(gid) => sys::set_gid(*gid)?,
             Self::SetUid(uid) => sys::set_uid(*uid)?,
             Self::ChangeDirectory(path) => chdir(*path)?,
+            Self::Open { path, to } => {
+                let flags = OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+                let file = open(*path, flags, Mode::empty())?;
+                sys::redirect(file.as_raw_fd(), *to)?;
+            }
             Self::DieWithParent(parent) => {
                 sys::set_parent_death_signal(libc::SIGKILL)?;
                 // If it died before that, the signal never arrives.
@@ -202,6 +227,7 @@ impl ChildStep<'_> {
                 only_root(Step::Uid, &format!("switch to user {uid}")).path(uid.to_string())
             }
             Self::ChangeDirectory(path) => cannot_enter(path, program.credentials.uid),
+            Self::Open { path, .. } => cannot_open(path, program.credentials.uid),
             Self::DieWithParent(_) => cannot("set the parent-death signal of the program"),
             Self::ResetSignals
             | Self::RestoreCpuLimit(_)
@@ -222,10 +248,19 @@ fn only_root(step: Step, what: &str) -> Failure {
 }
 
 fn cannot_enter(path: &CStr, uid: Option<u32>) -> Failure {
-    let directory = path.to_string_lossy();
+    let what = format!("change to the directory {:?}", path.to_string_lossy());
+    cannot_as(uid, Step::Cd, &what, path)
+}
+
+fn cannot_open(path: &CStr, uid: Option<u32>) -> Failure {
+    let what = format!("open the input {:?}", path.to_string_lossy());
+    cannot_as(uid, Step::Input, &what, path)
+}
+
+fn cannot_as(uid: Option<u32>, step: Step, what: &str, path: &CStr) -> Failure {
     let user = uid.map_or_else(String::new, |uid| format!(" as user {uid}"));
-    let message = format!("cannot change to the directory {directory:?}{user}");
-    Failure::new(Step::Cd, message).path(OsStr::from_bytes(path.to_bytes()))
+    let failure = Failure::new(step, format!("cannot {what}{user}"));
+    failure.path(OsStr::from_bytes(path.to_bytes()))
 }
 
 fn cannot_execute(program: &Program<'_>, errno: i32) -> Failure {
@@ -310,11 +345,20 @@ mod tests {
             ]
         );
         assert!(steps(&program).iter().all(ChildStep::may_share_memory));
+        program.stdio[0] = Stdio::File(c"input".to_owned());
+        assert!(!steps(&program).iter().all(ChildStep::may_share_memory));
         program.credentials = &credentials;
         program.attributes = &attributes;
         assert_eq!(
-            names(&program)[4..8],
-            ["SetGroups", "SetGid", "SetUid", "ChangeDirectory"]
+            names(&program)[4..10],
+            [
+                "SetGroups",
+                "SetGid",
+                "SetUid",
+                "ChangeDirectory",
+                "DieWithParent",
+                "Open"
+            ]
         );
         assert!(!steps(&program).iter().all(ChildStep::may_share_memory));
     }

@@ -178,7 +178,7 @@ impl Setup<'_> {
         let config = self.config;
         let user = credentials.uid;
         let streams = config.streams;
-        let (stdin, input) = stdio::stdin(streams.stdin, user)?;
+        let (stdin, input) = stdio::stdin(streams.stdin, config.stdin_path.as_deref(), user)?;
         let stdout = stdio::output(OutputStream::Stdout, streams.stdout, user, relay)?;
         let stderr = stdio::output(OutputStream::Stderr, streams.stderr, user, relay)?;
         // Before the program: once that runs, nothing here may fail.

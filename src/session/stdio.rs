@@ -14,13 +14,22 @@ use crate::stream::stdin::Input;
 use crate::sys;
 use crate::wire::message::OutputStream;
 use nix::unistd::fchown;
+use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 
 /// The program's stdin. It is never the owner's pipe, from which the program would take frames.
-pub(super) fn stdin(stdin: Stdin, user: Option<u32>) -> Result<(Stdio, Input), Failure> {
+pub(super) fn stdin(
+    stdin: Stdin,
+    path: Option<&CStr>,
+    user: Option<u32>,
+) -> Result<(Stdio, Input), Failure> {
     match stdin {
         Stdin::Inherit => return Ok((Stdio::Inherit, Input::new(None))),
         Stdin::Null => return Ok((Stdio::Fd(dev_null()?), Input::new(None))),
+        Stdin::File => {
+            let path = path.unwrap_or_default().to_owned();
+            return Ok((Stdio::File(path), Input::new(None)));
+        }
         Stdin::Pipe => {}
     }
     let (reader, writer) = pipe_of(user, |(_, writer)| writer)?;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// Every field: its number, its name in `docs/protocol.md`, the type of its value, and where the value goes.
 #[rustfmt::skip]
-const TABLE: [Row<Draft>; 22] = {
+const TABLE: [Row<Draft>; 23] = {
     let [variable, environment, set_variable, unset_variable] = environment::rows();
     let [cgroup_path, cgroup_controller, cgroup_set] = cgroup::rows();
     [
@@ -35,6 +35,7 @@ const TABLE: [Row<Draft>; 22] = {
         one(17, "stdout", |d, f| set(&mut d.config.streams.stdout, f.choice(&STDOUT))),
         one(18, "stderr", |d, f| set(&mut d.config.streams.stderr, f.choice(&STDERR))),
         one(19, "stdio_window", |d, f| set(&mut d.config.window, window(f))),
+        one(20, "stdin_path", |d, f| set_some(&mut d.config.stdin_path, not_empty(f))),
         one(32, "stop_signal", |d, f| set(&mut d.config.stop_signal, signal(f))),
         one(33, "delay_to_sigkill", |d, f| set(&mut d.config.delay_to_sigkill, milliseconds(f))),
         one(34, "orphans", |d, f| set(&mut d.config.leave_orphans, f.choice(&ORPHANS))),
@@ -47,9 +48,10 @@ const TABLE: [Row<Draft>; 22] = {
     ]
 };
 
-const STDIN: [(&str, Stdin); 3] = [
+const STDIN: [(&str, Stdin); 4] = [
     ("pipe", Stdin::Pipe),
     ("null", Stdin::Null),
+    ("file", Stdin::File),
     ("inherit", Stdin::Inherit),
 ];
 
@@ -137,6 +139,7 @@ pub(crate) fn decode(
     };
     let mut config = draft.config;
     check_streams(&config, transport)?;
+    check_paths(&config)?;
     if config.program.is_empty() {
         return Err(malformed("program", "it is missing or empty"));
     }
@@ -162,6 +165,14 @@ fn check_streams(config: &Config, transport: Transport) -> Result<(), Failure> {
         return Err(malformed("stdout", why));
     }
     Ok(())
+}
+
+fn check_paths(config: &Config) -> Result<(), Failure> {
+    match (config.streams.stdin == Stdin::File, &config.stdin_path) {
+        (true, None) => Err(malformed("stdin_path", "it is missing")),
+        (false, Some(_)) => Err(malformed("stdin_path", "stdin is not \"file\"")),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -278,7 +289,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         type Case = (&'static [(u16, &'static [u8])], &'static str);
-        const CASES: [Case; 17] = [
+        const CASES: [Case; 20] = [
             (&[], "program"),
             (&[(1, b"")], "program"),
             (&[(1, b"a\0")], "program"),
@@ -289,6 +300,9 @@ mod tests {
             (&[(1, b"a"), (9, b"x=")], "unset"),
             (&[(1, b"a"), (16, b"capture")], "stdin"),
             (&[(1, b"a"), (17, b"stdout")], "stdout"),
+            (&[(1, b"a"), (16, b"file")], "stdin_path"),
+            (&[(1, b"a"), (16, b"file"), (20, b"")], "stdin_path"),
+            (&[(1, b"a"), (16, b"null"), (20, b"x")], "stdin_path"),
             (&[(1, b"a"), (19, &[0; 4])], "stdio_window"),
             (&[(1, b"a"), (19, b"10240")], "stdio_window"),
             (&[(1, b"a"), (32, b"SIGNOPE")], "stop_signal"),

@@ -11,6 +11,7 @@ use crate::harness::{Outcome, Owner, Setup, captured, framed};
 use crate::processes::{Mark, eventually, state, status_field};
 use nix::sys::signal::Signal;
 use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -128,6 +129,22 @@ fn commands_that_come_while_it_waits_are_obeyed_later() {
     owner.read_to_last();
     let outcome = owner.finish();
     assert_eq!(outcome.report().status(), 128 + 10);
+}
+
+#[test]
+fn while_a_file_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let path = fifo.to_str().unwrap();
+    let setup = || captured(&["--stdin-path", path]).program(&["cat"]);
+    each_way(setup, |owner| state(owner.pid) == b'S');
+    // Nobody is left who would open it.
+    let writer = fs::File::options()
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(&fifo);
+    assert_eq!(writer.unwrap_err().raw_os_error(), Some(libc::ENXIO));
 }
 
 /// A getent that never answers, in a mount namespace of its own.

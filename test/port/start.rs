@@ -27,10 +27,11 @@ enum Meaning {
 
 use Meaning::{Capture, Descriptors, Number, Text};
 
-const FLAGS: [(&str, &str, Meaning); 16] = [
+const FLAGS: [(&str, &str, Meaning); 17] = [
     ("--arg0", "-0", Text(3)),
     ("--cd", "", Text(5)),
     ("--stdio-window", "-l", Number(19)),
+    ("--stdin-path", "", Text(20)),
     ("--stop-signal", "", Text(32)),
     ("--delay-to-sigkill", "-k", Number(33)),
     ("--orphans", "", Text(34)),
@@ -97,7 +98,9 @@ pub fn fields(flags: &[OsString], program: &[OsString]) -> Vec<u8> {
 
 fn streams(flags: &[(&str, Meaning, &OsStr)]) -> Vec<u8> {
     let has = |wanted: &str| flags.iter().any(|(name, ..)| *name == wanted);
-    let (stdin, uncaptured): (&[u8], &[u8]) = if has("--fds") {
+    let (stdin, uncaptured): (&[u8], &[u8]) = if has("--stdin-path") {
+        (b"file", b"null")
+    } else if has("--fds") {
         (b"inherit", b"inherit")
     } else {
         (b"pipe", b"null")

@@ -17,7 +17,19 @@ defmodule MuonTrap.Options.Table do
   #   * `secret: true` keeps the value out of messages
 
   alias MuonTrap.Output.LineBuffer
-  alias MuonTrap.Options.{Cgroup, Encoder, Env, Limits, Signals, Type, Typespec, Users, Values}
+
+  alias MuonTrap.Options.{
+    Cgroup,
+    Encoder,
+    Env,
+    Input,
+    Limits,
+    Signals,
+    Type,
+    Typespec,
+    Users,
+    Values
+  }
 
   # A new function with options is one row here, and its context in the rows of its options.
   @functions [
@@ -112,6 +124,19 @@ defmodule MuonTrap.Options.Table do
        ),
        option.(:parallelism, :boolean, @all,
          doc: "the option `:parallelism` of the port, see `open_port/2`"
+       )
+     ]},
+    {"Input:",
+     [
+       option.(:input, {:or, [:iodata, {:custom, Input, :source}]}, @all,
+         default: :open,
+         doc: """
+         what the program reads from stdin: iodata; an `Enumerable` of iodata, such as a `Stream`,
+         `File.stream!/1` or `MuonTrap.stream!/3`; `{:file, path}`, which the program's user has to be
+         permitted to read, relative to `:cd`; `:null`, which is `/dev/null`; or `:open`, a pipe that
+         stays open and that nothing is written to. A daemon takes the last three. See "Input" in
+         `MuonTrap`
+         """
        )
      ]},
     {"Stopping and flow control:",

@@ -23,6 +23,7 @@ defmodule MuonTrap.Options.Type do
           :atom
           | :binary
           | :boolean
+          | :iodata
           | :keyword
           | :list
           | :path
@@ -87,6 +88,7 @@ defmodule MuonTrap.Options.Type do
   defp valid?(:atom, value), do: is_atom(value)
   defp valid?(:binary, value), do: is_binary(value)
   defp valid?(:boolean, value), do: is_boolean(value)
+  defp valid?(:iodata, value), do: is_binary(value) or (is_list(value) and iodata?(value))
   defp valid?(:keyword, value), do: Keyword.keyword?(value)
   defp valid?(:list, value), do: is_list(value) and not improper?(value)
   defp valid?(:path, value), do: text?(value) and value != ""
@@ -142,6 +144,12 @@ defmodule MuonTrap.Options.Type do
 
   defp suggestion(key, keys), do: Nearest.suggestion(key, Enum.map(keys, &elem(&1, 0)))
 
+  defp iodata?(list) do
+    IO.iodata_length(list) >= 0
+  rescue
+    ArgumentError -> false
+  end
+
   defp improper?(value), do: is_list(value) and List.improper?(value)
 
   defp expectation(type, value), do: expected(type) <> hint(type, value)
@@ -151,6 +159,7 @@ defmodule MuonTrap.Options.Type do
   def expected(:atom), do: "an atom"
   def expected(:binary), do: "a string"
   def expected(:boolean), do: "true or false"
+  def expected(:iodata), do: "iodata"
   def expected(:keyword), do: "a keyword list"
   def expected(:list), do: "a list"
   def expected(:path), do: "a path: a string that is not empty and has no null byte"

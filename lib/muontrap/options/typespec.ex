@@ -13,6 +13,7 @@ defmodule MuonTrap.Options.Typespec do
   @spec typespec(Type.t(), :given | :parsed) :: Macro.t()
   def typespec(:atom, _stage), do: quote(do: atom())
   def typespec(:boolean, _stage), do: quote(do: boolean())
+  def typespec(:iodata, _stage), do: quote(do: iodata())
   def typespec(:keyword, _stage), do: quote(do: keyword())
   def typespec(:list, _stage), do: quote(do: list())
   # Paths and arguments are bytes, not always UTF-8.

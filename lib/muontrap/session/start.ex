@@ -30,6 +30,7 @@ defmodule MuonTrap.Session.Start do
     stdin: 16,
     stdout: 17,
     stderr: 18,
+    stdin_path: 20,
     cgroup_path: 64,
     cgroup_controller: 65,
     cgroup_set: 66,
@@ -68,6 +69,7 @@ defmodule MuonTrap.Session.Start do
       field(:directory, directory),
       environment(environment),
       options.env |> Env.reveal() |> Enum.map(&change/1),
+      stdin(options.input),
       streams(options),
       for({number, value} <- Encoder.fields(options), do: raw_field(number, value)),
       if(group, do: fields(group.fields), else: [])
@@ -107,6 +109,10 @@ defmodule MuonTrap.Session.Start do
 
   defp change({name, nil}), do: field(:unset, name)
   defp change({name, value}), do: field(:set, name <> "=" <> value)
+
+  defp stdin(:null), do: field(:stdin, "null")
+  defp stdin({:file, path}), do: [field(:stdin, "file"), field(:stdin_path, path)]
+  defp stdin(_pipe), do: []
 
   # What a program has beside the defaults: a pipe for its stdin, stdout to nowhere, stderr of the
   # BEAM.
