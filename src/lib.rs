@@ -35,7 +35,10 @@ mod reactor;
 pub mod run;
 mod session;
 mod stream;
-pub mod sys;
+mod sys;
 mod user;
 mod wait;
 mod wire;
+
+// What only the entry point needs.
+pub use sys::{Title, command_line, ignore_sigpipe, open_standard_fds};

@@ -9,7 +9,7 @@
 #![no_main]
 
 use muontrap::run;
-use muontrap::sys::{self, Title};
+use muontrap::{Title, command_line, ignore_sigpipe, open_standard_fds};
 use std::ffi::{c_char, c_int};
 
 #[cfg(target_env = "musl")]
@@ -21,9 +21,9 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
-    sys::open_standard_fds();
-    sys::ignore_sigpipe();
+    open_standard_fds();
+    ignore_sigpipe();
     // SAFETY: they are those that the C library passed.
-    let (words, title) = unsafe { (sys::command_line(count, words), Title::of(count, words)) };
+    let (words, title) = unsafe { (command_line(count, words), Title::of(count, words)) };
     run::main(words, title).into()
 }

@@ -51,23 +51,6 @@ defmodule MuonTrap.ErrorTest do
              "cannot change to /nowhere: no such file or directory (enoent)"
   end
 
-  test "flags of the helper are replaced by options" do
-    for {flag, option} <- [
-          {"uid", ":uid"},
-          {"stop-signal", ":stop_signal"},
-          {"group", ":cgroup_path or :cgroup_base"}
-        ] do
-      message = ~s(--#{flag} cannot be "--x": it takes others)
-      advice = "name another with --#{flag}"
-      error = Error.from_failed(%{@failed | message: message, advice: advice})
-      assert error.message == ~s(#{option} cannot be "--x": it takes others)
-      assert error.advice == "name another with " <> option
-    end
-
-    advice = "run mix muontrap.doctor --need memory"
-    assert Error.from_failed(%{@failed | advice: advice}).advice == advice
-  end
-
   # The message in a BEAM with these applications in its code path.
   defp advice(applications) do
     code = """

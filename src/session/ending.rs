@@ -4,8 +4,7 @@
 
 //! From the program's death to EXITED: the sweep, the last output, the report.
 
-use super::containment::Containment;
-use super::states::{Session, State};
+use super::states::{Session, State, warn};
 use super::{abort, emergency};
 use crate::diagnostics;
 use crate::process::children::Children;
@@ -123,11 +122,5 @@ impl Session<'_> {
             survivors: count(self.containment.survivors()),
             cgroup_peak: cgroup.peak,
         }
-    }
-}
-
-pub(super) fn warn(containment: &mut Containment) {
-    for warning in containment.warnings.drain(..) {
-        diagnostics::say(warning);
     }
 }

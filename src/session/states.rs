@@ -6,7 +6,6 @@
 
 use super::containment::Containment;
 use super::emergency;
-use super::ending::warn;
 use super::owner::Owner;
 use super::setup::Running;
 use super::signals::Signals;
@@ -373,5 +372,11 @@ impl<'a> Session<'a> {
             } => Instant::now() >= deadline,
             _ => false,
         }
+    }
+}
+
+pub(super) fn warn(containment: &mut Containment) {
+    for warning in containment.warnings.drain(..) {
+        diagnostics::say(warning);
     }
 }

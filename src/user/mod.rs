@@ -29,21 +29,31 @@ pub struct Request {
     pub gid: Option<String>,
     /// Supplementary groups, separated by commas.
     pub groups: Option<String>,
+    /// What precedes `uid`, `gid` and `groups` in messages: `--` for the flags of a command line.
+    pub prefix: &'static str,
 }
 
 impl Request {
+    fn is_empty(&self) -> bool {
+        self.uid.is_none() && self.gid.is_none() && self.groups.is_none()
+    }
+
+    fn name(&self, step: Step) -> String {
+        format!("{}{}", self.prefix, step.name())
+    }
+
     /// Looks up the names, and the groups that follow from the user.
     pub fn resolve(&self, wait: &dyn Wait) -> Result<Credentials, Failure> {
-        if *self == Self::default() {
+        if self.is_empty() {
             return Ok(Credentials::default());
         }
         let accounts = Accounts::of_this_system(wait);
         let chosen = (self.gid.is_some(), self.groups.is_some());
-        let find_user = |text: &String| find_user(&accounts, text, chosen == (true, true));
+        let find_user = |text: &String| self.find_user(&accounts, text, chosen == (true, true));
         let user = self.uid.as_ref().map(find_user).transpose()?;
-        let find_gid = |text: &String| find_group(&accounts, Step::Gid, "gid", text);
+        let find_gid = |text: &String| self.find_group(&accounts, Step::Gid, text);
         let gid = self.gid.as_ref().map(find_gid).transpose()?;
-        let find_groups = |list: &String| find_groups(&accounts, list);
+        let find_groups = |list: &String| self.find_groups(&accounts, list);
         let groups = self.groups.as_ref().map(find_groups).transpose()?;
         let Some((uid, entry)) = user else {
             return Ok(Credentials {
@@ -54,12 +64,12 @@ impl Request {
         };
         let gid = match (gid, &entry) {
             (Some(gid), _) => gid,
-            (None, Some(user)) => own_group(user)?,
+            (None, Some(user)) => self.own_group(user)?,
             (None, None) => OVERFLOW_GID,
         };
         let groups = match (groups, &entry) {
             (Some(groups), _) => groups,
-            (None, Some(user)) => own_groups(&accounts, user, gid)?,
+            (None, Some(user)) => self.own_groups(&accounts, user, gid)?,
             (None, None) => Vec::new(),
         };
         let credentials = Credentials {
@@ -111,57 +121,6 @@ fn lookup_failed(step: Step, name: &str, error: &io::Error) -> Failure {
     Failure::new(step, message).path(name).caused_by(error)
 }
 
-/// Parses an id; `None` for a name.
-fn id(step: Step, flag: &str, text: &str) -> Result<Option<u32>, Failure> {
-    let bad = |why: &str| {
-        let message = format!("--{flag} cannot be {text:?}: {why}");
-        Err(Failure::new(step, message).path(text))
-    };
-    let looks_like_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c));
-    if text.is_empty() {
-        return bad("it is empty");
-    }
-    if text.contains('\0') {
-        return bad("it has a null byte in it");
-    }
-    if text.trim() != text {
-        return bad("it begins or ends with white space");
-    }
-    if !looks_like_number {
-        return Ok(None);
-    }
-    match parse_decimal(text) {
-        Some(0) => bad("0 is root's id, and muontrap never switches to root"),
-        // u32::MAX means "unchanged" to setresuid(2).
-        Some(id) if id < u32::MAX => Ok(Some(id)),
-        _ => bad("an id is a plain decimal number from 1 to 4294967294"),
-    }
-}
-
-/// Looks up a user. For an id, `id_only` saves the look-up.
-fn find_user(
-    accounts: &Accounts<'_>,
-    text: &str,
-    id_only: bool,
-) -> Result<(u32, Option<User>), Failure> {
-    let failed = |error: io::Error| lookup_failed(Step::Uid, text, &error);
-    match id(Step::Uid, "uid", text)? {
-        Some(uid) if id_only => Ok((uid, None)),
-        Some(uid) => Ok((uid, accounts.user_by_id(uid).map_err(failed)?)),
-        None => match accounts.user_by_name(text).map_err(failed)? {
-            Some(user) if user.uid == 0 => Err(Failure::new(
-                Step::Uid,
-                format!(
-                    "--uid cannot be {text:?}: it is root, and muontrap never switches to root"
-                ),
-            )
-            .path(text)),
-            Some(user) => Ok((user.uid, Some(user))),
-            None => Err(unknown(Step::Uid, "user", text)),
-        },
-    }
-}
-
 fn unknown(step: Step, what: &str, name: &str) -> Failure {
     Failure::new(step, format!("there is no {what} {name:?}"))
         .path(name)
@@ -171,66 +130,122 @@ fn unknown(step: Step, what: &str, name: &str) -> Failure {
         ))
 }
 
-fn find_group(accounts: &Accounts<'_>, step: Step, flag: &str, text: &str) -> Result<u32, Failure> {
-    if let Some(gid) = id(step, flag, text)? {
-        return Ok(gid);
+impl Request {
+    fn refused(&self, step: Step, text: &str, why: &str) -> Failure {
+        let message = format!("{} cannot be {text:?}: {why}", self.name(step));
+        Failure::new(step, message).path(text)
     }
-    match accounts.group_id(text) {
-        Ok(Some(0)) => Err(Failure::new(
-            step,
-            format!(
-                "--{flag} cannot be {text:?}: it is root's group, and muontrap never switches to it"
-            ),
-        )
-        .path(text)),
-        Ok(Some(gid)) => Ok(gid),
-        Ok(None) => Err(unknown(step, "group", text)),
-        Err(error) => Err(lookup_failed(step, text, &error)),
-    }
-}
 
-fn find_groups(accounts: &Accounts<'_>, list: &str) -> Result<Vec<u32>, Failure> {
-    if list.is_empty() {
-        return Ok(Vec::new());
-    }
-    list.split(',')
-        .map(|text| find_group(accounts, Step::Groups, "groups", text))
-        .collect()
-}
-
-fn own_group(user: &User) -> Result<u32, Failure> {
-    match user.gid {
-        0 => Err(Failure::new(
-            Step::Gid,
-            format!(
-                "the primary group of {:?} is root's group, and muontrap never switches to it",
-                user.name
-            ),
-        )
-        .path(&user.name)
-        .advice("name another group with --gid")),
-        gid => Ok(gid),
-    }
-}
-
-/// `gid` and the groups that list the user as a member, without duplicates.
-fn own_groups(accounts: &Accounts<'_>, user: &User, gid: u32) -> Result<Vec<u32>, Failure> {
-    let name = &user.name;
-    let mut groups = vec![gid];
-    for group in accounts
-        .groups_of(name)
-        .map_err(|error| lookup_failed(Step::Groups, &name.to_string_lossy(), &error))?
-    {
-        if !groups.contains(&group) {
-            groups.push(group);
+    /// Parses an id; `None` for a name.
+    fn id(&self, step: Step, text: &str) -> Result<Option<u32>, Failure> {
+        let bad = |why: &str| Err(self.refused(step, text, why));
+        let looks_like_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c));
+        if text.is_empty() {
+            return bad("it is empty");
+        }
+        if text.contains('\0') {
+            return bad("it has a null byte in it");
+        }
+        if text.trim() != text {
+            return bad("it begins or ends with white space");
+        }
+        if !looks_like_number {
+            return Ok(None);
+        }
+        match parse_decimal(text) {
+            Some(0) => bad("0 is root's id, and muontrap never switches to root"),
+            // u32::MAX means "unchanged" to setresuid(2).
+            Some(id) if id < u32::MAX => Ok(Some(id)),
+            _ => bad("an id is a plain decimal number from 1 to 4294967294"),
         }
     }
-    if groups.contains(&0) {
-        let message = format!("{name:?} is in root's group, and muontrap never switches to it");
-        let failure = Failure::new(Step::Groups, message).path(name);
-        return Err(failure.advice("name the groups to use with --groups"));
+
+    /// Looks up a user. For an id, `id_only` saves the look-up.
+    fn find_user(
+        &self,
+        accounts: &Accounts<'_>,
+        text: &str,
+        id_only: bool,
+    ) -> Result<(u32, Option<User>), Failure> {
+        let failed = |error: io::Error| lookup_failed(Step::Uid, text, &error);
+        match self.id(Step::Uid, text)? {
+            Some(uid) if id_only => Ok((uid, None)),
+            Some(uid) => Ok((uid, accounts.user_by_id(uid).map_err(failed)?)),
+            None => match accounts.user_by_name(text).map_err(failed)? {
+                Some(user) if user.uid == 0 => {
+                    let why = "it is root, and muontrap never switches to root";
+                    Err(self.refused(Step::Uid, text, why))
+                }
+                Some(user) => Ok((user.uid, Some(user))),
+                None => Err(unknown(Step::Uid, "user", text)),
+            },
+        }
     }
-    Ok(groups)
+
+    fn find_group(&self, accounts: &Accounts<'_>, step: Step, text: &str) -> Result<u32, Failure> {
+        if let Some(gid) = self.id(step, text)? {
+            return Ok(gid);
+        }
+        match accounts.group_id(text) {
+            Ok(Some(0)) => {
+                let why = "it is root's group, and muontrap never switches to it";
+                Err(self.refused(step, text, why))
+            }
+            Ok(Some(gid)) => Ok(gid),
+            Ok(None) => Err(unknown(step, "group", text)),
+            Err(error) => Err(lookup_failed(step, text, &error)),
+        }
+    }
+
+    fn find_groups(&self, accounts: &Accounts<'_>, list: &str) -> Result<Vec<u32>, Failure> {
+        if list.is_empty() {
+            return Ok(Vec::new());
+        }
+        list.split(',')
+            .map(|text| self.find_group(accounts, Step::Groups, text))
+            .collect()
+    }
+
+    fn own_group(&self, user: &User) -> Result<u32, Failure> {
+        if user.gid != 0 {
+            return Ok(user.gid);
+        }
+        let message = format!(
+            "the primary group of {:?} is root's group, and muontrap never switches to it",
+            user.name
+        );
+        let advice = format!("name another group with {}", self.name(Step::Gid));
+        Err(Failure::new(Step::Gid, message)
+            .path(&user.name)
+            .advice(advice))
+    }
+
+    /// `gid` and the groups that list the user as a member, without duplicates.
+    fn own_groups(
+        &self,
+        accounts: &Accounts<'_>,
+        user: &User,
+        gid: u32,
+    ) -> Result<Vec<u32>, Failure> {
+        let name = &user.name;
+        let mut groups = vec![gid];
+        for group in accounts
+            .groups_of(name)
+            .map_err(|error| lookup_failed(Step::Groups, &name.to_string_lossy(), &error))?
+        {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        if groups.contains(&0) {
+            let message = format!("{name:?} is in root's group, and muontrap never switches to it");
+            let advice = format!("name the groups to use with {}", self.name(Step::Groups));
+            return Err(Failure::new(Step::Groups, message)
+                .path(name)
+                .advice(advice));
+        }
+        Ok(groups)
+    }
 }
 
 #[cfg(test)]
@@ -243,6 +258,7 @@ mod tests {
             uid: Some(uid.to_owned()),
             gid: gid.map(str::to_owned),
             groups: groups.map(str::to_owned),
+            ..Request::default()
         }
         .resolve(&Undisturbed)
     }

@@ -7,8 +7,8 @@
 //! The switch itself takes root to be tested. That it is refused to others is tested with any user.
 
 use crate::executable;
-use crate::harness::{Outcome, Setup, captured, helper_path};
-use crate::processes::field;
+use crate::harness::{Outcome, Setup, captured, helper_path, plain};
+use crate::processes::{eventually, field};
 use nix::unistd::{Gid, Uid};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -171,6 +171,7 @@ fn refusals() {
             assert_eq!(failed.status, 125, "{flag} {value:?}");
             assert_eq!(failed.step, step, "{flag} {value:?}");
             assert!(failed.message.contains(value), "{failed:?}");
+            assert!(!failed.message.contains("--"), "{failed:?}");
         }
     }
     for flag in [
@@ -181,6 +182,17 @@ fn refusals() {
         "--groups=1,,2",
     ] {
         assert_eq!(status(&[flag]).run().failure().status, 125, "{flag}");
+    }
+}
+
+#[test]
+fn refusals_on_the_command_line_name_the_flag() {
+    for flag in ["--uid", "--gid", "--groups"] {
+        let mut owner = plain(&[flag, "0"]).program(&["true"]).start();
+        eventually("the helper exits", || owner.has_exited());
+        let outcome = owner.end();
+        assert_eq!(outcome.status.code(), Some(125));
+        assert!(outcome.errors.contains(flag), "{}", outcome.errors);
     }
 }
 
