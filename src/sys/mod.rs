@@ -18,7 +18,7 @@ mod main_args;
 mod pidfd;
 mod pipe;
 mod prctl;
-mod rlimit;
+mod resource;
 mod signal;
 mod signal_mask;
 mod title;
@@ -30,24 +30,18 @@ pub use main_args::command_line;
 pub use signal::ignore_sigpipe;
 pub use title::Title;
 
-pub(crate) use clock::pause;
-#[cfg(target_os = "linux")]
-pub(crate) use credentials::{effective_capabilities, peer_of};
-pub(crate) use credentials::{set_gid, set_groups, set_uid};
-pub(crate) use descriptors::{
-    borrow_fd, cloexec_from_3, duplicate, read_to_spare, redirect, try_lock,
-};
-pub(crate) use directory::numbers_in;
-pub(crate) use exec::{StringArray, exec, fork};
-pub(crate) use pidfd::{kill_by_directory, open_pid};
-pub(crate) use pipe::{bytes_waiting, pipe, resize_pipe};
-pub(crate) use prctl::{become_subreaper, become_undumpable, set_parent_death_signal};
-pub(crate) use rlimit::CpuLimit;
-pub(crate) use signal::{kill, on_signal, reset_dispositions, reset_sigchld, stop_own_group};
-pub(crate) use signal_mask::SignalMask;
-pub(crate) use wait::{
-    Changed, Waited, has_children, is_child, stopped_by, wait_any, wait_any_change,
-};
+pub(crate) use clock::*;
+pub(crate) use credentials::*;
+pub(crate) use descriptors::*;
+pub(crate) use directory::*;
+pub(crate) use exec::*;
+pub(crate) use pidfd::*;
+pub(crate) use pipe::*;
+pub(crate) use prctl::*;
+pub(crate) use resource::*;
+pub(crate) use signal::*;
+pub(crate) use signal_mask::*;
+pub(crate) use wait::*;
 
 use std::ffi::c_int;
 use std::io;

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Resource limits: getrlimit(2).
+//! Resources of this process: getrlimit(2).
 
 use std::io;
 
