@@ -115,18 +115,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_arrive_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let dir = open_dir(folder.path()).expect("open");
-        std::fs::write(folder.path().join("memory.max"), "").expect("file");
+    fn values_are_written_to_existing_files_only() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let dir = open_dir(directory.path()).expect("open");
+        std::fs::write(directory.path().join("memory.max"), "").expect("file");
         write_at(dir.as_fd(), "memory.max", "12").expect("write");
         assert_eq!(read_at(dir.as_fd(), "memory.max").expect("read"), "12");
-        std::fs::write(folder.path().join("cpuset.cpus"), "").expect("file");
+        std::fs::write(directory.path().join("cpuset.cpus"), "").expect("file");
         write_at(dir.as_fd(), "cpuset.cpus", "").expect("write");
         assert_eq!(read_at(dir.as_fd(), "cpuset.cpus").expect("read"), "\n");
         let error = write_at(dir.as_fd(), "missing", "1").expect_err("not created");
         assert!(is_gone(&error));
-        assert!(!folder.path().join("missing").exists());
+        assert!(!directory.path().join("missing").exists());
     }
 
     #[test]
@@ -137,11 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn directories_only_and_no_links() {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("file"), "").expect("file");
-        std::os::unix::fs::symlink("/", folder.path().join("link")).expect("link");
-        assert!(open_dir(&folder.path().join("file")).is_err());
-        assert!(open_dir(&folder.path().join("link")).is_err());
+    fn only_directories_are_opened() {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("file"), "").expect("file");
+        std::os::unix::fs::symlink("/", directory.path().join("link")).expect("link");
+        assert!(open_dir(&directory.path().join("file")).is_err());
+        assert!(open_dir(&directory.path().join("link")).is_err());
     }
 }

@@ -97,7 +97,7 @@ fn a_container_sees_its_group_as_the_root() {
 }
 
 #[test]
-fn the_best_of_several_mounts_of_one_hierarchy() {
+fn of_several_mounts_the_widest_writable_one_is_used() {
     let host = Host::from_parts(
         "40 1 0:35 / /ro ro - cgroup cgroup rw,memory\n\
          41 1 0:35 /part /part rw - cgroup cgroup rw,memory\n\
@@ -108,7 +108,7 @@ fn the_best_of_several_mounts_of_one_hierarchy() {
 }
 
 #[test]
-fn what_is_mounted_over_is_not_there() {
+fn hidden_mounts_are_ignored() {
     let over = "30 1 0:1 / /cg rw - cgroup2 cgroup2 rw\n31 30 0:2 / /cg rw - tmpfs tmpfs rw\n";
     assert_eq!(
         points(&Host::from_parts(over, "0::/\n")),
@@ -133,13 +133,13 @@ fn what_is_mounted_over_is_not_there() {
 fn no_cgroups_at_all() {
     assert_eq!(Host::from_parts(SYSTEMD_V1, ""), Host::default());
     assert_eq!(Host::from_parts("", SYSTEMD_V1_SELF), Host::default());
-    let root = tempfile::tempdir().expect("a folder");
+    let root = tempfile::tempdir().expect("a directory");
     assert_eq!(Host::detect_below(root.path()), Ok(Host::default()));
 }
 
 #[test]
-fn the_root_is_injected() {
-    let root = tempfile::tempdir().expect("a folder");
+fn a_host_below_another_root() {
+    let root = tempfile::tempdir().expect("a directory");
     fs::create_dir_all(root.path().join("proc/self")).expect("proc");
     fs::write(
         root.path().join("proc/self/mountinfo"),
@@ -154,7 +154,7 @@ fn the_root_is_injected() {
 }
 
 #[test]
-fn this_host_is_understood() {
+fn the_host_of_the_tests() {
     let host = Host::detect().expect("a host");
     for hierarchy in &host.hierarchies {
         assert!(

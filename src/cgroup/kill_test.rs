@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Killing real processes by every means that this host has.
+//! Killing real processes by every method that this host has.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ use super::owned::Cgroup;
 use super::request::Request;
 use super::test_support::*;
 
-/// Every means of killing that this group has.
+/// The methods of killing that this group has.
 fn methods(cgroup: &Cgroup) -> Vec<Method> {
     let best = Method::of(&cgroup.groups);
     match best {
@@ -59,12 +59,12 @@ fn sleeping(cgroup: &Cgroup) -> usize {
 
 #[test]
 #[ignore = "needs cgroups"]
-fn a_program_is_held_and_killed_with_all_its_descendants() {
+fn a_program_is_killed_with_all_its_descendants() {
     with_each_method(&[("pids.max", "2000")], |cgroup, method| {
         let script = "for i in 1 2 3; do (setsid sh -c '(sleep 1000 & sleep 1000 &) ; sleep 1000' &); done\n\
                       trap '' TERM\nwait; sleep 1000 & wait";
         let mut child = spawn(cgroup, script);
-        // The shells between them come and go.
+        // The number of shells between them varies.
         until("ten sleeps", || sleeping(cgroup) == 10);
         assert!(
             !cgroup.remove_step().expect("remove_step"),
@@ -99,7 +99,7 @@ fn a_fork_bomb_is_stopped() {
 
 #[test]
 #[ignore = "needs cgroups"]
-fn groups_that_the_program_made_itself() {
+fn groups_that_the_program_created_are_emptied_and_removed() {
     with_each_method(&[("pids.max", "50")], |cgroup, _| {
         let mut children = vec![];
         for (_, directory) in cgroup.directories() {
@@ -107,7 +107,7 @@ fn groups_that_the_program_made_itself() {
                 path.join(level.to_string())
             });
             fs::create_dir_all(&deep).expect("nested groups");
-            // A name that is not UTF-8 is a name all the same.
+            // A name that is not UTF-8.
             let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
             fs::create_dir(directory.join(odd)).expect("an odd group");
             let enter = format!(
@@ -131,14 +131,14 @@ fn frozen_processes_die_too() {
     with_each_method(&[("pids.max", "50")], |cgroup, method| {
         let mut child = spawn(cgroup, "sleep 1000 & exec sleep 1000");
         until("both are there", || count(cgroup) == 2);
-        // Signals are only ever used where there is no freezer.
+        // Without a freezer, nothing freezes them.
         if method == Method::Signals {
             finish(cgroup);
             child.wait().expect("wait");
             return;
         }
         for group in &cgroup.groups {
-            // Whichever the group has.
+            // The group has one of the two.
             let _ = group.write("freezer.state", "FROZEN");
             let _ = group.write("cgroup.freeze", "1");
         }

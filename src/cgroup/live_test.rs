@@ -8,15 +8,15 @@ use std::path::PathBuf;
 use super::*;
 use crate::cgroup::host::Hierarchy;
 
-/// Hierarchies that are folders, and a group with files in some of them.
-struct Folders {
+/// Hierarchies made of ordinary directories, and a group with files in some of them.
+struct Hierarchies {
     root: tempfile::TempDir,
     host: Host,
 }
 
-impl Folders {
+impl Hierarchies {
     fn new(hierarchies: &[&str]) -> Self {
-        let root = tempfile::tempdir().expect("a folder");
+        let root = tempfile::tempdir().expect("a directory");
         let hierarchies = hierarchies.iter().map(|names| Hierarchy {
             version: if names.is_empty() {
                 Version::V2
@@ -29,7 +29,7 @@ impl Folders {
                 .map(String::from)
                 .collect(),
             available: vec![],
-            mount_point: folder(root.path(), names),
+            mount_point: mount_point(root.path(), names),
             mount_root: "/".into(),
             own_path: "/".into(),
             read_only: false,
@@ -42,7 +42,7 @@ impl Folders {
     }
 
     fn file(self, hierarchy: &str, file: &str, text: &str) -> Self {
-        let group = folder(self.root.path(), hierarchy).join("g");
+        let group = mount_point(self.root.path(), hierarchy).join("g");
         fs::create_dir_all(&group).expect("group");
         fs::write(group.join(file), text).expect("file");
         self
@@ -53,12 +53,12 @@ impl Folders {
     }
 
     fn text(&self, hierarchy: &str, file: &str) -> String {
-        let group = folder(self.root.path(), hierarchy).join("g");
+        let group = mount_point(self.root.path(), hierarchy).join("g");
         fs::read_to_string(group.join(file)).expect("file")
     }
 }
 
-fn folder(root: &Path, hierarchy: &str) -> PathBuf {
+fn mount_point(root: &Path, hierarchy: &str) -> PathBuf {
     root.join(if hierarchy.is_empty() {
         "unified"
     } else {
@@ -66,43 +66,43 @@ fn folder(root: &Path, hierarchy: &str) -> PathBuf {
     })
 }
 
-fn value(folders: &Folders, name: &str) -> String {
-    folders.open().get(None, name).expect(name)
+fn value(fake: &Hierarchies, name: &str) -> String {
+    fake.open().get(None, name).expect(name)
 }
 
 #[test]
-fn a_group_that_is_not_there() {
-    let folders = Folders::new(&["memory", ""]);
-    let error = LiveCgroup::open(&folders.host, "g").expect_err("nothing");
+fn a_missing_group() {
+    let fake = Hierarchies::new(&["memory", ""]);
+    let error = LiveCgroup::open(&fake.host, "g").expect_err("nothing");
     assert_eq!(error.errno(), libc::ENOENT);
     assert!(error.path().ends_with("memory/g"), "{error:?}");
     let error = LiveCgroup::open(&Host::default(), "g").expect_err("nothing");
     assert_eq!(error, Error::NoHierarchy);
-    let error = LiveCgroup::open(&folders.host, "../g").expect_err("nothing");
+    let error = LiveCgroup::open(&fake.host, "../g").expect_err("nothing");
     assert_eq!(error.errno(), libc::EINVAL);
 }
 
 #[test]
 fn files_are_found_in_the_hierarchy_of_their_controller() {
-    let folders = Folders::new(&["memory", "cpu,cpuacct", ""])
+    let fake = Hierarchies::new(&["memory", "cpu,cpuacct", ""])
         .file("memory", "memory.limit_in_bytes", "4096\n")
         .file("memory", "cgroup.procs", "1\n")
         .file("cpu,cpuacct", "cpuacct.usage", "5000\n")
         .file("cpu,cpuacct", "cgroup.procs", "2\n")
         .file("", "cgroup.freeze", "0\n");
-    assert_eq!(value(&folders, "memory.max"), "4096");
-    assert_eq!(value(&folders, "cpuacct.usage"), "5000");
-    assert_eq!(value(&folders, "freezer.state"), "THAWED");
-    let cgroup = folders.open();
+    assert_eq!(value(&fake, "memory.max"), "4096");
+    assert_eq!(value(&fake, "cpuacct.usage"), "5000");
+    assert_eq!(value(&fake, "freezer.state"), "THAWED");
+    let cgroup = fake.open();
     let procs = |controller| cgroup.get(Some(controller), "cgroup.procs").expect("procs");
     assert_eq!((procs("memory"), procs("cpu")), ("1".into(), "2".into()));
 }
 
 #[test]
-fn what_is_not_there_is_named() {
-    let folders = Folders::new(&["memory", "pids"]).file("memory", "memory.failcnt", "0\n");
+fn missing_files_and_invalid_names() {
+    let fake = Hierarchies::new(&["memory", "pids"]).file("memory", "memory.failcnt", "0\n");
     for name in ["pids.max", "memory.high", "no.such", "nothing"] {
-        let error = folders.open().get(None, name).expect_err(name);
+        let error = fake.open().get(None, name).expect_err(name);
         assert_eq!(error.errno(), libc::ENOENT, "{name}");
         assert!(error.to_string().contains(&format!("{name:?}")), "{error}");
     }
@@ -116,21 +116,21 @@ fn what_is_not_there_is_named() {
         "a\0",
         "memory.failcnt/",
     ] {
-        let error = folders.open().get(None, name).expect_err(name);
+        let error = fake.open().get(None, name).expect_err(name);
         assert_eq!(error.errno(), libc::EINVAL, "{name:?}");
     }
 }
 
 #[test]
-fn settings_are_written_where_they_belong() {
-    let folders = Folders::new(&["memory", "pids", ""])
+fn settings_are_written_to_the_hierarchy_of_their_controller() {
+    let fake = Hierarchies::new(&["memory", "pids", ""])
         .file("memory", "memory.limit_in_bytes", "")
         .file("", "cgroup.freeze", "");
-    let set = |name: &str, value: &str| folders.open().set(vec![(name.into(), value.into())]);
+    let set = |name: &str, value: &str| fake.open().set(vec![(name.into(), value.into())]);
     set("memory.max", "8192").expect("memory.max");
-    assert_eq!(folders.text("memory", "memory.limit_in_bytes"), "8192");
+    assert_eq!(fake.text("memory", "memory.limit_in_bytes"), "8192");
     set("freezer.state", "FROZEN").expect("freezer.state");
-    assert_eq!(folders.text("", "cgroup.freeze"), "1");
+    assert_eq!(fake.text("", "cgroup.freeze"), "1");
     let error = set("pids.max", "1").expect_err("no group for pids");
     assert_eq!(error.errno(), libc::ENOENT);
     let error = set("cgroup.procs", "1").expect_err("not a setting");
@@ -138,8 +138,8 @@ fn settings_are_written_where_they_belong() {
 }
 
 #[test]
-fn statistics_of_v1_are_in_the_words_and_units_of_v2() {
-    let folders = Folders::new(&["memory", "cpu", "cpuacct", "blkio", "freezer"])
+fn statistics_of_v1_have_names_and_units_of_v2() {
+    let fake = Hierarchies::new(&["memory", "cpu", "cpuacct", "blkio", "freezer"])
         .file("memory", "memory.usage_in_bytes", "1000\n")
         .file("memory", "memory.max_usage_in_bytes", "2000\n")
         .file("memory", "memory.memsw.usage_in_bytes", "1500\n")
@@ -169,7 +169,7 @@ fn statistics_of_v1_are_in_the_words_and_units_of_v2() {
         )
         .file("freezer", "freezer.state", "FROZEN\n")
         .file("freezer", "cgroup.procs", "77\n");
-    let statistics = folders.open().statistics();
+    let statistics = fake.open().statistics();
     let expected = [
         ("cgroup.events", "populated 1\nfrozen 1"),
         ("cgroup.stat", "nr_descendants 0"),
@@ -191,8 +191,8 @@ fn statistics_of_v1_are_in_the_words_and_units_of_v2() {
 }
 
 #[test]
-fn on_a_hybrid_host_each_side_tells_what_it_knows() {
-    let folders = Folders::new(&["cpu", ""])
+fn on_a_hybrid_host_statistics_come_from_both_versions() {
+    let fake = Hierarchies::new(&["cpu", ""])
         .file(
             "cpu",
             "cpu.stat",
@@ -207,13 +207,13 @@ fn on_a_hybrid_host_each_side_tells_what_it_knows() {
         )
         .file("", "cgroup.events", "populated 0\nfrozen 0\n");
     assert_eq!(
-        value(&folders, "cpu.stat"),
+        value(&fake, "cpu.stat"),
         "usage_usec 9\nuser_usec 5\nsystem_usec 4\nnr_periods 1\nnr_throttled 0\nthrottled_usec 0"
     );
-    assert!(value(&folders, "cpu.pressure").starts_with("some "));
-    assert_eq!(value(&folders, "cgroup.events"), "populated 0\nfrozen 0");
+    assert!(value(&fake, "cpu.pressure").starts_with("some "));
+    assert_eq!(value(&fake, "cgroup.events"), "populated 0\nfrozen 0");
     assert_eq!(
-        folders.open().settings(),
+        fake.open().settings(),
         [("cpu.weight".into(), "100".into())]
     );
 }

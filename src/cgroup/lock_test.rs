@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Several at once that want the same group.
+//! Several muontraps that want the same group.
 
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
@@ -17,7 +17,7 @@ use super::owned::Cgroup;
 use super::request::Request;
 use super::test_support::*;
 
-/// A group that others want, too. Nobody is promised a turn.
+/// Waits for a group that others use. The order is not guaranteed.
 fn its_turn(request: &Request) -> Cgroup {
     let mut cgroup = None;
     until("its turn", || {
@@ -32,7 +32,7 @@ fn its_turn(request: &Request) -> Cgroup {
 
 #[test]
 #[ignore = "needs cgroups"]
-fn many_at_once_have_it_one_by_one() {
+fn a_group_is_used_by_one_at_a_time() {
     let name = unique();
     let settings = [("pids.max", "50"), ("memory.max", "64M")];
     let run = || {
@@ -57,7 +57,7 @@ fn many_at_once_have_it_one_by_one() {
 
 #[test]
 #[ignore = "needs cgroups"]
-fn one_that_stays_is_named() {
+fn the_process_that_uses_the_group_is_named() {
     let request = request(&unique(), &[("pids.max", "50")]);
     let mut first = create(&request).expect("a group");
     let mut child = spawn(&first, "exec sleep 1000");
@@ -71,13 +71,13 @@ fn one_that_stays_is_named() {
     child.wait().expect("wait");
 }
 
-/// A group that is there, and its directory in one hierarchy.
+/// Creates a group that nobody uses, and returns its directory in one hierarchy.
 fn prepared(request: &Request) -> PathBuf {
     let cgroup = create(request).expect("a group");
     cgroup.directories().remove(0).1
 }
 
-/// Runs a script that has a lock on the directory of a group and says so with a line.
+/// Runs a script that locks the directory of a group and then prints a line.
 fn with_lock(directory: &Path, around: &[&str], script: &str) -> Child {
     let mut child = Command::new(around[0])
         .args(&around[1..])
@@ -104,7 +104,7 @@ const AS_NOBODY: [&str; 6] = [
 
 #[test]
 #[ignore = "needs cgroups"]
-fn a_lock_of_another_user_is_nothing() {
+fn a_lock_of_another_user_does_not_count() {
     let request = request(&unique(), &[("pids.max", "50")]);
     let script = format!("{LOCK} && read line");
     let mut other = with_lock(&prepared(&request), &AS_NOBODY, &script);
@@ -114,10 +114,10 @@ fn a_lock_of_another_user_is_nothing() {
     other.wait().expect("wait");
 }
 
-// The lock is that of the dead one in /proc/locks, and its child has it.
+// /proc/locks names the dead process, while its child holds the lock.
 #[test]
 #[ignore = "needs cgroups and root"]
-fn a_lock_of_a_process_that_is_dead_is_nothing() {
+fn a_lock_of_a_dead_process_does_not_count() {
     for around in [&AS_NOBODY[..], &["env"]] {
         let request = request(&unique(), &[("pids.max", "50")]);
         let script = "exec 9<$1; python3 -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' && echo; read line";
@@ -153,7 +153,7 @@ fn groups_above_and_below_one_that_is_in_use_are_in_use() {
         finish(&mut used);
         child.wait().expect("wait");
     }
-    // Side by side, they do not matter to each other.
+    // Groups beside each other do not exclude each other.
     let mut sides = ["a", "b"].map(|side| {
         let request = request(&format!("{name}/{side}"), &settings);
         create(&request).expect("a group")

@@ -2,8 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What may not be done, and what may be done without root: each in a process of its own, since
-//! groups, users and namespaces belong to processes.
+//! What is refused, and what works without root. Each test runs in a process of its own, since cgroup, user and
+//! namespaces are those of a process.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::test_support::*;
 use super::version::Version;
 
 const NOBODY: u32 = 65534;
-/// Through the setuid, the file of the test itself may be out of reach.
+/// Opens the test executable before the change of user, who may have no access to its directory.
 const AS_NOBODY: &str = "exec 3<\"$1\"; shift; exec setpriv --reuid 65534 --regid 65534 --clear-groups /proc/self/fd/3 \"$@\"";
 
 fn move_in(child: &std::process::Child, directory: &Path) {
@@ -33,7 +33,7 @@ fn remove_everywhere(group: &str) {
 fn our_own_group_is_refused() {
     let base = unique();
     let inside = request(&format!("{base}/in"), &[("pids.max", "50")]);
-    // Itself inside; then only its parent, the shell, as the BEAM may be.
+    // The test is in the group; then only its parent, a shell that stands for the BEAM.
     for around in ["exec \"$@\"", "\"$@\"; exit $?"] {
         let mut cgroup = create(&inside).expect("a group");
         let child = in_another_process("part_refused", &base, around);
@@ -72,8 +72,8 @@ fn delegate(directory: &Path) {
     }
 }
 
-/// A group with a sub-group `main`, both delegated, wherever `wanted` says so.
-/// Nobody looks after it.
+/// Creates a group and `main` below it, which nobody uses, and delegates both in the hierarchies whose label is
+/// `wanted`.
 fn delegated(base: &str, wanted: impl Fn(&str) -> bool) -> Request {
     let request = request(base, &[("pids.max", "500"), ("memory.max", "1G")]);
     let cgroup = create(&request).expect("a group");
@@ -91,7 +91,7 @@ fn delegated(base: &str, wanted: impl Fn(&str) -> bool) -> Request {
     request
 }
 
-/// Takes such a group back, and removes it.
+/// Removes such a group.
 fn take_back(request: &Request) {
     finish(&mut create(request).expect("a group"));
 }
@@ -116,8 +116,8 @@ fn a_user_in_a_delegated_group() {
 
 #[test]
 #[ignore = "needs cgroups and cgroup v1"]
-fn a_user_with_a_few_v1_controllers_only() {
-    // What would hold the processes together is not delegated, or is and cannot be entered.
+fn a_user_with_some_v1_controllers() {
+    // The v2 mount is not delegated, or it is but cannot be entered.
     for unified in [false, true] {
         let base = unique();
         let outer = delegated(&base, |label| !label.is_empty() || unified);
@@ -138,7 +138,7 @@ fn part_delegated() {
     until("both are there", || count(&cgroup) == 2);
     finish(&mut cgroup);
     child.wait().expect("wait");
-    // Where it may not: an error that names all controllers, and nothing is created.
+    // Elsewhere, the error names all controllers and nothing is created.
     let error = create(&request(&unique(), &settings)).expect_err("not ours");
     assert_eq!(error.errno(), libc::EACCES);
     let Error::Denied { controllers, cause } = &error else {
@@ -188,13 +188,13 @@ fn part_outside() {
 
 #[test]
 #[ignore = "needs cgroups and cgroup v2 alone"]
-fn a_group_that_passes_controllers_on_holds_no_process() {
+fn controllers_cannot_be_enabled_in_a_group_with_processes() {
     let base = unique();
     let outer = create(&request(&base, &[])).expect("a group");
     let mut child = spawn(&outer, "exec sleep 1000");
     until("it is there", || count(&outer) == 1);
     let directory = outer.directories().remove(0).1;
-    // Nobody looks after it.
+    // Releases the lock.
     drop(outer);
     let limited = request(&format!("{base}/x"), &[("memory.max", "32M")]);
     let error = create(&limited).expect_err("not with a process in it");

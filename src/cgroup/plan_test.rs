@@ -2,16 +2,16 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Plans, and checks of them in folders that look like hierarchies.
+//! Plans, and checks of them in directories that look like hierarchies.
 
 use std::fs;
 use std::path::Path;
 
 use super::*;
 
-/// A v2 tree in a folder: this process is in `/app/main`, `/app` passes on pids.
+/// A v2 hierarchy in a directory: this process is in `/app/main`, and `/app` has enabled pids.
 fn tree() -> (tempfile::TempDir, Host) {
-    let root = tempfile::tempdir().expect("a folder");
+    let root = tempfile::tempdir().expect("a directory");
     let point = root.path().join("cg");
     let files = [
         ("cgroup.controllers", "cpu memory pids"),
@@ -49,7 +49,7 @@ fn check(host: &Host, request: &Request) -> Result<Plan, Error> {
 }
 
 #[test]
-fn what_would_be_made() {
+fn a_check_creates_nothing() {
     let (root, host) = tree();
     let point = root.path().join("cg");
     let plan = check(&host, &request("app/a/b/x", &["memory"])).expect("it works");
@@ -62,25 +62,25 @@ fn what_would_be_made() {
 }
 
 #[test]
-fn a_controller_that_is_not_there() {
+fn a_controller_that_v2_does_not_offer() {
     let (_root, host) = tree();
     let error = check(&host, &request("app/x", &["io"])).expect_err("no io");
     assert!(error.to_string().contains("no controller \"io\""));
 }
 
 #[test]
-fn a_group_with_processes_passes_nothing_on() {
+fn enabling_controllers_in_a_group_with_processes() {
     let (_root, host) = tree();
     let error = check(&host, &request("app/main/x", &["pids"])).expect_err("busy");
     assert_eq!(error.errno(), libc::EBUSY);
     assert!(error.path().ends_with("app/main/cgroup.subtree_control"));
     assert!(check(&host, &request("app/main/x", &[])).is_ok());
-    // The top may: it has processes, and no cgroup.events.
+    // The root may have processes. It has no cgroup.events.
     assert!(check(&host, &request("x/y", &["cpu"])).is_ok());
 }
 
 #[test]
-fn a_file_is_no_group_and_bad_paths_are_refused() {
+fn a_file_in_the_path_and_an_invalid_path() {
     let (_root, host) = tree();
     let error = check(&host, &request("cgroup.procs/x", &[])).expect_err("a file");
     assert_eq!(error.errno(), libc::ENOTDIR);
@@ -88,8 +88,8 @@ fn a_file_is_no_group_and_bad_paths_are_refused() {
 }
 
 #[test]
-fn on_v1_the_freezer_holds_and_a_missing_mount_is_named() {
-    let root = tempfile::tempdir().expect("a folder");
+fn v1_adds_the_freezer_and_names_a_missing_hierarchy() {
+    let root = tempfile::tempdir().expect("a directory");
     let mut mounts = String::new();
     for (number, name) in ["memory", "freezer", "pids"].iter().enumerate() {
         let point = root.path().join(name);

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Real groups with real processes, on whatever kind of host this is.
+//! Real groups with real processes, on any kind of host.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::version::Version;
 
 #[test]
 #[ignore = "needs cgroups"]
-fn the_out_of_memory_killer_is_told() {
+fn out_of_memory_kills_and_peak_memory() {
     let settings = [("memory.max", "32M"), ("memory.swap.max", "0")];
     let cgroup = create(&request(&unique(), &settings)).expect("a group");
     assert_eq!(cgroup.oom_kills(), 0);
@@ -28,7 +28,7 @@ fn the_out_of_memory_killer_is_told() {
     assert_eq!(cgroup.oom_kills(), 1);
     let peak = cgroup.peak_memory().expect("a peak");
     assert!((16 << 20..=32 << 20).contains(&peak), "{peak}");
-    // A second run in the same group begins at nothing.
+    // A second run in the same group starts counting at 0.
     let name = cgroup.directories()[0]
         .1
         .file_name()
@@ -45,7 +45,7 @@ fn the_out_of_memory_killer_is_told() {
 
 #[test]
 #[ignore = "needs cgroups"]
-fn both_dialects_give_the_same_files_with_the_same_values() {
+fn names_of_both_versions_write_the_same_values() {
     let both: [(&[_], &[_]); 5] = [
         (
             &[("memory.limit_in_bytes", "67108864")],
@@ -97,7 +97,7 @@ fn both_dialects_give_the_same_files_with_the_same_values() {
 
 #[test]
 #[ignore = "needs cgroups"]
-fn a_refused_value_names_file_value_and_errno_and_leaves_nothing() {
+fn a_refused_value_is_named_and_nothing_is_left() {
     let base = unique();
     let group = format!("/{base}/x");
     for (name, value, errno) in [
@@ -161,14 +161,14 @@ fn a_group_that_exists_is_emptied_first() {
         assert!(!directory.join("sub").exists());
     }
     finish(&mut second);
-    // What the second was not asked for, it left.
+    // The second did not use the hierarchy of memory, so its directory is still there.
     let left = clean(&host(), &request(&name, &settings), TIMEOUT).expect("clean");
     assert!(left.removed);
 }
 
 #[test]
 #[ignore = "needs cgroups"]
-fn cleaning_up_after_somebody_else() {
+fn cleaning_a_group_that_nobody_uses() {
     let request = request(&unique(), &[("pids.max", "50")]);
     let nothing = clean(&host(), &request, TIMEOUT).expect("nothing to do");
     assert_eq!(
@@ -232,7 +232,7 @@ fn settings_of_a_running_program() {
 }
 
 #[test]
-fn hosts_and_requests_that_do_not_fit() {
+fn no_hierarchy_and_paths_with_the_mount_point() {
     let none = Host::default();
     let error = Plan::new(&none, &request("x", &[]));
     assert_eq!(error, Err(Error::NoHierarchy));
@@ -247,7 +247,7 @@ fn hosts_and_requests_that_do_not_fit() {
 
 #[test]
 #[ignore = "needs cgroups"]
-fn only_the_group_itself_is_ours_to_enter() {
+fn entries_are_close_on_exec() {
     let mut cgroup = create(&request(&unique(), &[("pids.max", "9")])).expect("a group");
     for entry in cgroup.entries() {
         let flags = nix::fcntl::fcntl(entry.procs, nix::fcntl::FcntlArg::F_GETFD).expect("flags");

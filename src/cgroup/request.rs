@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_value() {
+    fn empty_values() {
         for (name, value, good) in [
             ("memory.max", "0", true),
             ("memory.max", "", false),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_real_mount_point_in_front() {
+    fn a_path_that_begins_with_the_mount_point() {
         let host = Host::from_parts("1 0 0:26 / /dev/cg rw - cgroup2 c rw\n", "0::/\n");
         let error = group("/dev/cg/a/b")
             .validate_on(&host)
@@ -264,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_accepted_stays_below_the_root(path in "[a./ \n\0]{0,12}") {
+        fn valid_paths_stay_below_the_root(path in "[a./ \n\0]{0,12}") {
             if group(&path).validate().is_ok() {
                 for name in path.trim_start_matches('/').split('/') {
                     prop_assert!(!name.is_empty() && name != "." && name != "..");

@@ -19,7 +19,7 @@ use crate::wait::Undisturbed;
 
 /// After this, a test fails.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
-/// Set for the copies of this test that play another process: see [`in_another_process`].
+/// The environment variable with the argument of [`in_another_process`].
 const PART: &str = "MUONTRAP_CGROUP_TEST_PART";
 
 pub(super) fn unique() -> String {
@@ -97,7 +97,7 @@ fn part_name(part: &str) -> String {
     module.replace("test_support", "permission_tests") + "::" + part
 }
 
-/// Runs one of the `part_` tests below in a process of its own, that waits for a line on stdin.
+/// Runs one of the `part_` tests in a process of its own, which waits for a line on stdin.
 /// `around` is a shell command that runs it as `"$@"`.
 pub(super) fn in_another_process(part: &str, argument: &str, around: &str) -> Child {
     let exe = std::env::current_exe().expect("this test");
@@ -113,7 +113,7 @@ pub(super) fn in_another_process(part: &str, argument: &str, around: &str) -> Ch
         .expect("a copy of this test")
 }
 
-/// Lets it begin, and expects it to succeed.
+/// Sends that line, and expects the process to succeed.
 pub(super) fn go(mut child: Child) {
     std::io::Write::write_all(child.stdin.as_mut().expect("stdin"), b"go\n").expect("go");
     let output = child.wait_with_output().expect("output");
@@ -128,7 +128,7 @@ pub(super) fn go(mut child: Child) {
     );
 }
 
-/// The argument of a part, once it may begin; nothing when its test did not start it.
+/// Waits for the line, and returns the argument; `None` when the test was not started for another one.
 pub(super) fn part() -> Option<String> {
     let argument = std::env::var(PART).ok()?;
     std::io::stdin()

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_freezer_needs_nothing_beside_it() {
+    fn the_freezer_needs_no_other_hierarchy() {
         assert_eq!(
             chosen(MOUNTS, &["freezer"]),
             (vec!["freezer".into()], vec![])
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_controllers_are_named() {
         let host = Host::from_parts(MOUNTS, OWN);
         let error = hierarchies(&host, &names(&["pids", "memory"])).expect_err("no pids");
         assert_eq!(

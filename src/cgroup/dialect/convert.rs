@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_as_runc_has_them() {
+    fn shares_of_runc() {
         // The table of runc's and crun's own tests, and of their release notes.
         let known = [
             (0, 1),

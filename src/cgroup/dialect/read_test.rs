@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::super::translate::translate;
 use super::*;
 
-/// The files of a group in memory. Like the kernel, it reads what was written in its own words.
+/// The files of a group in memory. Like the kernel, it shows what was written in its own format.
 #[derive(Default)]
 struct Kernel(RefCell<BTreeMap<String, String>>);
 
@@ -92,7 +92,7 @@ fn v2() -> Kernel {
 }
 
 #[test]
-fn names_of_the_other_side() {
+fn reading_by_names_of_the_other_version() {
     let on_v1 = [
         ("memory.max", "max"),
         ("memory.low", "max"),
@@ -136,7 +136,7 @@ fn names_of_the_other_side() {
 }
 
 #[test]
-fn own_names_are_read_as_they_are() {
+fn reading_by_names_of_the_same_version() {
     for (kernel, version) in [(v1(), Version::V1), (v2(), Version::V2)] {
         let files = kernel.0.borrow().clone();
         for (name, text) in files {
@@ -151,7 +151,7 @@ fn own_names_are_read_as_they_are() {
 }
 
 #[test]
-fn what_is_not_there_is_said_to_be_missing() {
+fn reading_missing_files() {
     let none = Kernel::default();
     for name in [
         "memory.max",
@@ -169,7 +169,7 @@ fn what_is_not_there_is_said_to_be_missing() {
 }
 
 #[test]
-fn where_bfq_alone_has_weights() {
+fn weights_of_the_bfq_scheduler() {
     let v1 = Kernel::with(&[
         ("blkio.bfq.weight", "100"),
         ("blkio.bfq.weight_device", "default 100\n8:0 200"),
@@ -183,7 +183,7 @@ fn where_bfq_alone_has_weights() {
 }
 
 #[test]
-fn swap_is_what_is_beyond_memory() {
+fn v1_counts_memory_and_swap_together() {
     let v1 = v1();
     v1.set(Version::V1, "memory.max", "1000");
     v1.set(Version::V1, "memory.swap.max", "500");
@@ -196,7 +196,7 @@ fn swap_is_what_is_beyond_memory() {
     assert_eq!(v2.get(Version::V2, "memory.memsw.limit_in_bytes"), "1500");
 }
 
-/// Writes under a name of either dialect on either kind of host, and reads it back.
+/// Writes by a name of either version on either kind of host, and reads it back.
 fn comes_back(name: &str, value: &str) -> std::result::Result<(), TestCaseError> {
     for (kernel, version) in [(v1(), Version::V1), (v2(), Version::V2)] {
         kernel.set(version, name, value);
@@ -242,7 +242,7 @@ proptest! {
             let text = kernel.get(version, "io.max");
             let mut lines = text.lines().filter(|line| line.starts_with("8:32 "));
             let expected = match version {
-                // The four files of the kernel above hold one line each, so only these are left.
+                // The files of this kernel have one line each, so those of other devices are gone.
                 Version::V1 => lines.next().map(|line| line.contains(&format!("rbps={read} "))),
                 Version::V2 => lines.next().map(|line| line == value),
             };

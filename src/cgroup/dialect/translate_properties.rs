@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! For any setting and value.
+//! Translating any setting and value.
 
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn other(version: Version) -> Version {
     }
 }
 
-/// Any v1 setting, with its v2 name and a value that both can express.
+/// Any settings that both versions can express, and the version whose names they have.
 fn any_settings() -> impl Strategy<Value = (Vec<Setting>, Version)> {
     let bytes = prop_oneof![
         Just("max".to_string()),
@@ -72,7 +72,7 @@ fn any_settings() -> impl Strategy<Value = (Vec<Setting>, Version)> {
 
 proptest! {
     #[test]
-    fn there_and_back((settings, version) in any_settings()) {
+    fn translated_to_the_other_version_and_back((settings, version) in any_settings()) {
         let there = written(&settings, other(version));
         prop_assert_eq!(written(&there, version), settings);
     }

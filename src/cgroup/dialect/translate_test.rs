@@ -36,7 +36,7 @@ fn refused(settings: &[(&str, &str)], version: Version) -> Mismatch {
     translate(&pairs(settings), version, &|_| None).expect_err("refused")
 }
 
-/// What is the same on both sides: v1, then v2.
+/// Settings of v1, and the same of v2.
 type Both<'a> = (&'a [(&'a str, &'a str)], &'a [(&'a str, &'a str)]);
 
 const BOTH: [Both<'static>; 19] = [
@@ -120,7 +120,7 @@ const BOTH: [Both<'static>; 19] = [
 ];
 
 #[test]
-fn either_dialect_gives_the_same_files_and_values() {
+fn names_of_both_versions_give_the_same_files_and_values() {
     for (v1, v2) in BOTH {
         let (v1, v2) = (pairs(v1), pairs(v2));
         for given in [&v1, &v2] {
@@ -131,7 +131,7 @@ fn either_dialect_gives_the_same_files_and_values() {
 }
 
 #[test]
-fn the_own_dialect_is_left_to_the_kernel() {
+fn values_of_the_same_version_are_not_checked() {
     for (name, version) in [
         ("memory.max", Version::V2),
         ("memory.limit_in_bytes", Version::V1),
@@ -152,7 +152,7 @@ fn the_own_dialect_is_left_to_the_kernel() {
 }
 
 #[test]
-fn a_value_that_must_be_calculated_is_refused_as_the_kernel_would() {
+fn values_that_cannot_be_translated() {
     let cases = [
         ("cpu.shares", "abc", Version::V2, libc::EINVAL, "cpu.weight"),
         ("cpu.weight", "0", Version::V1, libc::ERANGE, "cpu.shares"),
@@ -254,7 +254,7 @@ fn a_value_that_must_be_calculated_is_refused_as_the_kernel_would() {
 }
 
 #[test]
-fn what_was_not_given_is_read_from_the_group() {
+fn current_values_complete_a_translation() {
     let v2 = Files::from([("cpu.max", "20000 100000"), ("memory.max", "100")]);
     let period = pairs(&[("cpu.cfs_period_us", "50000")]);
     assert_eq!(
@@ -309,7 +309,7 @@ fn the_order_is_one_that_the_kernel_accepts() {
 }
 
 #[test]
-fn the_last_word_counts_in_either_dialect() {
+fn the_last_of_several_values_counts() {
     let given = pairs(&[("cpu.max", "10000 50000"), ("cpu.cfs_quota_us", "20000")]);
     assert_eq!(
         written(&given, Version::V2),
@@ -320,7 +320,7 @@ fn the_last_word_counts_in_either_dialect() {
 }
 
 #[test]
-fn weights_where_only_bfq_has_them() {
+fn fallback_to_weights_of_the_bfq_scheduler() {
     let writes = |given: &[(&str, &str)], version| {
         let writes = translate(&pairs(given), version, &|_| None).expect("a translation");
         writes[0].fallback.clone().expect("another file")

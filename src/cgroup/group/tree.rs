@@ -198,13 +198,13 @@ mod tests {
 
     #[test]
     fn members_of_the_whole_tree() {
-        let folder = tempfile::tempdir().expect("a folder");
-        group(folder.path(), "1\n2\n");
-        group(&folder.path().join("a"), "3\n0\n");
-        group(&folder.path().join("a/b"), "");
-        group(&folder.path().join("a/b/c"), "4\n");
-        group(&folder.path().join("d"), "0\n5\n");
-        let dir = open_dir(folder.path()).expect("open");
+        let directory = tempfile::tempdir().expect("a directory");
+        group(directory.path(), "1\n2\n");
+        group(&directory.path().join("a"), "3\n0\n");
+        group(&directory.path().join("a/b"), "");
+        group(&directory.path().join("a/b/c"), "4\n");
+        group(&directory.path().join("d"), "0\n5\n");
+        let dir = open_dir(directory.path()).expect("open");
         let mut members = members(dir.as_fd()).expect("members");
         members.pids.sort_unstable();
         assert_eq!(
@@ -218,25 +218,25 @@ mod tests {
     }
 
     #[test]
-    fn threads_stand_for_a_process_that_is_not_listed() {
-        let folder = tempfile::tempdir().expect("a folder");
-        group(folder.path(), "");
-        fs::write(folder.path().join("cgroup.threads"), "7\n8\n").expect("cgroup.threads");
-        let dir = open_dir(folder.path()).expect("open");
+    fn threads_of_a_process_that_is_not_listed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        group(directory.path(), "");
+        fs::write(directory.path().join("cgroup.threads"), "7\n8\n").expect("cgroup.threads");
+        let dir = open_dir(directory.path()).expect("open");
         assert_eq!(members(dir.as_fd()).expect("members").pids, [7, 8]);
     }
 
     #[test]
     fn a_group_without_the_file_counts_as_empty() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let dir = open_dir(folder.path()).expect("open");
+        let directory = tempfile::tempdir().expect("a directory");
+        let dir = open_dir(directory.path()).expect("open");
         assert_eq!(members(dir.as_fd()).expect("members").count(), 0);
     }
 
     #[test]
-    fn nesting_deeper_than_any_path_or_descriptor_limit() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let dir = open_dir(folder.path()).expect("open");
+    fn nesting_beyond_the_limits_of_paths_and_descriptors() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let dir = open_dir(directory.path()).expect("open");
         let name = "x".repeat(100);
         let mut current = dir.try_clone().expect("clone");
         for _ in 0..2000 {
@@ -247,30 +247,30 @@ mod tests {
         let depth = sum(dir.as_fd(), |_| 1).expect("walk");
         assert_eq!(depth, 2001);
         assert!(remove_below(dir.as_fd()).expect("remove"));
-        assert_eq!(fs::read_dir(folder.path()).expect("list").count(), 0);
+        assert_eq!(fs::read_dir(directory.path()).expect("list").count(), 0);
     }
 
     #[test]
-    fn what_is_not_empty_stays() {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::create_dir_all(folder.path().join("a/b")).expect("directory");
-        fs::write(folder.path().join("a/file"), "").expect("file");
-        let dir = open_dir(folder.path()).expect("open");
+    fn groups_that_are_not_empty_stay() {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::create_dir_all(directory.path().join("a/b")).expect("directory");
+        fs::write(directory.path().join("a/file"), "").expect("file");
+        let dir = open_dir(directory.path()).expect("open");
         assert!(!remove_below(dir.as_fd()).expect("remove"));
-        assert!(!folder.path().join("a/b").exists());
-        assert!(folder.path().join("a").exists());
+        assert!(!directory.path().join("a/b").exists());
+        assert!(directory.path().join("a").exists());
     }
 
     #[test]
     fn the_same_value_in_every_group() {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::create_dir_all(folder.path().join("a/b")).expect("directory");
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::create_dir_all(directory.path().join("a/b")).expect("directory");
         for path in ["freezer.state", "a/b/freezer.state"] {
-            fs::write(folder.path().join(path), "").expect("file");
+            fs::write(directory.path().join(path), "").expect("file");
         }
-        let dir = open_dir(folder.path()).expect("open");
+        let dir = open_dir(directory.path()).expect("open");
         write_all(dir.as_fd(), "freezer.state", "THAWED").expect("write");
-        let text = fs::read_to_string(folder.path().join("a/b/freezer.state"));
+        let text = fs::read_to_string(directory.path().join("a/b/freezer.state"));
         assert_eq!(text.expect("read"), "THAWED");
     }
 }
