@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Errors in words, for people. Remedies that depend on the host are the doctor's: advice names it.
+//! The text of errors. What can be done about them on this kind of host is left to the doctor, which the advice names.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
