@@ -43,14 +43,17 @@ const SOURCES: [Source; 6] = [
 /// The sources that are ready, and those whose other end is closed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ready {
-    ready: [bool; SOURCES.len()],
+    flags: [bool; SOURCES.len()],
     closed: [bool; SOURCES.len()],
+    /// When each source became ready, or had its last turn, in terms of `clock`.
+    since: [u64; SOURCES.len()],
+    clock: u64,
 }
 
 impl Ready {
     /// Whether `source` may be readable or writable.
     pub fn is(&self, source: Source) -> bool {
-        self.ready[source as usize]
+        self.flags[source as usize]
     }
 
     /// Whether the other end of `source` is closed. Bytes may be left to read.
@@ -60,12 +63,25 @@ impl Ready {
 
     /// Marks `source` as ready.
     pub fn set(&mut self, source: Source) {
-        self.ready[source as usize] = true;
+        if !std::mem::replace(&mut self.flags[source as usize], true) {
+            self.requeue(source);
+        }
+    }
+
+    /// The place of `source` in the order in which sources became ready, or were requeued.
+    pub fn place(&self, source: Source) -> u64 {
+        self.since[source as usize]
+    }
+
+    /// Puts `source` after all others.
+    pub fn requeue(&mut self, source: Source) {
+        self.clock += 1;
+        self.since[source as usize] = self.clock;
     }
 
     /// Marks `source` as blocked until the next edge.
     pub fn clear(&mut self, source: Source) {
-        self.ready[source as usize] = false;
+        self.flags[source as usize] = false;
     }
 }
 
@@ -120,9 +136,10 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
+        // In the order in which the sources became ready.
         for event in &self.events {
             let index = event.token().0;
-            self.ready.ready[index] = true;
+            self.ready.set(SOURCES[index]);
             self.ready.closed[index] |= event.is_read_closed() || event.is_write_closed();
         }
         Ok(())

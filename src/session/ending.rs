@@ -86,6 +86,10 @@ impl Session<'_> {
     pub(super) fn begin_drain(&mut self) -> io::Result<()> {
         self.state = State::Draining;
         emergency::rehearse("draining");
+        if self.relay.has_several() {
+            // Which stream was written to first is not known once all are marked as ready.
+            self.reactor.wait(Some(Duration::ZERO))?;
+        }
         self.relay.seal(&mut self.reactor.ready)
     }
 

@@ -88,6 +88,11 @@ impl Relay {
             .filter_map(|stream| Some((stream.source, stream.fd.as_ref()?)))
     }
 
+    /// Whether stdout and stderr are captured apart.
+    pub(crate) fn has_several(&self) -> bool {
+        self.streams.len() > 1
+    }
+
     /// How many bytes were read from a stream, discarded ones included.
     pub(crate) fn bytes(&self, kind: OutputStream) -> u64 {
         let of_kind = self.streams.iter().filter(|stream| stream.kind == kind);
@@ -116,10 +121,13 @@ impl Relay {
 
     /// Whether `pump` could do something right now.
     pub(crate) fn can_progress(&self, ready: &Ready, outbox: &Outbox) -> bool {
-        self.streams.iter().any(|stream| {
-            stream.wants_more(&self.window, self.discard) && stream.is_readable(ready)
-                || outbox.is_empty() && self.window.grant(stream.read_ahead.waiting().len()) > 0
-        })
+        let mut streams = self.streams.iter();
+        streams.any(|stream| self.can_move(stream, ready, outbox))
+    }
+
+    fn can_move(&self, stream: &Stream, ready: &Ready, outbox: &Outbox) -> bool {
+        stream.wants_more(&self.window, self.discard) && stream.is_readable(ready)
+            || outbox.is_empty() && self.window.grant(stream.read_ahead.waiting().len()) > 0
     }
 
     /// Whether output is held back until the owner acknowledges some.
@@ -172,42 +180,53 @@ impl Relay {
         Ok(())
     }
 
-    /// Reads and sends what can be read and sent now.
+    /// Reads and sends what can be read and sent now: a frame of each stream in turn, beginning with the stream whose
+    /// output came first.
     pub(crate) fn pump(
         &mut self,
         ready: &mut Ready,
         outbox: &mut Outbox,
         until: ReadUntil,
     ) -> io::Result<()> {
-        let mut frames = 0;
-        for stream in &mut self.streams {
-            while frames < FRAMES_IN_A_ROW {
-                frames += 1;
-                if self.discard {
-                    stream.read_ahead.clear();
-                }
-                let fills =
-                    stream.is_readable(ready) && stream.wants_more(&self.window, self.discard);
-                if fills {
-                    stream.fill(ready, until)?;
-                }
-                if self.discard && fills {
-                    continue;
-                }
-                if !outbox.is_empty() {
-                    break;
-                }
-                let bytes = self.window.grant(stream.read_ahead.waiting().len());
-                if bytes == 0 {
-                    break;
-                }
-                let count = bytes as usize;
-                outbox.send_output(stream.kind, &stream.read_ahead.waiting()[..count]);
-                stream.read_ahead.take(count);
-                self.window.sent(bytes);
-                if stream.read_ahead.waiting().is_empty() && !stream.is_readable(ready) {
-                    self.emptied = Some(Instant::now());
-                }
+        if self.discard {
+            for stream in &mut self.streams {
+                stream.read_ahead.clear();
+            }
+        }
+        for _ in 0..FRAMES_IN_A_ROW {
+            let streams = self.streams.iter().enumerate();
+            let next = streams
+                .filter(|(_, stream)| self.can_move(stream, ready, outbox))
+                .min_by_key(|(_, stream)| ready.place(stream.source));
+            let Some((index, _)) = next else { break };
+            self.move_frame(index, ready, outbox, until)?;
+        }
+        Ok(())
+    }
+
+    fn move_frame(
+        &mut self,
+        index: usize,
+        ready: &mut Ready,
+        outbox: &mut Outbox,
+        until: ReadUntil,
+    ) -> io::Result<()> {
+        let stream = &mut self.streams[index];
+        if stream.is_readable(ready) && stream.wants_more(&self.window, self.discard) {
+            stream.fill(ready, until)?;
+        }
+        if self.discard {
+            stream.read_ahead.clear();
+        }
+        let bytes = self.window.grant(stream.read_ahead.waiting().len());
+        if bytes > 0 && outbox.is_empty() {
+            let count = bytes as usize;
+            outbox.send_output(stream.kind, &stream.read_ahead.waiting()[..count]);
+            stream.read_ahead.take(count);
+            self.window.sent(bytes);
+            ready.requeue(stream.source);
+            if stream.read_ahead.waiting().is_empty() && !stream.is_readable(ready) {
+                self.emptied = Some(Instant::now());
             }
         }
         Ok(())

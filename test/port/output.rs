@@ -5,9 +5,10 @@
 //! Output is complete, in order, and the same bytes.
 
 use crate::frames::{self, Frame};
-use crate::harness::{captured, framed};
+use crate::harness::{Setup, captured, framed};
 use crate::odd_programs::{Random, pattern};
-use crate::processes::{eventually, is_alive};
+use crate::processes::{eventually, is_alive, state};
+use nix::sys::signal::Signal;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -185,6 +186,70 @@ fn merged_streams_keep_their_order() {
         .collect();
     assert_eq!(outcome.text(), lines.join("\n") + "\n");
     assert!(outcome.stderr.is_empty());
+}
+
+/// Captures both streams, each as its own.
+fn apart(flags: &[&str]) -> Setup {
+    captured(&[&["--capture-stderr-apart"], flags].concat())
+}
+
+#[test]
+fn both_streams_apart_are_complete() {
+    for window in ["1", "1000", "1000000"] {
+        let outcome = apart(&["--stdio-window", window])
+            .sh("seq 1 5000; seq 5001 10000 >&2; seq 10001 10100")
+            .run();
+        let numbers = |from: u32, to: u32| seq(to)[seq(from - 1).len()..].to_owned();
+        assert_eq!(outcome.text(), seq(5000) + &numbers(10_001, 10_100));
+        let errors = String::from_utf8_lossy(&outcome.stderr);
+        assert_eq!(errors, numbers(5001, 10_000));
+        assert_eq!(outcome.report().stderr_bytes, outcome.stderr.len() as u64);
+        assert_eq!(outcome.report().stdout_bytes, outcome.stdout.len() as u64);
+    }
+}
+
+#[test]
+fn a_stream_does_not_wait_for_the_end_of_the_other() {
+    for (script, first) in [
+        ("yes & sleep 0.1; echo rare >&2; wait", "rare"),
+        ("yes >&2 & sleep 0.1; echo rare; wait", "rare"),
+    ] {
+        let mut owner = apart(&["--stdio-window", "1000"]).sh(script).start();
+        owner.read_until(first);
+        owner.send(&frames::stop());
+        owner.finish();
+    }
+}
+
+#[test]
+fn streams_are_sent_in_the_order_in_which_output_came() {
+    let directory = tempfile::tempdir().unwrap();
+    for (script, stderr_first) in [("echo e >&2; echo o", true), ("echo o; echo e >&2", false)] {
+        let (go, done) = (directory.path().join("go"), directory.path().join("done"));
+        let script =
+            format!("echo ready; until [ -e \"$GO\" ]; do :; done; {script}; : > \"$DONE\"");
+        let mut owner = apart(&[])
+            .sh(&script)
+            .env("GO", &go)
+            .env("DONE", &done)
+            .start_until("ready\n");
+        // Both come while it does not look.
+        owner.signal_helper(Signal::SIGSTOP);
+        eventually("it is stopped", || state(owner.pid) == b'T');
+        File::create(&go).unwrap();
+        eventually("the program has written", || done.exists());
+        owner.signal_helper(Signal::SIGCONT);
+        let first = owner.next();
+        let expected = if stderr_first {
+            Frame::Stderr(b"e\n".to_vec())
+        } else {
+            Frame::Stdout(b"o\n".to_vec())
+        };
+        assert_eq!(first, Some(expected));
+        owner.finish();
+        std::fs::remove_file(&go).unwrap();
+        std::fs::remove_file(&done).unwrap();
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ enum Meaning {
 
 use Meaning::{Capture, Descriptors, Number, Text};
 
-const FLAGS: [(&str, &str, Meaning); 17] = [
+const FLAGS: [(&str, &str, Meaning); 18] = [
     ("--arg0", "-0", Text(3)),
     ("--cd", "", Text(5)),
     ("--stdio-window", "-l", Number(19)),
@@ -44,6 +44,7 @@ const FLAGS: [(&str, &str, Meaning); 17] = [
     ("--capture-output", "-o", Capture),
     ("--capture-stderr", "-e", Capture),
     ("--capture-stderr-only", "", Capture),
+    ("--capture-stderr-apart", "", Capture),
     ("--fds", "", Descriptors),
 ];
 
@@ -111,7 +112,8 @@ fn streams(flags: &[(&str, Meaning, &OsStr)]) -> Vec<u8> {
     } else {
         uncaptured
     };
-    let stderr: &[u8] = match (only_stderr, has("--capture-stderr")) {
+    let is_apart = only_stderr || has("--capture-stderr-apart");
+    let stderr: &[u8] = match (is_apart, has("--capture-stderr")) {
         (true, _) => b"capture",
         (false, true) => b"stdout",
         (false, false) => b"inherit",
