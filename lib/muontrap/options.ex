@@ -12,7 +12,7 @@ defmodule MuonTrap.Options do
 
   alias MuonTrap.Error.Exec
   alias MuonTrap.Native
-  alias MuonTrap.Options.{Arguments, Env, Errors, Limits, Table, Type, Typespec}
+  alias MuonTrap.Options.{Arguments, Combinations, Env, Errors, Limits, Table, Type, Typespec}
 
   # Derived from the arguments and from several options. :cgroup becomes a part of :cgroup_sets.
   @derived [context: nil, command: nil, args: [], cmd: nil, capture_output: false]
@@ -100,7 +100,7 @@ defmodule MuonTrap.Options do
 
     opts
     |> Enum.reduce(%__MODULE__{context: context, command: command, args: args}, &put_option/2)
-    |> check_combinations()
+    |> Combinations.check()
     |> put_capture_output()
   end
 
@@ -135,49 +135,8 @@ defmodule MuonTrap.Options do
     }
   end
 
-  defp check_combinations(options) do
-    cond do
-      not options.use_stdio and options.stderr_to_stdout ->
-        raise ArgumentError, "cannot use \"stderr_to_stdout: true\" and \"use_stdio: false\""
-
-      not options.use_stdio and options.capture_stderr_only ->
-        raise ArgumentError, "cannot use \"capture_stderr_only: true\" and \"use_stdio: false\""
-
-      not options.use_stdio and logs?(options) ->
-        raise ArgumentError, "cannot log the output with \"use_stdio: false\""
-
-      not options.use_stdio and options.input != :open ->
-        raise ArgumentError, "cannot use :input and \"use_stdio: false\""
-
-      options.context == :daemon and data?(options.input) ->
-        raise ArgumentError,
-              "the :input of a daemon is {:file, path}, :null or :open (use MuonTrap.Process to write to a program)"
-
-      true ->
-        check_cgroup(options)
-    end
-  end
-
-  defp data?({:enumerable, _enumerable}), do: true
-  defp data?(input), do: is_binary(input) or is_list(input)
-
-  defp check_cgroup(%{cgroup_path: path, cgroup_base: base}) when path != nil and base != nil do
-    raise ArgumentError, "cannot specify both a :cgroup_path and a :cgroup_base"
-  end
-
-  defp check_cgroup(%{cgroup_path: nil, cgroup_base: nil} = options)
-       when options.cgroup_controllers != [] or options.cgroup_sets != [] do
-    raise ArgumentError, "cgroup controllers and settings need a :cgroup_path or a :cgroup_base"
-  end
-
-  defp check_cgroup(options), do: options
-
-  defp put_capture_output(%{context: :daemon} = options),
-    do: %{options | capture_output: logs?(options) or options.capture_stderr_only}
-
-  defp put_capture_output(options), do: %{options | capture_output: options.use_stdio}
-
-  defp logs?(options), do: options.log_output != nil or options.logger_fun != nil
+  defp put_capture_output(options),
+    do: %{options | capture_output: Combinations.captures_output?(options)}
 
   @doc false
   # Options as they were given, with everything hidden that may be secret, for stacktraces and for

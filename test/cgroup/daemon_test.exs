@@ -14,19 +14,12 @@ defmodule MuonTrap.CgroupDaemonTest do
   @mebibyte 1024 * 1024
   @no_limit "9223372036854771712"
 
-  defp start!(group, opts \\ []) do
-    script = "sleep 1000 & exec sleep 1000"
-    {:ok, daemon} = Daemon.start_link("sh", ["-c", script], [{:cgroup_path, group} | opts])
-    wait_until(fn -> length(members(group)) == 2 end)
-    daemon
-  end
-
   describe "cgget and cgset" do
     @tag needs(cgroups: ["memory", "cpu", "pids"])
     test "accept the names of both versions" do
       with_group(["memory", "cpu", "pids"], fn group ->
         limits = %{memory_max: 64 * @mebibyte, cpu_max: {50_000, 200_000}, pids_max: 50}
-        daemon = start!(group, cgroup: limits)
+        daemon = start_daemon!(group, cgroup: limits)
 
         for {name, value} <- [
               {"memory.max", "67108864"},
@@ -64,7 +57,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     @tag needs(cgroups: ["memory", "pids"])
     test "accept a controller, for files that every hierarchy has" do
       with_group(["memory", "pids"], fn group ->
-        daemon = start!(group, cgroup: %{pids_max: 50}, cgroup_controllers: ["memory"])
+        daemon = start_daemon!(group, cgroup: %{pids_max: 50}, cgroup_controllers: ["memory"])
         assert Daemon.cgget(daemon, "pids", "pids.max") == {:ok, "50"}
         assert Daemon.cgset(daemon, "pids", "pids.max", 40) == :ok
         assert Daemon.cgget(daemon, "pids", "pids.max") == {:ok, "40"}
@@ -82,7 +75,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     @tag needs(cgroups: ["memory", "pids"])
     test "return the errors of the kernel" do
       with_group(["memory", "pids"], fn group ->
-        daemon = start!(group, cgroup: %{memory_max: 64 * @mebibyte})
+        daemon = start_daemon!(group, cgroup: %{memory_max: 64 * @mebibyte})
 
         for bad <- ["abc", "", "-5", "1 2"] do
           assert {bad, Daemon.cgset(daemon, "memory.max", bad)} == {bad, {:error, :einval}}
@@ -108,7 +101,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     @tag needs(cgroups: [])
     test "refuse files outside of the group" do
       with_group(fn group ->
-        daemon = start!(group)
+        daemon = start_daemon!(group)
 
         for bad <- ["../cgroup.procs", "/etc/passwd", "..", ".", "", "a\0b", "a\nb", "x=y", "-x"] do
           assert {:error, errno} = Daemon.cgget(daemon, bad)
@@ -131,7 +124,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     @tag needs(cgroups: ["pids"])
     test "leave no message and no process behind" do
       with_group(["pids"], fn group ->
-        daemon = start!(group, cgroup: %{pids_max: 50})
+        daemon = start_daemon!(group, cgroup: %{pids_max: 50})
         for n <- 1..20, do: Daemon.cgset!(daemon, "pids.max", 50 + n)
         Daemon.statistics(daemon)
         assert mailbox() == []
@@ -151,7 +144,7 @@ defmodule MuonTrap.CgroupDaemonTest do
 
     test "are counted in the statistics" do
       with_group(fn group ->
-        daemon = start!(group, cgroup_controllers: ["pids"])
+        daemon = start_daemon!(group, cgroup_controllers: ["pids"])
         assert %{"nr_descendants" => 0} = Daemon.statistics(daemon).cgroup["cgroup.stat"]
         for directory <- directories(group), do: File.mkdir!(Path.join(directory, "below"))
         assert %{"nr_descendants" => 1} = Daemon.statistics(daemon).cgroup["cgroup.stat"]
@@ -199,7 +192,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     @tag needs(cgroups: [])
     test "is the path that was given, or the new group below the base" do
       with_group(fn group ->
-        daemon = start!(group)
+        daemon = start_daemon!(group)
         assert Daemon.cgroup_path(daemon) == group
         GenServer.stop(daemon)
 
@@ -236,16 +229,16 @@ defmodule MuonTrap.CgroupDaemonTest do
           pids_max: 50
         }
 
-        daemon = start!(base <> "/one", cgroup: limits)
+        daemon = start_daemon!(base <> "/one", cgroup: limits)
         config = Daemon.cgroup_config(daemon)
         assert Map.take(config, Map.keys(limits)) == limits
-        other = start!(base <> "/other", cgroup: config)
+        other = start_daemon!(base <> "/other", cgroup: config)
         assert Daemon.cgroup_config(other) == config
         :ok = Daemon.cgset(daemon, "memory.max", "max")
         :ok = Daemon.cgset(daemon, "cpu.max", "max")
         assert %{memory_max: :max, cpu_max: :max} = config = Daemon.cgroup_config(daemon)
         GenServer.stop(other)
-        other = start!(base <> "/other", cgroup: config)
+        other = start_daemon!(base <> "/other", cgroup: config)
         assert Daemon.cgroup_config(other) == config
         for daemon <- [daemon, other], do: GenServer.stop(daemon)
       end)
@@ -257,13 +250,13 @@ defmodule MuonTrap.CgroupDaemonTest do
         # The kernel accepts limits for whole disks only.
         case "/sys/block/*/dev" |> Path.wildcard() |> Enum.map(&String.trim(File.read!(&1))) do
           [] ->
-            daemon = start!(group, cgroup_controllers: ["io"])
+            daemon = start_daemon!(group, cgroup_controllers: ["io"])
             refute Map.has_key?(Daemon.cgroup_config(daemon), :io_max)
             GenServer.stop(daemon)
 
           [disk | _more] ->
             limits = %{disk => %{rbps: 1_048_576, wiops: 100}}
-            daemon = start!(group, cgroup: %{io_max: limits})
+            daemon = start_daemon!(group, cgroup: %{io_max: limits})
             assert Daemon.cgroup_config(daemon).io_max == limits
             assert Daemon.cgget!(daemon, "io.max") =~ "#{disk} rbps=1048576 wbps=max"
             name = "blkio.throttle.read_bps_device"
@@ -280,7 +273,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     @tag needs(cgroups: ["cpuset"])
     test "has the CPUs" do
       with_group(["cpuset"], fn group ->
-        daemon = start!(group, cgroup: %{cpuset_cpus: "0", cpuset_mems: "0"})
+        daemon = start_daemon!(group, cgroup: %{cpuset_cpus: "0", cpuset_mems: "0"})
         assert %{cpuset_cpus: "0", cpuset_mems: "0"} = Daemon.cgroup_config(daemon)
         GenServer.stop(daemon)
       end)
@@ -292,7 +285,7 @@ defmodule MuonTrap.CgroupDaemonTest do
     test "has the resources that the group has used, with the same names and units everywhere" do
       with_group(["memory", "cpu", "pids", "io"], fn group ->
         controllers = ["memory", "cpu", "cpuacct", "pids", "io"]
-        daemon = start!(group, cgroup_controllers: controllers)
+        daemon = start_daemon!(group, cgroup_controllers: controllers)
         statistics = Daemon.statistics(daemon).cgroup
 
         assert %{

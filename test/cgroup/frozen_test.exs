@@ -14,16 +14,9 @@ defmodule MuonTrap.CgroupFrozenTest do
 
   @with_freezer ["freezer", "pids"]
 
-  defp start!(group, opts \\ []) do
-    script = "sleep 1000 & exec sleep 1000"
-    {:ok, daemon} = Daemon.start_link("sh", ["-c", script], [{:cgroup_path, group} | opts])
-    wait_until(fn -> length(members(group)) == 2 end)
-    daemon
-  end
-
   test "a program is frozen and thawed by cgset, and a frozen program can be stopped" do
     with_group(fn group ->
-      daemon = start!(group)
+      daemon = start_daemon!(group)
       assert :ok = Daemon.cgset(daemon, "cgroup.freeze", 1)
       wait_until(fn -> Daemon.cgget!(daemon, "freezer.state") == "FROZEN" end)
       assert :ok = Daemon.cgset(daemon, "freezer.state", "THAWED")
@@ -94,7 +87,7 @@ defmodule MuonTrap.CgroupFrozenTest do
       with_group(controllers, fn group ->
         Process.flag(:trap_exit, true)
         opts = [delay_to_sigkill: 100, cgroup_controllers: controllers]
-        daemon = start!(group <> "/x", opts)
+        daemon = start_daemon!(group <> "/x", opts)
         members = members(group)
         freeze(group, true)
         assert {%Error{} = error, _} = catch_exit(GenServer.stop(daemon))
@@ -127,7 +120,7 @@ defmodule MuonTrap.CgroupFrozenTest do
     for @with_freezer = controllers <- ways_to_freeze() do
       with_group(controllers, fn group ->
         Process.flag(:trap_exit, true)
-        daemon = start!(group <> "/x", cgroup_controllers: controllers)
+        daemon = start_daemon!(group <> "/x", cgroup_controllers: controllers)
         members = members(group)
         freeze(group, true)
         kill(Daemon.os_pid(daemon), "KILL")

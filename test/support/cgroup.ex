@@ -110,6 +110,18 @@ defmodule MuonTrap.Test.Cgroup do
     remove(group)
   end
 
+  @doc "Starts a daemon in a group, and waits until its two processes are running."
+  @spec start_daemon!(String.t(), keyword()) :: pid()
+  def start_daemon!(group, opts \\ []) do
+    script = "sleep 1000 & exec sleep 1000"
+
+    {:ok, daemon} =
+      MuonTrap.Daemon.start_link("sh", ["-c", script], [{:cgroup_path, group} | opts])
+
+    wait_until(fn -> length(members(group)) == 2 end)
+    daemon
+  end
+
   @doc "The directories of the groups below a group."
   @spec below(String.t()) :: [Path.t()]
   def below(group) do

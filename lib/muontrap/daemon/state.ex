@@ -5,6 +5,9 @@
 defmodule MuonTrap.Daemon.State do
   @moduledoc false
 
+  # The state of a daemon as a value. These functions have no side effects; MuonTrap.Daemon.Server acts
+  # on what is `pending`.
+
   alias MuonTrap.Daemon.Output
   alias MuonTrap.{Cgroup, Error, Options, Session}
   alias MuonTrap.Output.LineBuffer

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Options.Combinations do
+  @moduledoc false
+
+  # Checks options that depend on one another, when each has a valid value.
+
+  alias MuonTrap.Options
+
+  @doc "Returns the options. Raises `ArgumentError` for the first rule that they break."
+  @spec check(Options.t()) :: Options.t()
+  def check(options) do
+    case List.keyfind(rules(options), true, 0) do
+      nil -> options
+      {true, message} -> raise ArgumentError, message
+    end
+  end
+
+  defp rules(options) do
+    inherits? = not options.use_stdio
+    daemon? = options.context == :daemon
+    has_group? = options.cgroup_path != nil or options.cgroup_base != nil
+    has_settings? = options.cgroup_controllers != [] or options.cgroup_sets != []
+
+    [
+      {inherits? and options.stderr_to_stdout,
+       "cannot use \"stderr_to_stdout: true\" and \"use_stdio: false\""},
+      {inherits? and options.capture_stderr_only,
+       "cannot use \"capture_stderr_only: true\" and \"use_stdio: false\""},
+      {inherits? and logs?(options), "cannot log the output with \"use_stdio: false\""},
+      {inherits? and options.input != :open, "cannot use :input and \"use_stdio: false\""},
+      {daemon? and data?(options.input),
+       "the :input of a daemon is {:file, path}, :null or :open (use MuonTrap.Process to write to a program)"},
+      {options.cgroup_path != nil and options.cgroup_base != nil,
+       "cannot specify both a :cgroup_path and a :cgroup_base"},
+      {has_settings? and not has_group?,
+       "cgroup controllers and settings need a :cgroup_path or a :cgroup_base"}
+    ]
+  end
+
+  defp data?({:enumerable, _enumerable}), do: true
+  defp data?(input), do: is_binary(input) or is_list(input)
+
+  @doc "Returns whether any output is captured."
+  @spec captures_output?(Options.t()) :: boolean()
+  def captures_output?(%{context: :daemon} = options),
+    do: logs?(options) or options.capture_stderr_only
+
+  def captures_output?(options), do: options.use_stdio
+
+  defp logs?(options), do: options.log_output != nil or options.logger_fun != nil
+end
