@@ -9,7 +9,7 @@ pub(crate) mod children;
 pub(crate) mod credentials;
 pub(crate) mod find;
 pub(crate) mod permission;
-pub mod proc_table;
+pub(crate) mod proc_table;
 pub(crate) mod reap;
 pub(crate) mod spawn;
 pub(crate) mod step;

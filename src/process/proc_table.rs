@@ -18,9 +18,7 @@ pub type ProcessId = (i32, u64);
 /// What `/proc/<pid>/stat` says about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
-    #[allow(missing_docs)]
     pub pid: i32,
-    #[allow(missing_docs)]
     pub ppid: i32,
     /// State letter: that of the first thread.
     pub state: u8,
