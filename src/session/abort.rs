@@ -10,13 +10,13 @@ use crate::process::sweep::Progress;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Give up waiting after this long.
+/// When to give up.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Polling interval.
 const TICK: Duration = Duration::from_millis(2);
 
-/// Kills what a sweep that was begun has to kill, and removes the cgroup.
-pub fn finish(containment: &mut Containment, is_sweeping: bool) {
+/// Ends a sweep that was begun, and removes the cgroup.
+pub(super) fn tear_down(containment: &mut Containment, is_sweeping: bool) {
     let deadline = Instant::now() + TIMEOUT;
     let mut wait_for = |step: fn(&mut Containment) -> Progress| {
         while step(containment) == Progress::Waiting {

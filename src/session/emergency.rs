@@ -4,8 +4,8 @@
 
 //! The panic hook: kills and sweeps before it aborts.
 //!
-//! A panic is a bug in muontrap, but must not leave a program running. The state of the session cannot be
-//! relied on or even borrowed then, so what the hook needs is kept here.
+//! A panic is a bug in muontrap, but must not leave a program running. The state of the session may be inconsistent
+//! or borrowed then, so what the hook needs is recorded here.
 
 use super::abort;
 use super::containment::Containment;
@@ -19,12 +19,12 @@ use std::sync::Mutex;
 /// No process group has this id: pids are smaller.
 const NO_GROUP: i32 = i32::MAX;
 
-/// What to kill and to remove.
+/// What the hook kills and removes.
 #[derive(Debug)]
 struct Record {
-    /// The program, until it is collected.
+    /// The program's pid, until it is reaped.
     program: Option<i32>,
-    /// Its process group.
+    /// The program's process group.
     group: i32,
     preexisting: Preexisting,
     cgroup: Option<Locations>,
@@ -32,75 +32,66 @@ struct Record {
 
 static RECORD: Mutex<Option<Record>> = Mutex::new(None);
 
-fn change(change: impl FnOnce(&mut Option<Record>)) {
+pub(crate) fn install() {
+    std::panic::set_hook(Box::new(on_panic));
+}
+
+fn update(change: impl FnOnce(&mut Record)) {
     if let Ok(mut record) = RECORD.lock() {
-        change(&mut record);
+        record.as_mut().map(change);
     }
 }
 
-/// Installs the panic hook.
-pub fn install() {
-    std::panic::set_hook(Box::new(end));
+/// Makes the hook kill all children but the preexisting ones.
+pub(super) fn arm(preexisting: Preexisting) {
+    replace(Some(Record {
+        program: None,
+        group: NO_GROUP,
+        preexisting,
+        cgroup: None,
+    }));
 }
 
-/// From now on, a panic kills all children but these.
-pub fn prepare(preexisting: Preexisting) {
-    change(|record| {
-        *record = Some(Record {
-            program: None,
-            group: NO_GROUP,
-            preexisting,
-            cgroup: None,
-        });
+/// Makes the hook kill nothing: orphans may stay.
+pub(super) fn disarm() {
+    replace(None);
+}
+
+fn replace(new: Option<Record>) {
+    if let Ok(mut record) = RECORD.lock() {
+        *record = new;
+    }
+}
+
+pub(super) fn record_cgroup(locations: Locations) {
+    update(|record| record.cgroup = Some(locations));
+}
+
+pub(super) fn record_start(pid: i32) {
+    update(|record| {
+        record.program = Some(pid);
+        record.group = pid;
     });
 }
 
-/// The program's group.
-pub fn note_cgroup(locations: Locations) {
-    change(|record| {
-        if let Some(record) = record {
-            record.cgroup = Some(locations);
-        }
-    });
+/// The program was reaped, so its pid may be reused.
+pub(super) fn record_death() {
+    update(|record| record.program = None);
 }
 
-/// The program was started.
-pub fn note_start(pid: i32) {
-    change(|record| {
-        if let Some(record) = record {
-            record.program = Some(pid);
-            record.group = pid;
-        }
-    });
-}
-
-/// The program was collected, so its pid may soon be another's.
-pub fn note_death() {
-    change(|record| {
-        if let Some(record) = record {
-            record.program = None;
-        }
-    });
-}
-
-/// What is left may stay: a panic kills nothing any more.
-pub fn forget() {
-    change(|record| *record = None);
-}
-
-fn end(panic: &PanicHookInfo<'_>) {
-    // Taken, so that a panic in here does not try again.
+fn on_panic(panic: &PanicHookInfo<'_>) {
+    // Taken, so that a panic in this hook does not repeat it.
     let record = RECORD.try_lock().ok().and_then(|mut record| record.take());
     if let Some(record) = record {
         kill(record);
     }
     diagnostics::say(format_args!("this is a bug in muontrap: {panic}"));
-    // Not left to the panic's strategy, which is another in tests.
+    // Also in tests, where a panic would unwind.
     std::process::abort();
 }
 
 fn kill(record: Record) {
-    // The program first. It may be dead, or another user's.
+    // Errors are ignored: the program may be dead, or have become another user's.
     if let Some(program) = record.program {
         let _ = sys::kill(program, libc::SIGKILL);
         let _ = sys::kill(-program, libc::SIGKILL);
@@ -109,16 +100,12 @@ fn kill(record: Record) {
     sweep.set_program(record.group);
     let mut containment = Containment::new(record.cgroup.map(Locations::open), sweep);
     containment.begin_sweep();
-    abort::finish(&mut containment, true);
+    abort::tear_down(&mut containment, true);
 }
 
-/// Panics where `MUONTRAP_PANIC_IN` says so.
-///
-/// # Panics
-///
-/// That is what it is for.
+/// Panics in the state that `MUONTRAP_PANIC_IN` names.
 #[cfg(feature = "panic-on-purpose")]
-pub fn rehearse(state: &str) {
+pub(super) fn inject_panic(state: &str) {
     let wanted = std::env::var_os("MUONTRAP_PANIC_IN");
     assert!(
         wanted.is_none_or(|wanted| wanted != state),
@@ -126,6 +113,5 @@ pub fn rehearse(state: &str) {
     );
 }
 
-/// Does nothing but in tests.
 #[cfg(not(feature = "panic-on-purpose"))]
-pub fn rehearse(_state: &str) {}
+pub(super) fn inject_panic(_state: &str) {}

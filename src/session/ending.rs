@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 impl Session<'_> {
     /// Gives up on a program in a cgroup that is frozen from above: it dies only when that is thawed. Every process
     /// in the cgroup is sent SIGKILL, and the owner gets FAILED.
-    pub(super) fn leave_frozen(&mut self) {
+    pub(super) fn abandon_frozen(&mut self) {
         let Some(failure) = self.containment.held_frozen() else {
             return;
         };
@@ -35,8 +35,8 @@ impl Session<'_> {
 
     pub(super) fn begin_sweep(&mut self) -> io::Result<()> {
         self.end_job();
-        if self.spares_orphans() {
-            emergency::forget();
+        if self.keeps_orphans() {
+            emergency::disarm();
             self.announce_orphans();
             return self.begin_drain();
         }
@@ -44,8 +44,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Tells the fork server, whose children the orphans become. It would kill them as those of a session that was
-    /// killed.
+    /// Tells the fork server, whose children the orphans become. It would kill them otherwise.
     fn announce_orphans(&self) {
         if self.notices.are_read() {
             let orphans = Children::open().list().pids;
@@ -53,20 +52,20 @@ impl Session<'_> {
         }
     }
 
-    /// Whether what the program leaves behind may stay: it has exited by itself.
-    fn spares_orphans(&self) -> bool {
+    /// Whether what the program leaves behind is kept, since it has exited by itself.
+    fn keeps_orphans(&self) -> bool {
         self.config.leave_orphans && self.state == State::Running && self.death.is_some()
     }
 
     fn start_sweep(&mut self) {
         self.containment.begin_sweep();
         self.state = State::Sweeping;
-        emergency::rehearse("sweeping");
+        emergency::inject_panic("sweeping");
     }
 
     /// The event loop itself failed: tears down with blocking waits.
     pub(super) fn abort(mut self) {
-        let spares = self.spares_orphans();
+        let spares = self.keeps_orphans();
         self.signal(libc::SIGKILL);
         if matches!(self.state, State::Running | State::Stopping { .. }) && !spares {
             self.start_sweep();
@@ -74,7 +73,7 @@ impl Session<'_> {
         let mut terminal = self.terminal.take();
         // Free descriptors, whose lack may be why the loop failed.
         drop((self.relay, self.input, self.reactor));
-        abort::finish(&mut self.containment, self.state == State::Sweeping);
+        abort::tear_down(&mut self.containment, self.state == State::Sweeping);
         if let Some(terminal) = &mut terminal {
             terminal.take_back();
         }
@@ -85,7 +84,7 @@ impl Session<'_> {
     /// may hold it open and write to it for ever.
     pub(super) fn begin_drain(&mut self) -> io::Result<()> {
         self.state = State::Draining;
-        emergency::rehearse("draining");
+        emergency::inject_panic("draining");
         if self.relay.has_several() {
             // Which stream was written to first is not known once all are marked as ready.
             self.reactor.wait(Some(Duration::ZERO))?;
@@ -99,7 +98,7 @@ impl Session<'_> {
         // By now the process groups of what the program started are empty, too.
         self.end_job();
         self.pass_interrupt_on();
-        emergency::rehearse("done");
+        emergency::inject_panic("done");
         if let Some((death, wall)) = &self.death {
             let report = self.report(death, *wall);
             self.outbox.send(&message::exited(&report));

@@ -32,7 +32,7 @@ const PLAIN_INPUT_LIMIT: usize = 64 * 1024;
 impl Session<'_> {
     /// Whether to read from the owner. Bytes of a shell wait until the program has read those before them, and from
     /// a terminal the program reads itself.
-    pub(super) fn reads_commands(&self) -> bool {
+    pub(super) fn wants_commands(&self) -> bool {
         !self.inbox.is_closed()
             && match self.transport {
                 Transport::Terminal => false,
@@ -41,34 +41,34 @@ impl Session<'_> {
             }
     }
 
-    pub(super) fn take_commands(&mut self) -> io::Result<()> {
+    pub(super) fn receive(&mut self) -> io::Result<()> {
         for _ in 0..READS_IN_A_ROW {
-            if !self.reactor.ready.is(Source::Inbox) || !self.reads_commands() {
+            if !self.reactor.ready.is(Source::Inbox) || !self.wants_commands() {
                 break;
             }
-            if !self.take_command()? {
+            if !self.receive_once()? {
                 self.reactor.ready.clear(Source::Inbox);
             }
         }
         // The end of a pipe is reported before the bytes in front of it were read.
         let hung_up = self.reactor.ready.is_closed(Source::Inbox);
-        if hung_up && !self.inbox.is_closed() && !self.reads_commands() {
-            self.owner_left()?;
+        if hung_up && !self.inbox.is_closed() && !self.wants_commands() {
+            self.owner_disconnected()?;
         }
         Ok(())
     }
 
-    /// Reads once, and obeys what came. `false` when nothing did.
-    fn take_command(&mut self) -> io::Result<bool> {
+    /// Reads once, and handles what came. `false` when nothing did.
+    fn receive_once(&mut self) -> io::Result<bool> {
         match self.inbox.receive()? {
             Received::Bytes(bytes) if self.transport == Transport::Raw => {
                 self.relay.acked_at_most(raw_acknowledged(bytes));
                 self.last_ack = Instant::now();
             }
             Received::Bytes(bytes) => self.input.push(bytes),
-            Received::Framed => self.obey()?,
+            Received::Framed => self.handle_frames()?,
             Received::Nothing => return Ok(false),
-            Received::Closed => self.owner_left()?,
+            Received::Closed => self.owner_disconnected()?,
         }
         Ok(true)
     }
@@ -78,12 +78,12 @@ impl Session<'_> {
     /// To sleep for so short a time, and to be woken, costs both sides more than to look again, above all in a
     /// virtual machine. Other processes go first. After an owner that took longer, this is not done again until
     /// the next frame.
-    pub(super) fn ack_comes_soon(&mut self) -> io::Result<bool> {
+    pub(super) fn spin_for_ack(&mut self) -> io::Result<bool> {
         if !self.inbox.begin_spinning() {
             return Ok(false);
         }
         for _ in 0..SPINS_FOR_ACK {
-            if self.take_command()? {
+            if self.receive_once()? {
                 return Ok(true);
             }
             std::thread::yield_now();
@@ -91,7 +91,7 @@ impl Session<'_> {
         Ok(false)
     }
 
-    pub(super) fn owner_left(&mut self) -> io::Result<()> {
+    pub(super) fn owner_disconnected(&mut self) -> io::Result<()> {
         self.inbox.close();
         if self.is_acknowledged() {
             self.outbox.close();
@@ -100,11 +100,11 @@ impl Session<'_> {
         self.stop()
     }
 
-    /// Obeys the whole frames that came. STOP waits until the others were obeyed.
-    pub(super) fn obey(&mut self) -> io::Result<()> {
+    /// Handles the whole frames that came. STOP is handled after the others.
+    pub(super) fn handle_frames(&mut self) -> io::Result<()> {
         let mut wants_stop = false;
         loop {
-            match self.obey_next(&mut wants_stop) {
+            match self.handle_frame(&mut wants_stop) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(violation) => {
@@ -112,20 +112,20 @@ impl Session<'_> {
                         "protocol error: the owner sent {violation}; stopping the program"
                     ));
                     self.violated = true;
-                    return self.owner_left();
+                    return self.owner_disconnected();
                 }
             }
         }
         if wants_stop { self.stop() } else { Ok(()) }
     }
 
-    /// Obeys the next frame. `false` when no whole one has come.
-    fn obey_next(&mut self, wants_stop: &mut bool) -> Result<bool, Violation> {
+    /// Handles the next frame. `false` when no whole one has come.
+    fn handle_frame(&mut self, wants_stop: &mut bool) -> Result<bool, Violation> {
         let Some(frame) = self.inbox.decoder.next_frame()? else {
             return Ok(false);
         };
         let command = Command::parse(frame)?;
-        emergency::rehearse("running");
+        emergency::inject_panic("running");
         match command {
             Command::Ack(bytes) => self.relay.acked(bytes).map_err(ack_overrun)?,
             Command::Signal(number) => {

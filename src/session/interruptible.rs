@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// Waits that end with `ECANCELED` when the owner disconnects, or when a STOP frame or a signal asks to stop.
 #[derive(Debug)]
-pub struct InterruptibleWait<'a> {
+pub(super) struct InterruptibleWait<'a> {
     inbox: RefCell<&'a mut Inbox>,
     output: Option<BorrowedFd<'static>>,
     signals: &'a Signals,
@@ -26,7 +26,7 @@ pub struct InterruptibleWait<'a> {
 
 impl<'a> InterruptibleWait<'a> {
     /// For the owner at the other end of `inbox` and `outbox`.
-    pub fn new(inbox: &'a mut Inbox, outbox: &Outbox, signals: &'a Signals) -> Self {
+    pub(super) fn new(inbox: &'a mut Inbox, outbox: &Outbox, signals: &'a Signals) -> Self {
         Self {
             inbox: RefCell::new(inbox),
             output: outbox.fd(),
@@ -36,7 +36,7 @@ impl<'a> InterruptibleWait<'a> {
     }
 
     /// Whether a wait ended with `ECANCELED`.
-    pub fn is_canceled(&self) -> bool {
+    pub(super) fn is_canceled(&self) -> bool {
         self.canceled.get()
     }
 }
@@ -60,9 +60,9 @@ impl Wait for InterruptibleWait<'_> {
             fd.revents().is_some_and(|events| events.intersects(ends))
         };
         let gone = hung_up(&fds[1]) || self.output.is_some() && hung_up(&fds[2]);
-        let commanded = is_ready(fds.get(1));
+        let has_input = is_ready(fds.get(1));
         self.signals.drain();
-        let stopped = commanded && inbox.asks_to_stop()?;
+        let stopped = has_input && inbox.asks_to_stop()?;
         if gone || stopped || self.signals.take_stop() {
             self.canceled.set(true);
         }

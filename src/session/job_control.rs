@@ -2,16 +2,16 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The program and the terminal that it shares with muontrap.
+//! Suspending and resuming the program, and keys that end it.
 
 use super::states::{Session, State};
-use super::terminal::Stopped;
+use super::terminal::AfterStop;
 use crate::diagnostics;
 use crate::process::reap::Ending;
 use crate::sys;
 use std::io;
 
-/// The signals of keys that end a program.
+/// The signals of the keys Ctrl-C and Ctrl-\.
 const KEYS: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
 
 impl Session<'_> {
@@ -36,13 +36,15 @@ impl Session<'_> {
         };
         let signals = &self.signals;
         match terminal.program_stopped(signal, || signals.take_resume()) {
-            Stopped::Stays => Ok(()),
-            Stopped::GoesOn | Stopped::WasContinued => {
+            AfterStop::Wait => Ok(()),
+            AfterStop::Continue => {
                 self.resume();
                 Ok(())
             }
-            Stopped::Stuck => {
-                diagnostics::say("the program needs the terminal, which others have; stopping it");
+            AfterStop::Terminate => {
+                diagnostics::say(
+                    "the program needs the terminal, which another process group has; stopping it",
+                );
                 self.stop()
             }
         }

@@ -96,7 +96,7 @@ impl Setup<'_> {
     fn start(mut self) -> Result<Running, Failure> {
         let mut sweep = Sweep::prepare()
             .map_err(|error| Failure::cannot("tell the program's processes from others", &error))?;
-        emergency::prepare(sweep.preexisting().clone());
+        emergency::arm(sweep.preexisting().clone());
         self.enter_directory()?;
         // Before becoming a subreaper: this may run getent, whose descendants are not the program's.
         let credentials = self.config.user.resolve(self.wait)?;
@@ -104,15 +104,15 @@ impl Setup<'_> {
         sys::become_subreaper().map_err(|error| Failure::cannot("become a subreaper", &error))?;
         let path = find::find(&self.config.program, &self.config.lookup)?;
         let cgroup = self.create_cgroup()?;
-        emergency::rehearse("setup");
+        emergency::inject_panic("setup");
         let mut relay = Relay::new(self.window());
         // Before the exec: the program may be well under way by the time that its start is known here.
         let since = Instant::now();
         match self.launch(&path, &credentials, cgroup.as_ref(), &mut relay) {
             Ok((pid, input, reactor)) => {
-                emergency::note_start(pid);
+                emergency::record_start(pid);
                 sweep.set_program(pid);
-                emergency::rehearse("started");
+                emergency::inject_panic("started");
                 Ok(Running {
                     pid,
                     start_time: start_time(pid),
@@ -157,7 +157,7 @@ impl Setup<'_> {
             .and_then(|host| cgroup::Plan::new(&host, request))
             .and_then(|plan| Cgroup::create(&plan, self.wait));
         let cgroup = made.map_err(|error| error.into_failure(Some(&request.group)))?;
-        emergency::note_cgroup(cgroup.locations());
+        emergency::record_cgroup(cgroup.locations());
         Ok(Some(cgroup))
     }
 
@@ -204,7 +204,7 @@ impl Setup<'_> {
         drop(program);
         if let Some(terminal) = &mut self.terminal {
             match spawned {
-                Ok(pid) => terminal.note_start(pid),
+                Ok(pid) => terminal.set_program(pid),
                 Err(_) => terminal.take_back(),
             }
         }

@@ -2,10 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What each signal means to muontrap. Those that mean something become flags and a readable pipe; all
-//! others are blocked, so that none of them ends or stops muontrap and leaves its program alone.
+//! What each signal means to muontrap. A signal with a meaning sets a flag and writes to a pipe (self-pipe). All others
+//! are blocked, so that none of them ends or stops muontrap.
 //!
-//! A fault of muontrap's own still ends it: the kernel does not let those be blocked.
+//! A fault of muontrap itself, such as SIGSEGV, cannot be blocked and still ends it.
 
 use crate::sys::{self, CpuLimit, SignalMask};
 use libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXCPU, c_int};
@@ -15,26 +15,25 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a signal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
     /// A child may have died.
     Child,
     /// Stop the program.
     Stop,
-    /// The limit on CPU time is close, where it could not be lifted (`RLIMIT_CPU`).
+    /// The limit on CPU time (`RLIMIT_CPU`) is close, where it could not be lifted.
     CpuTime,
-    /// Stop the program for a while, and muontrap after it, if there is a terminal. Without one it keeps its
-    /// default action, unless there is an owner who acknowledges output, who has no use for a stopped helper.
+    /// Suspend the program, and then muontrap, if there is a terminal. Without one the signal has its default
+    /// action, or is blocked if the owner acknowledges output, since that owner could not resume muontrap.
     Suspend,
-    /// Let the program go on, if there is a terminal.
+    /// Resume the program, if there is a terminal.
     Resume,
 }
 
-/// Every signal that means something; those in no row are blocked.
+/// Every signal with a meaning. All others are blocked.
 ///
-/// So are SIGTTIN and SIGTTOU: muontrap does not read from the terminal, and may change its modes and write to
-/// it from the background.
+/// Among those are SIGTTIN and SIGTTOU: muontrap does not read from the terminal, and may change its modes and write
+/// to it from the background.
 const TABLE: [(Meaning, &[c_int]); 5] = [
     (Meaning::Child, &[SIGCHLD]),
     (Meaning::Stop, &[SIGTERM, SIGINT, SIGQUIT, SIGHUP]),
@@ -48,9 +47,9 @@ fn of(wanted: impl Fn(Meaning) -> bool) -> impl Iterator<Item = c_int> {
     rows.flat_map(|(_, signals)| signals.iter().copied())
 }
 
-/// Pending signals. They are caught from the moment this exists.
+/// Signals that were caught and not handled yet.
 #[derive(Debug)]
-pub struct Signals {
+pub(super) struct Signals {
     child: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     cpu_time: Arc<AtomicBool>,
@@ -61,9 +60,9 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers, blocks what means nothing, and lifts the limit on CPU time. `has_terminal`: whether
-    /// there is job control to do.
-    pub fn install(acknowledged: bool, has_terminal: bool) -> io::Result<Self> {
+    /// Installs the handlers, blocks all other signals, and lifts the limit on CPU time. `acknowledged` tells
+    /// whether the owner acknowledges output, `has_terminal` whether there is a terminal for job control.
+    pub(super) fn install(acknowledged: bool, has_terminal: bool) -> io::Result<Self> {
         let cpu_limit = CpuLimit::lift();
         let has_cpu_limit = cpu_limit.is_some_and(|limit| limit.left.is_some());
         let (reader, writer) = sys::pipe()?;
@@ -93,7 +92,7 @@ impl Signals {
             resume: catch_if(has_terminal, Meaning::Resume)?,
             reader: File::from(reader),
         };
-        // Whoever started this process may have blocked others, and not these.
+        // The mask is inherited, so set all of it.
         SignalMask::all_but(of(|meaning| match meaning {
             Meaning::Child | Meaning::Stop => true,
             Meaning::CpuTime => has_cpu_limit,
@@ -104,42 +103,42 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Empties the pipe. The flags must be looked at after this, not before: a signal that comes in
-    /// between is then seen twice instead of never.
-    pub fn drain(&self) {
+    /// Empties the pipe. Read the flags after this, not before: a signal that comes in between is then noticed twice
+    /// instead of never.
+    pub(super) fn drain(&self) {
         let mut bytes = [0; 64];
         while matches!((&self.reader).read(&mut bytes), Ok(count) if count == bytes.len()) {}
     }
 
     /// Whether a child may have died since the last call.
-    pub fn take_child(&self) -> bool {
+    pub(super) fn take_child(&self) -> bool {
         self.child.swap(false, Ordering::Relaxed)
     }
 
     /// Whether muontrap was told to stop since the last call.
-    pub fn take_stop(&self) -> bool {
+    pub(super) fn take_stop(&self) -> bool {
         self.stop.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether the program is to be stopped for a while, by the terminal, say.
-    pub fn take_suspend(&self) -> bool {
+    /// Whether muontrap was told to suspend the program since the last call.
+    pub(super) fn take_suspend(&self) -> bool {
         self.suspend.swap(false, Ordering::Relaxed)
     }
 
     /// Whether muontrap was continued since the last call.
-    pub fn take_resume(&self) -> bool {
+    pub(super) fn take_resume(&self) -> bool {
         self.resume.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether the kernel has told since the last call that the CPU time is nearly used up. Anybody may send
-    /// this signal, too.
-    pub fn take_cpu_time(&self) -> bool {
+    /// Whether the kernel reported since the last call that the CPU time is nearly used up. Any process may send this
+    /// signal, so the limit is checked.
+    pub(super) fn take_cpu_time(&self) -> bool {
         self.cpu_time.swap(false, Ordering::Relaxed)
             && self.cpu_limit.is_some_and(|limit| limit.is_exceeded())
     }
 
     /// The limit on CPU time that the program is to have.
-    pub fn cpu_limit(&self) -> Option<CpuLimit> {
+    pub(super) fn cpu_limit(&self) -> Option<CpuLimit> {
         self.cpu_limit
     }
 }

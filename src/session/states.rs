@@ -34,7 +34,7 @@ const KILL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long to wait for an owner without frames to acknowledge the last output. If muontrap exited before, that
 /// owner would get EPIPE instead of the exit status.
-const LAST_ACK_TIME: Duration = Duration::from_millis(200);
+const LAST_ACK_TIMEOUT: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -46,9 +46,9 @@ pub(super) enum State {
     Sweeping,
     Draining,
     Removing,
-    /// EXITED is sent. Waits for the owner to close.
+    /// EXITED is sent. Waits for the owner to close the stream.
     Done,
-    /// A signal means stop, so that the owner is not waited for any longer.
+    /// Done, and told to stop by a signal: does not wait for the owner.
     Dismissed,
 }
 
@@ -86,7 +86,7 @@ pub(super) struct Session<'a> {
     pub(super) death: Option<(Death, Duration)>,
     pub(super) stopped: bool,
     pub(super) needed_sigkill: bool,
-    /// Whether the owner has broken the protocol.
+    /// Whether the owner violated the protocol.
     pub(super) violated: bool,
     pub(super) terminal: Option<Terminal>,
     /// How a key of the terminal ended the program.
@@ -137,12 +137,12 @@ impl<'a> Session<'a> {
         self.outbox.send(&message::started(&started));
         // Events that arrived before the handlers and epoll were registered produce no edge, so poll once.
         self.reactor.ready.set(Source::Inbox);
-        self.collect_dead()?;
-        // Obey frames that came while the program was started.
-        self.obey()?;
+        self.reap_dead()?;
+        // Frames that came while the program was started.
+        self.handle_frames()?;
         loop {
-            self.take_signals()?;
-            self.take_commands()?;
+            self.handle_signals()?;
+            self.receive()?;
             self.move_input();
             self.outbox.flush();
             if self.gather() {
@@ -154,16 +154,16 @@ impl<'a> Session<'a> {
                 self.outbox.close();
             }
             if self.is_acknowledged() && self.outbox.is_closed() && !self.inbox.is_closed() {
-                self.owner_left()?;
+                self.owner_disconnected()?;
             }
             self.advance()?;
             if self.is_over() {
                 return Ok(self.exit_status());
             }
-            self.watch_the_blocked()?;
+            self.watch_for_room()?;
             let timeout = self.timeout();
             let sleeps = timeout != Some(Duration::ZERO);
-            if sleeps && self.relay.awaits_ack(&self.reactor.ready) && self.ack_comes_soon()? {
+            if sleeps && self.relay.awaits_ack(&self.reactor.ready) && self.spin_for_ack()? {
                 continue;
             }
             if sleeps {
@@ -177,7 +177,7 @@ impl<'a> Session<'a> {
 
     fn timeout(&self) -> Option<Duration> {
         let output = self.relay.can_progress(&self.reactor.ready, &self.outbox);
-        if output || self.reactor.ready.is(Source::Inbox) && self.reads_commands() {
+        if output || self.reactor.ready.is(Source::Inbox) && self.wants_commands() {
             return Some(Duration::ZERO);
         }
         match self.state {
@@ -192,7 +192,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn watch_the_blocked(&mut self) -> io::Result<()> {
+    fn watch_for_room(&mut self) -> io::Result<()> {
         if let Some(fd) = self.input.wants_watch() {
             self.reactor.watch_write(Source::Stdin, fd)?;
         }
@@ -206,13 +206,13 @@ impl<'a> Session<'a> {
     }
 
     fn is_over(&self) -> bool {
-        let nobody = self.inbox.is_closed() || self.outbox.is_closed();
+        let disconnected = self.inbox.is_closed() || self.outbox.is_closed();
         match (self.state, self.transport) {
-            (State::Dismissed, _) => self.outbox.is_empty() || nobody,
+            (State::Dismissed, _) => self.outbox.is_empty() || disconnected,
             (State::Done, Transport::Plain | Transport::Terminal) => true,
-            (State::Done, Transport::Framed { .. }) => nobody,
+            (State::Done, Transport::Framed { .. }) => disconnected,
             (State::Done, Transport::Raw) => {
-                nobody || self.outbox.is_empty() && self.ack_time().is_none()
+                disconnected || self.outbox.is_empty() && self.ack_time().is_none()
             }
             _ => false,
         }
@@ -220,7 +220,7 @@ impl<'a> Session<'a> {
 
     /// How much longer to wait for acknowledgements when nothing else is left to do.
     fn ack_time(&self) -> Option<Duration> {
-        let time = LAST_ACK_TIME.checked_sub(self.last_ack.elapsed());
+        let time = LAST_ACK_TIMEOUT.checked_sub(self.last_ack.elapsed());
         time.filter(|time| self.relay.is_in_flight() && !time.is_zero())
     }
 
@@ -233,7 +233,7 @@ impl<'a> Session<'a> {
 
     // Events
 
-    fn take_signals(&mut self) -> io::Result<()> {
+    fn handle_signals(&mut self) -> io::Result<()> {
         if self.reactor.ready.is(Source::Signal) {
             self.reactor.ready.clear(Source::Signal);
             self.signals.drain();
@@ -246,19 +246,19 @@ impl<'a> Session<'a> {
         }
         let child_changed = self.signals.take_child();
         if child_changed {
-            self.collect_dead()?;
+            self.reap_dead()?;
         }
         self.control_job(child_changed)
     }
 
-    fn collect_dead(&mut self) -> io::Result<()> {
+    fn reap_dead(&mut self) -> io::Result<()> {
         let containment = &mut self.containment;
         let death = reap(self.pid, |pid| containment.note_reaped(pid))?;
         let Some(death) = death else { return Ok(()) };
         // Only the first: later, another descendant may get the same pid.
         if self.death.is_none() {
             self.death = Some((death, self.since.elapsed()));
-            emergency::note_death();
+            emergency::record_death();
             let handled = self.input.close();
             self.acknowledge_input(handled);
         }
@@ -314,11 +314,11 @@ impl<'a> Session<'a> {
         };
         self.containment.thaw();
         self.signal(self.config.stop_signal);
-        emergency::rehearse("stopping");
+        emergency::inject_panic("stopping");
         // A stopped program acts on a signal only once it goes on.
         self.signal(libc::SIGCONT);
         // It may have died of that already.
-        self.collect_dead()
+        self.reap_dead()
     }
 
     /// Sends a signal to the program, unless it was reaped: then its pid may be another's.
@@ -343,7 +343,7 @@ impl<'a> Session<'a> {
             self.state = State::Stopping { deadline: None };
         }
         if self.death.is_none() && self.state == (State::Stopping { deadline: None }) {
-            self.leave_frozen();
+            self.abandon_frozen();
         }
         if self.death.is_some() && matches!(self.state, State::Running | State::Stopping { .. }) {
             self.begin_sweep()?;
@@ -355,7 +355,7 @@ impl<'a> Session<'a> {
             self.move_output()?;
             if self.relay.is_drained(&self.reactor.ready) {
                 self.state = State::Removing;
-                emergency::rehearse("removing");
+                emergency::inject_panic("removing");
             }
         }
         if self.state == State::Removing && self.containment.remove() == Progress::Gone {

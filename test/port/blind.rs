@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Sweeps by a helper that is kept from seeing whom it has to kill.
+//! Sweeps by a helper that cannot list the processes that it has to kill.
 
 use crate::executable;
 use crate::frames;
@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Leaves behind a child, a session of its own, and an orphan of both.
+/// Leaves a child, a child in another session, and an orphan with a child in another session.
 const LEAVES: &str = "sleep 1000 & setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &)
     echo ready; read x; exit 3";
 
@@ -46,7 +46,7 @@ fn a_program_in_a_group_that_takes_all_descriptors_from_its_helper() {
 
 #[track_caller]
 fn assert_swept(mut owner: Owner) {
-    // The helper, the program and five that it leaves.
+    // The helper, the program, and the five that it leaves.
     owner.mark.wait_for(2 + 5);
     owner.send(&frames::input_eof());
     let outcome = owner.finish();
@@ -54,7 +54,7 @@ fn assert_swept(mut owner: Owner) {
     assert_eq!(outcome.report().swept, 5, "{}", outcome.errors);
 }
 
-/// The program exited with 3, and so many processes that it started are alive.
+/// Checks that the program exited with 3, and that so many of its descendants are alive.
 #[track_caller]
 fn assert_ended(outcome: &Outcome, survivors: u32) {
     let report = outcome.report();
@@ -62,7 +62,7 @@ fn assert_ended(outcome: &Outcome, survivors: u32) {
     assert_eq!(ended, (3, survivors), "{}", outcome.errors);
 }
 
-/// A tracer that makes system calls of the helper fail from now on.
+/// A tracer that makes system calls of the helper fail.
 struct Tracer(Child);
 
 impl Tracer {
@@ -128,12 +128,12 @@ fn no_look_at_processes_succeeds_at_all() {
     sweep_in_spite_of(&calls.map(|call| format!("{call}:error=EIO")));
 }
 
-/// A helper of another user's, in a mount namespace where /proc hides others.
+/// A helper of another user in a mount namespace where /proc hides the processes of other users.
 fn with_hidden_processes(hidepid: &str, directory: &Path, script: &str) -> Owner {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
     let helper = directory.join("muontrap");
     executable::copy(helper_path(), &helper, 0o755);
-    // One that may not be read is not dumpable, and so hidden from its own user.
+    // A process whose executable cannot be read is not dumpable, and so hidden from its own user.
     let unreadable = directory.join("sleep");
     executable::copy("/bin/sleep", &unreadable, 0o711);
     let root = directory.join("root");
@@ -179,7 +179,7 @@ fn hidden_processes_of_another_user_are_survivors() {
     }
 }
 
-/// The words that have a helper traced from its start, by a grandchild without the mark.
+/// The command in front of a helper that has it traced from its start, by a grandchild without the mark.
 fn traced(mark: &Mark, arguments: &[&str]) -> Vec<String> {
     let set_mark = format!("{}={}", Mark::VARIABLE, mark.value());
     let strace = [
@@ -207,8 +207,8 @@ fn a_kernel_without_lists_of_children() {
     assert_swept(setup.via(&via).start_until("ready"));
 }
 
-/// What others run on the host must not make a sweep slower. strace reads paths in the memory of the helper,
-/// which is not dumpable, so this takes root.
+/// A sweep does not get slower by unrelated processes. strace reads paths in the memory of the helper, which is not
+/// dumpable, so this takes root.
 #[test]
 #[ignore = "needs root, strace and /proc/thread-self/children"]
 fn processes_of_others_are_not_looked_at() {

@@ -4,34 +4,17 @@
 
 //! A client of a fork server, after `docs/protocol.md`.
 
+use crate::answer::{Answer, parse, read_frame};
 use crate::frames::{self, Failed, Frame, PROTOCOL, Report, field, frame, hello, number};
 use crate::harness::{helper_path, pid_of};
 use crate::processes::{Mark, eventually};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// What a session or a fork server says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    Ended {
-        connection: u64,
-        pid: i32,
-        how: u8,
-        code: u8,
-        swept: u32,
-        survivors: u32,
-    },
-    Counts(Vec<u64>),
-    Reply(u32, Vec<(String, String)>),
-    Refused(u32, Failed),
-    EnvironmentWanted,
-    Frame(Frame),
-}
 
 /// A fork server of which this process is the client.
 pub struct Server {
@@ -70,7 +53,7 @@ impl Server {
         server
     }
 
-    /// Before CONFIG.
+    /// A fork server that waits for CONFIG.
     pub fn spawn() -> Self {
         let mark = Mark::new();
         let mut child = Command::new("sh")
@@ -135,7 +118,7 @@ impl Server {
         parse(&self.read_frame())
     }
 
-    /// A connection that says nothing yet.
+    /// A connection on which nothing was sent yet.
     pub fn connect(&self) -> Session {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -185,7 +168,7 @@ impl Server {
         self.read()
     }
 
-    /// Waits until nothing is left of a session: how it ended, and how many were swept.
+    /// Waits until nothing is left of a session. Returns how it ended, and how many processes were swept.
     #[track_caller]
     pub fn await_end(&mut self, session: &Session) -> (u8, u8, u32) {
         match self.watch(session.number, session.pid, 0) {
@@ -220,7 +203,7 @@ impl Server {
         status.unwrap().code()
     }
 
-    /// Goes away in order, after which nothing may be alive.
+    /// Closes the control stream. When the fork server has exited, nothing may be alive.
     #[track_caller]
     pub fn finish(mut self) {
         self.input = None;
@@ -230,7 +213,7 @@ impl Server {
     }
 }
 
-/// The mark takes care of what it leaves then.
+/// The mark kills what it leaves then.
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -238,7 +221,7 @@ impl Drop for Server {
     }
 }
 
-/// Connects from an abstract name to another. The standard library binds listeners only.
+/// Connects from an abstract address to another. The standard library binds only listeners.
 #[allow(unsafe_code)]
 pub fn connect(to: &[u8], from: &[u8]) -> UnixStream {
     type Call = unsafe extern "C" fn(i32, *const libc::sockaddr, libc::socklen_t) -> i32;
@@ -291,7 +274,7 @@ impl Session {
         frames::start(&payload)
     }
 
-    /// The next frame; `None` at the end of the stream. Output is noted and acknowledged.
+    /// The next frame; `None` at the end of the stream. Output is kept and acknowledged.
     pub fn next(&mut self) -> Option<Answer> {
         let answer = parse(&read_frame(&mut self.stream, &mut self.bytes)?);
         match &answer {
@@ -351,60 +334,5 @@ impl Session {
             Some(Answer::Frame(Frame::Failed(failed))) => failed,
             other => panic!("{other:?}"),
         }
-    }
-}
-
-fn read_frame(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
-    loop {
-        if let Some(header) = bytes.first_chunk::<4>() {
-            let end = 4 + u32::from_be_bytes(*header) as usize;
-            if bytes.len() >= end {
-                let rest = bytes.split_off(end);
-                return Some(std::mem::replace(bytes, rest).split_off(4));
-            }
-        }
-        let mut buffer = [0; 16_384];
-        // A connection that was reset is at its end, too.
-        let count = stream.read(&mut buffer).unwrap_or(0);
-        if count == 0 {
-            assert!(bytes.is_empty(), "the last frame is cut short");
-            return None;
-        }
-        bytes.extend_from_slice(&buffer[..count]);
-    }
-}
-
-fn parse(whole: &[u8]) -> Answer {
-    let mut fields = frames::Fields(&whole[1..]);
-    match whole[0] {
-        0x87 => {
-            let request = fields.u32();
-            let mut values = Vec::new();
-            while !fields.0.is_empty() {
-                values.push((fields.text(), fields.long_text()));
-            }
-            Answer::Reply(request, values)
-        }
-        0x88 => Answer::Refused(fields.u32(), fields.failed()),
-        0x89 => Answer::EnvironmentWanted,
-        0xc2 => Answer::Ended {
-            connection: fields.u64(),
-            pid: fields.u32().try_into().unwrap(),
-            how: fields.u8(),
-            code: fields.u8(),
-            swept: fields.u32(),
-            survivors: fields.u32(),
-        },
-        0xc3 => {
-            let counts = fields.0.chunks(14).zip(1_u16..).map(|(count, number)| {
-                assert_eq!(
-                    count[..6],
-                    [&number.to_be_bytes()[..], &[0, 0, 0, 8]].concat()
-                );
-                u64::from_be_bytes(count[6..].try_into().unwrap())
-            });
-            Answer::Counts(counts.collect())
-        }
-        tag => Answer::Frame(frames::parse(tag, &whole[1..])),
     }
 }

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! A table: what a program may be or leave behind, and what may end it. Nothing is alive afterwards.
+//! A table of what a program may be or leave behind, and of what may end it. Nothing is alive afterwards.
 
 use crate::frames::{self, Report};
 use crate::harness::{Owner, captured};
@@ -98,7 +98,7 @@ fn blocked_in_write(leaves: bool) -> Owner {
     owner
 }
 
-/// Asleep, with nothing on its way: the pipe is full.
+/// Both sleep and no output is under way: the pipe is full.
 pub fn wait_until_blocked(owner: &mut Owner, writer: i32) {
     eventually("the writer is blocked", || {
         while owner.has_more() {

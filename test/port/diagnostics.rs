@@ -2,8 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! A helper that has something to say, and a stderr that takes nothing: what has to be done is done all
-//! the same.
+//! A helper with messages for a stderr that takes nothing. It does its work all the same.
 
 use crate::frames;
 use crate::harness::{Setup, captured, framed, helper_path, plain};
@@ -15,7 +14,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
-/// A stderr that takes nothing, and what keeps it so.
+/// A stderr that takes nothing, and the other end, which has to stay open.
 struct Broken {
     kind: &'static str,
     fd: OwnedFd,
@@ -34,7 +33,7 @@ fn open_to_write(path: &str) -> File {
     File::options().write(true).open(path).unwrap()
 }
 
-/// A pipe that is full, and the end to read from.
+/// A full pipe: the ends to write to and to read from.
 pub fn full_pipe() -> (OwnedFd, OwnedFd) {
     let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();

@@ -2,8 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! A helper whose event loop fails. No pipe makes it do so, but a socket may have an error to tell: what
-//! is sent to a port where nobody listens comes back as `ECONNREFUSED`.
+//! A helper whose event loop fails, with a UDP socket as its stdin: after a datagram to a port where nobody listens, a
+//! read returns `ECONNREFUSED`.
 
 use crate::harness::pid_of;
 use crate::processes::{Mark, eventually};
@@ -14,8 +14,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Starts a helper, makes its loop fail when `count` processes are there, and checks that it says so and
-/// that none of them is left.
+/// Starts a helper, makes its loop fail when `count` processes run, and checks that it reports that and that none of
+/// them is left.
 #[track_caller]
 fn fail(setup: &Setup, count: usize) {
     let mark = Mark::new();
@@ -87,7 +87,7 @@ fn removes_the_group() {
     let points = cgroups.filter_map(|line| line.split(' ').nth(4));
     let groups: Vec<PathBuf> = points.map(|point| Path::new(point).join(&name)).collect();
     assert!(!groups.is_empty());
-    // Some of these are not the program's, and cannot be made.
+    // mkdir fails in hierarchies where the group has no directory.
     let below = groups
         .iter()
         .map(|group| format!("{}/below", group.display()));

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The window: never exceeded, never stalled.
+//! The window is never exceeded, and output never stalls.
 
 use crate::containment::wait_until_blocked;
 use crate::frames;
@@ -10,7 +10,7 @@ use crate::harness::{Owner, captured};
 use crate::output::seq;
 use crate::processes::eventually;
 
-/// An owner that acknowledges nothing by itself. (Every frame is checked against the window.)
+/// An owner that acknowledges nothing by itself. It checks every frame against the window.
 fn slow_owner(window: &str, program: &[&str]) -> Owner {
     let mut owner = captured(&["--stdio-window", window])
         .program(program)
@@ -59,7 +59,7 @@ fn a_frame_may_come_in_pieces() {
 
 #[test]
 fn both_streams_share_one_window() {
-    // stderr alone is captured into STDERR frames; merged, it is STDOUT. Either way it is metered.
+    // stderr alone is sent in STDERR frames, merged with stdout in STDOUT frames.
     for flag in ["--capture-stderr-only", "--capture-output"] {
         let mut owner =
             crate::harness::framed(&[flag, "--capture-stderr", "--stdio-window", "500"])
@@ -111,8 +111,7 @@ fn the_last_output_waits_for_the_owner() {
 
 #[test]
 fn an_owner_that_reads_nothing_for_a_while_loses_nothing() {
-    // Larger than all pipes and what the helper reads ahead, so that it is the pipe to the owner that
-    // blocks.
+    // Larger than all pipes and the helper's buffers, so that the pipe to the owner is what blocks.
     let mut owner = captured(&["--stdio-window", "4294967295"])
         .program(&["seq", "1", "1000000"])
         .start();

@@ -2,9 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! A fork server and its client: who is let in, what a session gets, what it does not get.
+//! A fork server and its client: which connections are accepted, and what a session inherits.
 
-use crate::client::{Answer, Server};
+use crate::answer::Answer;
+use crate::client::Server;
 use crate::frames::{self, Frame, PROTOCOL, field, frame, hello, number};
 use crate::harness::helper_path;
 use crate::odd_programs;
@@ -166,7 +167,7 @@ fn an_environment_is_given_once() {
     session.read_started();
     server.send(&give(1, "A=1"));
     server.send(&give(2, "A=2"));
-    // It answers when it has read what came before.
+    // The answer comes after what was sent before.
     server.counts();
     let mut session = run(&server, 2);
     session.read_started();

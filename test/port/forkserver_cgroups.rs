@@ -2,9 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! cgroups by frames.
+//! The CGROUP frames.
 
-use crate::client::{Answer, Server, Session};
+use crate::answer::Answer;
+use crate::client::{Server, Session};
 use crate::frames::{PROTOCOL, field, frame, hello};
 use std::fs;
 use std::path::Path;
@@ -68,7 +69,7 @@ fn a_cgroup_is_read_and_written_by_its_session_and_by_a_fresh_connection() {
         statistics.iter().any(|(name, _)| name == "memory.current"),
         "{statistics:?}"
     );
-    // A group that a session looks after is left alone.
+    // A cgroup that a session uses is left alone.
     let whole = [path.clone(), field(65, b"memory"), field(66, b"pids.max=1")].concat();
     assert_eq!(values(&mut fresh, CLEAN, &whole), []);
     assert_eq!(values(&mut fresh, GET, &of_group), pids_max("50"));
@@ -85,7 +86,7 @@ fn a_cgroup_is_read_and_written_by_its_session_and_by_a_fresh_connection() {
         ),
         other => panic!("{other:?}"),
     }
-    // And then it runs a program all the same.
+    // Then the session can still run a program.
     let start = fresh.start_frame(&["sh", "-c", "exit 4"], &[]);
     fresh.send(&start);
     fresh.read_started();

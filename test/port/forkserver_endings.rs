@@ -2,9 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Whatever dies first, the rest follows: with a fork server.
+//! Client, fork server, session or program is killed, and the rest ends, too.
 
-use crate::client::{Answer, Server, Session};
+use crate::answer::Answer;
+use crate::client::{Server, Session};
 use crate::frames::{self, PROTOCOL, field, hello, number};
 use crate::processes::{Mark, eventually, is_alive, state};
 use nix::sys::signal::{Signal, kill};
@@ -43,7 +44,7 @@ fn a_session_that_is_killed_leaves_nothing() {
     send(session.pid, Signal::SIGKILL);
     let (how, code, swept) = server.await_end(&session);
     assert_eq!((how, code), (1, 9));
-    // The program itself dies by its tie to the session.
+    // The program itself dies by its parent-death signal.
     assert!(swept >= 4, "{swept}");
     only_these_are_alive(&server.mark, &[server.pid]);
     let counts = server.counts();
@@ -192,7 +193,7 @@ fn a_later_fork_server_tells_of_a_session_of_an_earlier_one() {
     let ended = second.watch(session.number, session.pid, 0);
     assert!(matches!(ended, Answer::Ended { how: 2, pid, .. } if pid == session.pid));
     assert!(!is_alive(session.pid) && !is_alive(session.program));
-    // Whom it never knew, it cannot wait for.
+    // A session that it never had.
     let ended = second.watch(1 << 60, 0, 0);
     assert!(matches!(ended, Answer::Ended { how: 2, pid: 0, .. }));
     second.finish();
@@ -306,7 +307,7 @@ fn orphans_that_may_stay_outlive_sessions_that_are_killed_later() {
     send(killed.pid, Signal::SIGKILL);
     server.await_end(&killed);
     assert_eq!(programs(&server, &[]), count);
-    // What a spared process leaves is spared, too.
+    // The children of an orphan that may stay may stay, too.
     let orphans = server.mark.alive_besides(&[server.pid]);
     let (parents, others): (Vec<_>, Vec<_>) = orphans
         .iter()

@@ -2,11 +2,11 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The framed protocol from the owner's side, after `docs/protocol.md`.
+//! The framed protocol from the owner's side, written after `docs/protocol.md`.
 
 pub const PROTOCOL: u16 = 2;
 
-/// What the helper says.
+/// A frame from the helper.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     Started {
@@ -50,7 +50,7 @@ impl Report {
         self.flags & flag != 0
     }
 
-    /// What the helper has to exit with after this.
+    /// The exit status that the helper has to have.
     pub fn status(&self) -> i32 {
         i32::from(self.code) + if self.how == 1 { 128 } else { 0 }
     }
@@ -67,7 +67,7 @@ pub struct Failed {
     pub advice: String,
 }
 
-/// Takes one whole frame from the front of `bytes`, if there is one.
+/// Takes a whole frame from the front of `bytes`, if there is one.
 pub fn take(bytes: &mut Vec<u8>) -> Option<Frame> {
     let header: [u8; 4] = bytes.get(..4)?.try_into().unwrap();
     let end = 4 + u32::from_be_bytes(header) as usize;

@@ -2,8 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! A helper that waits, and whose owner does not want it any more: while the program is not started yet, and
-//! when all is over.
+//! An owner that disconnects or sends STOP before the program is started, or after the end.
 
 use crate::executable;
 use crate::frames::{self, Frame};
@@ -59,22 +58,22 @@ fn a_frame_does_not_end_it_after_the_end() {
     assert_eq!(owner.finish().code(), 3);
 }
 
-/// All the ways to give up a program that is not started yet.
+/// Gives up a program that is not started yet, in one of five ways.
 fn give_up(owner: &mut Owner, way: usize) {
     match way {
         0 => owner.send(&frames::stop()),
         1 => owner.input = None,
         2 => owner.signal_helper(Signal::SIGTERM),
-        // What comes before it is no obstacle.
+        // Other frames may come before it.
         3 => owner.send(&[frames::input(&vec![0; 100_000]), frames::stop()].concat()),
         _ => owner.signal_helper(Signal::SIGINT),
     }
 }
 
-/// Gives up a set-up that waits, in each way.
+/// Gives up a set-up that waits, in each of the ways.
 #[track_caller]
 fn each_way(setup: impl Fn() -> Setup, waits: impl Fn(&Owner) -> bool) {
-    // Before it catches signals it would just die of them.
+    // Before its handlers are installed, a signal would kill it.
     let waits = |owner: &Owner| catches_sigterm(owner.pid) && waits(owner);
     for way in 0..5 {
         let mut owner = setup().start();
@@ -100,7 +99,7 @@ fn failed_step(outcome: &Outcome) -> &str {
     &outcome.failure().step
 }
 
-/// A group that a helper uses, and that helper.
+/// A cgroup that a helper uses, and that helper.
 fn group_in_use() -> (String, Owner) {
     let name = format!("muontrap-test-busy-{}", Mark::new().value());
     let setup = captured(&["--group", &name]).sh("echo ready; exec sleep 1000");
@@ -139,7 +138,7 @@ fn while_a_file_is_opened() {
     let path = fifo.to_str().unwrap();
     let setup = || captured(&["--stdin-path", path]).program(&["cat"]);
     each_way(setup, |owner| state(owner.pid) == b'S');
-    // Nobody is left who would open it.
+    // No process is left that would open it.
     let writer = fs::File::options()
         .write(true)
         .custom_flags(libc::O_NONBLOCK)
@@ -226,7 +225,7 @@ impl Drop for Frozen {
 fn while_a_group_above_is_frozen() {
     let frozen = Frozen::new();
     let group = format!("{}/below", frozen.name);
-    // It tries for a while whether that changes, and until then makes the group again and again.
+    // The helper tries for a while, and creates the cgroup again each time.
     let tries = |_: &Owner| frozen.path.join("below").exists();
     each_way(|| framed(&["--group", &group]).program(&["true"]), tries);
     assert!(!frozen.path.join("below").exists());

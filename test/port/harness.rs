@@ -2,13 +2,12 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! An owner: starts the helper, speaks frames with it, and never waits for ever.
+//! An owner: starts the helper and exchanges frames with it, with a timeout.
 //!
-//! On every frame it checks what always has to hold: that the window is kept, that STARTED comes
-//! first and EXITED last.
+//! It checks the invariants on every frame: the window is kept, STARTED comes first, EXITED last.
 
 use crate::frames::{self, Failed, Frame, Report};
-use crate::processes::{Mark, PATIENCE, eventually, is_alive};
+use crate::processes::{Mark, TIMEOUT, eventually, is_alive};
 pub use crate::setup::{Setup, captured, framed, helper_path, plain};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -22,13 +21,13 @@ pub fn pid_of(child: &Child) -> i32 {
     child.id().try_into().unwrap()
 }
 
-/// A started helper and all that it said.
+/// A helper that was started, and what it sent.
 #[derive(Debug)]
 pub struct Owner {
     child: Child,
-    /// The helper.
+    /// The pid of the helper.
     pub pid: i32,
-    /// The program; 0 before STARTED.
+    /// The pid of the program; 0 before STARTED.
     pub program: i32,
     pub input: Option<ChildStdin>,
     pub output: Option<ChildStdout>,
@@ -48,7 +47,7 @@ pub struct Owner {
     pub input_dropped: u64,
 }
 
-/// All that is left of a helper.
+/// What a helper that has exited left.
 #[derive(Debug)]
 pub struct Outcome {
     /// EXITED or FAILED, if one came.
@@ -118,7 +117,7 @@ impl Owner {
             input_written: 0,
             input_dropped: 0,
         };
-        // A helper that refused to start is gone by now.
+        // A helper that refused its descriptors may have exited.
         let _ = owner.try_send(&setup.opening());
         owner
     }
@@ -147,7 +146,7 @@ impl Owner {
         }
     }
 
-    /// The next frame, noted and acknowledged; `None` at the end of the helper's stdout.
+    /// The next frame, kept and acknowledged; `None` at the end of the helper's stdout.
     #[track_caller]
     pub fn next(&mut self) -> Option<Frame> {
         let frame = self.next_silently()?;
@@ -203,7 +202,7 @@ impl Owner {
         }
     }
 
-    /// Waits for bytes from the helper; false at the end.
+    /// Reads bytes from the helper; false at the end.
     #[track_caller]
     pub fn read_some(&mut self) -> bool {
         let Some(output) = &mut self.output else {
@@ -270,15 +269,15 @@ impl Owner {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// Nothing of it is alive but the helper.
+    /// Checks that only the helper is alive.
     #[track_caller]
     pub fn assert_only_the_helper_is_left(&self) {
         let alive = self.mark.alive_besides(&[self.pid]);
         assert!(alive.is_empty(), "still alive: {alive:?}");
     }
 
-    /// Reads up to the last frame, where nothing but the helper may be alive any more, then closes
-    /// the helper's stdin and waits for it to exit.
+    /// Reads up to the last frame, after which only the helper may be alive, closes the helper's stdin and waits until
+    /// it has exited.
     #[track_caller]
     pub fn finish(mut self) -> Outcome {
         if let Some(Frame::Exited(_) | Frame::Failed(_)) = self.read_to_last() {
@@ -288,7 +287,7 @@ impl Owner {
         self.end()
     }
 
-    /// Closes the helper's stdin and waits for it to exit, after which nothing may be alive.
+    /// Closes the helper's stdin and waits until it has exited, after which nothing may be alive.
     #[track_caller]
     pub fn end(self) -> Outcome {
         let (outcome, mark) = self.end_with_survivors();
@@ -297,7 +296,7 @@ impl Owner {
         outcome
     }
 
-    /// The same, but something may be alive after it.
+    /// The same, but processes may be alive afterwards.
     #[track_caller]
     pub fn end_with_survivors(mut self) -> (Outcome, Mark) {
         self.input = None;
@@ -349,7 +348,7 @@ impl Drop for Owner {
 #[track_caller]
 fn wait_for_fd(fd: &impl AsFd, what: PollFlags) {
     let mut fds = [PollFd::new(fd.as_fd(), what)];
-    let patience = PollTimeout::try_from(PATIENCE).unwrap();
-    let count = poll(&mut fds, patience).unwrap();
+    let timeout = PollTimeout::try_from(TIMEOUT).unwrap();
+    let count = poll(&mut fds, timeout).unwrap();
     assert!(count > 0, "the helper does nothing");
 }

@@ -2,9 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Who the program runs as.
+//! The user and the groups of the program.
 //!
-//! The switch itself takes root to be tested. That it is refused to others is tested with any user.
+//! Tests of a switch need root. Tests of its refusal run as any user.
 
 use crate::executable;
 use crate::harness::{Outcome, Setup, captured, helper_path, plain};
@@ -23,7 +23,7 @@ fn is_root() -> bool {
     Uid::effective().is_root()
 }
 
-/// The ids that the program has, of all kinds.
+/// The ids of the program.
 #[derive(Debug, PartialEq, Eq)]
 struct Ids {
     uid: u32,
@@ -58,13 +58,13 @@ fn status(flags: &[&str]) -> Setup {
     captured(flags).program(&["cat", "/proc/self/status"])
 }
 
-/// Root asks for a switch, and the program has these ids.
+/// Switches as root, and checks the ids of the program.
 #[track_caller]
 fn switched(flags: &[&str], uid: u32, gid: u32, groups: &[u32]) {
     let outcome = status(flags).run();
     let groups = groups.to_vec();
     assert_eq!(ids(&outcome), Ids { uid, gid, groups }, "{flags:?}");
-    // CAP_SETUID and the like went too.
+    // The capabilities are gone, too.
     assert_eq!(field(&outcome.text(), "CapEff"), "0000000000000000");
     assert_eq!(field(&outcome.text(), "CapPrm"), "0000000000000000");
 }
@@ -89,7 +89,7 @@ fn a_number_that_is_nobodys() {
     switched(&["--uid", "4294967294"], 4_294_967_294, NOBODY, &[]);
 }
 
-// The number is asked about where there are other sources than files, and so are nobody's groups.
+// getent is asked where nsswitch.conf names other sources than files.
 #[test]
 #[ignore = "needs root and /proc/thread-self/children"]
 fn whoever_was_asked_about_it_is_gone() {
@@ -223,7 +223,7 @@ fn a_program_that_could_not_be_stopped_is_not_started() {
     let failed = outcome.failure();
     assert_eq!((failed.step.as_str(), failed.errno), ("uid", EPERM));
     assert!(failed.message.contains("CAP_KILL"), "{failed:?}");
-    // It may signal itself and those of its own user.
+    // Signals to processes of its own user need no capability.
     assert_eq!(status(&[]).via(&without_kill).run().code(), 0);
 }
 
@@ -293,7 +293,7 @@ fn an_unprivileged_user_may_stay_himself() {
 fn other_groups_for_himself_are_not_forgotten() {
     let unprivileged = Unprivileged::new();
     let user = unprivileged.user.to_string();
-    // Groups that he asks for and cannot get are refused, not left out.
+    // Groups that cannot be set are an error, and not left out.
     let flags = ["--uid", &user, "--groups", "12345"];
     let outcome = unprivileged.status(&flags).run();
     assert_eq!(outcome.failure().errno, EPERM);
@@ -310,7 +310,7 @@ fn groups_that_he_has_already_do_not_survive_a_request_for_none() {
     };
     let outcome = start(&["--uid", "65534", "--groups", ""]);
     assert_eq!(outcome.failure().errno, EPERM);
-    // To ask for what is there already needs no permission.
+    // Groups that are set already need no privilege.
     for flags in [
         &["--uid", "65534"][..],
         &["--uid", "65534", "--groups", "2,1"],

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What of the helper, and of whoever started it, reaches the program: nothing but its environment.
+//! What the program inherits of the helper and of the helper's parent: the environment, and nothing else.
 
 use crate::harness::{Setup, captured, framed};
 use crate::odd_programs;
@@ -53,7 +53,7 @@ fn such_a_helper_can_still_be_signalled_and_hears_of_deaths() {
     }
 }
 
-/// `env -0`, or what the same command prints without a helper.
+/// Parses the output of `env -0`.
 fn variables(output: &[u8]) -> BTreeMap<String, String> {
     let output = String::from_utf8_lossy(output).into_owned();
     let pairs = output.split_terminator('\0');
@@ -111,7 +111,7 @@ fn the_limits_and_the_mask_of_new_files() {
 
 #[test]
 fn a_program_that_is_this_one_finds_itself() {
-    // The odd programs run at all, and are told apart by their environment alone.
+    // The odd programs run at all: only a variable of the environment selects them.
     let outcome = framed(&["--capture-output"]).odd("write 10").run();
     assert_eq!(outcome.stdout, odd_programs::pattern(10));
 }

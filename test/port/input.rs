@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The program's stdin: bytes arrive, and a program that does not want them does no harm.
+//! The program's stdin: all bytes arrive, and a program that does not read them does no harm.
 
 use crate::frames;
 use crate::harness::captured;
@@ -27,7 +27,7 @@ fn it_comes_back() {
 fn a_mebibyte_comes_back_and_is_acknowledged() {
     let bytes = pattern(1 << 20);
     let mut owner = captured(&[]).program(&["cat"]).start();
-    // All that may be in flight, in frames as long as they may be.
+    // As much as may be in flight, in frames of the largest size.
     owner.send(&frames::input(&bytes[..bytes.len() - 1]));
     owner.send(&frames::input(&bytes[bytes.len() - 1..]));
     while owner.input_written < WINDOW {
@@ -115,7 +115,7 @@ fn a_program_that_exits_without_reading() {
     for _ in 0..20 {
         let mut owner = captured(&[]).sh("exit 2").start();
         owner.send(&frames::input(&pattern(200_000)));
-        // What comes too late for the last frame is not acknowledged any more.
+        // Input that comes after EXITED is not acknowledged.
         owner.read_to_last();
         let handled = owner.input_written + owner.input_dropped;
         assert!([0, 200_000].contains(&handled), "{handled}");
@@ -162,7 +162,7 @@ fn a_program_that_never_reads_does_not_hold_up_output() {
 
 #[test]
 fn reading_stdin_does_not_disturb_flow_control() {
-    // The program reads all that it can get, while frames come in on the helper's stdin.
+    // The program reads everything from its stdin while frames come in on the helper's.
     let mut owner = captured(&["--stdio-window", "100"])
         .sh("exec 3<&0; cat <&3 > /dev/null & seq 1 20000; wait")
         .start();
@@ -176,7 +176,7 @@ fn reading_stdin_does_not_disturb_flow_control() {
 fn the_program_sees_the_end_when_the_helper_is_killed() {
     let directory = tempfile::tempdir().unwrap();
     let seen = directory.path().join("seen");
-    // A descendant that outlives the helper still hears of its end.
+    // A descendant that outlives the helper gets end of file.
     let owner = captured(&[])
         .sh("exec 3<&0; sh -c 'echo ready; cat > /dev/null; : > \"$SEEN\"' <&3 & wait")
         .env("SEEN", &seen)

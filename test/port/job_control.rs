@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! At a real terminal: programs that want it for themselves, and shells that give it and take it away.
+//! Job control at a real terminal, with programs that change its modes and shells that move it between jobs.
 
 use crate::harness::{Setup, helper_path, plain};
 use crate::processes::eventually;
@@ -139,7 +139,7 @@ fn a_pager_behind_a_pipe() {
     eventually("it has given the terminal back", || {
         state(&terminal).3 != pager
     });
-    // What is left of the pipeline is in the foreground again.
+    // The rest of the pipeline is in the foreground again.
     terminal.press(b"\x03");
     terminal.read_until("next: ");
     terminal.press(b"exit 4\n");
@@ -182,7 +182,7 @@ fn a_job_that_is_stopped_and_continued() {
     terminal.press(b"\x1a");
     terminal.read_until("Stopped");
     eventually("the shell has it", || state(&terminal).3 == before);
-    // Not its input, and not with its modes.
+    // The shell got neither its input nor its modes.
     terminal.press(b"echo $((6 * 7))\n");
     terminal.read_until("42\r\n");
     terminal.press(b"fg\n");
@@ -200,10 +200,10 @@ fn a_job_that_is_stopped_and_continued() {
 #[test]
 fn a_job_in_the_background() {
     let mut terminal = shell();
-    // Says at once what becomes of jobs.
+    // Reports changes of jobs at once.
     terminal.press(b"set -b\n");
     terminal.press(b"\"$HELPER\" -- sh -c 'read x; echo \"got:$x\"' &\n");
-    // It wants to read.
+    // It reads from the terminal.
     terminal.read_until("Stopped");
     terminal.press(b"fg\n");
     terminal.read_until("$HELPER");

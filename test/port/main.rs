@@ -2,13 +2,13 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The helper seen from outside: real processes, real pipes, nothing of `src/` but the executable.
+//! Tests of the helper's executable with real processes and pipes. They use nothing of `src/`.
 //!
-//! What the tests know of the bytes they know from `docs/protocol.md` (`frames.rs`), and what they
-//! know of processes from `/proc` (`processes.rs`), so that a mistake in the helper is not repeated
-//! here. `harness.rs` plays the owner.
+//! `frames.rs` encodes and decodes frames after `docs/protocol.md`, `processes.rs` reads `/proc`, `harness.rs` is an
+//! owner of one helper, and `client.rs` a client of a fork server.
 #![cfg(target_os = "linux")]
 
+mod answer;
 mod blind;
 mod client;
 mod containment;
@@ -29,6 +29,7 @@ mod input;
 mod job_control;
 mod many;
 mod odd_programs;
+mod odd_starters;
 mod orphans;
 mod output;
 mod ownership;

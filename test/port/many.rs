@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Many helpers, and one that has nothing to do.
+//! Many helpers at once, and an idle one.
 
 use crate::frames;
 use crate::harness::captured;
@@ -61,7 +61,7 @@ fn an_idle_helper_sleeps() {
         let last = std::mem::replace(&mut before, switches());
         last == before && state(helper) == b'S'
     });
-    // No waiting for something: this is how long it is watched.
+    // Not a wait for an event: the helper is observed for this long.
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(switches(), before);
     owner.send(&frames::stop());

@@ -4,24 +4,23 @@
 
 //! Programs that do what no ordinary tool does.
 //!
-//! They are this executable once more: started with [`VARIABLE`] set, it runs what that names before
-//! `main`, and so before the test runner and Rust's runtime changed anything of what was inherited.
+//! They are this executable: with [`VARIABLE`] set, it runs the program of that name before `main`, and so before the
+//! test runner and Rust's runtime have changed what was inherited.
 #![allow(unsafe_code)] // fork, the raw calls of these programs, and the entry before `main`
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
-use nix::unistd::{ForkResult, Pid, execve, fork, getpid, getppid, getuid, pause, setsid};
-use std::ffi::CString;
+use crate::odd_starters;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, getuid, pause, setsid};
 use std::fs::{self, File};
 use std::io::{Read, Write, stdin, stdout};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::process::exit;
 
 pub const VARIABLE: &str = "MUONTRAP_TEST_PROGRAM";
 
-/// Between a program that execs its arguments and the program that comes later.
+/// Separates a program that execs its arguments from the program that is exec'ed.
 pub const AND_THEN: &str = " AND THEN ";
 
 /// The executable that runs them.
@@ -57,11 +56,11 @@ extern "C" fn run_if_asked() {
         "close-stdin" => close_stdin(),
         "become-root" => become_root(),
         "connect" => connect(words[1]),
-        "polluted" => exec_polluted(then),
-        "deaf" => exec_deaf(then),
-        "in-terminal" => exec_in_terminal(words[1], then),
-        "port" => start_as_port(then),
-        "with-groups" => exec_with_groups(words[1], then),
+        "polluted" => odd_starters::exec_polluted(then),
+        "deaf" => odd_starters::exec_deaf(then),
+        "in-terminal" => odd_starters::exec_in_terminal(words[1], then),
+        "port" => odd_starters::start_as_port(then),
+        "with-groups" => odd_starters::exec_with_groups(words[1], then),
         other => panic!("there is no odd program {other}"),
     }
     exit(0)
@@ -91,20 +90,20 @@ fn wait_for_ever() -> ! {
     }
 }
 
-/// In the child: true. There is one thread, so that the child may do anything.
-fn is_forked_child() -> bool {
+/// Forks, and returns whether this is the child. With one thread, the child may do anything.
+pub fn is_forked_child() -> bool {
     // SAFETY: this process has one thread.
     matches!(unsafe { fork() }, Ok(ForkResult::Child))
 }
 
-/// Bytes that differ from place to place.
+/// Bytes whose values depend on their position.
 pub fn pattern(size: usize) -> Vec<u8> {
     (0..size)
         .map(|index| (index % 251).to_le_bytes()[0])
         .collect()
 }
 
-/// Writes it all and is gone without another step.
+/// Writes all at once and exits without any cleanup.
 fn write_pattern(size: usize) {
     raw_stdout().write_all(&pattern(size)).unwrap();
     // SAFETY: _exit takes no pointers.
@@ -152,13 +151,13 @@ fn die(signal: i32) {
     }
 }
 
-/// Its descriptors, and what of its status a parent can leave behind.
+/// Prints its descriptors, and what of its status is inherited.
 fn print_inherited() {
     let listed: Vec<String> = fs::read_dir("/proc/self/fd")
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    // The one that the listing itself needed is closed again.
+    // Without the descriptor of the listing itself, which is closed.
     let open = listed
         .iter()
         .filter(|fd| fs::read_link(format!("/proc/self/fd/{fd}")).is_ok());
@@ -168,7 +167,7 @@ fn print_inherited() {
     say(&fs::read_to_string("/proc/self/status").unwrap());
 }
 
-/// Leaves when the test closes its stdin.
+/// Returns when the test closes its stdin.
 fn leave_when_told() {
     let mut nothing = Vec::new();
     let _ = stdin().read_to_end(&mut nothing);
@@ -182,7 +181,7 @@ fn stay_or_leave(leaves: bool) {
     }
 }
 
-/// A child that leads a session of its own.
+/// A child that is the leader of another session.
 fn session(leaves: bool) {
     if is_forked_child() {
         setsid().unwrap();
@@ -192,7 +191,7 @@ fn session(leaves: bool) {
     stay_or_leave(leaves);
 }
 
-/// The classic daemon: forks, leads a session, forks again, and the last one has lost its parents.
+/// The classic daemon: forks, calls setsid(2), and forks again. The last process is an orphan.
 fn daemon(leaves: bool) {
     if is_forked_child() {
         setsid().unwrap();
@@ -209,7 +208,7 @@ fn daemon(leaves: bool) {
     stay_or_leave(leaves);
 }
 
-/// A process whose first thread has ended while another runs on: a zombie by its looks.
+/// A process whose first thread has ended while another one runs: it looks like a zombie.
 fn headless(leaves: bool) {
     if leaves && !is_forked_child() {
         return leave_when_told();
@@ -222,11 +221,11 @@ fn headless(leaves: bool) {
         say("ready\n");
         wait_for_ever();
     });
-    // SAFETY: this ends the calling thread alone; nothing that it owns is used by the other.
+    // SAFETY: this ends only the calling thread; the other one uses nothing that it owns.
     unsafe { libc::syscall(libc::SYS_exit, 0) };
 }
 
-/// A process in the hands of a tracer, which holds it at a signal.
+/// A process that its tracer stops at a signal.
 fn traced(leaves: bool) {
     if leaves && !is_forked_child() {
         return leave_when_told();
@@ -245,7 +244,7 @@ fn traced(leaves: bool) {
     wait_for_ever();
 }
 
-/// Forks for ever, up to its limit of processes. Noisy ones also wake whoever of them was stopped.
+/// Forks without end, up to its limit of processes. Noisy ones also continue those that were stopped.
 fn bomb(leaves: bool, noisy: bool) {
     limit_processes(40);
     if leaves && !is_forked_child() {
@@ -264,11 +263,11 @@ fn bomb(leaves: bool, noisy: bool) {
     }
 }
 
-/// Limits the processes of this user, who has to be somebody whom the limit binds: not root.
+/// Limits the processes of this user, who must not be root: the limit does not apply to root.
 fn limit_processes(more: u64) {
     let mut limit = more;
     if getuid().is_root() {
-        // A user of its own, so that only these processes count.
+        // Another user, so that only these processes count.
         let uid = 100_000 + getpid().as_raw().unsigned_abs();
         nix::unistd::setgid(uid.into()).unwrap();
         nix::unistd::setuid(uid.into()).unwrap();
@@ -303,107 +302,9 @@ fn close_stdin() {
     wait_for_ever();
 }
 
-/// Started from a set-user-id executable: becomes somebody whom its starter may not kill.
+/// From a set-user-id executable: becomes a user whom its parent may not kill.
 fn become_root() {
     nix::unistd::setuid(0.into()).unwrap();
     say("ready\n");
     wait_for_ever();
-}
-
-/// Execs its arguments, which are read in a way that works before `main` with every C library.
-/// Not with `Command`, which would unblock signals and change SIGPIPE.
-fn exec_arguments(then: Option<&str>) -> ! {
-    let line = fs::read("/proc/self/cmdline").unwrap();
-    let words = line.strip_suffix(b"\0").unwrap().split(|&byte| byte == 0);
-    let words: Vec<CString> = words
-        .skip(1)
-        .map(|word| CString::new(word).unwrap())
-        .collect();
-    let others = std::env::vars_os().filter(|(key, _)| key != VARIABLE);
-    let then = then.map(|program| (VARIABLE.into(), program.into()));
-    let environment: Vec<CString> = others
-        .chain(then)
-        .map(|(key, value)| CString::new([key.into_vec(), value.into_vec()].join(&b'=')).unwrap())
-        .collect();
-    let never = execve(&words[0], &words, &environment);
-    panic!("{:?}: {never:?}", words[0]);
-}
-
-/// With every signal ignored, and descriptors that are nobody's business.
-fn exec_polluted(then: Option<&str>) -> ! {
-    for signal in 1..=64 {
-        // SAFETY: no handler is installed.
-        unsafe { libc::signal(signal, libc::SIG_IGN) };
-    }
-    for target in [7, 20, 300] {
-        // SAFETY: dup2 takes no pointers. The copies are not close-on-exec.
-        unsafe { libc::dup2(2, target) };
-    }
-    exec_deaf(then)
-}
-
-/// With every signal blocked.
-fn exec_deaf(then: Option<&str>) -> ! {
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None).unwrap();
-    exec_arguments(then)
-}
-
-/// As the leader of a session whose terminal this is, with stdin, stdout and stderr there.
-///
-/// As after a login: a shell without job control ignores the signals of the keys in what it starts in the
-/// background, the tests included, and no shell below may change that.
-fn exec_in_terminal(terminal: &str, then: Option<&str>) -> ! {
-    for signal in [libc::SIGINT, libc::SIGQUIT] {
-        // SAFETY: no handler is installed.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
-    }
-    setsid().unwrap();
-    // The first terminal that a session leader opens becomes its own: tty(4).
-    let tty = File::options()
-        .read(true)
-        .write(true)
-        .open(terminal)
-        .unwrap();
-    for target in 0..3 {
-        // SAFETY: dup2 takes no pointers.
-        unsafe { libc::dup2(tty.as_raw_fd(), target) };
-    }
-    drop(tty);
-    exec_arguments(then)
-}
-
-/// As the parent of a port's program, whose name says so.
-fn start_as_port(then: Option<&str>) -> ! {
-    nix::sys::prctl::set_name(c"erl_child_setup").unwrap();
-    if is_forked_child() {
-        exec_arguments(then);
-    }
-    // The program would not see its stdin closed.
-    for fd in 0..2 {
-        // SAFETY: close takes no pointers, and nothing else here owns these.
-        unsafe { libc::close(fd) };
-    }
-    match nix::sys::wait::wait().unwrap() {
-        nix::sys::wait::WaitStatus::Exited(_, status) => exit(status),
-        other => panic!("{other:?}"),
-    }
-}
-
-/// As user, group, and supplementary groups of these numbers: `65534:65534:1,2`. Its pipes are that
-/// user's, as if he had made them.
-fn exec_with_groups(who: &str, then: Option<&str>) -> ! {
-    let mut ids = who.split(':');
-    let mut id = || ids.next().unwrap();
-    let (user, group): (u32, u32) = (id().parse().unwrap(), id().parse().unwrap());
-    let groups: Vec<_> = id()
-        .split(',')
-        .map(|group| group.parse::<u32>().unwrap().into())
-        .collect();
-    for fd in [stdin().as_fd(), stdout().as_fd()] {
-        nix::unistd::fchown(fd, Some(user.into()), None).unwrap();
-    }
-    nix::unistd::setgroups(&groups).unwrap();
-    nix::unistd::setgid(group.into()).unwrap();
-    nix::unistd::setuid(user.into()).unwrap();
-    exec_arguments(then)
 }

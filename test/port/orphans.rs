@@ -2,13 +2,13 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! `--orphans leave`: what a program leaves behind when it exits by itself lives on.
+//! `orphans: leave`: what a program leaves behind when it exits by itself stays alive.
 
 use crate::frames::{self, Frame, Report};
 use crate::harness::{Owner, captured};
 use crate::processes::eventually;
 
-/// Ends the helper, and checks that exactly this many processes live on.
+/// Ends the helper, and checks that exactly this many processes stay alive.
 #[track_caller]
 fn left_behind(mut owner: Owner, count: usize) -> Report {
     let last = owner.read_to_last();
@@ -64,7 +64,7 @@ fn one_that_goes_on_writing_does_not_hold_anything_up() {
         let mut owner = captured(&["--orphans", "leave"])
             .sh("echo first; yes & exit 0")
             .start();
-        // Not acknowledged at once, the pipe is full again each time.
+        // Without an acknowledgement, the pipe is full again each time.
         owner.acks = acks;
         let mut frames = 0;
         while !matches!(owner.next(), Some(Frame::Exited(_))) {
@@ -83,7 +83,7 @@ fn one_that_goes_on_writing_does_not_hold_anything_up() {
     }
 }
 
-/// Whether neither the helper nor anything else of it can go on.
+/// Whether the helper and all other processes sleep.
 fn all_asleep(owner: &Owner) -> bool {
     owner
         .mark

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Output is complete, in order, and the same bytes.
+//! Output is complete, in order, and unchanged.
 
 use crate::frames::{self, Frame};
 use crate::harness::{Setup, captured, framed};
@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
-/// What `seq 1 last` prints.
+/// The output of `seq 1 last`.
 pub fn seq(last: u32) -> String {
     let lines: Vec<String> = (1..=last).map(|number| number.to_string()).collect();
     lines.join("\n") + "\n"
@@ -88,7 +88,7 @@ fn a_background_child_holds_the_pipe() {
 
 #[test]
 fn a_descendant_writes_just_before_the_program_dies() {
-    // More than the window, and as much as a pipe holds while nobody reads.
+    // More than the window and a full pipe.
     for _ in 0..20 {
         let outcome = captured(&["--stdio-window", "1024"])
             .sh("(head -c 60000 /dev/zero; kill -9 $$; sleep 1000) & wait; sleep 1000")
@@ -103,16 +103,16 @@ fn a_descendant_that_was_left_behind_is_heard_until_it_is_killed() {
     let outcome = captured(&[])
         .sh("(while :; do echo line; done) & seq 1 20000 >&2; exit 0")
         .run();
-    // A line is written whole or not at all: pipe(7).
+    // Writes of a line are atomic: pipe(7).
     assert!(outcome.text().lines().all(|line| line == "line"));
     assert_eq!(outcome.report().stdout_bytes, outcome.stdout.len() as u64);
 }
 
-/// Opens the program's stdout as a process outside its tree could have been handed it.
+/// Opens the program's stdout, as if it had been handed to a process outside its tree.
 fn open_stdout_of(program: i32) -> File {
     let path = format!("/proc/{program}/fd/1");
     let mut options = File::options();
-    // Opened anew, it blocks or not without regard to the program's own descriptor.
+    // Opened anew, it has its own O_NONBLOCK.
     options.write(true).custom_flags(libc::O_NONBLOCK);
     options.open(path).unwrap()
 }
@@ -128,10 +128,10 @@ fn somebody_else_holds_the_pipe() {
     drop(held);
 }
 
-/// Writes until the pipe is full; false when nobody reads from it any more.
+/// Writes until the pipe is full; false when it has no reader.
 fn fill(pipe: &mut File) -> bool {
     loop {
-        // Whole or not at all, up to this size: pipe(7).
+        // Writes up to this size are atomic: pipe(7).
         if let Err(error) = pipe.write_all(&[b'.'; 4096]) {
             return error.kind() == std::io::ErrorKind::WouldBlock;
         }
@@ -147,7 +147,7 @@ fn somebody_else_fills_the_pipe_again_and_again() {
     owner.read_until("\n20000\n");
     owner.acks = false;
     eventually("the program is gone", || !is_alive(owner.program));
-    // What the program wrote came in these bytes; what comes later is not waited for.
+    // The program's own output is complete. Later output of others is not waited for.
     let mut rounds = 0;
     while fill(&mut held) && !matches!(owner.next(), Some(Frame::Exited(_))) {
         owner.ack_all();
@@ -299,7 +299,7 @@ fn a_program_that_closes_its_stdout_early_lives_on() {
 
 #[test]
 fn writes_that_are_read_one_by_one_do_not_wait_for_more() {
-    // What was written with O_DIRECT comes one write for each read, however much room there is: pipe(2).
+    // With O_DIRECT, each read returns one write: pipe(2).
     let mut owner = captured(&["--stdio-window", "2"])
         .sh("printf 'a\\nb\\nc\\n' | dd bs=2 oflag=direct 2>/dev/null; exec sleep 1000")
         .start();

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Whoever dies first, the rest follows: the owner in every state of a session, the helper itself.
+//! The owner disconnects in any state of a session, or the helper is killed, and the rest ends, too.
 
 use crate::containment::wait_until_blocked;
 use crate::frames;
@@ -208,7 +208,7 @@ fn the_helper_is_killed_right_after_the_start() {
 fn the_helper_is_killed_at_any_moment_of_its_start() {
     for delay in 0..100 {
         let owner = framed(&[]).program(&["sleep", "1000"]).start();
-        // Not to wait for anything, but to strike at different moments.
+        // Not a wait for an event: the signal has to come at different moments.
         for _ in 0..delay * 20 {
             std::thread::yield_now();
         }
@@ -227,7 +227,7 @@ fn a_signal_at_any_moment_of_its_start() {
             std::thread::yield_now();
         }
         owner.signal_helper(Signal::SIGTERM);
-        // Before it listens it dies of that, and afterwards it stops the program.
+        // Before its handlers are installed it dies, and afterwards it stops the program.
         owner.end();
     }
 }

@@ -2,8 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! A mistake in the helper: it panics on purpose, in each state, and nothing is left all the same. The helper
-//! has to be built with `--features panic-on-purpose`.
+//! The helper panics in each state, and nothing is left. It has to be built with `--features panic-on-purpose`.
 
 use crate::diagnostics::full_pipe;
 use crate::frames;
@@ -16,7 +15,7 @@ const STATES: [&str; 8] = [
     "setup", "started", "running", "stopping", "sweeping", "draining", "removing", "done",
 ];
 
-/// Leaves one process in a session of its own, and one that belongs to nobody, and ignores SIGTERM.
+/// Ignores SIGTERM, and leaves a child and an orphan in other sessions.
 fn program(state: &str, flags: &[&str]) -> Setup {
     captured(flags)
         .sh("trap '' TERM; setsid sleep 1000 & (setsid sleep 1000 &); for d in $SUB; do mkdir $d; done
@@ -24,11 +23,11 @@ fn program(state: &str, flags: &[&str]) -> Setup {
         .env("MUONTRAP_PANIC_IN", state)
 }
 
-/// Brings the helper to its state, in which it ends.
+/// Brings the helper to the state in which it panics.
 #[track_caller]
 fn lead_to(state: &str, setup: Setup) -> Owner {
     let mut owner = setup.start();
-    // Which would be the first thing to obey.
+    // An ACK would be the first frame.
     owner.acks = state != "running";
     if !["setup", "started"].contains(&state) {
         owner.read_until("ready");

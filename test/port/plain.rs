@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Without `--framed`: a tool for a shell.
+//! `muontrap -- program`, as in a shell.
 
 use crate::harness::{Owner, helper_path, plain};
 use crate::processes::{Mark, eventually};
@@ -18,7 +18,7 @@ fn read_until(owner: &mut Owner, text: &str) {
     }
 }
 
-/// What it wrote, and its exit status, while its stdin stays open.
+/// Waits for the exit while stdin stays open. Returns output, exit status and stderr.
 #[track_caller]
 fn run(mut owner: Owner) -> (String, i32, String) {
     while owner.read_some() {}
@@ -87,7 +87,7 @@ fn much_on_stdin_goes_to_a_slow_program() {
 fn the_end_of_stdin_behind_much_that_nobody_reads() {
     let mut owner = plain(&[]).sh("echo ready; exec sleep 1000").start();
     read_until(&mut owner, "ready");
-    // Two pipes and what the helper keeps take this much at least.
+    // Two pipes and the helper's buffer hold at least this much.
     owner.send(&vec![b'x'; 128 * 1024]);
     assert_eq!(owner.end().status.code(), Some(143));
 }
@@ -142,7 +142,7 @@ fn a_pipeline_of_shells() {
 
 #[test]
 fn a_file_of_another_shell_is_not_made_non_blocking() {
-    // The helper shares its stdin with whoever started it.
+    // The helper shares its stdin with its parent.
     let (stdin, _held_open) = nix::unistd::pipe().unwrap();
     let mut command = plain(&[]).sh("echo ready").command(&Mark::new());
     let mut child = command
@@ -179,5 +179,46 @@ fn help_version_and_mistakes() {
         let refused = output(mistake);
         assert_eq!(refused.status.code(), Some(125), "{mistake:?}");
         assert!(!refused.stderr.is_empty() && refused.stdout.is_empty());
+    }
+}
+
+#[test]
+fn every_bad_value_is_refused_before_anything_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let ran = directory.path().join("ran");
+    let bad = [
+        ["--stdio-window", "0"],
+        ["--stdio-window", "4294967296"],
+        ["--stdio-window", "+1000"],
+        ["--stdio-window", " 1000"],
+        ["--stdio-window", "0x3e8"],
+        ["--stdio-window", "01750"],
+        ["--stdio-window", "-1"],
+        ["--stdio-window", "abc"],
+        ["--stdio-window", ""],
+        ["--delay-to-sigkill", "4294968296"],
+        ["--delay-to-sigkill", "-1"],
+        ["--delay-to-sigkill", "1.5"],
+        ["--delay-to-sigkill", ""],
+        ["--stop-signal", "SIGNOPE"],
+        ["--stop-signal", "0"],
+        ["--stop-signal", "65"],
+        ["--orphans", "maybe"],
+        ["--set", "a=1"],
+        ["--controller", "memory"],
+    ];
+    for flags in bad {
+        // The last two need a group.
+        let named = match flags[0] {
+            "--set" | "--controller" => "--group",
+            flag => flag,
+        };
+        let setup = plain(&flags).env("RAN", &ran).sh("touch \"$RAN\"");
+        let mut owner = setup.start();
+        eventually("the helper exits", || owner.has_exited());
+        let outcome = owner.end();
+        assert_eq!(outcome.status.code(), Some(125), "{flags:?}");
+        assert!(outcome.errors.contains(named), "{}", outcome.errors);
+        assert!(!ran.exists(), "{flags:?}");
     }
 }

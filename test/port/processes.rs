@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which processes there are, and which of them belong to one test.
+//! Processes by `/proc`, and those that belong to one test.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -11,23 +11,23 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes on a busy machine. Only a failure waits this long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for a condition. Only a failing test waits this long.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The only pause in these tests: between two looks at a condition.
+/// Polling interval.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Looks at `condition` until it holds.
+/// Polls until `condition` holds.
 #[track_caller]
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !condition() {
         assert!(Instant::now() < deadline, "it never happened: {what}");
         std::thread::sleep(PAUSE);
     }
 }
 
-/// A process: with its start time a pid names it for good.
+/// A process, identified by pid and start time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
     pub pid: i32,
@@ -39,7 +39,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// The process with this pid, dead or alive: `proc_pid_stat(5)`.
+    /// Reads `proc_pid_stat(5)`.
     pub fn find(pid: i32) -> Option<Self> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
         let stat = String::from_utf8_lossy(&stat).into_owned();
@@ -55,7 +55,7 @@ impl Process {
         })
     }
 
-    /// Neither gone nor a zombie. One whose first thread ended is a zombie by its looks only.
+    /// Neither gone nor a zombie. A process whose first thread has ended only looks like a zombie.
     pub fn is_alive(&self) -> bool {
         Self::find(self.pid).is_some_and(|now| {
             let dead = matches!(now.state, b'Z' | b'X') && now.threads <= 1;
@@ -85,7 +85,7 @@ pub fn status_field(pid: i32, name: &str) -> String {
     field(&status, name)
 }
 
-/// The same of a status that was read already.
+/// The same of a status that was read before.
 #[track_caller]
 pub fn field(status: &str, name: &str) -> String {
     let line = status
@@ -96,15 +96,14 @@ pub fn field(status: &str, name: &str) -> String {
         .to_owned()
 }
 
-/// An environment variable with a value of its own, which every process of a test inherits, so that
-/// each is found wherever on the machine it went.
+/// An environment variable with a unique value, which every process of a test inherits and is found by.
 #[derive(Clone, Debug)]
 pub struct Mark(Arc<Value>);
 
 #[derive(Debug)]
 struct Value {
     text: String,
-    /// Its helpers, whose environment only root can read.
+    /// The pids of helpers, whose environment only root can read.
     helpers: Mutex<Vec<Process>>,
 }
 
@@ -124,7 +123,7 @@ impl Mark {
         &self.0.text
     }
 
-    /// A helper that was started with this mark.
+    /// Adds a helper that was started with this mark.
     pub fn add_helper(&self, pid: i32) {
         let mut helpers = self.0.helpers.lock().unwrap();
         helpers.extend(Process::find(pid));
@@ -135,7 +134,7 @@ impl Mark {
         self.0.alive()
     }
 
-    /// The same without some.
+    /// The same without those with these pids.
     pub fn alive_besides(&self, pids: &[i32]) -> Vec<Process> {
         let mut alive = self.alive();
         alive.retain(|process| !pids.contains(&process.pid));
@@ -162,7 +161,7 @@ impl Value {
         if !environment.is_empty() || Process::find(pid).is_none_or(|it| it.threads <= 1) {
             return has(environment);
         }
-        // A process whose first thread ended shows its environment in the other threads only.
+        // After the end of the first thread, only the other threads show the environment.
         let threads = fs::read_dir(format!("/proc/{pid}/task"));
         let mut threads = threads.into_iter().flatten().flatten();
         threads.any(|thread| has(fs::read(thread.path().join("environ")).unwrap_or_default()))
@@ -181,10 +180,10 @@ impl Value {
     }
 }
 
-/// Kills whatever has the mark: a test leaves nothing behind, least of all when it failed.
+/// Kills what is left of a test that failed.
 impl Drop for Value {
     fn drop(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let alive = self.alive();
             if alive.is_empty() || Instant::now() > deadline {

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What an owner may not send: it is told so, and the program is gone.
+//! Protocol errors: the helper reports them and stops the program.
 
 use crate::frames;
 use crate::harness::{Outcome, Owner, captured};
@@ -126,7 +126,7 @@ fn input_beyond_its_window() {
     let chunk = vec![b'x'; 1 << 19];
     owner.send(&frames::input(&chunk));
     owner.send(&frames::input(&chunk));
-    // The program's pipe takes some of it, but never this much, and nothing reads from it.
+    // More than the window and the program's pipe, from which nothing reads.
     owner.send(&frames::input(&chunk));
     while owner.next().is_some() {}
     assert_violation(&owner.end(), "INPUT overrun");

@@ -28,7 +28,7 @@ fn read_until(owner: &mut Owner, text: &str) {
     }
 }
 
-/// All output, and how the helper ends while its stdin stays open.
+/// Waits for the exit while stdin stays open. Returns output and outcome.
 #[track_caller]
 fn run(setup: Setup, acks: bool) -> (String, Outcome) {
     let mut owner = setup.start();
@@ -98,9 +98,9 @@ fn the_last_acknowledgement_finds_a_reader() {
         let begun = Instant::now();
         let mut owner = raw(&[]).sh("echo bye; exit 7").start();
         read_until(&mut owner, "bye\n");
-        // A machine that is busy with others makes this owner a late one, who is not waited for.
+        // The helper does not wait for an owner that is late, as this one is on a busy machine.
         if begun.elapsed() < Duration::from_millis(150) {
-            // Nobody to read it would be an error here.
+            // Without a reader, this would fail with EPIPE.
             ack(&mut owner, 4);
         }
         eventually("the helper exits", || owner.has_exited());
@@ -129,7 +129,7 @@ fn an_owner_that_acknowledges_nothing_gets_all_that_the_window_holds() {
     let mut owner = raw(&flags).sh(script).env("GO_ON", &go_on).start();
     read_until(&mut owner, "01");
     std::fs::write(&go_on, "").unwrap();
-    // Little of the window is left, and no more of it is going to be.
+    // Little of the window is left, and nothing is acknowledged.
     read_until(&mut owner, "01234567890");
     eventually("the helper exits", || owner.has_exited());
     assert_eq!(owner.end().status.code(), Some(3));
@@ -172,7 +172,7 @@ fn the_flags_say_what_is_captured() {
         (&["--capture-output", "--capture-stderr"], "out\nerr\n", ""),
         (&["--capture-output", "--capture-stderr-only"], "err\n", ""),
         (&["--capture-stderr-only"], "err\n", ""),
-        // Not captured is thrown away.
+        // What is not captured is thrown away.
         (&["--stdio-window", "100"], "", "err\n"),
         (&["--capture-stderr"], "", ""),
     ] {
@@ -188,7 +188,7 @@ fn a_port_that_asks_for_no_output_gets_none() {
     assert_eq!((output.as_str(), outcome.status.code()), ("", Some(3)));
 }
 
-/// It may be the same pipe as the owner's stdout, which muontrap writes to without blocking.
+/// stderr may be the same pipe as stdout, to which muontrap writes without blocking.
 #[test]
 fn what_the_program_inherits_still_blocks() {
     let (output, _) = run(

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! A program of the helper's own user, which is not root, that reaches for what the helper holds.
+//! A program of the helper's own user, which is not root, cannot reach the helper's pipes and memory.
 
 use crate::frames::Frame;
 use crate::harness::{Setup, captured, framed};
@@ -52,10 +52,10 @@ fn the_helpers_memory_and_environment_are_out_of_reach() {
     assert_eq!(outcome.text(), "done\n");
 }
 
-/// Otherwise neither a core dump nor a debugger would work in it.
+/// Core dumps and debuggers need it.
 #[test]
 fn the_program_is_as_dumpable_as_any_other() {
-    // The files of a process that is not dumpable are root's.
+    // The files of a process that is not dumpable belong to root: proc(5).
     let script = "stat -c %u /proc/$$/environ /proc/$$/fd; id -u";
     let text = unprivileged(captured(&[])).sh(script).run().text();
     let owners: Vec<&str> = text.lines().collect();

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! How a helper is started: its flags, its program, and whatever stands around it.
+//! How a helper is started: flags, program, environment, and a command around it.
 
 use crate::frames::{self, PROTOCOL};
 use crate::harness::{Outcome, Owner};
@@ -28,7 +28,6 @@ pub fn helper_path() -> &'static str {
     &PATH
 }
 
-/// How a helper is going to be started.
 #[derive(Debug)]
 pub struct Setup {
     helper: PathBuf,
@@ -40,9 +39,9 @@ pub struct Setup {
     environment: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
     user: Option<u32>,
-    /// The helper's stderr, when it is not a file.
+    /// The helper's stderr, if it is not a file.
     pub errors: Option<OwnedFd>,
-    /// Of other helpers too; without it, the helper has its own.
+    /// A mark that is shared with other helpers.
     pub mark: Option<Mark>,
 }
 
@@ -127,26 +126,26 @@ impl Setup {
         self
     }
 
-    /// The mark that other helpers have as well.
+    /// Shares the mark of other helpers.
     pub fn mark(mut self, mark: &Mark) -> Self {
         self.mark = Some(mark.clone());
         self
     }
 
-    /// What the helper and its program have as stderr.
+    /// Sets stderr of the helper and the program.
     pub fn errors(mut self, errors: OwnedFd) -> Self {
         self.errors = Some(errors);
         self
     }
 
-    /// Another executable, and the user to start it as.
+    /// Sets another executable, and the user to start it as.
     pub fn helper(mut self, helper: &Path, user: Option<u32>) -> Self {
         self.helper = helper.into();
         self.user = user;
         self
     }
 
-    /// More flags.
+    /// Adds flags.
     pub fn flags<W: AsRef<OsStr>>(mut self, flags: &[W]) -> Self {
         self.flags.extend(words(flags));
         self
@@ -157,7 +156,7 @@ impl Setup {
         let given = flags
             .find(|flag| *flag == "--stdio-window")
             .and_then(|_| flags.next());
-        // What is not a number is not accepted either, so that no output ever comes.
+        // Without a valid number no output comes.
         given.map_or(DEFAULT_WINDOW, |bytes| {
             bytes.to_string_lossy().parse().unwrap_or(0)
         })
@@ -190,7 +189,7 @@ impl Setup {
         command
     }
 
-    /// What the owner sends first.
+    /// The frames that the owner sends first.
     pub fn opening(&self) -> Vec<u8> {
         if !self.framed {
             return Vec::new();
@@ -203,7 +202,7 @@ impl Setup {
         Owner::new(&self)
     }
 
-    /// Starts it and sees it through to its end.
+    /// Starts it and waits for its end.
     pub fn run(self) -> Outcome {
         self.start().finish()
     }

@@ -2,21 +2,21 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What signals to the helper do: some stop the program, and no other one does anything. Those that stop
-//! it are in `stopping.rs`, `plain.rs` and `terminal.rs`.
+//! Signals to the helper that are ignored. Those that stop the program are in `stopping.rs`, `plain.rs` and
+//! `terminal.rs`.
 
 use crate::frames;
 use crate::harness::{Owner, Setup, captured, plain};
 use crate::processes::{eventually, is_alive, state};
 use std::fs;
 
-/// They mean that the program is to be stopped.
+/// They stop the program.
 const STOP: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 const JOB_CONTROL: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
-/// Nobody can do anything about these.
+/// They can be neither caught nor blocked.
 const UNCATCHABLE: [i32; 2] = [libc::SIGKILL, libc::SIGSTOP];
 
-/// Also those that the C library keeps for itself, which it does not let anybody block.
+/// The C library reserves some signals, and does not block them.
 fn meaningless() -> impl Iterator<Item = i32> {
     (1..=64).filter(|signal| !STOP.contains(signal) && !UNCATCHABLE.contains(signal))
 }
@@ -38,7 +38,7 @@ fn a_signal_that_means_nothing_is_ignored() {
     for signal in meaningless() {
         let mut owner = program().start_until("ready");
         send(&owner, signal);
-        // Whatever came of it came before this is read.
+        // The signal was delivered before this is read.
         owner.send(&frames::stop());
         let outcome = owner.finish();
         assert_eq!(outcome.code(), 3, "signal {signal}: {}", outcome.errors);
@@ -98,12 +98,12 @@ fn cpu_time(pid: i32) -> u64 {
         / 100
 }
 
-/// Makes the helper use CPU time: an empty acknowledgement is work, too.
+/// Makes the helper use CPU time by empty acknowledgements.
 fn give_work(owner: &mut Owner) {
     owner.send(&frames::ack(0).repeat(400));
 }
 
-/// With this limit, `ulimit -t`, and without root's right to raise it.
+/// With this limit on CPU time, and without the capability to raise it.
 fn limited(limit: &str, setup: Setup) -> Setup {
     let script = format!("ulimit {limit}; exec \"$@\"");
     let shell = ["sh", "-c", script.as_str(), "sh"];

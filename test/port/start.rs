@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! START, written with the words of a command line.
+//! START, from the words of a command line.
 
 use crate::frames::{field, number};
 use std::ffi::{OsStr, OsString};
@@ -14,14 +14,14 @@ const STDIN: u16 = 16;
 const STDOUT: u16 = 17;
 const STDERR: u16 = 18;
 
-/// What a flag stands for.
+/// What a flag becomes.
 #[derive(Clone, Copy)]
 enum Meaning {
     Text(u16),
     Number(u16),
-    /// One of the switches.
+    /// A switch for an output stream.
     Capture,
-    /// Not for START.
+    /// A flag of the command line also with `--framed`.
     Descriptors,
 }
 
@@ -48,7 +48,7 @@ const FLAGS: [(&str, &str, Meaning); 18] = [
     ("--fds", "", Descriptors),
 ];
 
-/// Each flag with its value, which switches do not have.
+/// Each flag with its value, which is empty for a switch.
 fn parse(words: &[OsString]) -> Vec<(&'static str, Meaning, &OsStr)> {
     let mut words = words.iter();
     let mut found = Vec::new();
@@ -70,7 +70,7 @@ fn parse(words: &[OsString]) -> Vec<(&'static str, Meaning, &OsStr)> {
     found
 }
 
-/// What remains for the command line.
+/// The flag that stays on the command line.
 pub fn descriptors(flags: &[OsString]) -> Option<OsString> {
     let flags = parse(flags);
     let (_, _, fds) = flags.iter().find(|(name, ..)| *name == "--fds")?;

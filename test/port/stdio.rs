@@ -2,17 +2,17 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Which descriptors the helper accepts as its owner's.
+//! Which descriptors the helper accepts for the stream to its owner.
 
 use crate::frames::{self, Frame};
 use crate::harness::{captured, framed, plain};
-use crate::processes::{Mark, PATIENCE, eventually};
+use crate::processes::{Mark, TIMEOUT, eventually};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-/// Starts the helper with a stdin that cannot be used, and tells what it says on stderr.
+/// Starts the helper with a stdin that cannot be used, and returns its message on stderr.
 #[track_caller]
 fn refused(framed_or_not: crate::harness::Setup, redirection: &str) -> String {
     let script = format!("exec \"$@\" {redirection}");
@@ -134,7 +134,7 @@ fn on_a_socket(how_it_ends: fn(&mut UnixStream)) -> Vec<Frame> {
     command.stdout(OwnedFd::from(other));
     let mut child = command.spawn().unwrap();
     drop(command);
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     socket.write_all(&setup.opening()).unwrap();
     how_it_ends(&mut socket);
     let (mut bytes, mut frames) = (Vec::new(), Vec::new());

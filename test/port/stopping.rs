@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Stopping the program: signals, deadlines, and programs that make it hard.
+//! Stopping the program: signals, deadlines, and programs that ignore them.
 
 use crate::frames::{self, Report};
 use crate::harness::{Owner, captured};
@@ -278,7 +278,7 @@ fn an_owner_that_talks_without_a_pause_does_not_put_off_the_deadline() {
         input.write_all(&frames::stop()).unwrap();
         while input.write_all(&signals).is_ok() {}
     });
-    // The helper has to stay until its owner is through, and it never is; but the program is gone.
+    // The helper stays until its owner closes the stream, but the program is gone.
     assert!(matches!(
         owner.read_to_last(),
         Some(frames::Frame::Exited(_))

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Whom the sweep takes, and whom it does not.
+//! Which processes the sweep kills, and which it does not.
 
 use crate::executable;
 use crate::frames;
@@ -54,7 +54,7 @@ fn a_child_from_before_the_exec_may_die_meanwhile() {
     assert_eq!(owner.finish().code(), 4);
 }
 
-/// Double forks without a pause, and a process that lives on at their end.
+/// Double forks without a pause, and a process that stays at their end.
 const CHAIN: &str = "exec perl -e 'for (1..300) { fork and exit } sleep 1000'";
 
 #[test]
@@ -69,7 +69,7 @@ fn children_from_before_the_exec_do_not_let_others_escape() {
             .start();
         owner.read_to_last();
         let (helper, mark) = (owner.pid, owner.mark.clone());
-        // The stranger may be yet to execute its program.
+        // The other process may not have called exec yet.
         eventually("only the stranger is left", || {
             let alive = mark.alive_besides(&[helper]);
             alive.len() == 1 && alive[0].name == "sleep"
@@ -96,7 +96,7 @@ fn processes_that_fork_a_successor_and_exit_without_pause() {
 
 #[test]
 fn bystanders_are_left_alone() {
-    // In the helper's session and process group, and the program's sibling in all but descent.
+    // In the helper's session and process group, but no descendant of the helper.
     let mark = Mark::new();
     let bystander = Command::new("sleep")
         .arg("1000")
@@ -151,7 +151,7 @@ fn hundreds_of_children() {
 }
 
 /// A helper of another user, whose program leaves one process that it may not kill and one that it may.
-/// It says "ready" and waits for the end of its input.
+/// It writes "ready" and waits for the end of its input.
 pub fn leaving_one_that_becomes_root() -> (TempDir, Setup) {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -244,7 +244,7 @@ fn the_wait_for_a_frozen_descendant_costs_little() {
     };
     let (begin, before) = (Instant::now(), wakes());
     eventually("it has looked some times", || wakes() >= before + 11);
-    // A machine that is slow cannot make this less.
+    // A slow machine cannot make this smaller.
     assert!(
         begin.elapsed() > Duration::from_secs(1),
         "{:?}",

@@ -2,10 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! At a real terminal: Ctrl-C and its kin.
+//! Keys at a real terminal, such as Ctrl-C.
 
 use crate::harness::{Setup, plain};
-use crate::processes::{Mark, PATIENCE, eventually};
+use crate::processes::{Mark, TIMEOUT, eventually};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
@@ -15,12 +15,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Stdio};
 
-/// Somebody in front of a terminal in which the helper runs.
+/// A terminal in which the helper runs.
 pub struct Terminal {
     pub screen: File,
     /// Keeps the terminal alive until the helper has it.
     _other_end: File,
-    /// What is on it and was not looked for yet.
+    /// Output that no call has looked for yet.
     text: String,
     helper: Child,
     pub mark: Mark,
@@ -54,9 +54,9 @@ impl Terminal {
     pub fn read_until(&mut self, text: &str) {
         while !self.text.contains(text) {
             let mut fds = [PollFd::new(self.screen.as_fd(), PollFlags::POLLIN)];
-            let patience = PollTimeout::try_from(PATIENCE).unwrap();
+            let timeout = PollTimeout::try_from(TIMEOUT).unwrap();
             assert!(
-                poll(&mut fds, patience).unwrap() > 0,
+                poll(&mut fds, timeout).unwrap() > 0,
                 "no {text:?}: {}",
                 self.text
             );
@@ -70,7 +70,7 @@ impl Terminal {
         self.text.drain(..end);
     }
 
-    /// What is there at the end.
+    /// The rest of the output.
     pub fn rest(&mut self) -> String {
         let mut buffer = [0; 4096];
         let mut fds = [PollFd::new(self.screen.as_fd(), PollFlags::POLLIN)];
@@ -97,7 +97,7 @@ impl Terminal {
             status.is_some()
         });
         assert_eq!(status.unwrap().code(), Some(expected));
-        // A shell may end before the last of its jobs that were interrupted.
+        // A shell may exit before the last of its interrupted jobs.
         eventually("nothing is left", || self.mark.alive().is_empty());
     }
 }
@@ -109,7 +109,7 @@ impl Drop for Terminal {
     }
 }
 
-/// A program with something in the background, that says goodbye.
+/// A program with a background process, which writes "bye" on SIGTERM.
 fn program() -> Setup {
     plain(&["-k", "60000"])
         .sh("trap 'echo bye; exit 3' TERM; echo ready; sleep 1000 & while :; do wait; done")
