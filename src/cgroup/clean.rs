@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::error::{Action, Error};
+use super::error::{Attempt, Error};
 use super::group::{DEAD_HOLDER_TIMEOUT, Group};
 use super::host::Host;
 use super::owned::Cgroup;
@@ -57,7 +57,7 @@ pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanRepo
     let path = cgroup.groups[0].location.path.clone();
     report.remaining = cgroup
         .empty_within(time, &Undisturbed)
-        .map_err(|error| Error::io(Action::Empty, &path, &error))?;
+        .map_err(|error| Error::io(Attempt::Empty, &path, &error))?;
     if report.remaining > 0 {
         if let Some(frozen) = cgroup.held_frozen() {
             return Err(frozen);
@@ -68,7 +68,7 @@ pub fn clean(host: &Host, request: &Request, time: Duration) -> Result<CleanRepo
         let rest = deadline.saturating_duration_since(Instant::now());
         report.removed = cgroup
             .remove_within(rest)
-            .map_err(|error| Error::io(Action::Remove, &path, &error))?;
+            .map_err(|error| Error::io(Attempt::Remove, &path, &error))?;
     }
     Ok(report)
 }
@@ -80,7 +80,7 @@ fn lock_within(group: &mut Group, time: Duration) -> Result<(), Error> {
         result => ControlFlow::Break(result),
     });
     let path = &group.location.path;
-    match result.map_err(|error| Error::io(Action::WaitFor, path, &error))? {
+    match result.map_err(|error| Error::io(Attempt::WaitFor, path, &error))? {
         ControlFlow::Break(result) => result,
         ControlFlow::Continue(busy) => Err(busy),
     }

@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::error::{Action, Error};
+use super::error::{Attempt, Error};
 use super::fs::{is_writable, words};
 use super::group::{CreatedDirs, Group};
 use super::location::Location;
@@ -41,7 +41,7 @@ impl Cgroup {
                 let location = plan.locations.iter().chain(&plan.alternatives).next();
                 let path = location.map(|location| location.path.clone());
                 Err(Error::io(
-                    Action::WaitFor,
+                    Attempt::WaitFor,
                     &path.unwrap_or_default(),
                     &error,
                 ))
@@ -95,7 +95,7 @@ fn prepare(cgroup: &mut Cgroup, plan: &Plan, wait: &dyn Wait) -> Result<(), Erro
 /// Adds to an error for lack of permission all controllers that are out of reach.
 fn name_denied(error: Error, plan: &Plan) -> Error {
     let is_of_group = match &error {
-        Error::Io { action, .. } => matches!(action, Action::Create | Action::Open),
+        Error::Io { attempt, .. } => matches!(attempt, Attempt::Create | Attempt::Open),
         Error::NotEnabled { .. } | Error::NoEntry { .. } => true,
         _ => false,
     };

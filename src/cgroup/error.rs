@@ -70,7 +70,7 @@ pub enum Error {
     },
     /// A system call failed.
     Io {
-        action: Action,
+        attempt: Attempt,
         path: PathBuf,
         errno: i32,
     },
@@ -131,6 +131,12 @@ pub enum Error {
         /// The process that started muontrap; `None` for muontrap itself.
         ancestor: Option<i32>,
     },
+    /// A cgroup that was to be cleaned is still there.
+    NotRemoved {
+        group: String,
+        /// How many processes could not be killed.
+        remaining: usize,
+    },
     /// A group that exists cannot be emptied.
     NotEmptied {
         path: PathBuf,
@@ -150,7 +156,7 @@ pub enum Part {
 
 /// What a system call was for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Attempt {
     Create,
     Open,
     Read,
@@ -179,9 +185,9 @@ pub enum Leftover {
 }
 
 impl Error {
-    pub(super) fn io(action: Action, path: &Path, error: &io::Error) -> Self {
+    pub(super) fn io(attempt: Attempt, path: &Path, error: &io::Error) -> Self {
         Self::Io {
-            action,
+            attempt,
             path: path.into(),
             errno: errno_of(error),
         }
@@ -237,7 +243,8 @@ impl Error {
             Self::InUse { .. }
             | Self::Removed { .. }
             | Self::Frozen { .. }
-            | Self::HoldsMuontrap { .. } => libc::EBUSY,
+            | Self::HoldsMuontrap { .. }
+            | Self::NotRemoved { .. } => libc::EBUSY,
             _ => libc::ENOENT,
         }
     }
@@ -250,6 +257,7 @@ impl Error {
             | Self::NoController { name, .. } => name.into(),
             Self::NotMounted { controller, .. } => controller.into(),
             Self::NoEquivalent { setting, .. } => setting.into(),
+            Self::NotRemoved { group, .. } => group.into(),
             Self::NoHierarchy => "/proc/self/mountinfo".into(),
             Self::NoFile { name, group } => group.join(name),
             Self::NotEnabled { group, .. } => group.join("cgroup.subtree_control"),

@@ -15,7 +15,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{AccessFlags, faccessat};
 
-use super::error::{Action, Error};
+use super::error::{Attempt, Error};
 
 /// Opens a file or directory below an open directory, close-on-exec.
 pub(super) fn open_at<N: NixPath + ?Sized>(
@@ -96,7 +96,7 @@ pub(super) fn is_denied(error: &io::Error) -> bool {
 
 /// The words of a file.
 pub(super) fn words(path: &Path) -> Result<Vec<String>, Error> {
-    let text = read(path).map_err(|error| Error::io(Action::Read, path, &error))?;
+    let text = read(path).map_err(|error| Error::io(Attempt::Read, path, &error))?;
     Ok(text.split_whitespace().map(String::from).collect())
 }
 

@@ -12,7 +12,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::{Action, Error};
+use super::error::{Attempt, Error};
 use super::fs::{read, words};
 use super::version::Version;
 
@@ -157,7 +157,7 @@ fn read_proc(path: &Path) -> Result<String, Error> {
     match read(path) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Error::io(Action::Read, path, &error)),
+        Err(error) => Err(Error::io(Attempt::Read, path, &error)),
     }
 }
 

@@ -11,7 +11,7 @@ use super::dialect::{
     Availability, ReadError, STATISTICS, Source, availability, file_on, has_several_files, listed,
     read, read_on_v1,
 };
-use super::error::{Action, Error, Part};
+use super::error::{Attempt, Error, Part};
 use super::group::{Group, remaining, tree};
 use super::host::Host;
 use super::location::Location;
@@ -107,7 +107,7 @@ impl LiveCgroup {
         let group = group.or(self.unified());
         match (group, error) {
             (Some(group), ReadError::Format | ReadError::Errno(_)) => Error::Io {
-                action: Action::Read,
+                attempt: Attempt::Read,
                 path: group.location.path.join(name),
                 errno: error.errno(),
             },

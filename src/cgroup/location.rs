@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use nix::unistd::AccessFlags;
 
-use super::error::{Action, Error, errno_of};
+use super::error::{Attempt, Error, errno_of};
 use super::fs::may;
 use super::host::Hierarchy;
 use super::version::Version;
@@ -75,17 +75,17 @@ impl Location {
     pub(super) fn check_creation(&self) -> Result<(), Error> {
         let (existing, missing) = self.split();
         let path = missing.first().unwrap_or(&self.path).clone();
-        let action = Action::Create;
+        let attempt = Attempt::Create;
         if !existing.is_dir() {
             let errno = libc::ENOTDIR;
             return Err(Error::Io {
-                action,
+                attempt,
                 path,
                 errno,
             });
         }
         may(&existing, AccessFlags::W_OK | AccessFlags::X_OK)
-            .map_err(|error| Error::io(action, &path, &error))
+            .map_err(|error| Error::io(attempt, &path, &error))
     }
 
     /// On v2, moving a process takes a writable `cgroup.procs` in the nearest group above both

@@ -7,7 +7,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
-use super::error::{Action, Blocked, Error, Leftover, Part};
+use super::error::{Attempt, Blocked, Error, Leftover, Part};
 use crate::error::{Failure, Step};
 
 impl From<Error> for Failure {
@@ -35,7 +35,7 @@ impl Error {
             Self::NoHierarchy
             | Self::NoEntry { .. }
             | Self::Io {
-                action: Action::Create | Action::Open,
+                attempt: Attempt::Create | Attempt::Open,
                 errno: libc::EACCES | libc::EPERM | libc::EROFS,
                 ..
             } => &[],
@@ -113,12 +113,12 @@ impl Display for Error {
                 write!(f, "{} has no file for {name:?}", group.display())
             }
             Self::Io {
-                action,
+                attempt,
                 path,
                 errno,
             } => {
-                let why = explain(action, *errno);
-                write!(f, "failed to {action} {}{why}", path.display())
+                let why = explain(attempt, *errno);
+                write!(f, "failed to {attempt} {}{why}", path.display())
             }
             Self::NotSet {
                 setting,
@@ -163,6 +163,7 @@ impl Display for Error {
                 blocked,
             } => frozen(f, group, file, *blocked),
             Self::HoldsMuontrap { path, ancestor } => holds_muontrap(f, path, *ancestor),
+            Self::NotRemoved { group, remaining } => not_removed(f, group, *remaining),
             Self::NotEmptied { path, leftover } => {
                 write!(f, "{} exists and cannot be emptied", path.display())?;
                 let why = "of its processes could not be killed";
@@ -256,12 +257,20 @@ fn holds_muontrap(f: &mut Formatter<'_>, path: &Path, ancestor: Option<i32>) -> 
     }
 }
 
-fn explain(action: &Action, errno: i32) -> &'static str {
-    match (action, errno) {
-        (Action::Create, libc::EAGAIN) => {
+fn not_removed(f: &mut Formatter<'_>, group: &str, remaining: usize) -> fmt::Result {
+    write!(f, "cannot remove the cgroup {group:?}: ")?;
+    match remaining {
+        0 => f.write_str("it is still in use"),
+        count => write!(f, "{count} of its processes could not be killed"),
+    }
+}
+
+fn explain(attempt: &Attempt, errno: i32) -> &'static str {
+    match (attempt, errno) {
+        (Attempt::Create, libc::EAGAIN) => {
             ": a group above it has reached its cgroup.max.descendants or cgroup.max.depth"
         }
-        (Action::Create, libc::ENOTDIR | libc::EEXIST) => ": this is the name of a file",
+        (Attempt::Create, libc::ENOTDIR | libc::EEXIST) => ": this is the name of a file",
         _ => "",
     }
 }
@@ -296,7 +305,7 @@ impl Display for Part {
     }
 }
 
-impl Display for Action {
+impl Display for Attempt {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create => f.write_str("create"),

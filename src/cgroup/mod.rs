@@ -46,13 +46,12 @@ mod v1;
 mod v2;
 mod version;
 
-pub use clean::{CleanReport, clean};
+pub use clean::clean;
 pub use dialect::{v1_name, v2_name};
 pub use error::Error;
 pub use fs::is_writable;
 pub use group::KillStep;
 pub use host::{Hierarchy, Host};
-pub use live::LiveCgroup;
 pub use location::Location;
 pub use message::doctor_command;
 pub use operation::{Action, Operation, Values};

@@ -2,13 +2,18 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What is done to the cgroup of a program from outside it, whether its session runs or not.
+//! Reading, changing and cleaning a cgroup from outside, whether its session runs or not.
 
-use super::{CleanReport, Host, LiveCgroup, Request, clean};
-use crate::error::{Failure, Step};
 use std::time::Duration;
 
-/// How long to try to clean a group, unless told otherwise.
+use super::clean::clean;
+use super::error::Error;
+use super::host::Host;
+use super::live::LiveCgroup;
+use super::request::Request;
+use crate::error::Failure;
+
+/// How long to try to clean a cgroup, unless told otherwise.
 const CLEAN_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,25 +22,25 @@ pub enum Action {
     Get,
     /// Writes settings.
     Set,
-    /// Reads what the group has used.
+    /// Reads what the cgroup has used.
     Statistics,
     /// Reads all settings.
     #[default]
     Config,
-    /// Kills all that is in the group, and removes it.
+    /// Kills all processes, and removes the cgroup.
     Clean,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     pub action: Action,
-    /// With what to write, or, for `Clean`, with what the group was made with.
+    /// With the settings to write, or, for `Clean`, those that it was created with.
     pub group: Request,
-    /// What to read.
+    /// The files to read.
     pub files: Vec<String>,
     /// How long to try to clean.
     pub timeout: Duration,
-    /// Whether it is no error that another session looks after the group.
+    /// Whether it is no error that another muontrap uses the cgroup.
     pub unless_in_use: bool,
 }
 
@@ -51,11 +56,16 @@ impl Default for Operation {
     }
 }
 
-/// Names, which have no white space, and texts.
+/// Names, which have no white space, and the text of each.
 pub type Values = Vec<(String, String)>;
 
 impl Operation {
     pub fn run(&self) -> Result<Values, Failure> {
+        self.carry_out()
+            .map_err(|error| error.into_failure(Some(&self.group.group)))
+    }
+
+    fn carry_out(&self) -> Result<Values, Error> {
         self.group.validate()?;
         let host = Host::detect()?;
         let open = || LiveCgroup::open(&host, &self.group.group);
@@ -76,25 +86,19 @@ impl Operation {
         }
     }
 
-    fn clean(&self, host: &Host) -> Result<Values, Failure> {
+    fn clean(&self, host: &Host) -> Result<Values, Error> {
         let report = clean(host, &self.group, self.timeout)?;
         match report.in_use {
             Some(_) if self.unless_in_use => return Ok(vec![]),
-            Some(error) => return Err(error.into_failure(Some(&self.group.group))),
+            Some(error) => return Err(error),
             None if report.removed => {}
-            None => return Err(not_cleaned(&self.group.group, &report)),
+            None => {
+                return Err(Error::NotRemoved {
+                    group: self.group.group.clone(),
+                    remaining: report.remaining,
+                });
+            }
         }
         Ok(vec![("killed".into(), report.killed.to_string())])
     }
-}
-
-fn not_cleaned(group: &str, report: &CleanReport) -> Failure {
-    let why = match report.remaining {
-        0 => "it is still in use".into(),
-        count => format!("{count} of its processes could not be killed"),
-    };
-    let message = format!("cannot remove the cgroup {group:?}: {why}");
-    Failure::new(Step::Cgroup, message)
-        .errno(libc::EBUSY)
-        .path(group)
 }

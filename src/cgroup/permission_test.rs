@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use super::clean::clean;
-use super::error::{Action, Error};
+use super::error::{Attempt, Error};
 use super::request::Request;
 use super::test_support::*;
 use super::version::Version;
@@ -149,7 +149,7 @@ fn part_delegated() {
         matches!(
             **cause,
             Error::Io {
-                action: Action::Create,
+                attempt: Attempt::Create,
                 ..
             }
         ),

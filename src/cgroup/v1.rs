@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::dialect::{is_controller, nearest};
-use super::error::{Action, Error};
+use super::error::{Attempt, Error};
 use super::fs::{read, write};
 use super::host::{Hierarchy, Host};
 
@@ -65,7 +65,7 @@ fn missing(name: &str, needed: &BTreeSet<String>) -> Error {
 pub(super) fn inherit_cpuset(group: &Path) -> Result<(), Error> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
         let text_of = |path: &Path| {
-            let text = read(path).map_err(|error| Error::io(Action::Read, path, &error))?;
+            let text = read(path).map_err(|error| Error::io(Attempt::Read, path, &error))?;
             Ok(text.trim().to_owned())
         };
         let own = group.join(file);
@@ -74,7 +74,7 @@ pub(super) fn inherit_cpuset(group: &Path) -> Result<(), Error> {
         }
         let inherited = text_of(&group.with_file_name(file))?;
         write(&own, &inherited)
-            .map_err(|error| Error::io(Action::Write(inherited), &own, &error))?;
+            .map_err(|error| Error::io(Attempt::Write(inherited), &own, &error))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::AccessFlags;
 
 use super::dialect::{is_controller, nearest};
-use super::error::{Action, Error, errno_of};
+use super::error::{Attempt, Error, errno_of};
 use super::fs::{may, read, words, write};
 use super::host::Hierarchy;
 use super::location::Location;
@@ -108,7 +108,7 @@ pub(super) fn check_cpuset(group: &Path, file: &str, value: &str) -> Result<(), 
         return Ok(());
     }
     let effective = group.join(format!("{file}.effective"));
-    let granted = read(&effective).map_err(|error| Error::io(Action::Read, &effective, &error))?;
+    let granted = read(&effective).map_err(|error| Error::io(Attempt::Read, &effective, &error))?;
     let granted = granted.trim();
     if value.trim().is_empty() || is_within(granted, value) {
         return Ok(());

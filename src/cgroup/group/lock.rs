@@ -19,7 +19,7 @@ use nix::sys::stat::fstat;
 
 use super::holder::{Holder, Used, holder};
 use super::tree;
-use crate::cgroup::error::{Action, Error};
+use crate::cgroup::error::{Attempt, Error};
 use crate::cgroup::fs::{is_denied, is_gone, open_dir};
 use crate::cgroup::location::Location;
 use crate::sys;
@@ -62,7 +62,7 @@ pub(super) fn lock_above(location: &Location, since: Instant) -> Result<Vec<Owne
             // What cannot be opened cannot be locked.
             Err(error) if is_denied(&error) => continue,
             Err(error) if is_gone(&error) => return Err(Error::Removed { path }),
-            Err(error) => return Err(Error::io(Action::Open, &path, &error)),
+            Err(error) => return Err(Error::io(Attempt::Open, &path, &error)),
         };
         if !sys::try_lock(dir.as_fd(), true).unwrap_or(true) {
             check_holder(dir.as_fd(), &path, since)?;

@@ -13,7 +13,7 @@ use std::time::Instant;
 use super::lock::{lock, lock_above};
 use super::open::Group;
 use super::protected::refuse_own;
-use crate::cgroup::error::{Action, Error};
+use crate::cgroup::error::{Attempt, Error};
 use crate::cgroup::fs::is_denied;
 use crate::cgroup::location::Location;
 use crate::cgroup::v1::inherit_cpuset;
@@ -98,7 +98,7 @@ impl Group {
 
 /// Creates what is missing on the way to the group, and returns whether the group itself existed.
 fn create_directories(location: &Location, created: &mut CreatedDirs) -> Result<bool, Error> {
-    let fail = |path: &Path, error: &io::Error| Error::io(Action::Create, path, error);
+    let fail = |path: &Path, error: &io::Error| Error::io(Attempt::Create, path, error);
     let leaf = &location.path;
     let is_cpuset = location.hierarchy.has("cpuset");
     if !is_cpuset {

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::OFlag;
 
-use crate::cgroup::error::{Action, Error};
+use crate::cgroup::error::{Attempt, Error};
 use crate::cgroup::fs::{is_gone, open_at, open_dir, read_at, write_at};
 use crate::cgroup::location::Location;
 
@@ -32,7 +32,7 @@ impl Group {
     /// Opens a directory that exists.
     pub fn open(location: Location, existed: bool) -> Result<Self, Error> {
         let path = &location.path;
-        let dir = open_dir(path).map_err(|error| Error::io(Action::Open, path, &error))?;
+        let dir = open_dir(path).map_err(|error| Error::io(Attempt::Open, path, &error))?;
         Ok(Self {
             location,
             existed,
@@ -79,7 +79,7 @@ impl Group {
         }
         let procs = open_at(&self.dir, "cgroup.procs", OFlag::O_WRONLY).map_err(|error| {
             let path = self.location.path.join("cgroup.procs");
-            Error::io(Action::Open, &path, &error)
+            Error::io(Attempt::Open, &path, &error)
         });
         self.procs = Some(procs?);
         Ok(())

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::open::Group;
 use super::tree;
-use crate::cgroup::error::{Action, Error};
+use crate::cgroup::error::{Attempt, Error};
 use crate::cgroup::fs::read;
 
 /// This process and its ancestors, up to the first that cannot be seen.
@@ -34,7 +34,7 @@ fn parent_of(pid: i32) -> Option<i32> {
 pub(in crate::cgroup) fn refuse_own(group: &Group) -> Result<(), Error> {
     let path = &group.location.path;
     let members = tree::members(group.dir())
-        .map_err(|error| Error::io(Action::Read, &path.join("cgroup.procs"), &error))?;
+        .map_err(|error| Error::io(Attempt::Read, &path.join("cgroup.procs"), &error))?;
     let protected = protected();
     let inside = members.pids.iter().find(|pid| protected.contains(pid));
     let ancestor = match inside {
