@@ -37,6 +37,8 @@ pub(crate) enum Output {
     Capture,
     /// `/dev/null`.
     Null,
+    /// The file in `stdout_file` or `stderr_file`.
+    File,
     /// muontrap's descriptor of the same number.
     Inherit,
     /// stderr only: wherever the program's stdout goes.
@@ -50,6 +52,17 @@ pub(crate) struct Streams {
     pub stdin: Stdin,
     pub stdout: Output,
     pub stderr: Output,
+}
+
+/// The file that an output stream goes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OutputFile {
+    /// Relative to the program's working directory.
+    pub path: Option<CString>,
+    /// Whether output is added to the file, which is truncated otherwise.
+    pub append: bool,
+    /// Permission bits of a new file, less the umask; `None` for 0666.
+    pub mode: Option<u32>,
 }
 
 /// The settings of one program.
@@ -76,6 +89,8 @@ pub(crate) struct Config {
     pub streams: Streams,
     /// The file that the program reads from stdin, relative to its working directory.
     pub stdin_path: Option<CString>,
+    pub stdout_file: OutputFile,
+    pub stderr_file: OutputFile,
 }
 
 /// The defaults of START.
@@ -100,6 +115,8 @@ impl Default for Config {
                 stderr: Output::Inherit,
             },
             stdin_path: None,
+            stdout_file: OutputFile::default(),
+            stderr_file: OutputFile::default(),
         }
     }
 }

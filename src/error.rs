@@ -42,6 +42,8 @@ pub enum Step {
     Cd,
     /// Opening the file that is the program's stdin.
     Input,
+    /// Opening the file that is the program's stdout or stderr.
+    Output,
     /// Creating pipes or the process.
     Spawn,
     /// Executing the program.
@@ -64,6 +66,7 @@ impl Step {
             Self::Cgroup => "cgroup",
             Self::Cd => "cd",
             Self::Input => "input",
+            Self::Output => "output",
             Self::Spawn => "spawn",
             Self::Exec => "exec",
             Self::Stopped => "stopped",

@@ -32,7 +32,9 @@ READY, SESSION_ENDED, COUNTS = range(0xC1, 0xC4)
 
 FIELDS = dict(
     program=1, argument=2, arg0=3, directory=4, cd=5, variable=6, environment=7, set=8, unset=9,
-    stdin=16, stdout=17, stderr=18, stdio_window=19, stdin_path=20,
+    stdin=16, stdout=17, stderr=18, stdio_window=19,
+    stdin_path=20, stdout_path=21, stderr_path=22, stdout_append=23, stderr_append=24,
+    stdout_mode=25, stderr_mode=26,
     stop_signal=32, delay_to_sigkill=33, orphans=34,
     uid=48, gid=49, groups=50,
     cgroup_path=64, cgroup_controller=65, cgroup_set=66, cgroup_file=67, timeout=68,

@@ -12,5 +12,6 @@ pub(crate) mod permission;
 pub(crate) mod proc_table;
 pub(crate) mod reap;
 pub(crate) mod spawn;
+pub(crate) mod stdio;
 pub(crate) mod step;
 pub(crate) mod sweep;

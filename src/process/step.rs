@@ -9,30 +9,17 @@
 
 use super::credentials::Credentials;
 use super::find;
+use super::stdio::{FileToOpen, Stdio};
 use crate::error::{Failure, Step};
 use crate::sys::{self, CpuLimit, SignalMask, StringArray};
 use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
 use nix::unistd::{Pid, chdir, getpid, getppid, setpgid, tcsetpgrp, write};
 use std::ffi::{CStr, CString, OsStr};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-
-/// Where one of the program's standard descriptors leads.
-#[derive(Debug)]
-pub enum Stdio {
-    /// Where muontrap's own leads.
-    Inherit,
-    /// To this descriptor.
-    Fd(OwnedFd),
-    /// To the file at this path, opened for reading by the child.
-    File(CString),
-    /// stderr only: where stdout leads.
-    Stdout,
-}
 
 /// Settings that become steps as they are.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +89,7 @@ pub enum ChildStep<'a> {
     SetUid(u32),
     ChangeDirectory(&'a CStr),
     Open {
-        path: &'a CStr,
+        file: &'a FileToOpen,
         to: RawFd,
     },
     DieWithParent(Pid),
@@ -145,20 +132,30 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
 }
 
 fn redirections(stdio: &[Stdio; 3]) -> impl Iterator<Item = ChildStep<'_>> {
-    let source = |stdio: &Stdio| match stdio {
+    let source = |stream: &Stdio| match stream {
         Stdio::Inherit | Stdio::File(_) => None,
         Stdio::Fd(fd) => Some(fd.as_raw_fd()),
+        Stdio::Stdout if stdout_is_file(stdio) => None,
         Stdio::Stdout => Some(libc::STDOUT_FILENO),
     };
-    let redirect = move |(to, stdio)| source(stdio).map(|from| ChildStep::Redirect { from, to });
+    let redirect = move |(to, stream)| source(stream).map(|from| ChildStep::Redirect { from, to });
     (0..).zip(stdio).filter_map(redirect)
 }
 
+/// The descriptors that lead to files, and stderr if it is to lead to the same file as stdout.
 fn files(stdio: &[Stdio; 3]) -> impl Iterator<Item = ChildStep<'_>> {
-    (0..).zip(stdio).filter_map(|(to, stdio)| match stdio {
-        Stdio::File(path) => Some(ChildStep::Open { path, to }),
+    (0..).zip(stdio).filter_map(|(to, stream)| match stream {
+        Stdio::File(file) => Some(ChildStep::Open { file, to }),
+        Stdio::Stdout if stdout_is_file(stdio) => {
+            let from = libc::STDOUT_FILENO;
+            Some(ChildStep::Redirect { from, to })
+        }
         _ => None,
     })
+}
+
+fn stdout_is_file(stdio: &[Stdio; 3]) -> bool {
+    matches!(stdio[1], Stdio::File(_))
 }
 
 impl ChildStep<'_> {
@@ -190,10 +187,10 @@ impl ChildStep<'_> {
             Self::SetGid(gid) => sys::set_gid(*gid)?,
             Self::SetUid(uid) => sys::set_uid(*uid)?,
             Self::ChangeDirectory(path) => chdir(*path)?,
-            Self::Open { path, to } => {
-                let flags = OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-                let file = open(*path, flags, Mode::empty())?;
-                sys::redirect(file.as_raw_fd(), *to)?;
+            Self::Open { file, to } => {
+                let flags = file.flags | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+                let opened = open(file.path.as_c_str(), flags, file.mode)?;
+                sys::redirect(opened.as_raw_fd(), *to)?;
             }
             Self::DieWithParent(parent) => {
                 sys::set_parent_death_signal(libc::SIGKILL)?;
@@ -227,7 +224,7 @@ impl ChildStep<'_> {
                 only_root(Step::Uid, &format!("switch to user {uid}")).path(uid.to_string())
             }
             Self::ChangeDirectory(path) => cannot_enter(path, program.credentials.uid),
-            Self::Open { path, .. } => cannot_open(path, program.credentials.uid),
+            Self::Open { file, to } => cannot_open(file, *to, program.credentials.uid),
             Self::DieWithParent(_) => cannot("set the parent-death signal of the program"),
             Self::ResetSignals
             | Self::RestoreCpuLimit(_)
@@ -252,9 +249,14 @@ fn cannot_enter(path: &CStr, uid: Option<u32>) -> Failure {
     cannot_as(uid, Step::Cd, &what, path)
 }
 
-fn cannot_open(path: &CStr, uid: Option<u32>) -> Failure {
-    let what = format!("open the input {:?}", path.to_string_lossy());
-    cannot_as(uid, Step::Input, &what, path)
+fn cannot_open(file: &FileToOpen, to: RawFd, uid: Option<u32>) -> Failure {
+    let (step, role) = match to {
+        libc::STDIN_FILENO => (Step::Input, "the input"),
+        libc::STDOUT_FILENO => (Step::Output, "the file for stdout"),
+        _ => (Step::Output, "the file for stderr"),
+    };
+    let what = format!("open {role} {:?}", file.path.to_string_lossy());
+    cannot_as(uid, step, &what, &file.path)
 }
 
 fn cannot_as(uid: Option<u32>, step: Step, what: &str, path: &CStr) -> Failure {
@@ -345,7 +347,7 @@ mod tests {
             ]
         );
         assert!(steps(&program).iter().all(ChildStep::may_share_memory));
-        program.stdio[0] = Stdio::File(c"input".to_owned());
+        program.stdio[0] = Stdio::File(FileToOpen::input(c"input".to_owned()));
         assert!(!steps(&program).iter().all(ChildStep::may_share_memory));
         program.credentials = &credentials;
         program.attributes = &attributes;
@@ -361,5 +363,13 @@ mod tests {
             ]
         );
         assert!(!steps(&program).iter().all(ChildStep::may_share_memory));
+        // stderr leads to the file only once that is open.
+        let output = FileToOpen::output(c"output".to_owned(), false, 0o600);
+        program.stdio = [null(), Stdio::File(output), Stdio::Stdout];
+        assert_eq!(names(&program)[2..4], ["Redirect", "SetGroups"]);
+        assert_eq!(
+            names(&program)[8..11],
+            ["Open", "Redirect", "UnblockSignals"]
+        );
     }
 }

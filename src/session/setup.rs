@@ -179,8 +179,9 @@ impl Setup<'_> {
         let user = credentials.uid;
         let streams = config.streams;
         let (stdin, input) = stdio::stdin(streams.stdin, config.stdin_path.as_deref(), user)?;
-        let stdout = stdio::output(OutputStream::Stdout, streams.stdout, user, relay)?;
-        let stderr = stdio::output(OutputStream::Stderr, streams.stderr, user, relay)?;
+        let mut output = |stream, output, file| stdio::output(stream, output, file, user, relay);
+        let stdout = output(OutputStream::Stdout, streams.stdout, &config.stdout_file)?;
+        let stderr = output(OutputStream::Stderr, streams.stderr, &config.stderr_file)?;
         // Before the program: once that runs, nothing here may fail.
         let reactor = self
             .reactor(relay)

@@ -2,12 +2,12 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Where the program's standard descriptors lead.
+//! Opens what the program's standard descriptors lead to.
 
-use crate::config::{Output, Stdin};
+use crate::config::{Output, OutputFile, Stdin};
 use crate::error::Failure;
 use crate::process::spawn;
-use crate::process::step::Stdio;
+use crate::process::stdio::{FileToOpen, Stdio};
 use crate::reactor::set_nonblocking;
 use crate::stream::output::Relay;
 use crate::stream::stdin::Input;
@@ -16,6 +16,9 @@ use crate::wire::message::OutputStream;
 use nix::unistd::fchown;
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
+
+/// Permission bits of a new file, as in a shell.
+const DEFAULT_MODE: u32 = 0o666;
 
 /// The program's stdin. It is never the owner's pipe, from which the program would take frames.
 pub(super) fn stdin(
@@ -27,8 +30,8 @@ pub(super) fn stdin(
         Stdin::Inherit => return Ok((Stdio::Inherit, Input::new(None))),
         Stdin::Null => return Ok((Stdio::Fd(dev_null()?), Input::new(None))),
         Stdin::File => {
-            let path = path.unwrap_or_default().to_owned();
-            return Ok((Stdio::File(path), Input::new(None)));
+            let file = FileToOpen::input(path.unwrap_or_default().to_owned());
+            return Ok((Stdio::File(file), Input::new(None)));
         }
         Stdin::Pipe => {}
     }
@@ -55,12 +58,18 @@ fn pipe_of(
 pub(super) fn output(
     stream: OutputStream,
     output: Output,
+    file: &OutputFile,
     user: Option<u32>,
     relay: &mut Relay,
 ) -> Result<Stdio, Failure> {
     Ok(match output {
         Output::Capture => Stdio::Fd(captured(stream, user, relay)?),
         Output::Null => Stdio::Fd(dev_null()?),
+        Output::File => {
+            let path = file.path.clone().unwrap_or_default();
+            let mode = file.mode.unwrap_or(DEFAULT_MODE);
+            Stdio::File(FileToOpen::output(path, file.append, mode))
+        }
         Output::Inherit => Stdio::Inherit,
         Output::Stdout => Stdio::Stdout,
         Output::OwnStdout => {

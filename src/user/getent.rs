@@ -6,7 +6,8 @@
 
 use crate::process::credentials::Credentials;
 use crate::process::spawn::{dev_null, spawn};
-use crate::process::step::{Attributes, Program, Stdio};
+use crate::process::stdio::Stdio;
+use crate::process::step::{Attributes, Program};
 use crate::sys;
 use crate::wait::{Undisturbed, Wait};
 use nix::errno::Errno;

@@ -10,7 +10,7 @@ use super::fields::{
     Field, Row, decode as decode_fields, malformed, many, one, push, set, set_some,
 };
 use super::transport::Transport;
-use crate::config::{self, Config, Output, Stdin};
+use crate::config::{self, Config, Output, OutputFile, Stdin};
 use crate::error::Failure;
 use crate::process::find::Lookup;
 use std::ffi::CString;
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// Every field: its number, its name in `docs/protocol.md`, the type of its value, and where the value goes.
 #[rustfmt::skip]
-const TABLE: [Row<Draft>; 23] = {
+const TABLE: [Row<Draft>; 29] = {
     let [variable, environment, set_variable, unset_variable] = environment::rows();
     let [cgroup_path, cgroup_controller, cgroup_set] = cgroup::rows();
     [
@@ -36,6 +36,12 @@ const TABLE: [Row<Draft>; 23] = {
         one(18, "stderr", |d, f| set(&mut d.config.streams.stderr, f.choice(&STDERR))),
         one(19, "stdio_window", |d, f| set(&mut d.config.window, window(f))),
         one(20, "stdin_path", |d, f| set_some(&mut d.config.stdin_path, not_empty(f))),
+        one(21, "stdout_path", |d, f| set_some(&mut d.config.stdout_file.path, not_empty(f))),
+        one(22, "stderr_path", |d, f| set_some(&mut d.config.stderr_file.path, not_empty(f))),
+        one(23, "stdout_append", |d, f| set(&mut d.config.stdout_file.append, flag(f))),
+        one(24, "stderr_append", |d, f| set(&mut d.config.stderr_file.append, flag(f))),
+        one(25, "stdout_mode", |d, f| set_some(&mut d.config.stdout_file.mode, permissions(f))),
+        one(26, "stderr_mode", |d, f| set_some(&mut d.config.stderr_file.mode, permissions(f))),
         one(32, "stop_signal", |d, f| set(&mut d.config.stop_signal, signal(f))),
         one(33, "delay_to_sigkill", |d, f| set(&mut d.config.delay_to_sigkill, milliseconds(f))),
         one(34, "orphans", |d, f| set(&mut d.config.leave_orphans, f.choice(&ORPHANS))),
@@ -55,15 +61,16 @@ const STDIN: [(&str, Stdin); 4] = [
     ("inherit", Stdin::Inherit),
 ];
 
-const STDOUT: [(&str, Output); 3] = [
+const STDOUT: [(&str, Output); 4] = [
     ("capture", Output::Capture),
     ("null", Output::Null),
+    ("file", Output::File),
     ("inherit", Output::Inherit),
 ];
 
-const STDERR: [(&str, Output); 4] = {
-    let [capture, null, inherit] = STDOUT;
-    [capture, null, inherit, ("stdout", Output::Stdout)]
+const STDERR: [(&str, Output); 5] = {
+    let [capture, null, file, inherit] = STDOUT;
+    [capture, null, file, inherit, ("stdout", Output::Stdout)]
 };
 
 const ORPHANS: [(&str, bool); 2] = [("kill", false), ("leave", true)];
@@ -86,6 +93,21 @@ fn window(field: Field<'_>) -> Result<u32, Failure> {
     match field.u32()? {
         0 => Err(malformed(field.name, "it is 0")),
         bytes => Ok(bytes),
+    }
+}
+
+fn flag(field: Field<'_>) -> Result<bool, Failure> {
+    match field.u32()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(malformed(field.name, "it is neither 0 nor 1")),
+    }
+}
+
+fn permissions(field: Field<'_>) -> Result<u32, Failure> {
+    match field.u32()? {
+        bits @ 0..=0o777 => Ok(bits),
+        _ => Err(malformed(field.name, "it has other bits than 0777")),
     }
 }
 
@@ -139,7 +161,7 @@ pub(crate) fn decode(
     };
     let mut config = draft.config;
     check_streams(&config, transport)?;
-    check_paths(&config)?;
+    check_files(&config)?;
     if config.program.is_empty() {
         return Err(malformed("program", "it is missing or empty"));
     }
@@ -167,12 +189,28 @@ fn check_streams(config: &Config, transport: Transport) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_paths(config: &Config) -> Result<(), Failure> {
-    match (config.streams.stdin == Stdin::File, &config.stdin_path) {
-        (true, None) => Err(malformed("stdin_path", "it is missing")),
-        (false, Some(_)) => Err(malformed("stdin_path", "stdin is not \"file\"")),
-        _ => Ok(()),
+/// A stream that is a file has a path, and no other stream has anything to do with files.
+fn check_files(config: &Config) -> Result<(), Failure> {
+    let streams = config.streams;
+    let is_stdin = streams.stdin == Stdin::File;
+    check_file("stdin", is_stdin, config.stdin_path.is_some(), false)?;
+    for (name, output, file) in [
+        ("stdout", streams.stdout, &config.stdout_file),
+        ("stderr", streams.stderr, &config.stderr_file),
+    ] {
+        let has_more = *file != OutputFile::default();
+        check_file(name, output == Output::File, file.path.is_some(), has_more)?;
     }
+    Ok(())
+}
+
+fn check_file(stream: &str, is_file: bool, has_path: bool, has_more: bool) -> Result<(), Failure> {
+    let why = match is_file {
+        true if !has_path => "it is missing".to_owned(),
+        false if has_path || has_more => format!("{stream} is not \"file\""),
+        _ => return Ok(()),
+    };
+    Err(malformed(&format!("{stream}_path"), &why))
 }
 
 #[cfg(test)]
@@ -287,9 +325,37 @@ mod tests {
     }
 
     #[test]
+    fn streams_may_be_files() {
+        let config = config(&[
+            (1, b"a"),
+            (16, b"file"),
+            (17, b"file"),
+            (18, b"file"),
+            (20, b"in"),
+            (21, b"out"),
+            (22, b"/err"),
+            (23, &1_u32.to_be_bytes()),
+            (24, &0_u32.to_be_bytes()),
+            (25, &0o640_u32.to_be_bytes()),
+        ])
+        .unwrap();
+        let file = |path: &std::ffi::CStr, append, mode| OutputFile {
+            path: Some(path.to_owned()),
+            append,
+            mode,
+        };
+        assert_eq!(config.streams.stdin, Stdin::File);
+        assert_eq!(config.streams.stdout, Output::File);
+        assert_eq!(config.streams.stderr, Output::File);
+        assert_eq!(config.stdin_path.as_deref(), Some(c"in"));
+        assert_eq!(config.stdout_file, file(c"out", true, Some(0o640)));
+        assert_eq!(config.stderr_file, file(c"/err", false, None));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         type Case = (&'static [(u16, &'static [u8])], &'static str);
-        const CASES: [Case; 20] = [
+        const CASES: [Case; 27] = [
             (&[], "program"),
             (&[(1, b"")], "program"),
             (&[(1, b"a\0")], "program"),
@@ -303,6 +369,13 @@ mod tests {
             (&[(1, b"a"), (16, b"file")], "stdin_path"),
             (&[(1, b"a"), (16, b"file"), (20, b"")], "stdin_path"),
             (&[(1, b"a"), (16, b"null"), (20, b"x")], "stdin_path"),
+            (&[(1, b"a"), (17, b"file")], "stdout_path"),
+            (&[(1, b"a"), (18, b"file"), (22, b"a\0")], "stderr_path"),
+            (&[(1, b"a"), (17, b"capture"), (21, b"x")], "stdout_path"),
+            (&[(1, b"a"), (23, &[0, 0, 0, 1])], "stdout_path"),
+            (&[(1, b"a"), (24, &[0, 0, 0, 2])], "stderr_append"),
+            (&[(1, b"a"), (26, &[0, 0, 1, 0x80])], "stderr_path"),
+            (&[(1, b"a"), (26, &[0, 0, 2, 0])], "stderr_mode"),
             (&[(1, b"a"), (19, &[0; 4])], "stdio_window"),
             (&[(1, b"a"), (19, b"10240")], "stdio_window"),
             (&[(1, b"a"), (32, b"SIGNOPE")], "stop_signal"),

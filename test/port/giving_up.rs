@@ -136,8 +136,10 @@ fn while_a_file_is_opened() {
     let fifo = directory.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let path = fifo.to_str().unwrap();
-    let setup = || captured(&["--stdin-path", path]).program(&["cat"]);
-    each_way(setup, |owner| state(owner.pid) == b'S');
+    for flag in ["--stdin-path", "--stdout-path"] {
+        let setup = || captured(&[flag, path]).program(&["cat"]);
+        each_way(setup, |owner| state(owner.pid) == b'S');
+    }
     // No process is left that would open it.
     let writer = fs::File::options()
         .write(true)

@@ -16,6 +16,7 @@ mod diagnostics;
 mod exec;
 mod executable;
 mod failing_loop;
+mod files;
 mod flow;
 mod forkserver;
 mod forkserver_cgroups;

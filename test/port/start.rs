@@ -27,11 +27,17 @@ enum Meaning {
 
 use Meaning::{Capture, Descriptors, Number, Text};
 
-const FLAGS: [(&str, &str, Meaning); 18] = [
+const FLAGS: [(&str, &str, Meaning); 24] = [
     ("--arg0", "-0", Text(3)),
     ("--cd", "", Text(5)),
     ("--stdio-window", "-l", Number(19)),
     ("--stdin-path", "", Text(20)),
+    ("--stdout-path", "", Text(21)),
+    ("--stderr-path", "", Text(22)),
+    ("--stdout-append", "", Number(23)),
+    ("--stderr-append", "", Number(24)),
+    ("--stdout-mode", "", Number(25)),
+    ("--stderr-mode", "", Number(26)),
     ("--stop-signal", "", Text(32)),
     ("--delay-to-sigkill", "-k", Number(33)),
     ("--orphans", "", Text(34)),
@@ -107,13 +113,16 @@ fn streams(flags: &[(&str, Meaning, &OsStr)]) -> Vec<u8> {
         (b"pipe", b"null")
     };
     let only_stderr = has("--capture-stderr-only");
-    let stdout = if has("--capture-output") && !only_stderr {
+    let stdout = if has("--stdout-path") {
+        b"file"
+    } else if has("--capture-output") && !only_stderr {
         b"capture"
     } else {
         uncaptured
     };
     let is_apart = only_stderr || has("--capture-stderr-apart");
     let stderr: &[u8] = match (is_apart, has("--capture-stderr")) {
+        _ if has("--stderr-path") => b"file",
         (true, _) => b"capture",
         (false, true) => b"stdout",
         (false, false) => b"inherit",
