@@ -10,7 +10,7 @@ use super::error::Mismatch;
 use super::settings::file_on;
 use crate::cgroup::version::Version;
 
-/// Of both versions, up to Linux 6.14.
+/// The controllers of both versions, up to Linux 6.14.
 const NAMES: [&str; 17] = [
     "blkio",
     "cpu",
@@ -39,7 +39,7 @@ pub(in crate::cgroup) fn is_controller(name: &str) -> bool {
     NAMES.contains(&name) || name.starts_with("name=")
 }
 
-/// The name of a controller that is most similar to this one, which is none.
+/// The existing controller whose name is most similar to this one.
 pub(in crate::cgroup) fn nearest(name: &str) -> Option<&'static str> {
     let known = NAMES.into_iter();
     let nearest = known.min_by_key(|known| distance(name, known));

@@ -18,7 +18,7 @@ const BLKIO: (u64, u64) = (10, 1000);
 /// The curve through both ends and both defaults (1024 is 100), which runc has used since 1.3.2
 /// and crun since 1.23 (<https://github.com/opencontainers/runc/pull/4785>,
 /// <https://github.com/containers/crun/pull/1767>). The straight line used before them made 39 of
-/// the default. Numbers out of range count as the nearest in it, as the kernel has them.
+/// the default. Numbers out of range are clamped, as the kernel does.
 pub(super) fn shares_to_weight(shares: u64) -> u64 {
     let shares = shares.clamp(SHARES.0, SHARES.1);
     if shares == SHARES.0 {
@@ -28,7 +28,7 @@ pub(super) fn shares_to_weight(shares: u64) -> u64 {
     #[allow(clippy::cast_precision_loss)]
     let log = (shares as f64).log2();
     let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
-    // A libm that is off by the last bit must not round 100 up to 101.
+    // An error in the last bit must not round 100 up to 101.
     let weight = (10_f64.powf(exponent) - 1e-9).ceil();
     // Between 1 and 10000.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -37,7 +37,7 @@ pub(super) fn shares_to_weight(shares: u64) -> u64 {
 }
 
 /// `cpu.weight` as `cpu.shares`: the largest number that comes back as the same weight, so that 1,
-/// 100 and 10000 are 2, 1024 and 262144. Nothing for a weight out of range.
+/// 100 and 10000 are 2, 1024 and 262144. `None` for a weight out of range.
 pub(super) fn weight_to_shares(weight: u64) -> Option<u64> {
     if weight < WEIGHT.0 || weight > WEIGHT.1 {
         return None;
@@ -75,12 +75,11 @@ pub(super) fn io_to_blkio(weight: u64) -> Option<u64> {
 pub(super) enum Limit {
     /// `max`, `-1`, or the number that v1 shows when there is no limit.
     None,
-    /// So many bytes.
     Bytes(u64),
 }
 
 /// Reads a limit as the kernel does (`memparse` in `lib/cmdline.c`), with K, M, G, T, P or E for
-/// powers of 1024, but decimal only: 010 is 8 to the kernel and 10 to everybody else.
+/// powers of 1024, but decimal only: the kernel takes 010 for 8, which is hardly meant.
 pub(super) fn parse_limit(text: &str) -> Option<Limit> {
     let text = text.trim();
     if text == "max" || text == "-1" {
@@ -132,7 +131,7 @@ mod tests {
 
     #[test]
     fn shares_of_runc() {
-        // The table of runc's and crun's own tests, and of their release notes.
+        // From the tests and release notes of runc and crun.
         let known = [
             (0, 1),
             (2, 1),

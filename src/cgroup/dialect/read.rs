@@ -37,7 +37,7 @@ fn number(text: &str) -> Result<u64> {
     text.trim().parse().map_err(|_| ReadError::Format)
 }
 
-/// The text is of `version`, the answer of the other.
+/// Converts a limit from the text of `version` to that of the other.
 fn limit(text: &str, version: Version) -> String {
     match (convert::parse_limit(text), version) {
         (Some(Limit::None), Version::V1) => "max".into(),
@@ -74,7 +74,7 @@ fn cpu_weight(text: &str, version: Version) -> Result<String> {
     let number = number(text)?;
     let other = match version {
         Version::V1 => Some(convert::shares_to_weight(number)),
-        // An idle group has less than the smallest weight.
+        // An idle group has the weight 0.
         Version::V2 => convert::weight_to_shares(number.max(1)),
     };
     other
@@ -149,7 +149,7 @@ fn weights_v1(file: File<'_>) -> Result<Weights> {
     Ok(weights)
 }
 
-/// And whether they are on the scale of v1.
+/// The weights, and whether they are on the scale of v1.
 fn weights_v2(file: File<'_>) -> Result<(bool, Weights)> {
     match file("io.weight") {
         Ok(text) => Ok((false, parse_weights(&text)?)),
@@ -170,7 +170,7 @@ fn parse_weights(text: &str) -> Result<Weights> {
         .collect()
 }
 
-/// `io.max` from the four files of v1, or one of those from `io.max`.
+/// `io.max` from the four files of v1, or one of these from `io.max`.
 fn rates(key: &str, version: Version, file: File<'_>) -> Result<String> {
     if version == Version::V2 {
         let text = file("io.max")?;

@@ -39,7 +39,7 @@ struct Row {
     v2: &'static str,
     v1: &'static str,
     conversion: Conversion,
-    /// Whether it belongs to the settings of a group that are listed, under its v2 name.
+    /// Whether it is listed among the settings of a group, by its v2 name.
     is_listed: bool,
 }
 
@@ -66,7 +66,7 @@ const fn name(v2: &'static str, v1: &'static str, conversion: Conversion) -> Row
     }
 }
 
-/// Sorted by the v2 name. A file that is missing here can be written and read on its own version.
+/// Sorted by the v2 name. A file that has no row can be used by its name on hosts of its own version.
 static ROWS: &[Row] = &[
     name("cgroup.freeze", "freezer.state", Frozen),
     same("cpu.idle"),

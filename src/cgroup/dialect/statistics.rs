@@ -66,8 +66,8 @@ fn number(source: &dyn Source, file: &str) -> Result<u64> {
     source.v1(file)?.parse().map_err(|_| ReadError::Format)
 }
 
-/// Times are nanoseconds on v1 and microseconds on v2. Who uses how much is counted by `cpuacct`, or
-/// on a hybrid host by v2 itself; what the limit does, by `cpu`.
+/// Times are nanoseconds on v1 and microseconds on v2. Usage is counted by `cpuacct`, or on a hybrid host by v2;
+/// throttling by `cpu`.
 fn cpu_stat(source: &dyn Source) -> Result<String> {
     let mut lines = vec![];
     let used = [

@@ -2,10 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! From the settings of a request to what is written into which file, in order.
+//! Translating the settings of a request to files and values, in the order of writing.
 //!
-//! A setting of the host's own version passes through untouched, whatever its value: the kernel
-//! judges it. Only what must be calculated is parsed here.
+//! The value of a setting of the host's own version is left to the kernel. Only what must be calculated is parsed
+//! here.
 
 use super::convert::{self, Limit};
 use super::error::Mismatch;
@@ -15,7 +15,7 @@ use crate::cgroup::version::Version;
 /// The text of one of the group's files, without the newline; `None` when it cannot be read.
 pub(in crate::cgroup) type Current<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// One thing to write.
+/// A value to write to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cgroup) struct Write {
     /// The setting as the user named it.
@@ -29,7 +29,7 @@ pub(in crate::cgroup) struct Write {
 /// A name and a value.
 type Setting = (String, String);
 
-/// Everything to write, in order.
+/// Translates settings to files of `version`.
 pub(in crate::cgroup) fn translate(
     settings: &[Setting],
     version: Version,
@@ -50,7 +50,7 @@ pub(in crate::cgroup) fn translate(
     Ok(translation.writes)
 }
 
-/// `cpu.max`, from whichever settings it came.
+/// The parts of `cpu.max`, collected from several settings.
 #[derive(Default)]
 struct Cpu {
     quota: Option<String>,
@@ -58,7 +58,7 @@ struct Cpu {
     setting: String,
 }
 
-/// The limits of memory and swap, of which one cannot be translated without the other.
+/// The limits of memory and swap: swap cannot be translated without memory.
 #[derive(Default)]
 struct Memory {
     limit: Option<Setting>,
@@ -166,7 +166,7 @@ impl Translation<'_> {
                 (None, None) => return,
                 (Some(quota), None) => quota,
                 (Some(quota), Some(period)) => format!("{quota} {period}"),
-                // Writing a period alone is not possible: the quota stays what it is.
+                // The kernel takes no period alone, so the current quota is written with it.
                 (None, Some(period)) => {
                     let now = (self.current)("cpu.max").unwrap_or_default();
                     format!(
@@ -179,8 +179,8 @@ impl Translation<'_> {
         }
         let (quota_file, period_file) = ("cpu.cfs_quota_us", "cpu.cfs_period_us");
         if let Some(period) = period {
-            // With a parent that is limited too, no quota and period of different sets may be seen
-            // together, or the kernel finds more than the parent's share.
+            // The new period with the old quota may exceed the share of a parent that is limited, too, which
+            // the kernel refuses. So the limit is lifted in between.
             let limited = (self.current)(quota_file).is_some_and(|now| now != "-1");
             if quota.is_some() && limited {
                 self.write(&setting, quota_file, "-1");
@@ -223,7 +223,7 @@ impl Translation<'_> {
             };
             (name, value)
         });
-        // v1 refuses a memory limit above that of both together, also for the moment between.
+        // v1 refuses a memory limit above that of memory and swap, even between two writes.
         let both_first = match (&memory, &swap_value) {
             (Some((_, value)), Some(_)) if self.version == Version::V1 => {
                 self.above(value, swap_file)
