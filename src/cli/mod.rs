@@ -57,3 +57,37 @@ pub(crate) fn report(error: &clap::Error) -> u8 {
     let _ = error.print();
     0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Invocation, clap::Error> {
+        let line = ["muontrap"].iter().chain(words);
+        Invocation::parse(line.map(OsString::from).collect())
+    }
+
+    #[test]
+    fn the_first_word_tells_what_to_do() {
+        let program = |words: &[&str]| match parse(words) {
+            Ok(Invocation::Program(config, _)) => config.program,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(parse(&["--framed"]), Ok(Invocation::Framed(_))));
+        assert!(matches!(
+            parse(&["--fork-server"]),
+            Ok(Invocation::ForkServer)
+        ));
+        assert!(matches!(
+            parse(&["cgroup-stat", "-g", "a"]),
+            Ok(Invocation::Cgroup(_))
+        ));
+        match parse(&["doctor", "--json"]) {
+            Ok(Invocation::Doctor(words)) => assert_eq!(words, ["--json"]),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(program(&["true", "--framed"]), "true");
+        assert_eq!(program(&["--", "doctor"]), "doctor");
+        assert_eq!(program(&["-k", "1", "cgroup-stat"]), "cgroup-stat");
+    }
+}

@@ -29,7 +29,7 @@ struct Stream {
     kind: OutputStream,
     /// `None` after the end of file.
     fd: Option<OwnedFd>,
-    /// How many were read so far.
+    /// Bytes read so far.
     bytes: u64,
     /// Remaining bytes to read once the pipe has been sealed.
     left: Option<u64>,

@@ -388,6 +388,8 @@ mod tests {
             let failure = config(fields).unwrap_err();
             assert_eq!(failure.step, Step::Options);
             assert_eq!(failure.path.to_str(), Some(name));
+            // Not in the words of the command line.
+            assert!(!failure.to_string().contains("--"), "{failure}");
         }
     }
 
