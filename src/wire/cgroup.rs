@@ -10,7 +10,6 @@ use super::payload::push_field;
 use crate::cgroup::{Operation, Request};
 use crate::config;
 use crate::error::Failure;
-use std::time::Duration;
 
 const PATH: u16 = 64;
 const PATH_NAME: &str = "cgroup_path";
@@ -94,8 +93,7 @@ const OPERATION: [Row<Draft>; 5] = {
             push(&mut draft.operation.files, field.string())
         }),
         one(68, "timeout", |draft, field| {
-            let timeout = field.u32().map(|ms| Duration::from_millis(ms.into()));
-            set(&mut draft.operation.timeout, timeout)
+            set(&mut draft.operation.timeout, field.milliseconds())
         }),
     ]
 };
@@ -139,6 +137,7 @@ pub(super) fn decode_request(payload: &[u8]) -> Result<Request, Failure> {
 mod tests {
     use super::*;
     use crate::cgroup::Action;
+    use std::time::Duration;
 
     fn request() -> Request {
         Request {

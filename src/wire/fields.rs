@@ -7,6 +7,7 @@
 use crate::error::{Failure, Step};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field<'a> {
@@ -113,6 +114,14 @@ impl<'a> Field<'a> {
         CString::new(self.value).map_err(|_| malformed(self.name, "it has a null byte in it"))
     }
 
+    /// One or more bytes without a null byte.
+    pub(crate) fn not_empty(self) -> Result<CString, Failure> {
+        if self.value.is_empty() {
+            return Err(malformed(self.name, "it is empty"));
+        }
+        self.c_string()
+    }
+
     /// Bytes without a null byte, for the file system.
     pub(crate) fn text(self) -> Result<OsString, Failure> {
         if self.value.contains(&0) {
@@ -141,6 +150,20 @@ impl<'a> Field<'a> {
         bytes
             .map(u64::from_be_bytes)
             .map_err(|_| malformed(self.name, "it is not a number of eight bytes"))
+    }
+
+    /// A u32: 0 or 1.
+    pub(crate) fn flag(self) -> Result<bool, Failure> {
+        match self.u32()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(malformed(self.name, "it is neither 0 nor 1")),
+        }
+    }
+
+    /// A u32.
+    pub(crate) fn milliseconds(self) -> Result<Duration, Failure> {
+        self.u32().map(|ms| Duration::from_millis(ms.into()))
     }
 
     /// One of some words.

@@ -14,7 +14,6 @@ use crate::config::{self, Config, Output, OutputFile, Stdin};
 use crate::error::Failure;
 use crate::process::find::Lookup;
 use std::ffi::CString;
-use std::time::Duration;
 
 /// Every field: its number, its name in `docs/protocol.md`, the type of its value, and where the value goes.
 #[rustfmt::skip]
@@ -26,7 +25,7 @@ const TABLE: [Row<Draft>; 29] = {
         many(2, "argument", |d, f| push(&mut d.arguments, f.c_string())),
         one(3, "arg0", |d, f| set_some(&mut d.arg0, f.c_string())),
         one(4, "directory", |d, f| set_some(&mut d.config.directory, absolute(f))),
-        one(5, "cd", |d, f| set_some(&mut d.config.attributes.cd, not_empty(f))),
+        one(5, "cd", |d, f| set_some(&mut d.config.attributes.cd, f.not_empty())),
         variable,
         environment,
         set_variable,
@@ -35,15 +34,15 @@ const TABLE: [Row<Draft>; 29] = {
         one(17, "stdout", |d, f| set(&mut d.config.streams.stdout, f.choice(&STDOUT))),
         one(18, "stderr", |d, f| set(&mut d.config.streams.stderr, f.choice(&STDERR))),
         one(19, "stdio_window", |d, f| set(&mut d.config.window, window(f))),
-        one(20, "stdin_path", |d, f| set_some(&mut d.config.stdin_path, not_empty(f))),
-        one(21, "stdout_path", |d, f| set_some(&mut d.config.stdout_file.path, not_empty(f))),
-        one(22, "stderr_path", |d, f| set_some(&mut d.config.stderr_file.path, not_empty(f))),
-        one(23, "stdout_append", |d, f| set(&mut d.config.stdout_file.append, flag(f))),
-        one(24, "stderr_append", |d, f| set(&mut d.config.stderr_file.append, flag(f))),
+        one(20, "stdin_path", |d, f| set_some(&mut d.config.stdin_path, f.not_empty())),
+        one(21, "stdout_path", |d, f| set_some(&mut d.config.stdout_file.path, f.not_empty())),
+        one(22, "stderr_path", |d, f| set_some(&mut d.config.stderr_file.path, f.not_empty())),
+        one(23, "stdout_append", |d, f| set(&mut d.config.stdout_file.append, f.flag())),
+        one(24, "stderr_append", |d, f| set(&mut d.config.stderr_file.append, f.flag())),
         one(25, "stdout_mode", |d, f| set_some(&mut d.config.stdout_file.mode, permissions(f))),
         one(26, "stderr_mode", |d, f| set_some(&mut d.config.stderr_file.mode, permissions(f))),
         one(32, "stop_signal", |d, f| set(&mut d.config.stop_signal, signal(f))),
-        one(33, "delay_to_sigkill", |d, f| set(&mut d.config.delay_to_sigkill, milliseconds(f))),
+        one(33, "delay_to_sigkill", |d, f| set(&mut d.config.delay_to_sigkill, f.milliseconds())),
         one(34, "orphans", |d, f| set(&mut d.config.leave_orphans, f.choice(&ORPHANS))),
         one(48, "uid", |d, f| set_some(&mut d.config.user.uid, f.string())),
         one(49, "gid", |d, f| set_some(&mut d.config.user.gid, f.string())),
@@ -82,25 +81,10 @@ fn absolute(field: Field<'_>) -> Result<CString, Failure> {
     field.c_string()
 }
 
-fn not_empty(field: Field<'_>) -> Result<CString, Failure> {
-    if field.value.is_empty() {
-        return Err(malformed(field.name, "it is empty"));
-    }
-    field.c_string()
-}
-
 fn window(field: Field<'_>) -> Result<u32, Failure> {
     match field.u32()? {
         0 => Err(malformed(field.name, "it is 0")),
         bytes => Ok(bytes),
-    }
-}
-
-fn flag(field: Field<'_>) -> Result<bool, Failure> {
-    match field.u32()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(malformed(field.name, "it is neither 0 nor 1")),
     }
 }
 
@@ -113,10 +97,6 @@ fn permissions(field: Field<'_>) -> Result<u32, Failure> {
 
 fn signal(field: Field<'_>) -> Result<i32, Failure> {
     field.checked(config::stop_signal(field.utf8()?))
-}
-
-fn milliseconds(field: Field<'_>) -> Result<Duration, Failure> {
-    field.u32().map(|ms| Duration::from_millis(ms.into()))
 }
 
 /// What the fields came to, before it is put together.
@@ -214,192 +194,5 @@ fn check_file(stream: &str, is_file: bool, has_path: bool, has_more: bool) -> Re
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Step;
-    use crate::wire::payload::push_field;
-
-    const PIPES: Transport = Transport::Framed {
-        input: 0,
-        output: 1,
-    };
-    const SOCKET: Transport = Transport::Framed {
-        input: 5,
-        output: 6,
-    };
-
-    fn payload(fields: &[(u16, &[u8])]) -> Vec<u8> {
-        let mut payload = Vec::new();
-        for (number, value) in fields {
-            push_field(&mut payload, *number, value);
-        }
-        payload
-    }
-
-    fn config(fields: &[(u16, &[u8])]) -> Result<Config, Failure> {
-        match decode(&payload(fields), SOCKET, None)? {
-            Start::Config(config) => Ok(*config),
-            Start::EnvironmentWanted => panic!("an environment is wanted"),
-        }
-    }
-
-    #[test]
-    fn the_numbers_and_names_of_the_fields_are_their_own() {
-        for (index, row) in TABLE.iter().enumerate() {
-            for other in &TABLE[index + 1..] {
-                assert!(row.number != other.number && row.name != other.name);
-            }
-        }
-    }
-
-    #[test]
-    fn a_program_is_all_that_is_needed() {
-        let config = config(&[(1, b"true")]).unwrap();
-        assert_eq!(config.argv, [c"true".to_owned()]);
-        assert_eq!(config.environment, None);
-        assert_eq!((config.window, config.stop_signal), (10_240, 15));
-        assert_eq!(config.delay_to_sigkill, Duration::from_millis(500));
-        assert_eq!(config.streams.stdin, Stdin::Pipe);
-        assert_eq!(config.streams.stdout, Output::Null);
-        assert_eq!(config.streams.stderr, Output::Inherit);
-        assert!(!config.leave_orphans && config.cgroup.is_none());
-    }
-
-    #[test]
-    fn all_fields_arrive() {
-        let config = config(&[
-            (1, b"/bin/sh"),
-            (2, b"-c"),
-            (2, b""),
-            (3, b"zero"),
-            (4, b"/tmp"),
-            (5, b"below"),
-            (6, b"PATH=/usr/bin"),
-            (6, b"A=1"),
-            (8, b"A=2"),
-            (9, b"PATH"),
-            (16, b"null"),
-            (17, b"capture"),
-            (18, b"stdout"),
-            (19, &7_u32.to_be_bytes()),
-            (32, b"int"),
-            (33, &0_u32.to_be_bytes()),
-            (34, b"leave"),
-            (48, b"nobody"),
-            (49, b"7"),
-            (50, b""),
-            (64, b"a/b"),
-            (65, b"memory"),
-            (66, b"memory.max=1=2"),
-        ])
-        .unwrap();
-        assert_eq!(config.program, "/bin/sh");
-        let argv: Vec<_> = config
-            .argv
-            .iter()
-            .map(|word| word.to_str().unwrap())
-            .collect();
-        assert_eq!(argv, ["zero", "-c", ""]);
-        assert_eq!(config.directory.as_deref(), Some(c"/tmp"));
-        assert_eq!(config.attributes.cd.as_deref(), Some(c"below"));
-        assert_eq!(config.environment, Some(vec![c"A=2".to_owned()]));
-        assert_eq!(config.lookup, Lookup::Path(Some("/usr/bin".into())));
-        assert_eq!(config.streams.stdin, Stdin::Null);
-        assert_eq!(config.streams.stdout, Output::Capture);
-        assert_eq!(config.streams.stderr, Output::Stdout);
-        assert_eq!((config.window, config.stop_signal), (7, 2));
-        assert_eq!(config.delay_to_sigkill, Duration::ZERO);
-        assert!(config.leave_orphans);
-        assert_eq!(config.user.uid.as_deref(), Some("nobody"));
-        assert_eq!(config.user.gid.as_deref(), Some("7"));
-        assert_eq!(config.user.groups.as_deref(), Some(""));
-        let group = config.cgroup.unwrap();
-        assert_eq!(
-            (group.group.as_str(), &group.controllers[..]),
-            ("a/b", &["memory".to_owned()][..])
-        );
-        assert_eq!(
-            group.settings,
-            [("memory.max".to_owned(), "1=2".to_owned())]
-        );
-    }
-
-    #[test]
-    fn streams_may_be_files() {
-        let config = config(&[
-            (1, b"a"),
-            (16, b"file"),
-            (17, b"file"),
-            (18, b"file"),
-            (20, b"in"),
-            (21, b"out"),
-            (22, b"/err"),
-            (23, &1_u32.to_be_bytes()),
-            (24, &0_u32.to_be_bytes()),
-            (25, &0o640_u32.to_be_bytes()),
-        ])
-        .unwrap();
-        let file = |path: &std::ffi::CStr, append, mode| OutputFile {
-            path: Some(path.to_owned()),
-            append,
-            mode,
-        };
-        assert_eq!(config.streams.stdin, Stdin::File);
-        assert_eq!(config.streams.stdout, Output::File);
-        assert_eq!(config.streams.stderr, Output::File);
-        assert_eq!(config.stdin_path.as_deref(), Some(c"in"));
-        assert_eq!(config.stdout_file, file(c"out", true, Some(0o640)));
-        assert_eq!(config.stderr_file, file(c"/err", false, None));
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        type Case = (&'static [(u16, &'static [u8])], &'static str);
-        const CASES: [Case; 27] = [
-            (&[], "program"),
-            (&[(1, b"")], "program"),
-            (&[(1, b"a\0")], "program"),
-            (&[(1, b"a"), (1, b"b")], "program"),
-            (&[(1, b"a"), (4, b"tmp")], "directory"),
-            (&[(1, b"a"), (5, b"")], "cd"),
-            (&[(1, b"a"), (8, b"=x")], "set"),
-            (&[(1, b"a"), (9, b"x=")], "unset"),
-            (&[(1, b"a"), (16, b"capture")], "stdin"),
-            (&[(1, b"a"), (17, b"stdout")], "stdout"),
-            (&[(1, b"a"), (16, b"file")], "stdin_path"),
-            (&[(1, b"a"), (16, b"file"), (20, b"")], "stdin_path"),
-            (&[(1, b"a"), (16, b"null"), (20, b"x")], "stdin_path"),
-            (&[(1, b"a"), (17, b"file")], "stdout_path"),
-            (&[(1, b"a"), (18, b"file"), (22, b"a\0")], "stderr_path"),
-            (&[(1, b"a"), (17, b"capture"), (21, b"x")], "stdout_path"),
-            (&[(1, b"a"), (23, &[0, 0, 0, 1])], "stdout_path"),
-            (&[(1, b"a"), (24, &[0, 0, 0, 2])], "stderr_append"),
-            (&[(1, b"a"), (26, &[0, 0, 1, 0x80])], "stderr_path"),
-            (&[(1, b"a"), (26, &[0, 0, 2, 0])], "stderr_mode"),
-            (&[(1, b"a"), (19, &[0; 4])], "stdio_window"),
-            (&[(1, b"a"), (19, b"10240")], "stdio_window"),
-            (&[(1, b"a"), (32, b"SIGNOPE")], "stop_signal"),
-            (&[(1, b"a"), (34, b"maybe")], "orphans"),
-            (&[(1, b"a"), (48, b"\xff")], "uid"),
-            (&[(1, b"a"), (66, b"memory.max")], "cgroup_set"),
-            (&[(1, b"a"), (999, b"x")], "999"),
-        ];
-        for (fields, name) in CASES {
-            let failure = config(fields).unwrap_err();
-            assert_eq!(failure.step, Step::Options);
-            assert_eq!(failure.path.to_str(), Some(name));
-            // Not in the words of the command line.
-            assert!(!failure.to_string().contains("--"), "{failure}");
-        }
-    }
-
-    #[test]
-    fn the_stream_of_frames_is_not_inherited() {
-        for (number, name) in [(16, "stdin"), (17, "stdout")] {
-            let payload = payload(&[(1, b"a"), (number, b"inherit")]);
-            let failure = decode(&payload, PIPES, None).unwrap_err();
-            assert_eq!(failure.path.to_str(), Some(name));
-            decode(&payload, SOCKET, None).unwrap();
-        }
-    }
-}
+#[path = "start_test.rs"]
+mod tests;
