@@ -14,8 +14,8 @@ defmodule MuonTrap do
     * A program that writes faster than its output is collected has to wait; the output does not
       accumulate in the mailbox.
 
-  `run/3` does the same and also reports the resources that the program used. `MuonTrap.Daemon` runs a
-  program under a supervisor.
+  `run/3` does the same and also reports the resources that the program used. `stream!/3` returns a
+  stream of the output. `MuonTrap.Daemon` runs a program under a supervisor.
 
   Each program is run by its own process of a small helper, `muontrap`. This process starts the program,
   forwards its output, stops it, and kills what it leaves behind. On Linux, it is forked by one more
@@ -129,6 +129,67 @@ defmodule MuonTrap do
   """
   @spec run(binary(), [binary()], [Options.cmd_option()]) :: Result.t()
   def run(command, args, opts \\ []), do: run_program(:run, command, args, opts)
+
+  @doc """
+  Returns a stream of the output of a program: an `Enumerable` of binaries.
+
+  Each enumeration starts the program, in the process that consumes the elements; nothing runs before
+  that. The program is ahead of the consumer by no more than `:stdio_window`, so that the output may be
+  of any size. The same holds for `:input`, which may be another stream:
+
+      "access.log.gz"
+      |> File.stream!([], 65_536)
+      |> then(&MuonTrap.stream!("gunzip", ["-c"], input: &1))
+      |> then(&MuonTrap.stream!("grep", ["-F", "/index.html"], input: &1, lines: true))
+      |> Enum.take(10)
+
+  When the enumeration is halted, as by `Enum.take/2`, or when the consumer raises, throws or exits, the
+  program is stopped. It and all its descendants are gone when the enumeration returns. Neither this nor
+  input that the program does not read is an error. When the consumer dies, the program is stopped, too.
+
+  The elements are binaries of at most `:max_chunk_bytes` bytes, or lines with `:lines`.
+
+  ## Options
+
+  #{Docs.options(:stream!, :cmd)}
+
+  ## Errors
+
+  `stream!/3` itself raises `ArgumentError`. An enumeration raises these:
+
+    * `MuonTrap.ExitError` after the last element, if the exit status is not in `:ok_statuses`. When the
+      time in the option `:timeout` has passed, the exit status is `:timeout`
+    * `ErlangError` and `MuonTrap.Error` as `cmd/3` does
+
+  ## Examples
+
+      iex> MuonTrap.stream!("seq", ["1", "1000000"], lines: true) |> Enum.take(3)
+      ["1", "2", "3"]
+
+      iex> MuonTrap.stream!("cat", [], input: MuonTrap.stream!("echo", ["hello"])) |> Enum.join()
+      "hello\\n"
+
+      iex> MuonTrap.stream!("false", []) |> Enum.to_list()
+      ** (MuonTrap.ExitError) false exited with status 1
+  """
+  @spec stream!(binary(), [binary()], [Options.stream_bang_option()]) :: Enumerable.t()
+  def stream!(command, args, opts \\ []),
+    do: :stream! |> Options.new(command, args, opts) |> MuonTrap.Stream.new()
+
+  @doc """
+  Returns a stream as `stream!/3` does, but with `{:exit, exit_status}` as the last element.
+
+  The exit status is that of `cmd/3`, and may be `:timeout`. No exit status raises an error, so there is
+  no option `:ok_statuses`.
+
+  ## Examples
+
+      iex> MuonTrap.stream("sh", ["-c", "echo hello; exit 3"]) |> Enum.to_list()
+      ["hello\\n", {:exit, 3}]
+  """
+  @spec stream(binary(), [binary()], [Options.stream_option()]) :: Enumerable.t()
+  def stream(command, args, opts \\ []),
+    do: :stream |> Options.new(command, args, opts) |> MuonTrap.Stream.new()
 
   defp run_program(context, command, args, opts) do
     options = Options.new(context, command, args, opts)

@@ -48,7 +48,7 @@ defmodule MuonTrap.MistakesTest do
       {fn -> cmd.("ls", [], log_output: :info) end, ~r/only MuonTrap.Daemon.start_link\/3 has it/,
        ~r/run the program with MuonTrap.Daemon/},
       {fn -> daemon.("ls", [], timeout: 100) end,
-       ~r/only MuonTrap.cmd\/3 and MuonTrap.run\/3 have it/, ~r/leave it out/},
+       ~r/only MuonTrap.cmd\/3, .* and MuonTrap.stream!\/3 have it/, ~r/leave it out/},
       {fn -> daemon.("ls", [], into: "") end, ~r/:into with value "": only MuonTrap.cmd\/3/,
        ~r/use :logger_fun/},
       {fn -> daemon.("ls", [], restart: :transient) end,

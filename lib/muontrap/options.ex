@@ -4,7 +4,7 @@
 
 defmodule MuonTrap.Options do
   @moduledoc """
-  The options of `MuonTrap.cmd/3`, `MuonTrap.run/3` and `MuonTrap.Daemon.start_link/3`, checked.
+  The options of `MuonTrap.cmd/3`, `MuonTrap.run/3`, `MuonTrap.stream!/3` and `MuonTrap.Daemon.start_link/3`, checked.
 
   These functions check their options themselves. Call `validate/4` to check a command and its options
   without running anything.
@@ -37,11 +37,17 @@ defmodule MuonTrap.Options do
   @typedoc "An option of `MuonTrap.cmd/3`, and of `MuonTrap.run/3`, which has the same."
   @type cmd_option :: unquote(given.(Table.rows(:cmd)))
 
+  @typedoc "An option of `MuonTrap.stream/3`."
+  @type stream_option :: unquote(given.(Table.rows(:stream)))
+
+  @typedoc "An option of `MuonTrap.stream!/3`."
+  @type stream_bang_option :: unquote(given.(Table.rows(:stream!)))
+
   @typedoc "An option of `MuonTrap.Daemon.start_link/3`."
   @type daemon_option :: unquote(given.(Table.rows(:daemon)))
 
   @typedoc "An option of any function."
-  @type option :: cmd_option() | daemon_option()
+  @type option :: cmd_option() | stream_option() | stream_bang_option() | daemon_option()
 
   @typedoc """
   Checked options: every option has its value, or its default.
@@ -66,7 +72,8 @@ defmodule MuonTrap.Options do
   @doc """
   Checks a command, its arguments and its options.
 
-  `context` is the function that the options are for: `:cmd`, `:run` or `:daemon`. Looks the command
+  `context` is the function that the options are for: `:cmd`, `:run`, `:stream`, `:stream!` or
+  `:daemon`. Looks the command
   up as `System.cmd/3` does: an absolute path is taken as it is, anything else is looked for in `PATH`.
 
   Raises `ArgumentError` for anything that is not valid, and `ErlangError` with `:enoent` when the
@@ -99,9 +106,18 @@ defmodule MuonTrap.Options do
     Arguments.check(Table.function(context), command, args, opts)
 
     opts
-    |> Enum.reduce(%__MODULE__{context: context, command: command, args: args}, &put_option/2)
+    |> Enum.reduce(defaults(context, command, args), &put_option/2)
     |> Combinations.check()
     |> put_capture_output()
+  end
+
+  for context <- Table.contexts() do
+    defaults = for row <- @rows, default = row.defaults[context], do: {row.name, default}
+
+    defp defaults(unquote(context), command, args) do
+      %__MODULE__{context: unquote(context), command: command, args: args}
+      |> Map.merge(unquote({:%{}, [], defaults}))
+    end
   end
 
   defp put_option({name, value}, options) do

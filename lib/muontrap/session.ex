@@ -73,7 +73,10 @@ defmodule MuonTrap.Session do
   @spec start(MuonTrap.Options.t(), Predecessors.key() | nil, timeout()) ::
           {:ok, t()} | {:error, Error.t()} | :timeout
   def start(options, key \\ nil, timeout \\ :infinity) do
-    if key == nil and crowded?() and not ForkServer.used?(),
+    # Between two elements, the consumer of a stream may look at its mailbox.
+    streams? = options.context in [:stream, :stream!]
+
+    if key == nil and (streams? or crowded?()) and not ForkServer.used?(),
       do: Relay.start(options, timeout),
       else: start_here(options, key, timeout)
   end

@@ -20,13 +20,20 @@ defmodule MuonTrap.OptionsTableTest do
   end
 
   test "each function has a type with its options" do
-    types = %{cmd: :cmd_option, run: :cmd_option, daemon: :daemon_option}
+    types = %{
+      cmd: :cmd_option,
+      run: :cmd_option,
+      stream: :stream_option,
+      stream!: :stream_bang_option,
+      daemon: :daemon_option
+    }
 
     for context <- Table.contexts() do
       assert options_in(Map.fetch!(types, context)) == {Enum.sort(Table.names(context)), []}
     end
 
-    assert options_in(:option) == {[], types |> Map.values() |> Enum.uniq()}
+    assert {[], others} = options_in(:option)
+    assert Enum.sort(others) == types |> Map.values() |> Enum.uniq() |> Enum.sort()
   end
 
   test "the struct has every option of the table with its default" do
@@ -35,6 +42,14 @@ defmodule MuonTrap.OptionsTableTest do
     for row <- Table.rows(), row.name != :cgroup do
       assert Map.fetch!(options, row.name) == row.default
     end
+  end
+
+  test "a function may have a default of its own" do
+    assert Options.new(:stream, "echo", [], []).stdio_window == 131_072
+    assert Options.new(:stream!, "echo", [], stdio_window: 1).stdio_window == 1
+
+    assert Docs.options(:cmd) =~
+             "The default is `10_240`, and `131_072` for `MuonTrap.stream/3` and"
   end
 
   test "the fields of START are those of the protocol" do
@@ -64,6 +79,9 @@ defmodule MuonTrap.OptionsTableTest do
 
   test "the options of a function can be documented as those of another" do
     assert Docs.options(:run, :cmd) == "Those of `MuonTrap.cmd/3`."
+
+    assert "Those of `MuonTrap.cmd/3` except `:into` and `:use_stdio`, and these:\n\n  * `:max_chunk_bytes`" <>
+             _items = Docs.options(:stream!, :cmd)
 
     assert "Those of `MuonTrap.cmd/3` except `:into`, `:lines` and `:timeout`, and these:\n\n  * `:name`" <>
              _items = Docs.options(:daemon, :cmd)

@@ -48,7 +48,16 @@ defmodule MuonTrap.Options.Docs do
     do: "  * `#{inspect(row.name)}` - #{one_line(row.doc)}#{default(row)}#{keys(row.type)}"
 
   defp default(%{default: nil}), do: ""
-  defp default(%{default: default}), do: ". The default is `#{show(default)}`"
+
+  defp default(%{default: default, defaults: []}),
+    do: ". The default is `#{show(default)}`"
+
+  defp default(%{default: default, defaults: [{_context, other} | _] = defaults}) do
+    functions = Enum.map(defaults, fn {context, _other} -> "`#{Table.function(context)}`" end)
+
+    ". The default is `#{show(default)}`, and `#{show(other)}` for " <>
+      Nearest.join(functions, "and")
+  end
 
   # As in source code: 10_240.
   defp show(number) when is_integer(number) do

@@ -21,8 +21,10 @@ defmodule MuonTrap.Options.Errors do
     group: :gid,
     kill_timeout: :delay_to_sigkill,
     log: :log_output,
+    max_chunk_size: :max_chunk_bytes,
     signal: :stop_signal,
     stderr: :stderr_to_stdout,
+    stdin: :input,
     user: :uid
   }
 

@@ -10,7 +10,8 @@ defmodule MuonTrap.Options.Table do
   #
   #   * `type` checks the value, see MuonTrap.Options.Type
   #   * `contexts` are the functions that accept the option, see @functions
-  #   * `:default` is the parsed value of an option that is not given; nil leaves it to the helper
+  #   * `:default` is the parsed value of an option that is not given; nil leaves it to the helper.
+  #     `:defaults` has the functions for which it is another
   #   * `:field` is the number of the field of START, and how MuonTrap.Options.Encoder encodes it
   #   * `:doc` is the documentation, Markdown without blank lines; the default is added to it
   #   * `:instead` says what to use in a function that does not have the option
@@ -35,6 +36,8 @@ defmodule MuonTrap.Options.Table do
   @functions [
     cmd: "MuonTrap.cmd/3",
     run: "MuonTrap.run/3",
+    stream: "MuonTrap.stream/3",
+    stream!: "MuonTrap.stream!/3",
     daemon: "MuonTrap.Daemon.start_link/3"
   ]
 
@@ -45,6 +48,7 @@ defmodule MuonTrap.Options.Table do
           type: Type.t(),
           contexts: [context(), ...],
           default: term(),
+          defaults: [{context(), term()}],
           field: {pos_integer(), Encoder.t()} | nil,
           doc: String.t(),
           instead: [{context(), String.t()}],
@@ -55,6 +59,7 @@ defmodule MuonTrap.Options.Table do
 
   @all Keyword.keys(@functions)
   @commands [:cmd, :run]
+  @streams [:stream, :stream!]
   @daemon [:daemon]
 
   # The most that fits a field of START, and that `receive` accepts as a timeout.
@@ -64,10 +69,11 @@ defmodule MuonTrap.Options.Table do
   bytes = &{:integer, &1, &2, "a number of bytes"}
   function_name = [:atom, :atom]
 
+  use_enum_into = "consume the elements of the stream, with Enum.into/2 for example"
   use_logger_fun = [daemon: "use :logger_fun for the lines of a daemon's output"]
 
   option = fn name, type, contexts, more ->
-    row = %{default: nil, field: nil, instead: [], secret: false}
+    row = %{default: nil, defaults: [], field: nil, instead: [], secret: false}
     Map.merge(row, Map.new([name: name, type: type, contexts: contexts] ++ more))
   end
 
@@ -80,18 +86,18 @@ defmodule MuonTrap.Options.Table do
          {:protocol, Collectable, "a Collectable, such as \"\", [] or IO.stream()"},
          @commands,
          default: "",
-         instead: use_logger_fun,
+         instead: [stream: use_enum_into, stream!: use_enum_into] ++ use_logger_fun,
          doc: """
          collects the output into this `Collectable`. A text device such as `IO.stream()` gets whole
          characters. It refuses bytes that are not UTF-8, as it does with `System.cmd/3`
          """
        ),
-       option.(:lines, bytes.(1, :infinity), @commands,
+       option.(:lines, {:or, [bytes.(1, :infinity), {:one_of, [true]}]}, @commands ++ @streams,
          instead: use_logger_fun,
          doc: """
          collects line by line, without the newline, or carriage return and newline, at the end.
-         Takes a number of bytes, 1 or more. The lines are whole however long they are, as with
-         `System.cmd/3`
+         Takes a number of bytes, 1 or more, or `true`. The lines are whole however long they are, as
+         with `System.cmd/3`
          """
        ),
        option.(:cd, :path, @all, field: {5, :text}, doc: "the directory to run the program in"),
@@ -115,7 +121,7 @@ defmodule MuonTrap.Options.Table do
          Otherwise, stderr goes where that of the BEAM goes
          """
        ),
-       option.(:use_stdio, :boolean, @all,
+       option.(:use_stdio, :boolean, @commands ++ @daemon,
          default: true,
          doc: """
          when `false`, the program has the stdin, stdout and stderr of the BEAM, so that it can use
@@ -141,14 +147,15 @@ defmodule MuonTrap.Options.Table do
      ]},
     {"Stopping and flow control:",
      [
-       option.(:timeout, {:or, [milliseconds.(1), {:one_of, [:infinity]}]}, @commands,
+       option.(:timeout, {:or, [milliseconds.(1), {:one_of, [:infinity]}]}, @commands ++ @streams,
          default: :infinity,
          instead: [daemon: "a daemon runs until it is stopped: leave it out"],
          doc: """
          this many milliseconds after the call, the program is stopped, or not started at all, and
          the exit status is `:timeout`. The result has the output up to the end of the program. A
          `Collectable` runs in the calling process: one that takes longer for a chunk delays the stop
-         by that, and the program waits meanwhile, once its window is full
+         by that, and the program waits meanwhile, once its window is full. The time of a stream
+         begins with its enumeration, and its consumer delays the stop in the same way
          """
        ),
        option.(:stop_signal, {:custom, Signals, :signal}, @all,
@@ -172,6 +179,7 @@ defmodule MuonTrap.Options.Table do
        ),
        option.(:stdio_window, bytes.(1, @largest_number), @all,
          default: 10_240,
+         defaults: [stream: 131_072, stream!: 131_072],
          field: {19, :u32},
          doc: """
          the number of bytes of output that may be on their way to the caller; 1 or more. A larger
@@ -241,6 +249,24 @@ defmodule MuonTrap.Options.Table do
          `{"memory", "memory.limit_in_bytes", 268_435_456}`, using setting names of either cgroup
          version. A value is an integer or a string
          """
+       )
+     ]},
+    {"Of a stream:",
+     [
+       option.(:max_chunk_bytes, bytes.(1, :infinity), @streams,
+         default: 65_536,
+         instead: [daemon: "leave it out"],
+         doc: """
+         the largest size of an element, in bytes; 1 or more. Many are smaller. Lines are not split
+         """
+       ),
+       option.(
+         :ok_statuses,
+         {:list, {:or, [{:integer, 0, 255, "an exit status"}, {:one_of, [:timeout]}]},
+          "a list of exit statuses such as [0, 1]"},
+         [:stream!],
+         default: [0],
+         doc: "the exit statuses for which no `MuonTrap.ExitError` is raised"
        )
      ]},
     {"Of a daemon:",
