@@ -5,8 +5,8 @@
 defmodule MuonTrap.Startup do
   @moduledoc false
 
-  # Starts the application on demand, where nobody else has: in a Mix task, in a script, or as a
-  # dependency with `runtime: false`.
+  # Starts the application on demand, for programs that have not started it: Mix tasks, scripts, and
+  # projects that depend on it with `runtime: false`.
 
   alias MuonTrap.Label
 

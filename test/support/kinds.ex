@@ -4,8 +4,8 @@
 
 defmodule MuonTrap.Test.Kinds do
   @moduledoc """
-  Programs that are hard to get rid of, each in two forms: one that stays, and one that exits with 0
-  as soon as all is in place, and leaves behind what it can.
+  Programs that are hard to stop, each in two forms: one that stays, and one that exits with status 0 when
+  all its processes are running, and leaves them behind.
   """
 
   alias MuonTrap.Test.{Callback, OS}
@@ -17,10 +17,9 @@ defmodule MuonTrap.Test.Kinds do
   defstruct [:name, :stays, :leaves, :left, :in_place?, status: 143, held: false]
 
   @typedoc """
-  `stays` and `leaves` are scripts; `left` is how many processes the second one leaves behind, at
-  least. `in_place?` tells from the pids of all its processes, helper aside, whether the first one is
-  where it is to be. `status` is its exit status when it is told to stop. `held`: nobody must read
-  its output.
+  `stays` and `leaves` are scripts; `left` is the least number of processes that the second one leaves behind.
+  `in_place?` gets the pids of all processes of the first one, except the helper, and returns whether it is
+  ready. `status` is its exit status after the stop signal. `held`: its output must not be read.
   """
   @type t :: %__MODULE__{
           name: String.t(),
