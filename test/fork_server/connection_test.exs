@@ -14,11 +14,11 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
   @moduletag :capture_log
   @moduletag :tmp_dir
 
-  # So many that the socket is of the other backend of gen_tcp.
+  # With so many messages, the socket uses the other backend of gen_tcp.
   @crowded 600
 
   if ForkServer.used?() do
-    test "another process of the same user is refused, token or not" do
+    test "another process of the same user is refused, with and without the token" do
       {:ok, server} = MuonTrap.ForkServer.fetch()
       second = SecondBeam.start(marker())
 
@@ -31,7 +31,7 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
     end
 
-    test "1,000 at once" do
+    test "1,000 commands run at the same time" do
       second = SecondBeam.start(marker(), 4096)
       args = [1000]
       assert SecondBeam.call(second, ForkServer, :commands_at_once, args) == [{"hi\n", 0}]
@@ -56,7 +56,7 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
       end
     end
 
-    test "stop/1 and terminate_child/2 return when the process of the session is gone, too" do
+    test "stop/1 and terminate_child/2 return when the process of the session is gone" do
       for _ <- 1..20 do
         {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
         session = Daemon.os_pid(daemon)
@@ -92,7 +92,7 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
     end
   end
 
-  # Of both backends of gen_tcp.
+  # The sockets of both backends of gen_tcp.
   defp sockets do
     ports = for port <- Port.list(), Port.info(port, :name) == {:name, ~c"tcp_inet"}, do: port
     ports ++ :socket.which_sockets()
@@ -117,7 +117,7 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
   defp run(:daemon, args, opts) do
     Process.flag(:trap_exit, true)
 
-    # The program may run before the daemon is told that it does.
+    # The program may be running before the daemon gets the message about it.
     case Daemon.start_link("sh", args, opts) do
       {:ok, daemon} -> receive(do: ({:EXIT, ^daemon, reason} -> reason))
       {:error, error} -> error

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.ForkServer.DeathsTest do
-  # Who dies, and who goes on. Not async: the fork server of this BEAM is killed.
+  # The death of each process, and its effect on the others. Not async: the fork server of this BEAM is killed.
   use ExUnit.Case
 
   import MuonTrap.Test.OS
@@ -14,8 +14,8 @@ defmodule MuonTrap.ForkServer.DeathsTest do
   @moduletag :capture_log
   @moduletag :tmp_dir
 
-  # A child, one in a session of its own, and an orphan in one. They are five with the shell
-  # itself and one more.
+  # A child, a child in a session of its own, and an orphan in another session. With the shell and one more
+  # child, these are five processes.
   @family """
   sleep 1000 & setsid sleep 1000 & (setsid sleep 1000 &)
   trap '' TERM; echo $$; while :; do sleep 1000; done
@@ -29,7 +29,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
     %{marker: marker, opts: [env: [{"MARKER", marker}], delay_to_sigkill: 100]}
   end
 
-  # A task with a command, and the pid of its session, when all processes are there.
+  # Returns a task with a command, and the pid of its session, when all processes are running.
   defp family_task(context) do
     test = self()
     into = %Callback{fun: fn _pid -> send(test, :ready) end}
@@ -52,11 +52,11 @@ defmodule MuonTrap.ForkServer.DeathsTest do
 
   defp await_nothing(marker), do: wait_until(fn -> marked(marker) == [] end)
 
-  # At once, as far as a shell can.
+  # With one kill of the shell, so that the signals are sent almost at the same time.
   defp kill_all(pids), do: kill(Enum.join(pids, " "), "KILL")
 
   if ForkServer.used?() do
-    test "a session that is killed is an error of the command, which comes when nothing is left",
+    test "a session that is killed is an error of the command, which returns when nothing is left",
          context do
       {task, session} = family_task(context)
       kill(session, "KILL")
@@ -64,7 +64,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert state(session) == nil
     end
 
-    test "a session that is killed is an error of its daemon, which comes when nothing is left",
+    test "a session that is killed is an error of its daemon, which stops when nothing is left",
          context do
       {:ok, daemon} = Daemon.start_link("sh", ["-c", @family], context.opts)
       kill(session(context.marker), "KILL")
@@ -72,7 +72,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert marked(context.marker) == []
     end
 
-    test "other programs do not notice that a session is killed", context do
+    test "killing a session does not affect other programs", context do
       file = Path.join(context.tmp_dir, "go_on")
       script = "setsid sleep 1000 & until [ -e '#{file}' ]; do sleep 0.01; done; echo ok"
       other = Task.async(fn -> MuonTrap.cmd("sh", ["-c", script]) end)
@@ -116,7 +116,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       wait_until(fn -> not Enum.any?(sessions, &alive?/1) end)
     end
 
-    test "the fork server is killed again and again: all commands run, once and to their ends",
+    test "the fork server is killed repeatedly: all commands run exactly once, to completion",
          context do
       file = Path.join(context.tmp_dir, "runs")
       script = "echo run >>'#{file}'; seq 1 20000"
@@ -126,7 +126,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
         tasks = for _ <- 1..5, do: Task.async(fn -> MuonTrap.cmd("sh", ["-c", script]) end)
         server = ForkServer.os_pid()
         kill(server, "KILL")
-        # A kill(2) returns before its victim is gone, which the next round would then kill again.
+        # kill(2) returns before the process is gone, and the next round would kill it again.
         wait_until(fn -> ForkServer.os_pid() != server end)
         assert Task.await_many(tasks, 30_000) |> Enum.uniq() == [{numbers, 0}]
       end
@@ -160,7 +160,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert marked(context.marker) == []
     end
 
-    test "the fork server is stopped: whoever waits for the end of a session is not kept" do
+    test "the fork server is stopped: waiting for the end of a session does not block" do
       {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
       server = ForkServer.os_pid()
       kill(server, "STOP")
@@ -170,7 +170,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
     end
 
-    test "the fork server is stopped while it is sent more than its pipe holds" do
+    test "a stopped fork server is sent more than its pipe holds" do
       MuonTrap.cmd("true", [])
       name = "MUONTRAP_" <> marker()
       on_exit(fn -> Enum.each(1..5, &System.delete_env("#{name}_#{&1}")) end)
@@ -181,7 +181,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert MuonTrap.cmd("echo", ["hi"], timeout: 30_000) == {"hi\n", 0}
     end
 
-    test "the process that looks after the fork server is killed", context do
+    test "MuonTrap.ForkServer is killed", context do
       {task, session} = family_task(context)
       server = ForkServer.os_pid()
       killed = Process.whereis(MuonTrap.ForkServer)
@@ -192,8 +192,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert alive?(session)
       kill(session, "KILL")
 
-      # What the session leaves is the business of its own fork server, which then has nothing
-      # more to do.
+      # The fork server of the session sweeps what the session leaves behind, and then exits.
       assert {%Error{step: :helper}, _left} = Task.await(task, 30_000)
       await_nothing(context.marker)
       wait_until(fn -> not alive?(server) end)

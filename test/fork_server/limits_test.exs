@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.ForkServer.LimitsTest do
-  # What the host does not allow the fork server. Not async: it is that of the whole BEAM.
+  # Limits of the host. Not async: they affect the fork server of the whole BEAM.
   use ExUnit.Case
 
   import MuonTrap.Test.{Cgroup, Needs, OS}
@@ -16,7 +16,7 @@ defmodule MuonTrap.ForkServer.LimitsTest do
 
   @tag skip: @skip
   @tag needs(cgroups: ["pids"])
-  test "a fork server that cannot fork is an error of the command, and lives on" do
+  test "a fork server that cannot fork reports an error of the command, and goes on" do
     with_group(["pids"], fn group ->
       opts = [cgroup_path: group, cgroup: %{pids_max: 100}]
       {:ok, daemon} = Daemon.start_link("sleep", ["1000"], opts)
@@ -36,7 +36,7 @@ defmodule MuonTrap.ForkServer.LimitsTest do
       File.write!(limit, "100")
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
 
-      # It would be killed with the group.
+      # Otherwise it would be killed with the group.
       kill(server, "KILL")
       wait_until(fn -> ForkServer.os_pid() != server end)
       GenServer.stop(daemon)
@@ -44,7 +44,7 @@ defmodule MuonTrap.ForkServer.LimitsTest do
   end
 
   @tag skip: @skip
-  test "an environment that is too long is an error of the command, and the fork server lives on" do
+  test "an environment that is too long is an error of the command, and the fork server goes on" do
     MuonTrap.cmd("true", [])
     server = ForkServer.os_pid()
     with_environment(12_000_000, fn -> assert_too_long(:exec) end)
@@ -53,7 +53,7 @@ defmodule MuonTrap.ForkServer.LimitsTest do
   end
 
   @tag skip: @skip
-  test "an environment that is too long to execute the fork server is an error that says so" do
+  test "an environment that is too long to execute the fork server is reported as such" do
     kill(ForkServer.os_pid(), "KILL")
 
     with_environment(12_000_000, fn ->
@@ -72,7 +72,7 @@ defmodule MuonTrap.ForkServer.LimitsTest do
     assert Exception.message(error) =~ "arguments and environment of true are too long"
   end
 
-  # A variable has up to 128 KiB.
+  # A variable has at most 128 KiB.
   defp with_environment(bytes, fun) do
     names = for n <- 1..div(bytes, 100_000), do: "MUONTRAP_TEST_#{n}"
     Enum.each(names, &System.put_env(&1, String.duplicate("x", 100_000)))

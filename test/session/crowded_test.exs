@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.Session.CrowdedTest do
-  # Callers with many messages in their mailboxes. Not async: where the helper is, is a setting of the
-  # whole BEAM.
+  # Callers with many messages in their mailboxes. Not async: the path of the helper is a setting of the whole
+  # BEAM.
   use ExUnit.Case
 
   import MuonTrap.Test.OS
@@ -16,11 +16,11 @@ defmodule MuonTrap.Session.CrowdedTest do
 
   defp crowd, do: for(n <- 1..1000, do: send(self(), n))
 
-  # A helper that never answers.
+  # A helper that never replies.
   defp silent_helper(directory, pid_file),
     do: script(directory, "helper", "#!/bin/sh\necho $$ >'#{pid_file}'\ncat >/dev/null\n:")
 
-  test "the caller of a helper that does not answer is killed: the helper ends", context do
+  test "a helper that does not reply ends when its caller is killed", context do
     file = Path.join(context.tmp_dir, "pid")
     ForkServer.without(silent_helper(context.tmp_dir, file))
 
@@ -42,7 +42,7 @@ defmodule MuonTrap.Session.CrowdedTest do
   end
 
   @tag skip: if(not ForkServer.used?(), do: "needs the fork server")
-  test "the fork server is stopped while it is sent more than the socket takes" do
+  test "a stopped fork server is sent more than the socket holds" do
     name = "MUONTRAP_" <> marker()
     on_exit(fn -> Enum.each(1..5, &System.delete_env("#{name}_#{&1}")) end)
     MuonTrap.cmd("true", [])

@@ -8,7 +8,7 @@ defmodule MuonTrap.StartTest do
   alias MuonTrap.{Cgroup, Options}
   alias MuonTrap.Session.Start
 
-  # The fields of START, as pairs of number and value.
+  # Returns the fields of START as pairs of number and value.
   defp fields(context \\ :cmd, opts) do
     options = context |> Options.new("echo", ["--uid", "-x"], opts) |> Cgroup.choose()
     {:ok, frame} = Start.start(options, Cgroup.new(options), "/dir", :inherited)
