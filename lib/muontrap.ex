@@ -44,6 +44,29 @@ defmodule MuonTrap do
   A program that stops reading, as `head` does, ends the input without an error. The `Enumerable` is
   halted then, and also when the program ends, or at the `:timeout`. An exception in the `Enumerable`
   stops the program, and is raised again when the program is gone.
+
+  ## Output
+
+  `:stdout` and `:stderr` are each one of these:
+
+    * `:capture` - collected. `:into` and `:lines` apply to stdout. stderr becomes a binary in the
+      `MuonTrap.Result` of `run/3`, and elements of its own in a stream; `cmd/3` returns one output, and
+      does not take `stderr: :capture`
+    * `:discard` - `/dev/null`
+    * `:inherit` - where that of the BEAM goes
+    * `stderr: :to_stdout` - wherever stdout goes. When that is collected, both are in the order in
+      which the program has written them
+    * `{:file, path}` or `{:file, path, opts}` - a file, which the program's process opens itself, as
+      the program's user, relative to `:cd`. It is truncated, unless `opts` has `append: true`. A new
+      file gets the permissions 0666, or `mode: 0o600` for example, less the umask. If it cannot be
+      opened, `MuonTrap.Error` with the step `:output` is raised, and nothing runs
+
+  Without these options, stdout is collected, and stderr goes where that of the BEAM goes.
+  `stderr_to_stdout: true`, `capture_stderr_only: true` and `use_stdio: false` are older names for some
+  of this. Options that contradict each other are an `ArgumentError`.
+
+  With `stderr: :capture`, stdout and stderr are two pipes. Each keeps its own order. What comes from the
+  two is ordered by when the helper sees it, which is close to the order of writing, but not the same.
   """
 
   alias MuonTrap.{Error, Helper, Options, Result, Runner}
@@ -88,7 +111,7 @@ defmodule MuonTrap do
       iex> MuonTrap.cmd("sh", ["-c", "echo $GREETING; exit 3"], env: [{"GREETING", "hi"}])
       {"hi\\n", 3}
 
-      iex> MuonTrap.cmd("sh", ["-c", "echo out; echo err >&2"], stderr_to_stdout: true, lines: 1024, into: [])
+      iex> MuonTrap.cmd("sh", ["-c", "echo out; echo err >&2"], stderr: :to_stdout, lines: 1024, into: [])
       {["out", "err"], 0}
 
       iex> MuonTrap.cmd("sh", ["-c", "echo begun; sleep 60"], timeout: 100)
@@ -117,7 +140,8 @@ defmodule MuonTrap do
 
   @doc """
   Runs a program as `cmd/3` does, with the same options and errors, and returns a `MuonTrap.Result`:
-  the output, the exit status, and the resources that the program used.
+  the output, the exit status, and the resources that the program used. With `stderr: :capture`, the
+  result has stderr, too.
 
   ## Examples
 
@@ -126,6 +150,10 @@ defmodule MuonTrap do
       {"hello\\n", 143, 15, 6}
       iex> result.wall_time_us > 0
       true
+
+      iex> result = MuonTrap.run("sh", ["-c", "echo out; echo err >&2"], stderr: :capture)
+      iex> {result.output, result.stderr}
+      {"out\\n", "err\\n"}
   """
   @spec run(binary(), [binary()], [Options.cmd_option()]) :: Result.t()
   def run(command, args, opts \\ []), do: run_program(:run, command, args, opts)
@@ -147,7 +175,9 @@ defmodule MuonTrap do
   program is stopped. It and all its descendants are gone when the enumeration returns. Neither this nor
   input that the program does not read is an error. When the consumer dies, the program is stopped, too.
 
-  The elements are binaries of at most `:max_chunk_bytes` bytes, or lines with `:lines`.
+  The elements are binaries of at most `:max_chunk_bytes` bytes, or lines with `:lines`. With
+  `stderr: :capture`, they are `{:stdout, binary}` and `{:stderr, binary}`, in the order in which the
+  output came.
 
   ## Options
 
@@ -168,6 +198,9 @@ defmodule MuonTrap do
 
       iex> MuonTrap.stream!("cat", [], input: MuonTrap.stream!("echo", ["hello"])) |> Enum.join()
       "hello\\n"
+
+      iex> MuonTrap.stream!("sh", ["-c", "echo no >&2"], stderr: :capture, lines: true) |> Enum.to_list()
+      [{:stderr, "no"}]
 
       iex> MuonTrap.stream!("false", []) |> Enum.to_list()
       ** (MuonTrap.ExitError) false exited with status 1

@@ -25,9 +25,10 @@ defmodule MuonTrap.Daemon do
   #{MuonTrap.Options.Docs.options(:daemon, :cmd)}
   ## Output
 
-  The output is read only with `:log_output` or `:logger_fun`. Otherwise stdout goes to `/dev/null`, and
-  stderr goes where that of the BEAM goes; with `:capture_stderr_only`, stderr is read and counted, but
-  not logged. Lines end with `\\n` or `\\r\\n`, which are not logged. An unterminated last line is logged
+  `:stdout` and `:stderr` say where the output goes, see "Output" in `MuonTrap`. Without them, stdout is
+  captured if `:log_output` or `:logger_fun` handles it, and goes to `/dev/null` otherwise; stderr goes
+  where that of the BEAM goes. What is captured and not handled is read and counted. The lines of two
+  captured streams are kept apart, so that each is whole. Lines end with `\\n` or `\\r\\n`, which are not logged. An unterminated last line is logged
   when the program ends. A program that writes faster than the lines are logged has to wait.
 
   ## What else is logged
@@ -57,7 +58,7 @@ defmodule MuonTrap.Daemon do
   an option for the foreground:
 
       {MuonTrap.Daemon, ["nginx", ["-g", "daemon off;"]]}
-      {MuonTrap.Daemon, ["sshd", ["-D", "-e"], [stderr_to_stdout: true, log_output: :info]]}
+      {MuonTrap.Daemon, ["sshd", ["-D", "-e"], [stderr: :to_stdout, log_output: :info]]}
       {MuonTrap.Daemon, ["dnsmasq", ["--keep-in-foreground"]]}
 
   After exit status 0, the daemon stops with the reason `:normal`. After any other exit status, or a

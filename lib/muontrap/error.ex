@@ -39,6 +39,7 @@ defmodule MuonTrap.Error do
     * `:cgroup` - creating, configuring or entering the cgroup
     * `:cd` - changing the working directory
     * `:input` - opening the file in the option `:input`
+    * `:output` - opening the file in the option `:stdout` or `:stderr`
     * `:spawn` - creating the pipes or the process
     * `:exec` - executing the program: its interpreter is missing, it is for another machine, it is
       empty, or it is a text file without `#!`
@@ -55,6 +56,7 @@ defmodule MuonTrap.Error do
           | :cgroup
           | :cd
           | :input
+          | :output
           | :spawn
           | :exec
           | :stopped
@@ -73,7 +75,7 @@ defmodule MuonTrap.Error do
   defexception [:step, :path, :errno, :message, :advice, :exit_status]
 
   @steps Map.new(
-           ~w(options stdio uid gid groups cgroup cd input spawn exec stopped)a,
+           ~w(options stdio uid gid groups cgroup cd input output spawn exec stopped)a,
            &{Atom.to_string(&1), &1}
          )
 

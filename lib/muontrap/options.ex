@@ -12,7 +12,18 @@ defmodule MuonTrap.Options do
 
   alias MuonTrap.Error.Exec
   alias MuonTrap.Native
-  alias MuonTrap.Options.{Arguments, Combinations, Env, Errors, Limits, Table, Type, Typespec}
+
+  alias MuonTrap.Options.{
+    Arguments,
+    Combinations,
+    Env,
+    Errors,
+    Limits,
+    Output,
+    Table,
+    Type,
+    Typespec
+  }
 
   # Derived from the arguments and from several options. :cgroup becomes a part of :cgroup_sets.
   @derived [context: nil, command: nil, args: [], cmd: nil, capture_output: false]
@@ -55,7 +66,8 @@ defmodule MuonTrap.Options do
   `:command` is the command as it was given, and `:cmd` the path of the program, which only
   `validate/4` finds out. `:uid`, `:gid`, `:groups` and `:stop_signal` are in the form that the helper
   expects; `:env` does not show its values. `:cgroup_sets` contains the settings of `:cgroup_sets` and
-  `:cgroup`, as pairs of name and value. `:capture_output` says whether any output is captured.
+  `:cgroup`, as pairs of name and value. `:stdout` and `:stderr` say where these go, whichever options
+  were given, and `:capture_output` whether any output is captured.
   """
   @type t :: %__MODULE__{
           unquote_splicing(
@@ -108,7 +120,7 @@ defmodule MuonTrap.Options do
     opts
     |> Enum.reduce(defaults(context, command, args), &put_option/2)
     |> Combinations.check()
-    |> put_capture_output()
+    |> put_output()
   end
 
   for context <- Table.contexts() do
@@ -151,8 +163,10 @@ defmodule MuonTrap.Options do
     }
   end
 
-  defp put_capture_output(options),
-    do: %{options | capture_output: Combinations.captures_output?(options)}
+  defp put_output(options) do
+    options = Output.resolve(options)
+    %{options | capture_output: Output.captured?(options)}
+  end
 
   @doc false
   # Options as they were given, with everything hidden that may be secret, for stacktraces and for

@@ -7,6 +7,7 @@ defmodule MuonTrap.Result do
   The result of `MuonTrap.run/3`: how the program ended, and the resources that it used.
 
     * `:output` - the output, collected by the option `:into`
+    * `:stderr` - what the program wrote to stderr, a binary, with `stderr: :capture`; otherwise `nil`
     * `:exit_status` - the exit code, 0 to 255; 128 + n if signal n killed the program; `:timeout`
       after the time in the option `:timeout`
     * `:signal` - the number of the signal that killed the program, or `nil`
@@ -34,6 +35,7 @@ defmodule MuonTrap.Result do
 
   @type t(output) :: %__MODULE__{
           output: output,
+          stderr: binary() | nil,
           exit_status: 0..255 | :timeout,
           signal: 1..64 | nil,
           core_dumped: boolean(),
@@ -56,6 +58,7 @@ defmodule MuonTrap.Result do
   @type t :: t(Collectable.t())
 
   defstruct output: "",
+            stderr: nil,
             exit_status: 0,
             signal: nil,
             core_dumped: false,

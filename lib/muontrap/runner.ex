@@ -8,15 +8,18 @@ defmodule MuonTrap.Runner do
   # Runs one program to completion in the calling process, for MuonTrap.cmd/3 and MuonTrap.run/3.
 
   alias MuonTrap.{Error, Execution, Options, Result, Startup}
+  alias MuonTrap.Options.Output
   alias MuonTrap.Output.{Collector, LineBuffer}
 
-  @enforce_keys [:execution, :fun, :lines]
-  defstruct [:execution, :fun, :lines]
+  @enforce_keys [:execution, :fun, :lines, :stderr]
+  defstruct [:execution, :fun, :lines, :stderr]
 
+  # `stderr` is nil unless it is collected apart from the output.
   @typep state :: %__MODULE__{
            execution: Execution.t(),
            fun: Collector.collect(),
-           lines: LineBuffer.t() | nil
+           lines: LineBuffer.t() | nil,
+           stderr: binary() | nil
          }
 
   @doc "Runs the program. The reason of an error is to be raised."
@@ -29,15 +32,20 @@ defmodule MuonTrap.Runner do
     case Execution.start(options, deadline) do
       {:ok, execution} ->
         lines = options.lines && LineBuffer.new(:infinity)
-        collect(%__MODULE__{execution: execution, fun: fun, lines: lines}, initial)
+        stderr = no_stderr(options)
+        state = %__MODULE__{execution: execution, fun: fun, lines: lines, stderr: stderr}
+        collect(state, initial)
 
       {:error, error} ->
         fail(fun, initial, error)
 
       :timeout ->
-        {:ok, %Result{exit_status: :timeout, output: fun.(initial, :done)}}
+        output = fun.(initial, :done)
+        {:ok, %Result{exit_status: :timeout, output: output, stderr: no_stderr(options)}}
     end
   end
+
+  defp no_stderr(options), do: if(Output.apart?(options), do: "")
 
   @spec collect(state(), term()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   defp collect(state, acc) do
@@ -45,14 +53,17 @@ defmodule MuonTrap.Runner do
     state = %{state | execution: execution}
 
     case event do
-      {:output, _stream, data} ->
-        {acc, state} = add(state, acc, data)
+      {:output, stream, data} ->
+        {acc, state} = add(state, acc, stream, data)
         Execution.ack(execution, byte_size(data))
         collect(state, acc)
 
       {:ended, report} ->
         acc = add_last_line(state, acc)
-        {:ok, struct!(Result, Map.put(report, :output, state.fun.(acc, :done)))}
+        stderr = state.stderr && Collector.append(state.stderr, :done)
+
+        {:ok,
+         struct!(Result, Map.merge(report, %{output: state.fun.(acc, :done), stderr: stderr}))}
 
       {:error, error} ->
         fail(state.fun, acc, error)
@@ -63,9 +74,12 @@ defmodule MuonTrap.Runner do
     end
   end
 
-  defp add(%{lines: nil} = state, acc, data), do: {put(state, acc, [data]), state}
+  defp add(%{stderr: stderr} = state, acc, :stderr, data) when stderr != nil,
+    do: {acc, %{state | stderr: Collector.append(stderr, {:cont, data})}}
 
-  defp add(state, acc, data) do
+  defp add(%{lines: nil} = state, acc, _stream, data), do: {put(state, acc, [data]), state}
+
+  defp add(state, acc, _stream, data) do
     {lines, buffer} = LineBuffer.push(state.lines, data)
     {put(state, acc, lines), %{state | lines: buffer}}
   end

@@ -97,7 +97,7 @@ defmodule MuonTrap.Session do
       key: key,
       group: Cgroup.new(options),
       patience: min(options.delay_to_sigkill + @patience_ms, @longest_ms),
-      use_stdio: options.use_stdio,
+      use_stdio: options.stdout != :inherit,
       parallelism: options.parallelism,
       crowded?: key == nil and crowded?()
     }

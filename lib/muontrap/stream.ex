@@ -14,6 +14,7 @@ defmodule MuonTrap.Stream do
 
   alias MuonTrap.{Error, Execution, ExitError, Options, Startup}
   alias MuonTrap.Error.Exec
+  alias MuonTrap.Options.Output
   alias MuonTrap.Output.LineBuffer
 
   # Of what the program wrote to stderr, for ExitError.
@@ -152,7 +153,7 @@ defmodule MuonTrap.Stream do
   defp tag(data, stream, options),
     do: if(tagged?(options), do: Enum.map(data, &{stream, &1}), else: data)
 
-  defp tagged?(options), do: Map.get(options, :stderr) == :capture
+  defp tagged?(options), do: Output.apart?(options)
 
   defp note_tail(state, :stderr, data) do
     tail = state.tail <> data

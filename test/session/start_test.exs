@@ -42,6 +42,22 @@ defmodule MuonTrap.StartTest do
       assert more(use_stdio: false) == [{16, "inherit"}, {17, "inherit"}]
     end
 
+    test "has the files that streams go to" do
+      opts = [stdout: {:file, "a", append: true, mode: 0o600}, stderr: {:file, "/b"}]
+
+      assert more(opts) == [
+               {17, "file"},
+               {21, "a"},
+               {23, <<1::32>>},
+               {25, <<0o600::32>>},
+               {18, "file"},
+               {22, "/b"}
+             ]
+
+      assert more(:run, stdout: :discard, stderr: :discard) == [{18, "null"}]
+      assert more(:run, stdout: :inherit, stderr: :capture) == [{17, "inherit"}, {18, "capture"}]
+    end
+
     test "captures the output of a daemon if it is used" do
       assert more(:daemon, []) == []
       assert more(:daemon, stderr_to_stdout: true) == [{18, "stdout"}]

@@ -151,7 +151,10 @@ defmodule MuonTrap.Daemon.Server do
   defp update({:lost, status}, state), do: State.ended(state, Session.lost(state.session, status))
 
   defp log(%{log: nil}, _lines), do: :ok
-  defp log(%{log: log}, lines), do: call(fn -> Enum.each(lines, log) end)
+
+  defp log(%{log: log}, lines) do
+    call(fn -> Enum.each(lines, fn {_stream, line} -> log.(line) end) end)
+  end
 
   defp exit_reason(%Error{} = error, _options), do: error
 

@@ -34,13 +34,15 @@ defmodule MuonTrap.Daemon.State do
   of bytes, or stopping with a reason that depends on how the program ended.
   """
   @type pending ::
-          {:log, lines :: [binary()], bytes :: non_neg_integer()}
-          | {:end, lines :: [binary()], Frame.report() | Error.t()}
+          {:log, [line()], bytes :: non_neg_integer()}
+          | {:end, [line()], Frame.report() | Error.t()}
+
+  @type line :: {:stdout | :stderr, binary()}
 
   @typedoc "The state of a daemon. `report` is the exit report of its program."
   @type t :: %__MODULE__{
           options: Options.t(),
-          lines: LineBuffer.t(),
+          lines: %{stdout: LineBuffer.t(), stderr: LineBuffer.t()},
           log: Output.log(),
           session: Session.t() | nil,
           os_pids: {helper :: pos_integer(), program :: pos_integer()} | nil,
@@ -59,9 +61,11 @@ defmodule MuonTrap.Daemon.State do
     # Now, so that MuonTrap.Daemon.cgroup_path/1 has it before the program is started.
     options = Cgroup.choose(options)
 
+    lines = LineBuffer.new(options.log_max_line_bytes)
+
     %__MODULE__{
       options: options,
-      lines: LineBuffer.new(options.log_max_line_bytes),
+      lines: %{stdout: lines, stderr: lines},
       log: Output.log(options)
     }
   end
@@ -78,11 +82,21 @@ defmodule MuonTrap.Daemon.State do
   @doc "Counts some output, and makes its lines pending."
   @spec output(t(), :stdout | :stderr, binary()) :: t()
   def output(state, stream, data) do
-    {lines, buffer} =
-      if state.log, do: LineBuffer.push(state.lines, data), else: {[], state.lines}
-
+    {lines, state} = if state.log, do: push(state, stream, data), else: {[], state}
     size = byte_size(data)
-    count(%{state | lines: buffer, pending: {:log, lines, size}}, stream, size)
+    count(%{state | pending: {:log, lines, size}}, stream, size)
+  end
+
+  defp push(state, stream, data) do
+    {lines, buffer} = state.lines |> Map.fetch!(stream) |> LineBuffer.push(data)
+    {of_stream(lines, stream), put_in(state.lines[stream], buffer)}
+  end
+
+  defp of_stream(lines, stream), do: Enum.map(lines, &{stream, &1})
+
+  defp flush(state, stream) do
+    {lines, _buffer} = state.lines |> Map.fetch!(stream) |> LineBuffer.flush()
+    of_stream(lines, stream)
   end
 
   defp count(state, :stdout, bytes),
@@ -94,13 +108,13 @@ defmodule MuonTrap.Daemon.State do
   @doc "Removes the session, which has ended, and makes the rest of the output pending."
   @spec ended(t(), Frame.report() | Error.t()) :: t()
   def ended(state, how) do
-    {lines, buffer} = LineBuffer.flush(state.lines)
+    lines = flush(state, :stdout) ++ flush(state, :stderr)
     report = if is_struct(how), do: nil, else: how
-    %{state | session: nil, lines: buffer, report: report, pending: {:end, lines, how}}
+    %{state | session: nil, report: report, pending: {:end, lines, how}}
   end
 
   @doc "Counts lines that were logged."
-  @spec logged(t(), [binary()]) :: t()
+  @spec logged(t(), [line()]) :: t()
   def logged(%{log: nil} = state, _lines), do: state
   def logged(state, lines), do: %{state | line_count: state.line_count + length(lines)}
 

@@ -25,11 +25,12 @@ defmodule MuonTrap.Options.Combinations do
     has_settings? = options.cgroup_controllers != [] or options.cgroup_sets != []
 
     [
-      {inherits? and options.stderr_to_stdout,
-       "cannot use \"stderr_to_stdout: true\" and \"use_stdio: false\""},
-      {inherits? and options.capture_stderr_only,
-       "cannot use \"capture_stderr_only: true\" and \"use_stdio: false\""},
-      {inherits? and logs?(options), "cannot log the output with \"use_stdio: false\""},
+      {options.context == :cmd and options.stderr == :capture,
+       "invalid option :stderr with value :capture: MuonTrap.cmd/3 returns one output " <>
+         "(use MuonTrap.run/3, whose result has stderr, or stderr: :to_stdout)"},
+      # Where stderr is an output of its own, or takes the place of stdout.
+      {not daemon? and options.stderr != nil and options.capture_stderr_only,
+       "cannot use :stderr and \"capture_stderr_only: true\" (use stdout: :discard)"},
       {inherits? and options.input != :open, "cannot use :input and \"use_stdio: false\""},
       {daemon? and data?(options.input),
        "the :input of a daemon is {:file, path}, :null or :open (use MuonTrap.Process to write to a program)"},
@@ -42,13 +43,4 @@ defmodule MuonTrap.Options.Combinations do
 
   defp data?({:enumerable, _enumerable}), do: true
   defp data?(input), do: is_binary(input) or is_list(input)
-
-  @doc "Returns whether any output is captured."
-  @spec captures_output?(Options.t()) :: boolean()
-  def captures_output?(%{context: :daemon} = options),
-    do: logs?(options) or options.capture_stderr_only
-
-  def captures_output?(options), do: options.use_stdio
-
-  defp logs?(options), do: options.log_output != nil or options.logger_fun != nil
 end

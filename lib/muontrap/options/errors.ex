@@ -22,8 +22,8 @@ defmodule MuonTrap.Options.Errors do
     kill_timeout: :delay_to_sigkill,
     log: :log_output,
     max_chunk_size: :max_chunk_bytes,
+    output: :stdout,
     signal: :stop_signal,
-    stderr: :stderr_to_stdout,
     stdin: :input,
     user: :uid
   }

@@ -25,6 +25,7 @@ defmodule MuonTrap.Options.Table do
     Env,
     Input,
     Limits,
+    Output,
     Signals,
     Type,
     Typespec,
@@ -116,10 +117,7 @@ defmodule MuonTrap.Options.Table do
        ),
        option.(:stderr_to_stdout, :boolean, @all,
          default: false,
-         doc: """
-         when `true`, stderr is collected with stdout, in the order in which the program writes.
-         Otherwise, stderr goes where that of the BEAM goes
-         """
+         doc: "`true` is another way to write `stderr: :to_stdout`"
        ),
        option.(:use_stdio, :boolean, @commands ++ @daemon,
          default: true,
@@ -142,6 +140,31 @@ defmodule MuonTrap.Options.Table do
          permitted to read, relative to `:cd`; `:null`, which is `/dev/null`; or `:open`, a pipe that
          stays open and that nothing is written to. A daemon takes the last three. See "Input" in
          `MuonTrap`
+         """
+       )
+     ]},
+    {"Output, see \"Output\" in `MuonTrap`:",
+     [
+       option.(:stdout, Output.type(:stdout), @all,
+         doc: """
+         where stdout goes: `:capture`, which is the default, collects it; `:discard` is `/dev/null`;
+         `:inherit` is the stdout of the BEAM; `{:file, path}` or `{:file, path, opts}`. For a
+         daemon, `:discard` is the default unless one of the options below handles output
+         """
+       ),
+       option.(:stderr, Output.type(:stderr), @all,
+         doc: """
+         where stderr goes: `:inherit`, which is the default, is the stderr of the BEAM; `:to_stdout`
+         is wherever stdout goes, in the order in which the program writes; `:discard` is `/dev/null`;
+         `:capture` collects it apart from stdout, in `MuonTrap.Result` or as elements of a stream,
+         and is not for `MuonTrap.cmd/3`; `{:file, path}` or `{:file, path, opts}`
+         """
+       ),
+       option.(:capture_stderr_only, :boolean, @all,
+         default: false,
+         doc: """
+         when `true`, stderr is collected in place of stdout, which goes to `/dev/null`, also with
+         `stderr_to_stdout: true`
          """
        )
      ]},
@@ -184,13 +207,6 @@ defmodule MuonTrap.Options.Table do
          doc: """
          the number of bytes of output that may be on their way to the caller; 1 or more. A larger
          window is faster for large outputs and takes more memory
-         """
-       ),
-       option.(:capture_stderr_only, :boolean, @all,
-         default: false,
-         doc: """
-         when `true`, stderr is collected and stdout goes to `/dev/null`, also with
-         `stderr_to_stdout: true`
          """
        )
      ]},

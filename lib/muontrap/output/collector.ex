@@ -31,9 +31,11 @@ defmodule MuonTrap.Output.Collector do
   def into(binary, _lines) when is_binary(binary), do: into(binary)
   def into(collectable, _lines), do: Collectable.into(collectable)
 
-  defp append(binary, {:cont, chunk}), do: <<binary::binary, chunk::binary>>
-  defp append(binary, :done), do: trim(binary)
-  defp append(_binary, :halt), do: :ok
+  @doc "The collecting function of a binary."
+  @spec append(binary(), Collectable.command()) :: binary() | :ok
+  def append(binary, {:cont, chunk}), do: <<binary::binary, chunk::binary>>
+  def append(binary, :done), do: trim(binary)
+  def append(_binary, :halt), do: :ok
 
   # Matching a binary makes the BEAM free the spare room.
   defp trim(<<_, _rest::binary>> = binary), do: binary

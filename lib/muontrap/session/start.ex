@@ -31,6 +31,12 @@ defmodule MuonTrap.Session.Start do
     stdout: 17,
     stderr: 18,
     stdin_path: 20,
+    stdout_path: 21,
+    stderr_path: 22,
+    stdout_append: 23,
+    stderr_append: 24,
+    stdout_mode: 25,
+    stderr_mode: 26,
     cgroup_path: 64,
     cgroup_controller: 65,
     cgroup_set: 66,
@@ -69,8 +75,9 @@ defmodule MuonTrap.Session.Start do
       field(:directory, directory),
       environment(environment),
       options.env |> Env.reveal() |> Enum.map(&change/1),
-      stdin(options.input),
-      streams(options),
+      stdin(options),
+      output(:stdout, options.stdout),
+      output(:stderr, options.stderr),
       for({number, value} <- Encoder.fields(options), do: raw_field(number, value)),
       if(group, do: fields(group.fields), else: [])
     ]
@@ -110,23 +117,33 @@ defmodule MuonTrap.Session.Start do
   defp change({name, nil}), do: field(:unset, name)
   defp change({name, value}), do: field(:set, name <> "=" <> value)
 
-  defp stdin(:null), do: field(:stdin, "null")
-  defp stdin({:file, path}), do: [field(:stdin, "file"), field(:stdin_path, path)]
+  # The defaults of the streams are left out: a pipe as stdin, no stdout, and the stderr of the BEAM.
+  defp stdin(%{use_stdio: false}), do: field(:stdin, "inherit")
+  defp stdin(%{input: :null}), do: field(:stdin, "null")
+  defp stdin(%{input: {:file, path}}), do: [field(:stdin, "file"), field(:stdin_path, path)]
   defp stdin(_pipe), do: []
 
-  # What a program has beside the defaults: a pipe for its stdin, stdout to nowhere, stderr of the
-  # BEAM.
-  defp streams(%{use_stdio: false}), do: [field(:stdin, "inherit"), field(:stdout, "inherit")]
+  defp output(:stdout, :discard), do: []
+  defp output(:stderr, :inherit), do: []
+  defp output(stream, :capture), do: field(stream, "capture")
+  defp output(stream, :discard), do: field(stream, "null")
+  defp output(stream, :inherit), do: field(stream, "inherit")
+  defp output(:stderr, :to_stdout), do: field(:stderr, "stdout")
+  defp output(stream, {:file, path}), do: output(stream, {:file, path, %{}})
 
-  defp streams(%{capture_output: true, capture_stderr_only: true}),
-    do: field(:stderr, "capture")
+  defp output(stream, {:file, path, opts}) do
+    {path_field, append_field, mode_field} = file_fields(stream)
 
-  defp streams(options) do
     [
-      if(options.capture_output, do: field(:stdout, "capture"), else: []),
-      if(options.stderr_to_stdout, do: field(:stderr, "stdout"), else: [])
+      field(stream, "file"),
+      field(path_field, path),
+      if(opts[:append], do: field(append_field, <<1::32>>), else: []),
+      if(opts[:mode], do: field(mode_field, <<opts.mode::32>>), else: [])
     ]
   end
+
+  defp file_fields(:stdout), do: {:stdout_path, :stdout_append, :stdout_mode}
+  defp file_fields(:stderr), do: {:stderr_path, :stderr_append, :stderr_mode}
 
   defp fields(fields), do: Enum.map(fields, fn {name, value} -> field(name, value) end)
 
