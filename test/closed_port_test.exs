@@ -34,11 +34,8 @@ defmodule MuonTrap.ClosedPortTest do
     test "a #{kind} whose port is closed before its program runs ends, and its guard, too",
          context do
       file = Path.join(context.tmp_dir, "pid")
-      # It only waits. The shell keeps stdout open, since the port would close otherwise.
-      helper =
-        script(context.tmp_dir, "helper", "#!/bin/sh\necho $$ >'#{file}'\ncat >/dev/null\n:")
-
-      ForkServer.without(helper)
+      # The shell keeps stdout open, since the port would close otherwise.
+      ForkServer.without(silent_helper(context.tmp_dir, file, "cat >/dev/null; :"))
       owner = start(@kind, "exit", [])
       helper = await_pid(file)
       close_port(owner, helper)

@@ -46,8 +46,8 @@ defmodule MuonTrap.SetUpTest do
     test "with a helper that does not answer", %{tmp_dir: directory} do
       marker = marker()
       pid = Path.join(directory, "pid")
-      script = "#!/bin/sh\n: #{marker}\necho $$ >'#{pid}'\nwhile :; do sleep 1000; done\n"
-      MuonTrap.Test.ForkServer.without(script(directory, "muontrap", script))
+      script = ": #{marker}; while :; do sleep 1000; done"
+      MuonTrap.Test.ForkServer.without(silent_helper(directory, pid, script))
 
       assert MuonTrap.cmd("true", [], timeout: 100, delay_to_sigkill: 0) == {"", :timeout}
       refute alive?(await_pid(pid))

@@ -8,9 +8,8 @@ defmodule MuonTrap.Cgroup do
   # Chooses the cgroup of a program, and has the helper read, change and remove it. Nothing here
   # depends on the version of cgroups; the helper knows both.
 
-  alias MuonTrap.Cgroup.Request
   alias MuonTrap.{Error, Options}
-  alias MuonTrap.Session.Start
+  alias MuonTrap.Session.{Request, Start}
 
   @typedoc "The cgroup of one program: its path, and the fields of START that it was made with."
   @type t :: %{path: String.t(), fields: [{Start.field_name(), binary()}]}

@@ -5,14 +5,15 @@
 defmodule MuonTrap.Predecessors do
   @moduledoc false
 
-  # Keeps an old copy of a daemon's program and its successor apart, even when the old daemon was
+  # Keeps the old copy of a daemon's program and its successor apart, even when the old daemon was
   # killed without a chance to clean up.
   #
-  # A daemon has an entry in a table, under its command and arguments, from before its session is
-  # opened until the session is gone. It names what to wait for: the connection to the fork
-  # server, or the guard. A new daemon waits for those whose owner is dead. It looks at the owners
-  # themselves: that a guard was told of its owner's death, or anybody else, proves nothing, since
-  # the supervisor may be told first.
+  # Each daemon has an entry in a table, from before its session is opened until the session is gone.
+  # The key is its command and arguments. The value says what to wait for: a connection to the fork
+  # server, or a guard. A new daemon waits for the entries whose owner is dead.
+  #
+  # It asks Process.alive?/1 and not the guard or the fork server: the supervisor may be told of a
+  # daemon's death before they are.
 
   alias MuonTrap.ForkServer
 

@@ -8,6 +8,7 @@ pub(crate) mod backoff;
 pub(crate) mod children;
 pub(crate) mod credentials;
 pub(crate) mod find;
+pub(crate) mod leftovers;
 pub(crate) mod permission;
 pub(crate) mod proc_table;
 pub(crate) mod reap;

@@ -34,6 +34,15 @@ impl Process {
         (self.pid, self.started)
     }
 
+    /// Sends a signal to it, and not to a later process with the same pid.
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        let entry = Entry::open(self.pid)?;
+        if entry.stat()?.started != self.started {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        entry.signal(self, signal)
+    }
+
     /// Whether it is a zombie. The state alone does not tell: it is that of a zombie, too, when the first thread has
     /// ended and others run on.
     pub fn is_dead(&self) -> bool {

@@ -293,7 +293,7 @@ impl Sweep {
             let sent = if snapshot.children.contains(&process.pid) {
                 sys::kill(process.pid, libc::SIGKILL)
             } else {
-                kill_descendant(process)
+                process.signal(libc::SIGKILL)
             };
             self.note_killed(process.id(), sent);
         }
@@ -346,13 +346,4 @@ impl Sweep {
         self.hidden = usize::from(!snapshot.is_complete && self.denied.is_empty());
         Progress::Gone
     }
-}
-
-/// Kills a process that is not a child of this one, whose pid may have been reused.
-fn kill_descendant(process: &Process) -> io::Result<()> {
-    let entry = Entry::open(process.pid)?;
-    if entry.stat()?.started != process.started {
-        return Err(io::Error::from_raw_os_error(libc::ESRCH));
-    }
-    entry.signal(process, libc::SIGKILL)
 }

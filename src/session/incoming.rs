@@ -144,7 +144,9 @@ impl Session<'_> {
                 let reply = opening::reply(command, own);
                 self.outbox.send(&reply);
             }
-            Command::Hello(_) | Command::Start(_) => return Err(Violation::Unexpected(frame.tag)),
+            Command::Hello(_) | Command::Start(_) | Command::KillLeftovers { .. } => {
+                return Err(Violation::Unexpected(frame.tag));
+            }
         }
         Ok(true)
     }

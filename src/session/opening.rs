@@ -2,15 +2,17 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What an owner sends before there is a program: HELLO, CGROUP frames, START.
+//! What an owner sends before there is a program: HELLO, CGROUP frames, `KILL_LEFTOVERS`, START.
 
 use super::owner::Owner;
 use crate::config::Config;
 use crate::error::Failure;
+use crate::process::leftovers::Leftovers;
 use crate::wire::cgroup;
 use crate::wire::environment::Given;
 use crate::wire::frame::{Decoder, MAX_FRAME, MAX_START};
 use crate::wire::inbox::Received;
+use crate::wire::leftovers;
 use crate::wire::message::{self, CgroupCommand, Command, check_protocol};
 use crate::wire::notice::Notices;
 use crate::wire::start::{self, Start};
@@ -57,6 +59,10 @@ pub(super) fn open(
                 }
                 Command::Cgroup(command) if was_greeted => {
                     owner.outbox.send(&reply(command, None));
+                }
+                Command::KillLeftovers { request, fields } if was_greeted => {
+                    let result = leftovers::decode(fields).and_then(Leftovers::kill_for_reply);
+                    owner.outbox.send(&message::reply(request, &result));
                 }
                 _ => return Err(Violation::Unexpected(frame.tag).into()),
             }

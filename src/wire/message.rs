@@ -38,6 +38,7 @@ const CGROUP_SET: u8 = 0x0a;
 const CGROUP_STATISTICS: u8 = 0x0b;
 const CGROUP_CONFIG: u8 = 0x0c;
 const CGROUP_CLEAN: u8 = 0x0d;
+const KILL_LEFTOVERS: u8 = 0x0e;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command<'a> {
@@ -56,6 +57,12 @@ pub(crate) enum Command<'a> {
     /// Run a program, with these fields.
     Start(&'a [u8]),
     Cgroup(CgroupCommand<'a>),
+    /// Kill what another helper has left behind.
+    KillLeftovers {
+        /// The number that the client gave to it.
+        request: u32,
+        fields: &'a [u8],
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +99,9 @@ impl<'a> Command<'a> {
             CGROUP_STATISTICS => cgroup(Action::Statistics, payload),
             CGROUP_CONFIG => cgroup(Action::Config, payload),
             CGROUP_CLEAN => cgroup(Action::Clean, payload),
+            KILL_LEFTOVERS => {
+                request(payload).map(|(request, fields)| Self::KillLeftovers { request, fields })
+            }
             _ => return Err(Violation::UnknownTag(tag)),
         };
         command.ok_or(Violation::BadPayload(tag))
@@ -109,12 +119,18 @@ fn hello(payload: &[u8]) -> Option<Command<'_>> {
 }
 
 fn cgroup(action: Action, payload: &[u8]) -> Option<Command<'_>> {
-    let (request, fields) = payload.split_first_chunk()?;
+    let (request, fields) = request(payload)?;
     Some(Command::Cgroup(CgroupCommand {
         action,
-        request: u32::from_be_bytes(*request),
+        request,
         fields,
     }))
+}
+
+/// The number of a request, and its fields.
+fn request(payload: &[u8]) -> Option<(u32, &[u8])> {
+    let (request, fields) = payload.split_first_chunk()?;
+    Some((u32::from_be_bytes(*request), fields))
 }
 
 /// Refuses a client that speaks another version.

@@ -9,6 +9,7 @@ pub(crate) mod environment;
 pub(crate) mod fields;
 pub(crate) mod frame;
 pub(crate) mod inbox;
+pub(crate) mod leftovers;
 pub(crate) mod message;
 pub(crate) mod notice;
 pub(crate) mod outbox;

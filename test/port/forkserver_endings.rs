@@ -6,7 +6,7 @@
 
 use crate::answer::Answer;
 use crate::client::{Server, Session};
-use crate::frames::{self, PROTOCOL, field, hello, number};
+use crate::frames::{self, PROTOCOL, field, frame, hello, number};
 use crate::processes::{Mark, eventually, is_alive, state};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -243,6 +243,26 @@ fn a_later_fork_server_kills_a_session_of_an_earlier_one_that_takes_too_long() {
     ));
     only_these_are_alive(&first.mark, &[]);
     second.finish();
+}
+
+#[test]
+fn what_a_killed_helper_without_a_fork_server_has_left_is_killed_on_request() {
+    let mut first = Server::start();
+    let session = first.sh_until("sleep 1000 & sleep 1000 & echo ready; wait", "ready");
+    send(first.pid, Signal::SIGKILL);
+    first.await_exit();
+    send(session.pid, Signal::SIGKILL);
+    eventually("the program is gone", || !is_alive(session.program));
+    assert_eq!(first.mark.alive().len(), 2);
+    let second = Server::start();
+    let mut fresh = second.connect();
+    fresh.send(&hello(PROTOCOL, &second.token));
+    let pid = |number, pid: i32| crate::frames::number(number, u32::try_from(pid).unwrap());
+    let fields = [pid(80, session.pid), pid(81, session.program)].concat();
+    fresh.send(&frame(0x0e, &[&[0, 0, 0, 9], &fields[..]].concat()));
+    let survivors = vec![("survivors".to_owned(), "0".to_owned())];
+    assert_eq!(fresh.next(), Some(Answer::Reply(9, survivors)));
+    only_these_are_alive(&first.mark, &[]);
 }
 
 #[test]

@@ -16,13 +16,9 @@ defmodule MuonTrap.Session.CrowdedTest do
 
   defp crowd, do: for(n <- 1..1000, do: send(self(), n))
 
-  # A helper that never replies.
-  defp silent_helper(directory, pid_file),
-    do: script(directory, "helper", "#!/bin/sh\necho $$ >'#{pid_file}'\ncat >/dev/null\n:")
-
   test "a helper that does not reply ends when its caller is killed", context do
     file = Path.join(context.tmp_dir, "pid")
-    ForkServer.without(silent_helper(context.tmp_dir, file))
+    ForkServer.without(silent_helper(context.tmp_dir, file, "cat >/dev/null; :"))
 
     caller =
       spawn(fn ->

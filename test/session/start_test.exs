@@ -131,10 +131,10 @@ defmodule MuonTrap.StartTest do
   end
 
   test "a frame about a cgroup has a number and fields" do
-    frame = Start.cgroup_request(:get, 7, cgroup_path: "a", cgroup_file: "memory.max")
+    frame = Start.request(:get, 7, cgroup_path: "a", cgroup_file: "memory.max")
     assert <<0x09, 7::32, fields::binary>> = IO.iodata_to_binary(frame)
     assert decode(fields) == [{64, "a"}, {67, "memory.max"}]
-    frame = Start.cgroup_request(:clean, 8, cgroup_path: "a", timeout: 5000)
+    frame = Start.request(:clean, 8, cgroup_path: "a", timeout: 5000)
     assert <<0x0D, 8::32, fields::binary>> = IO.iodata_to_binary(frame)
     assert decode(fields) == [{64, "a"}, {68, <<5000::32>>}]
   end

@@ -133,6 +133,20 @@ defmodule MuonTrap.Test.OS do
     path
   end
 
+  @doc """
+  Writes a helper that runs `script` and says nothing, the first time, when it writes its pid to `pid_file`. Later it is
+  the helper of this build, for what is to be done about the first one.
+  """
+  @spec silent_helper(Path.t(), Path.t(), String.t()) :: Path.t()
+  def silent_helper(directory, pid_file, script) do
+    script(directory, "muontrap", """
+    #!/bin/sh
+    [ -e '#{pid_file}' ] && exec '#{MuonTrap.muontrap_path()}' "$@"
+    echo $$ >'#{pid_file}'
+    #{script}
+    """)
+  end
+
   @doc "Waits until a program has written a pid and a newline to `path`, and returns the pid."
   @spec await_pid(Path.t()) :: pos_integer()
   def await_pid(path) do

@@ -21,13 +21,17 @@ defmodule MuonTrap.Session.Guard do
 
   require Logger
 
-  alias MuonTrap.{Cgroup, Label, OsProcess, Predecessors}
-  alias MuonTrap.Session.{Frame, Pipe}
+  alias MuonTrap.{Cgroup, Label, Predecessors}
+  alias MuonTrap.Session.{Frame, Pipe, Request}
 
   # EXITED may have gone to the owner just before it died. It does not come twice, so after this
   # long without it the guard closes the port, which is as good as STOP and DISCARD and lets a
   # helper that is done go at once, and waits for the helper's process instead.
   @exited_wait_ms 100
+  # For executing a helper, and for a second of killing after the last moment.
+  @margin_ms 2_000
+  # What `receive` takes.
+  @longest_ms 0xFFFFFFFF
 
   @stop 0x03
   @discard 0x06
@@ -269,18 +273,27 @@ defmodule MuonTrap.Session.Guard do
           optional(atom()) => term()
         }) :: String.t() | nil
   def clean_up(left) do
-    helper_gone? = OsProcess.await_gone([left.helper_pid], left.patience)
-    cleaned = Cgroup.clean(left.group)
+    killed = kill_leftovers(left)
 
-    # One that does not end its set-up is stuck, or is no helper, and goes as well.
-    gone? =
-      (helper_gone? or left.program_pid == nil) and
-        OsProcess.kill_left(left.helper_pid, left.program_pid, left.patience)
+    case {Cgroup.clean(left.group), killed} do
+      {:ok, {:ok, %{"survivors" => "0"}}} ->
+        nil
 
-    case cleaned do
-      :ok -> if not gone?, do: "it may still be running"
-      {:error, error} -> "its cgroup could not be removed: " <> Exception.message(error)
+      {:ok, _left_or_failed} ->
+        "it may still be running"
+
+      {{:error, error}, _killed} ->
+        "its cgroup could not be removed: " <> Exception.message(error)
     end
+  end
+
+  # Nobody but another helper can.
+  defp kill_leftovers(%{helper_pid: nil}), do: :unknown
+
+  defp kill_leftovers(left) do
+    program = if left.program_pid, do: [program_pid: left.program_pid], else: []
+    fields = [helper: left.helper_pid, timeout: left.patience] ++ program
+    Request.run(:kill_leftovers, fields, min(left.patience + @margin_ms, @longest_ms))
   end
 
   # The next program in this group tries again.
@@ -294,12 +307,7 @@ defmodule MuonTrap.Session.Guard do
     hand_over(port, self())
     Pipe.send(port, <<@discard>>)
     Pipe.send(port, <<@stop>>)
-    await_exited(state, now() + exited_wait(state.patience))
-  end
-
-  # Without /proc, there is nothing but EXITED to wait for.
-  defp exited_wait(patience) do
-    if File.dir?("/proc/self"), do: @exited_wait_ms, else: patience
+    await_exited(state, now() + @exited_wait_ms)
   end
 
   defp await_exited(%{port: port} = state, deadline) do

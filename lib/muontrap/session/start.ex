@@ -16,7 +16,14 @@ defmodule MuonTrap.Session.Start do
   @hello 0x07
   @start 0x08
 
-  @cgroup_requests %{get: 0x09, set: 0x0A, statistics: 0x0B, config: 0x0C, clean: 0x0D}
+  @requests %{
+    get: 0x09,
+    set: 0x0A,
+    statistics: 0x0B,
+    config: 0x0C,
+    clean: 0x0D,
+    kill_leftovers: 0x0E
+  }
 
   # The fields of single options are in MuonTrap.Options.Table.
   @fields [
@@ -41,10 +48,12 @@ defmodule MuonTrap.Session.Start do
     cgroup_controller: 65,
     cgroup_set: 66,
     cgroup_file: 67,
-    timeout: 68
+    timeout: 68,
+    helper: 80,
+    program_pid: 81
   ]
 
-  @typedoc "A field of START or of a frame about a cgroup."
+  @typedoc "A field of START or of a request."
   @type field_name :: unquote(@fields |> Keyword.keys() |> Enum.reduce(&{:|, [], [&1, &2]}))
 
   @typedoc """
@@ -99,11 +108,11 @@ defmodule MuonTrap.Session.Start do
     }
   end
 
-  @doc "A frame that has a session do something to a cgroup."
-  @spec cgroup_request(atom(), non_neg_integer(), [{field_name(), binary() | non_neg_integer()}]) ::
+  @doc "A frame that has a session do something to a cgroup, or to what a helper has left behind."
+  @spec request(atom(), non_neg_integer(), [{field_name(), binary() | non_neg_integer()}]) ::
           iodata()
-  def cgroup_request(name, request, fields),
-    do: [<<Map.fetch!(@cgroup_requests, name), request::32>> | fields(fields)]
+  def request(name, number, fields),
+    do: [<<Map.fetch!(@requests, name), number::32>> | fields(fields)]
 
   defp environment({:number, number}), do: raw_field(@fields[:environment], <<number::64>>)
   defp environment({:variables, variables}), do: variables
@@ -151,7 +160,9 @@ defmodule MuonTrap.Session.Start do
     defp number(unquote(name)), do: unquote(number)
   end
 
-  defp field(:timeout, milliseconds), do: raw_field(number(:timeout), <<milliseconds::32>>)
+  defp field(name, value) when name in [:timeout, :helper, :program_pid],
+    do: raw_field(number(name), <<value::32>>)
+
   defp field(name, value), do: raw_field(number(name), value)
 
   @doc "One field of a payload, by its number."

@@ -2,10 +2,10 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-defmodule MuonTrap.Cgroup.Request do
+defmodule MuonTrap.Session.Request do
   @moduledoc false
 
-  # Sends one request about a cgroup to a new session, and waits for the reply. A new process does it,
+  # Sends one request to a new session, and waits for the reply. A new process does it,
   # so that frames of the session, also late ones, do not reach the caller's mailbox.
 
   alias MuonTrap.{Error, Helper, Label, Session}
@@ -16,8 +16,8 @@ defmodule MuonTrap.Cgroup.Request do
   @typedoc "Values by name."
   @type answer :: %{optional(String.t()) => String.t()}
 
-  @names [:get, :set, :statistics, :config, :clean]
-  @type name :: :get | :set | :statistics | :config | :clean
+  @names [:get, :set, :statistics, :config, :clean, :kill_leftovers]
+  @type name :: :get | :set | :statistics | :config | :clean | :kill_leftovers
 
   @doc "Sends a request, and waits for the reply for `timeout` milliseconds at most."
   @spec run(name(), [{Start.field_name(), binary() | non_neg_integer()}], pos_integer()) ::
@@ -43,7 +43,7 @@ defmodule MuonTrap.Cgroup.Request do
   @doc false
   @spec init({pid(), reference()}, name(), list(), pos_integer()) :: :ok
   def init({caller, ref}, name, fields, timeout) do
-    Label.set("MuonTrap: request to #{verb(name)} a cgroup")
+    Label.set("MuonTrap: request to #{purpose(name)}")
     send(caller, {ref, ask(name, fields, timeout)})
     :ok
   end
@@ -58,7 +58,7 @@ defmodule MuonTrap.Cgroup.Request do
       crowded?: false
     }
 
-    frame = Start.cgroup_request(name, @request, fields)
+    frame = Start.request(name, @request, fields)
 
     with {:ok, stream} <- Session.open(purpose, fn _environment -> {:ok, frame} end) do
       {event, stream} = stream.__struct__.first(stream, timeout)
@@ -82,15 +82,16 @@ defmodule MuonTrap.Cgroup.Request do
   defp no_answer(name, errno, status) do
     %Error{
       step: :helper,
-      message: "muontrap did not answer a request to #{verb(name)} a cgroup",
+      message: "muontrap did not answer a request to #{purpose(name)}",
       errno: errno,
       exit_status: status
     }
   end
 
-  defp verb(:get), do: "read a file of"
-  defp verb(:set), do: "change"
-  defp verb(:statistics), do: "read the statistics of"
-  defp verb(:config), do: "read the settings of"
-  defp verb(:clean), do: "remove"
+  defp purpose(:get), do: "read a file of a cgroup"
+  defp purpose(:set), do: "change a cgroup"
+  defp purpose(:statistics), do: "read the statistics of a cgroup"
+  defp purpose(:config), do: "read the settings of a cgroup"
+  defp purpose(:clean), do: "remove a cgroup"
+  defp purpose(:kill_leftovers), do: "kill what a helper has left behind"
 end

@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Killing what another helper has left behind, which was executed for one program and killed.
+//!
+//! Those processes are not descendants of this one. They are found in `/proc` by the session and the process group
+//! that they began in. One that has left both is found only while its ancestors live.
+
+use super::proc_table::{Entry, Process};
+use crate::error::Failure;
+use crate::sys;
+use crate::wait::{Undisturbed, Wait};
+use nix::unistd::{Pid, getpgid, getsid};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// How often to look whether a process is gone.
+const INTERVAL: Duration = Duration::from_millis(5);
+
+/// How long to kill at least, however long the helper took.
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What to look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leftovers {
+    /// The pid of the helper, which is its session, too: a port makes each process the leader of one.
+    pub(crate) helper: i32,
+    /// The pid of its program, which is its process group, too; `None` when it is not known.
+    pub(crate) program: Option<i32>,
+    /// How long to wait for the end of the helper.
+    pub(crate) timeout: Duration,
+}
+
+impl Leftovers {
+    /// As [`Self::kill`]. Returns the values of ANSWER.
+    pub(crate) fn kill_for_reply(self) -> Result<Vec<(String, String)>, Failure> {
+        let survivors = self
+            .kill()
+            .map_err(|error| Failure::cannot("list processes", &error))?;
+        Ok(vec![("survivors".to_owned(), survivors.to_string())])
+    }
+
+    /// Waits until the helper is gone, then kills what is left. Returns how many processes are still there.
+    ///
+    /// The helper itself is killed only when its program is not known: it is stuck then.
+    fn kill(self) -> io::Result<usize> {
+        if !cfg!(target_os = "linux") {
+            // Only the process group can be found.
+            let _ = self
+                .program
+                .map(|program| sys::kill(-program, libc::SIGKILL));
+            return Ok(0);
+        }
+        let deadline = Instant::now() + self.timeout;
+        while self.is_helper_alive() {
+            if Instant::now() >= deadline {
+                if self.program.is_some() {
+                    return Ok(1);
+                }
+                break;
+            }
+            Undisturbed.pause(INTERVAL)?;
+        }
+        self.kill_until_none(deadline.max(Instant::now() + KILL_TIMEOUT))
+    }
+
+    /// A process of another name has got the pid later.
+    fn is_helper_alive(self) -> bool {
+        let name = std::fs::read(format!("/proc/{}/comm", self.helper));
+        let is_alive = Entry::open(self.helper).and_then(|entry| entry.stat());
+        name.is_ok_and(|name| name.starts_with(b"muontrap"))
+            && is_alive.is_ok_and(|it| !it.is_dead())
+    }
+
+    fn kill_until_none(self, deadline: Instant) -> io::Result<usize> {
+        loop {
+            // Once is not enough: one that forks meanwhile may have a child that was not found.
+            let left = self.find()?;
+            for process in &left {
+                let _ = process.signal(libc::SIGKILL);
+            }
+            if left.is_empty() || Instant::now() >= deadline {
+                return Ok(left.len());
+            }
+            Undisturbed.pause(INTERVAL)?;
+        }
+    }
+
+    fn find(self) -> io::Result<Vec<Process>> {
+        let (mut left, mut others): (Vec<_>, Vec<_>) =
+            all()?.into_iter().partition(|it| self.contains(it.pid));
+        // Those that they have started.
+        loop {
+            let pids: BTreeSet<i32> = left.iter().map(|it| it.pid).collect();
+            let (children, rest): (Vec<_>, Vec<_>) =
+                others.into_iter().partition(|it| pids.contains(&it.ppid));
+            if children.is_empty() {
+                return Ok(left);
+            }
+            left.extend(children);
+            others = rest;
+        }
+    }
+
+    fn contains(self, pid: i32) -> bool {
+        let is = |id: nix::Result<Pid>, leader| id.is_ok_and(|id| id.as_raw() == leader);
+        let pid = Some(Pid::from_raw(pid));
+        let is_in_group = self
+            .program
+            .is_some_and(|program| is(getpgid(pid), program));
+        is_in_group || is(getsid(pid), self.helper)
+    }
+}
+
+/// All live processes.
+fn all() -> io::Result<Vec<Process>> {
+    let proc = File::open("/proc")?;
+    let pids = sys::numbers_in(proc.as_fd())?.into_iter();
+    let found = pids.filter_map(|pid| Entry::open(pid).ok()?.stat().ok());
+    Ok(found.filter(|process| !process.is_dead()).collect())
+}
