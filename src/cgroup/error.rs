@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Why something cannot be done with a cgroup. `message.rs` has the text.
+//! Why something cannot be done with a cgroup. `error_text.rs` has the text.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -318,3 +318,7 @@ impl Display for Attempt {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "error_text_test.rs"]
+mod tests;
