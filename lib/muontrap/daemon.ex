@@ -25,11 +25,20 @@ defmodule MuonTrap.Daemon do
   #{MuonTrap.Options.Docs.options(:daemon, :cmd)}
   ## Output
 
+  Output is handled by lines and by chunks:
+
+    * `:log_output` logs the lines at a level, and `:log_stderr` those of stderr at another one
+    * `:logger_fun` gets the lines instead of `Logger`
+    * `:output_fun` gets the chunks as they come, for output that does not consist of lines
+
+  Lines end with `\\n` or `\\r\\n`, which are not part of them. The lines of two captured streams are kept
+  apart, so that each is whole. An unterminated last line is handled when the program ends. A program that
+  writes faster than its output is handled has to wait.
+
   `:stdout` and `:stderr` say where the output goes, see "Output" in `MuonTrap`. Without them, stdout is
-  captured if `:log_output` or `:logger_fun` handles it, and goes to `/dev/null` otherwise; stderr goes
-  where that of the BEAM goes. What is captured and not handled is read and counted. The lines of two
-  captured streams are kept apart, so that each is whole. Lines end with `\\n` or `\\r\\n`, which are not logged. An unterminated last line is logged
-  when the program ends. A program that writes faster than the lines are logged has to wait.
+  captured if one of these options handles it, and goes to `/dev/null` otherwise; stderr goes where that of
+  the BEAM goes, unless `:log_stderr`, or a function of two arguments, handles it. What is captured and not
+  handled is read and counted.
 
   ## What else is logged
 

@@ -41,12 +41,19 @@ defmodule MuonTrap.DaemonFailureTest do
   end
 
   @doc false
-  def logged(line, :argument), do: logged(line)
+  def logged(line, stream) when stream in [:argument, :stdout, :stderr], do: logged(line)
+
+  @doc false
+  def chunk(chunk, _stream), do: chunk(chunk)
+
+  @doc false
+  def chunk(chunk), do: chunk |> String.split("\n", trim: true) |> Enum.each(&logged/1)
 
   # Returns a supervisor and its daemon. The program runs the script at first, and only sleeps after a
   # restart.
   defp start(context, script, failure, opts) do
-    script = "[ -e started ] && exec sleep 1000; >started; " <> script
+    to_stderr = if opts[:stdout] == :discard, do: "exec >&2; ", else: ""
+    script = "[ -e started ] && exec sleep 1000; >started; " <> to_stderr <> script
     marker = marker()
     opts = [cd: context.tmp_dir, delay_to_sigkill: 10_000, env: [{"MARKER", marker}]] ++ opts
     shutdown = Map.get(@shutdown, failure, 20_000)
@@ -101,8 +108,14 @@ defmodule MuonTrap.DaemonFailureTest do
     function: [logger_fun: {:function}],
     module_function: [logger_fun: {__MODULE__, :logged}],
     module_function_args: [logger_fun: {__MODULE__, :logged, [:argument]}],
-    log_transform: [log_output: :info, log_transform: {:function}]
+    log_transform: [log_output: :info, log_transform: {:function}],
+    function_of_two: [logger_fun: {:function_of_two}, stdout: :discard],
+    output_fun: [output_fun: {:chunk}],
+    output_fun_of_two: [output_fun: {:chunk_of_two}, stdout: :discard]
   ]
+
+  # Those that are not called with the rest of a line at the end.
+  @of_chunks [:output_fun, :output_fun_of_two]
 
   for {form, opts} <- @forms, failure <- Failure.all() do
     describe "#{form} that fails (#{failure})" do
@@ -155,19 +168,27 @@ defmodule MuonTrap.DaemonFailureTest do
         end
       end
 
-      test "after the helper was killed", context do
-        script = "printf 'fail #{@failure}'; exec sleep 1000"
-        started = start(context, script, @failure, opts(@opts))
-        wait_until(fn -> Daemon.statistics(started.daemon).stdout_byte_count > 0 end)
-        kill(Daemon.os_pid(started.daemon), "KILL")
-        fails(@failure, started)
+      if form not in @of_chunks do
+        test "after the helper was killed", context do
+          script = "printf 'fail #{@failure}'; exec sleep 1000"
+          started = start(context, script, @failure, opts(@opts))
+          wait_until(fn -> Daemon.statistics(started.daemon).output_byte_count > 0 end)
+          kill(Daemon.os_pid(started.daemon), "KILL")
+          fails(@failure, started)
+        end
       end
     end
   end
 
   defp opts(opts) do
-    for {key, value} <- opts,
-        do: {key, if(value == {:function}, do: &logged/1, else: value)}
+    functions = %{
+      {:function} => &logged/1,
+      {:function_of_two} => &logged/2,
+      {:chunk} => &chunk/1,
+      {:chunk_of_two} => &chunk/2
+    }
+
+    for {key, value} <- opts, do: {key, Map.get(functions, value, value)}
   end
 
   for failure <- Failure.all() do

@@ -323,8 +323,8 @@ defmodule MuonTrap.OutputDestinationTest do
             {:cmd, [stdout: {:file, "x"}, use_stdio: false], ["stdout: {:file", "use_stdio"]},
             {:cmd, [stderr: :to_stdout, use_stdio: false], ["stderr: :to_stdout", "use_stdio"]},
             {:cmd, [stderr_to_stdout: true, use_stdio: false], ["stderr_to_stdout", "use_stdio"]},
-            {:daemon, [stdout: :discard, log_output: :info], ["log", "stdout: :discard"]},
-            {:daemon, [stdout: {:file, "x"}, logger_fun: & &1], ["log", "stdout: {:file"]},
+            {:daemon, [stdout: :discard, log_output: :info], ["log_output", "stdout: :discard"]},
+            {:daemon, [stdout: {:file, "x"}, logger_fun: & &1], ["logger_fun", "stdout: {:file"]},
             {:cmd, [stdout: {:file, "same"}, stderr: {:file, "same", append: true}],
              ["\"same\"", ":stdout", ":stderr", ":to_stdout"]}
           ] do

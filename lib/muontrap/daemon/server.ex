@@ -70,17 +70,17 @@ defmodule MuonTrap.Daemon.Server do
     end
   end
 
-  def handle_continue(:pending, %{pending: {:log, lines, bytes}} = state) do
-    log(state, lines)
-    # Acknowledged after logging, so that the program waits for slow logging.
+  def handle_continue(:pending, %{pending: {:output, output, bytes}} = state) do
+    handle_output(state, output)
+    # Acknowledged after that, so that the program waits for slow functions.
     Session.ack(state.session, bytes)
-    {:noreply, State.logged(%{state | pending: nil}, lines), {:continue, :early}}
+    {:noreply, State.handled(state, output), {:continue, :early}}
   end
 
-  def handle_continue(:pending, %{pending: {:end, lines, how}} = state) do
-    log(state, lines)
+  def handle_continue(:pending, %{pending: {:end, output, how}} = state) do
+    handle_output(state, output)
     reason = exit_reason(how, state.options)
-    {:stop, reason, State.logged(%{state | pending: nil}, lines)}
+    {:stop, reason, State.handled(state, output)}
   end
 
   @impl GenServer
@@ -150,10 +150,10 @@ defmodule MuonTrap.Daemon.Server do
   defp update({:frame, _unexpected}, state), do: update({:lost, nil}, state)
   defp update({:lost, status}, state), do: State.ended(state, Session.lost(state.session, status))
 
-  defp log(%{log: nil}, _lines), do: :ok
-
-  defp log(%{log: log}, lines) do
-    call(fn -> Enum.each(lines, fn {_stream, line} -> log.(line) end) end)
+  defp handle_output(%{handlers: handlers}, output) do
+    call(fn ->
+      Enum.each(output, fn {kind, stream, data} -> handlers[stream][kind].(data) end)
+    end)
   end
 
   defp exit_reason(%Error{} = error, _options), do: error
@@ -199,28 +199,28 @@ defmodule MuonTrap.Daemon.Server do
 
     case event do
       {:frame, {:input_ack, _written, _dropped}} -> await_exited(state)
-      event -> event |> update(state) |> log_pending()
+      event -> event |> update(state) |> handle_pending()
     end
   end
 
-  defp log_pending(%{pending: {_log_or_end, lines, _}, session: session} = state) do
-    log(state, lines)
+  defp handle_pending(%{pending: {_output_or_end, output, _}, session: session} = state) do
+    handle_output(state, output)
   catch
     kind, reason ->
       abandon(session)
       :erlang.raise(kind, reason, __STACKTRACE__)
   else
-    :ok -> after_logging(state)
+    :ok -> after_output(state)
   end
 
   defp abandon(nil), do: :ok
   defp abandon(session), do: Session.abandon(session)
 
   # The program could not be stopped.
-  defp after_logging(%{pending: {:end, _lines, %Error{step: :cgroup} = error}}), do: exit(error)
-  defp after_logging(%{pending: {:end, _lines, _how}}), do: :ok
+  defp after_output(%{pending: {:end, _output, %Error{step: :cgroup} = error}}), do: exit(error)
+  defp after_output(%{pending: {:end, _output, _how}}), do: :ok
 
-  defp after_logging(%{pending: {:log, _lines, bytes}} = state) do
+  defp after_output(%{pending: {:output, _output, bytes}} = state) do
     Session.ack(state.session, bytes)
     await_exited(state)
   end

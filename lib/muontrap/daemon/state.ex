@@ -13,11 +13,11 @@ defmodule MuonTrap.Daemon.State do
   alias MuonTrap.Output.LineBuffer
   alias MuonTrap.Session.Frame
 
-  @enforce_keys [:options, :lines, :log]
+  @enforce_keys [:options, :lines, :handlers]
   defstruct [
     :options,
     :lines,
-    :log,
+    :handlers,
     :session,
     :os_pids,
     :waiter,
@@ -30,20 +30,21 @@ defmodule MuonTrap.Daemon.State do
   ]
 
   @typedoc """
-  The next action, which calls functions of the user: logging lines, and then either acknowledging a number
+  The next action, which calls functions of the user: handling output, and then either acknowledging a number
   of bytes, or stopping with a reason that depends on how the program ended.
   """
   @type pending ::
-          {:log, [line()], bytes :: non_neg_integer()}
-          | {:end, [line()], Frame.report() | Error.t()}
+          {:output, [output()], bytes :: non_neg_integer()}
+          | {:end, [output()], Frame.report() | Error.t()}
 
-  @type line :: {:stdout | :stderr, binary()}
+  @typedoc "Output with the key of its handler."
+  @type output :: {:chunk | :line, Output.stream(), binary()}
 
   @typedoc "The state of a daemon. `report` is the exit report of its program."
   @type t :: %__MODULE__{
           options: Options.t(),
-          lines: %{stdout: LineBuffer.t(), stderr: LineBuffer.t()},
-          log: Output.log(),
+          lines: %{required(Output.stream()) => LineBuffer.t()},
+          handlers: %{required(Output.stream()) => Output.handlers()},
           session: Session.t() | nil,
           os_pids: {helper :: pos_integer(), program :: pos_integer()} | nil,
           waiter: pid() | nil,
@@ -66,7 +67,7 @@ defmodule MuonTrap.Daemon.State do
     %__MODULE__{
       options: options,
       lines: %{stdout: lines, stderr: lines},
-      log: Output.log(options)
+      handlers: Output.handlers(options)
     }
   end
 
@@ -79,12 +80,14 @@ defmodule MuonTrap.Daemon.State do
     %{state | options: options, session: session, os_pids: {helper, program}, started_at: now()}
   end
 
-  @doc "Counts some output, and makes its lines pending."
-  @spec output(t(), :stdout | :stderr, binary()) :: t()
+  @doc "Counts some output, and makes its handling pending."
+  @spec output(t(), Output.stream(), binary()) :: t()
   def output(state, stream, data) do
-    {lines, state} = if state.log, do: push(state, stream, data), else: {[], state}
+    handlers = Map.fetch!(state.handlers, stream)
+    {lines, state} = if handlers.line, do: push(state, stream, data), else: {[], state}
+    output = if handlers.chunk, do: [{:chunk, stream, data} | lines], else: lines
     size = byte_size(data)
-    count(%{state | pending: {:log, lines, size}}, stream, size)
+    count(%{state | pending: {:output, output, size}}, stream, size)
   end
 
   defp push(state, stream, data) do
@@ -92,7 +95,7 @@ defmodule MuonTrap.Daemon.State do
     {of_stream(lines, stream), put_in(state.lines[stream], buffer)}
   end
 
-  defp of_stream(lines, stream), do: Enum.map(lines, &{stream, &1})
+  defp of_stream(lines, stream), do: Enum.map(lines, &{:line, stream, &1})
 
   defp flush(state, stream) do
     {lines, _buffer} = state.lines |> Map.fetch!(stream) |> LineBuffer.flush()
@@ -108,15 +111,17 @@ defmodule MuonTrap.Daemon.State do
   @doc "Removes the session, which has ended, and makes the rest of the output pending."
   @spec ended(t(), Frame.report() | Error.t()) :: t()
   def ended(state, how) do
-    lines = flush(state, :stdout) ++ flush(state, :stderr)
+    output = flush(state, :stdout) ++ flush(state, :stderr)
     report = if is_struct(how), do: nil, else: how
-    %{state | session: nil, report: report, pending: {:end, lines, how}}
+    %{state | session: nil, report: report, pending: {:end, output, how}}
   end
 
-  @doc "Counts lines that were logged."
-  @spec logged(t(), [line()]) :: t()
-  def logged(%{log: nil} = state, _lines), do: state
-  def logged(state, lines), do: %{state | line_count: state.line_count + length(lines)}
+  @doc "Takes note of output that was handled."
+  @spec handled(t(), [output()]) :: t()
+  def handled(state, output) do
+    lines = Enum.count(output, &match?({:line, _stream, _line}, &1))
+    %{state | pending: nil, line_count: state.line_count + lines}
+  end
 
   @doc "The state for crash reports and `:sys.get_status/1`, without output and environment."
   @spec summary(t()) :: map()

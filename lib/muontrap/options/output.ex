@@ -64,6 +64,7 @@ defmodule MuonTrap.Options.Output do
       options.stderr && {show(:stderr, options.stderr), options.stderr},
       options.capture_stderr_only && {"capture_stderr_only: true", :capture},
       merged? && {"stderr_to_stdout: true", :to_stdout},
+      options.log_stderr && {"log_stderr: #{inspect(options.log_stderr)}", :capture},
       not options.use_stdio && {"use_stdio: false", :inherit}
     ]
   end
@@ -82,19 +83,28 @@ defmodule MuonTrap.Options.Output do
   defp contradiction(one, other),
     do: ArgumentError.exception("cannot use #{inspect(one)} and #{inspect(other)}")
 
-  defp default(:stderr, _options), do: :inherit
+  defp default(:stderr, options) do
+    # A function that is told the stream is for both.
+    tells? = is_function(options.logger_fun, 2) or is_function(options.output_fun, 2)
+    if tells?, do: :capture, else: :inherit
+  end
 
   defp default(:stdout, %{context: :daemon} = options),
-    do: if(used?(options), do: :capture, else: :discard)
+    do: if(user(options), do: :capture, else: :discard)
 
   defp default(:stdout, _options), do: :capture
 
-  # Whether a daemon does something with output.
-  defp used?(options), do: options.log_output != nil or options.logger_fun != nil
+  # The option that makes a daemon do something with output.
+  defp user(options),
+    do: Enum.find([:logger_fun, :output_fun, :log_output], &(Map.fetch!(options, &1) != nil))
 
   defp check(%{context: :daemon} = options) do
-    if used?(options) and not captured?(options),
-      do: raise(ArgumentError, "cannot log the output with " <> inspect(not_captured(options)))
+    user = user(options)
+
+    if user != nil and not captured?(options) do
+      raise ArgumentError,
+            "cannot use #{inspect(user)} and #{inspect(not_captured(options))}: no output is captured"
+    end
 
     check_files(options)
   end

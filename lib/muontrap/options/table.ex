@@ -70,6 +70,16 @@ defmodule MuonTrap.Options.Table do
   bytes = &{:integer, &1, &2, "a number of bytes"}
   function_name = [:atom, :atom]
 
+  # A function of two arguments gets the name of the stream, too.
+  callback =
+    {:or,
+     [
+       {:function, 1},
+       {:tuple, function_name, "{module, function}"},
+       {:tuple, function_name ++ [:list], "{module, function, args}"},
+       {:function, 2}
+     ]}
+
   use_enum_into = "consume the elements of the stream, with Enum.into/2 for example"
   use_logger_fun = [daemon: "use :logger_fun for the lines of a daemon's output"]
 
@@ -296,6 +306,12 @@ defmodule MuonTrap.Options.Table do
        option.(:log_output, {:custom, Values, :log_level}, @daemon,
          doc: "logs each line of the output at this level: a level of `Logger`"
        ),
+       option.(:log_stderr, {:custom, Values, :log_level}, @daemon,
+         doc: """
+         logs each line of stderr at this level, and captures stderr, apart from stdout. Without it,
+         lines of stderr that is captured have the level of `:log_output`
+         """
+       ),
        option.(:log_prefix, :binary, @daemon,
          doc: """
          the beginning of each logged line. The default is the command, a colon and a space
@@ -314,20 +330,22 @@ defmodule MuonTrap.Options.Table do
          command) and `muontrap_args` (the arguments, separated by spaces) are always added
          """
        ),
-       option.(
-         :logger_fun,
-         {:or,
-          [
-            {:function, 1},
-            {:tuple, function_name, "{module, function}"},
-            {:tuple, function_name ++ [:list], "{module, function, args}"}
-          ]},
-         @daemon,
+       option.(:logger_fun, callback, @daemon,
          doc: """
          is called with each line in the daemon's process, instead of `Logger`: a function of one
          argument, `{module, function}`, or `{module, function, args}`, which gets the line before
-         `args`. The line is a binary with the bytes that the program wrote. With it, `:log_output`,
-         `:log_prefix` and `:log_transform` have no effect
+         `args`. The line is a binary with the bytes that the program wrote. A function of two
+         arguments gets the line and `:stdout` or `:stderr`; stderr is then captured, unless an option
+         says otherwise. With `:logger_fun`, the levels, `:log_prefix` and `:log_transform` have no
+         effect
+         """
+       ),
+       option.(:output_fun, callback, @daemon,
+         doc: """
+         is called with each chunk of output as it comes, a binary that may end anywhere, in the
+         daemon's process: a function of one or two arguments, `{module, function}`, or `{module,
+         function, args}`, as for `:logger_fun`. The lines of the chunk are logged after that, if they
+         are logged
          """
        ),
        option.(:log_max_line_bytes, bytes.(LineBuffer.smallest_max(), :infinity), @daemon,

@@ -167,6 +167,7 @@ defmodule MuonTrap.Options.Type do
   def expected({:custom, module, kind}), do: module.expected(kind)
   def expected({:function, 0}), do: "a function of no arguments"
   def expected({:function, 1}), do: "a function of one argument"
+  def expected({:function, 2}), do: "a function of two arguments"
   def expected({:integer, min, :infinity, unit}), do: "#{unit}, #{min} or more"
   def expected({:integer, min, max, unit}), do: "#{unit} from #{min} to #{max}"
   def expected({:keys, :map, noun, keys}), do: "a map of #{noun}s such as %{#{example(keys)}}"
