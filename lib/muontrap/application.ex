@@ -10,9 +10,9 @@ defmodule MuonTrap.Application do
   @impl Application
   @spec start(Application.start_type(), term()) :: {:ok, pid()} | {:error, term()}
   def start(_type, _args) do
-    # The table belongs to this process, which lives as long as the application: daemons that are
-    # started while the supervisor restarts a child still need it.
-    MuonTrap.Predecessors.create_table()
+    # The tables belong to this process, which lives as long as the application: daemons that are
+    # started while the supervisor restarts a child still need them.
+    MuonTrap.Predecessors.create_tables()
     MuonTrap.Supervisor.start_link([])
   end
 end

@@ -38,7 +38,7 @@ defmodule MuonTrap.ForkServer do
           reveal: (() -> {token :: binary(), Environment.raw()})
         }
 
-  @typedoc "A random number that names a connection, and with it the session."
+  @typedoc "A number that names a connection, and with it the session."
   @type connection :: pos_integer()
 
   @spec start_link(keyword()) :: GenServer.on_start()
@@ -88,13 +88,15 @@ defmodule MuonTrap.ForkServer do
     end
   end
 
-  @doc "A number for a new connection."
-  @spec new_connection() :: connection()
-  def new_connection do
-    case :crypto.strong_rand_bytes(8) do
-      <<0::64>> -> new_connection()
-      <<number::64>> -> number
-    end
+  @doc """
+  A number for a new connection. It is part of the address of the client's socket. Half of it depends on a secret, so that
+  others cannot take the address before.
+  """
+  @spec new_connection(secret :: binary()) :: connection()
+  def new_connection(secret) do
+    unique = :erlang.unique_integer([:positive])
+    <<number::64>> = <<unique::32, :erlang.phash2({secret, unique}, 0x100000000)::32>>
+    max(number, 1)
   end
 
   @doc """
@@ -104,16 +106,15 @@ defmodule MuonTrap.ForkServer do
   @spec await_end(connection(), pos_integer() | nil, timeout()) :: Control.session_end()
   def await_end(connection, pid, timeout), do: call({:await_end, connection, pid, timeout})
 
-  @doc "Has `fun` called, in this process, when `owner` has died and the session is gone."
-  @spec on_end_of(pid(), connection(), (() -> term())) :: :ok
-  def on_end_of(owner, connection, fun),
-    do: GenServer.cast(__MODULE__, {:on_end_of, owner, connection, fun})
+  @doc """
+  Has `ended` called, in this process, when `owner` has died without `await_end/3`, and the session is gone. `pid` is called
+  then for the pid of the session, if it is known.
+  """
+  @spec on_end_of(pid(), connection(), (() -> pos_integer() | nil), (() -> term())) :: :ok
+  def on_end_of(owner, connection, pid, ended),
+    do: GenServer.cast(__MODULE__, {:on_end_of, owner, connection, {pid, ended}})
 
-  @doc "Tells the pid of the session of `on_end_of/3`, for when it outlives the fork server."
-  @spec started(connection(), pos_integer()) :: :ok
-  def started(connection, pid), do: GenServer.cast(__MODULE__, {:started, connection, pid})
-
-  @doc "Takes back `on_end_of/3`."
+  @doc "Takes back `on_end_of/4`, for a connection that was never made."
   @spec forget(connection()) :: :ok
   def forget(connection), do: GenServer.cast(__MODULE__, {:forget, connection})
 
@@ -181,38 +182,16 @@ defmodule MuonTrap.ForkServer do
   def handle_call({:check, _earlier}, _from, state), do: {:reply, {:error, replaced()}, state}
 
   def handle_call({:await_end, connection, pid, timeout}, from, state) do
-    watch = {connection, pid, timeout}
-    waiting = Map.get(state.watches, watch, [])
-    state = %{state | watches: Map.put(state.watches, watch, [from | waiting])}
-    {:noreply, watch(state, watch)}
+    {:noreply, add_watch(state, connection, {pid, timeout, from})}
   end
 
   @impl GenServer
-  def handle_cast({:on_end_of, owner, connection, fun}, state) do
-    monitor = Process.monitor(owner)
-    {:noreply, %{state | owners: Map.put(state.owners, connection, {monitor, nil, fun})}}
+  def handle_cast({:on_end_of, owner, connection, functions}, state) do
+    monitor = :erlang.monitor(:process, owner, tag: {:owner_died, connection})
+    {:noreply, %{state | owners: Map.put(state.owners, connection, {monitor, functions})}}
   end
 
-  def handle_cast({:started, connection, pid}, state) do
-    case state.owners do
-      %{^connection => {monitor, nil, fun}} ->
-        {:noreply, %{state | owners: %{state.owners | connection => {monitor, pid, fun}}}}
-
-      _forgotten ->
-        {:noreply, state}
-    end
-  end
-
-  def handle_cast({:forget, connection}, state) do
-    case Map.pop(state.owners, connection) do
-      {{monitor, _pid, _fun}, owners} ->
-        Process.demonitor(monitor, [:flush])
-        {:noreply, %{state | owners: owners}}
-
-      {nil, _owners} ->
-        {:noreply, state}
-    end
-  end
+  def handle_cast({:forget, connection}, state), do: {:noreply, forget_owner(state, connection)}
 
   def handle_cast({:put_environment, reveal}, state) do
     command(state.writer, reveal.())
@@ -253,13 +232,14 @@ defmodule MuonTrap.ForkServer do
     {:noreply, state |> close() |> fail(stuck())}
   end
 
-  def handle_info({:DOWN, monitor, :process, _owner, _reason}, state) do
-    case Enum.find(state.owners, &match?({_connection, {^monitor, _pid, _fun}}, &1)) do
-      {connection, {_monitor, pid, fun}} ->
-        state = %{state | owners: Map.delete(state.owners, connection)}
-        handle_call({:await_end, connection, pid, :infinity}, fun, state)
+  def handle_info({{:owner_died, connection}, _monitor, :process, _owner, _reason}, state) do
+    case Map.pop(state.owners, connection) do
+      {{_monitor, {pid, ended}}, owners} ->
+        state = %{state | owners: owners}
+        {:noreply, add_watch(state, connection, {pid.(), :infinity, ended})}
 
-      nil ->
+      # It was too late to take the monitor back.
+      {nil, _owners} ->
         {:noreply, state}
     end
   end
@@ -285,18 +265,19 @@ defmodule MuonTrap.ForkServer do
     if state.environment, do: command(state.writer, state.environment.())
     for from <- state.waiting, do: GenServer.reply(from, {:ok, server})
     state = %{state | server: server, stuck_pid: nil, waiting: []}
-    state.watches |> Map.keys() |> Enum.reduce(state, &watch(&2, &1))
+
+    for {connection, watches} <- state.watches, watch <- watches, reduce: state do
+      state -> watch(state, connection, watch)
+    end
   end
 
   defp handle_frame({:failed, failed}, state),
     do: state |> close() |> fail(Error.from_failed(failed))
 
   defp handle_frame({:session_ended, connection, ended}, state) do
-    {now, later} =
-      Enum.split_with(state.watches, fn {{watched, _, _}, _} -> watched == connection end)
-
-    for {_watch, waiting} <- now, from <- waiting, do: answer(from, ended)
-    %{state | watches: Map.new(later)}
+    {watches, later} = Map.pop(state.watches, connection, [])
+    for {_pid, _timeout, from} <- watches, do: answer(from, ended)
+    forget_owner(%{state | watches: later}, connection)
   end
 
   defp handle_frame({:counts, _counts}, state) do
@@ -344,11 +325,28 @@ defmodule MuonTrap.ForkServer do
     :error, reason -> {:error, Helper.start_error(helper, reason)}
   end
 
-  defp watch(%{server: nil} = state, _watch), do: open(state)
+  defp add_watch(state, connection, watch) do
+    watches = Map.update(state.watches, connection, [watch], &[watch | &1])
+    watch(%{state | watches: watches}, connection, watch)
+  end
 
-  defp watch(state, {connection, pid, timeout}) do
+  defp watch(%{server: nil} = state, _connection, _watch), do: open(state)
+
+  defp watch(state, connection, {pid, timeout, _from}) do
     command(state.writer, Control.watch(connection, pid, timeout))
     probe_later(state)
+  end
+
+  # Without a flush, which would search the mailbox: a message that has come is ignored.
+  defp forget_owner(state, connection) do
+    case Map.pop(state.owners, connection) do
+      {{monitor, _functions}, owners} ->
+        Process.demonitor(monitor)
+        %{state | owners: owners}
+
+      {nil, _owners} ->
+        state
+    end
   end
 
   # An end that does not come may be due to the fork server.
@@ -429,7 +427,11 @@ defmodule MuonTrap.ForkServer do
   defp fail(state, error) do
     for from <- state.waiting, do: GenServer.reply(from, {:error, error})
     ended = %{how: :unknown, code: 0, swept: 0, survivors: 0}
-    for {_watch, waiting} <- state.watches, from <- waiting, do: answer(from, ended)
+
+    for {_connection, watches} <- state.watches,
+        {_pid, _timeout, from} <- watches,
+        do: answer(from, ended)
+
     %{state | waiting: [], watches: %{}}
   end
 

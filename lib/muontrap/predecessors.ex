@@ -14,56 +14,78 @@ defmodule MuonTrap.Predecessors do
   #
   # It asks Process.alive?/1 and not the guard or the fork server: the supervisor may be told of a
   # daemon's death before they are.
+  #
+  # A thousand daemons may have the same key. So everything that changes is in a second table, which
+  # has the connections to the fork server, and an entry is removed without a search by pattern.
 
   alias MuonTrap.ForkServer
 
   @table __MODULE__
+  @connections Module.concat(__MODULE__, Connections)
 
   @typedoc "What a daemon runs."
   @type key :: {command :: binary(), args :: [binary()]}
 
-  @typedoc "What has to end: a guard, or a connection, and the process of the session once its pid is known."
-  @type session ::
-          pid()
-          | {ForkServer.connection(), session_pid :: pos_integer() | nil, patience :: timeout()}
+  @typedoc "What has to end: a guard, or the session of a connection."
+  @type session :: pid() | ForkServer.connection()
 
   @opaque entry :: {hash :: non_neg_integer(), owner :: pid(), session()}
 
-  @doc "Makes the table, which lasts as long as the calling process."
-  @spec create_table() :: :ok
-  def create_table do
+  @doc "Makes the tables, which last as long as the calling process."
+  @spec create_tables() :: :ok
+  def create_tables do
     @table = :ets.new(@table, [:named_table, :public, :duplicate_bag, write_concurrency: true])
+    @connections = :ets.new(@connections, [:named_table, :public, write_concurrency: true])
     :ok
   end
 
-  @doc "Enters the daemon `owner`, with the connection to its session or the guard of its helper."
-  @spec enter(key(), owner :: pid(), session()) ::
+  @doc "Enters the daemon `owner`, with the guard of its helper."
+  @spec enter(key(), owner :: pid(), guard :: pid()) :: {:ok, entry()} | {:error, :not_started}
+  def enter(key, owner, guard) when is_pid(guard), do: insert({hash(key), owner, guard})
+
+  @doc """
+  Enters the daemon `owner`, with the connection to its session. A successor has the session killed if it does not end
+  within `patience` milliseconds.
+  """
+  @spec enter(key(), owner :: pid(), ForkServer.connection(), patience :: timeout()) ::
           {:ok, entry()} | {:error, :not_started}
-  def enter(key, owner, session) do
-    entry = {hash(key), owner, session}
-    true = :ets.insert(@table, entry)
-    {:ok, entry}
+  def enter(key, owner, connection, patience) do
+    true = :ets.insert(@connections, {connection, nil, patience})
+    insert({hash(key), owner, connection})
   rescue
     # The table is not there.
     ArgumentError -> {:error, :not_started}
   end
 
-  @doc "Notes the pid of a session."
-  @spec started(entry(), pos_integer()) :: :ok
-  def started({hash, owner, {connection, _pid, patience}} = entry, pid) do
-    # Never without an entry.
-    :ets.insert(@table, {hash, owner, {connection, pid, patience}})
-    :ets.delete_object(@table, entry)
+  defp insert(entry) do
+    true = :ets.insert(@table, entry)
+    {:ok, entry}
+  rescue
+    ArgumentError -> {:error, :not_started}
+  end
+
+  @doc "Notes the pid of the session of a connection."
+  @spec started(ForkServer.connection(), pos_integer()) :: :ok
+  def started(connection, session_pid) do
+    _known = :ets.update_element(@connections, connection, {2, session_pid})
     :ok
   rescue
     ArgumentError -> :ok
   end
 
-  @doc "Takes an entry off, whether the table is there or not."
+  @doc "The pid of the session of a connection, once it is known."
+  @spec session_pid(ForkServer.connection()) :: pos_integer() | nil
+  def session_pid(connection) do
+    :ets.lookup_element(@connections, connection, 2)
+  rescue
+    ArgumentError -> nil
+  end
+
+  @doc "Takes an entry off, whether the tables are there or not."
   @spec leave(entry()) :: :ok
-  def leave({hash, owner, session}) do
-    session = if is_pid(session), do: session, else: {elem(session, 0), :_, :_}
-    :ets.match_delete(@table, {hash, owner, session})
+  def leave({_hash, _owner, session} = entry) do
+    true = :ets.delete_object(@table, entry)
+    if is_integer(session), do: :ets.delete(@connections, session)
     :ok
   rescue
     ArgumentError -> :ok
@@ -102,8 +124,13 @@ defmodule MuonTrap.Predecessors do
     end
   end
 
-  defp await_end({connection, pid, patience}),
-    do: ForkServer.await_end(connection, pid, patience)
+  defp await_end(connection) do
+    case :ets.lookup(@connections, connection) do
+      [{_connection, pid, patience}] -> ForkServer.await_end(connection, pid, patience)
+      # It is gone since.
+      [] -> :ok
+    end
+  end
 
   # With a thousand copies of one program, the hash is faster by far to compare and to copy. Two
   # programs that share one wait for each other's dead, too, which does no harm.

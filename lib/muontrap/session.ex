@@ -102,9 +102,12 @@ defmodule MuonTrap.Session do
       crowded?: key == nil and crowded?()
     }
 
-    with {:ok, directory} <- working_directory(),
-         frame = &Start.start(options, purpose.group, directory, &1),
-         {:ok, stream} <- open(purpose, frame) do
+    frame = fn environment ->
+      with {:ok, directory} <- working_directory(),
+           do: Start.start(options, purpose.group, directory, environment)
+    end
+
+    with {:ok, stream} <- open(purpose, frame) do
       session = %__MODULE__{stream: stream, patience: purpose.patience, group: purpose.group}
 
       case await_started(session, frame, timeout) do

@@ -55,7 +55,7 @@ defmodule MuonTrap.ForkServer.Environment do
 
   # Whoever comes at the same time publishes it, too, and the last one remains.
   defp publish(pairs, variables) do
-    number = ForkServer.new_connection()
+    number = :erlang.unique_integer([:positive])
     ForkServer.put_environment(number, variables)
     :persistent_term.put(@known, {number, pairs})
   end

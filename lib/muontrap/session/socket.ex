@@ -42,37 +42,47 @@ defmodule MuonTrap.Session.Socket do
 
   defp open(_server, _purpose, _frame, 0), do: {:error, Helper.start_error(nil, :eagain)}
 
+  # The fork server forks the session while START is made, which takes about as long.
   defp open(server, purpose, frame, attempts) do
     {token, raw} = server.reveal.()
+    connection = ForkServer.new_connection(token)
 
-    with {:ok, start} <- frame.(Environment.current(raw)) do
-      connection = ForkServer.new_connection()
+    # Before anything can run because of this connection, so that a successor knows what to wait
+    # for.
+    entry = enter(purpose, connection)
 
-      # Before anything can run because of this connection, so that a successor knows what to wait
-      # for.
-      entry = enter(purpose, connection)
+    with {:ok, socket} <- connect(server, connection, purpose.crowded?),
+         :ok <- send_first(socket, Start.hello(token)),
+         {:ok, start} <- make(frame, raw, socket),
+         :ok <- send_first(socket, start),
+         :ok <- wait_in_send(socket, purpose.crowded?) do
+      {:ok,
+       %__MODULE__{
+         socket: socket,
+         server_id: server.id,
+         connection: connection,
+         patience: purpose.patience,
+         entry: entry
+       }}
+    else
+      {:error, reason} ->
+        leave(entry, connection)
 
-      with {:ok, socket} <- connect(server, connection, purpose.crowded?),
-           :ok <- send_first(socket, purpose.crowded?, token, start) do
-        {:ok,
-         %__MODULE__{
-           socket: socket,
-           server_id: server.id,
-           connection: connection,
-           patience: purpose.patience,
-           entry: entry
-         }}
-      else
-        {:error, reason} ->
-          leave(entry, connection)
+        with {:ok, next} <- after_error(reason, server),
+             do: open(next, purpose, frame, attempts - 1)
+    end
+  end
 
-          with {:ok, next} <- after_error(reason, server),
-               do: open(next, purpose, frame, attempts - 1)
-      end
+  defp make(frame, raw, socket) do
+    with {:error, _not_made} = error <- frame.(Environment.current(raw)) do
+      :ok = :gen_tcp.close(socket)
+      error
     end
   end
 
   # The fork server to try next.
+  defp after_error(%Error{} = not_made, _server), do: {:error, not_made}
+
   defp after_error(reason, server) when reason in [:eagain, :enotconn, :eaddrinuse] do
     Process.sleep(@busy_pause_ms)
     {:ok, server}
@@ -96,8 +106,9 @@ defmodule MuonTrap.Session.Socket do
   defp enter(%{key: nil}, _connection), do: nil
 
   defp enter(purpose, connection) do
-    {:ok, entry} = Predecessors.enter(purpose.key, self(), {connection, nil, purpose.patience})
-    ForkServer.on_end_of(self(), connection, fn -> Predecessors.leave(entry) end)
+    {:ok, entry} = Predecessors.enter(purpose.key, self(), connection, purpose.patience)
+    pid = fn -> Predecessors.session_pid(connection) end
+    ForkServer.on_end_of(self(), connection, pid, fn -> Predecessors.leave(entry) end)
     entry
   end
 
@@ -109,9 +120,7 @@ defmodule MuonTrap.Session.Socket do
   end
 
   defp connect(server, connection, crowded?) do
-    digits =
-      connection |> Integer.to_string(16) |> String.downcase() |> String.pad_leading(16, "0")
-
+    digits = Base.encode16(<<connection::64>>, case: :lower)
     name = <<server.address::binary, ?., digits::binary>>
 
     options = [
@@ -132,17 +141,16 @@ defmodule MuonTrap.Session.Socket do
   defp backend(false), do: []
   defp backend(true), do: [inet_backend: :socket, send_timeout: @check_ms]
 
-  defp send_first(socket, crowded?, token, frame) do
-    with :ok <- :gen_tcp.send(socket, Start.hello(token)),
-         :ok <- :gen_tcp.send(socket, frame) do
-      if crowded?, do: :inet.setopts(socket, send_timeout: :infinity), else: :ok
-    else
-      {:error, reason} ->
-        _closed = discard_unsent(socket)
-        :ok = :gen_tcp.close(socket)
-        {:error, reason(reason)}
+  defp send_first(socket, frame) do
+    with {:error, reason} <- :gen_tcp.send(socket, frame) do
+      _closed = discard_unsent(socket)
+      :ok = :gen_tcp.close(socket)
+      {:error, reason(reason)}
     end
   end
+
+  defp wait_in_send(_socket, false), do: :ok
+  defp wait_in_send(socket, true), do: :inet.setopts(socket, send_timeout: :infinity)
 
   defp reason({:timeout, _unsent}), do: :timeout
   defp reason(:timeout), do: :timeout
@@ -192,11 +200,7 @@ defmodule MuonTrap.Session.Socket do
   @doc "Takes down what STARTED said."
   @spec started(t(), map()) :: t()
   def started(stream, %{session_pid: pid}) do
-    if stream.entry do
-      :ok = Predecessors.started(stream.entry, pid)
-      ForkServer.started(stream.connection, pid)
-    end
-
+    if stream.entry, do: Predecessors.started(stream.connection, pid)
     %{stream | session_pid: pid}
   end
 
@@ -288,7 +292,7 @@ defmodule MuonTrap.Session.Socket do
 
   defp await_end(stream) do
     ended = ForkServer.await_end(stream.connection, stream.session_pid, stream.patience)
-    leave(stream.entry, stream.connection)
+    if stream.entry, do: Predecessors.leave(stream.entry)
     ended
   end
 
