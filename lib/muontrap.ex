@@ -80,8 +80,8 @@ defmodule MuonTrap do
   there is no shell, so that nothing is expanded and nothing needs escaping.
 
   The exit status is 0 to 255; 128 + n if signal n killed the program
-  ([signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)); or `:timeout` if the time given by
-  the option `:timeout` has passed.
+  ([signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)); or the limit at which the program
+  was stopped: `:timeout`, `:idle_timeout` or `:max_output`, see these options and `:max_output_bytes`.
 
   The option `:input` is what the program reads from stdin, see "Input" in the documentation of this
   module. Without it, stdin is a pipe that stays open and that nothing is written to, as with
@@ -117,6 +117,12 @@ defmodule MuonTrap do
       iex> MuonTrap.cmd("sh", ["-c", "echo begun; sleep 60"], timeout: 100)
       {"begun\\n", :timeout}
 
+      iex> MuonTrap.cmd("sh", ["-c", "echo begun; sleep 60"], idle_timeout: 100)
+      {"begun\\n", :idle_timeout}
+
+      iex> MuonTrap.cmd("yes", [], max_output_bytes: 5)
+      {"y\\ny\\ny", :max_output}
+
       iex> MuonTrap.cmd("sh", ["-c", "kill -KILL $$"])
       {"", 137}
 
@@ -132,7 +138,7 @@ defmodule MuonTrap do
       {<<"hi\\n">>,0}
   """
   @spec cmd(binary(), [binary()], [Options.cmd_option()]) ::
-          {Collectable.t(), exit_status :: 0..255 | :timeout}
+          {Collectable.t(), Result.exit_status()}
   def cmd(command, args, opts \\ []) do
     result = run_program(:cmd, command, args, opts)
     {result.output, result.exit_status}
@@ -187,8 +193,8 @@ defmodule MuonTrap do
 
   `stream!/3` itself raises `ArgumentError`. An enumeration raises these:
 
-    * `MuonTrap.ExitError` after the last element, if the exit status is not in `:ok_statuses`. When the
-      time in the option `:timeout` has passed, the exit status is `:timeout`
+    * `MuonTrap.ExitError` after the last element, if the exit status is not in `:ok_statuses`. At a
+      limit, the exit status is `:timeout`, `:idle_timeout` or `:max_output`
     * `ErlangError` and `MuonTrap.Error` as `cmd/3` does
 
   ## Examples
@@ -212,7 +218,7 @@ defmodule MuonTrap do
   @doc """
   Returns a stream as `stream!/3` does, but with `{:exit, exit_status}` as the last element.
 
-  The exit status is that of `cmd/3`, and may be `:timeout`. No exit status raises an error, so there is
+  The exit status is that of `cmd/3`, which may be a limit such as `:timeout`. No exit status raises an error, so there is
   no option `:ok_statuses`.
 
   ## Examples

@@ -40,6 +40,9 @@ defmodule MuonTrap.Daemon do
   the BEAM goes, unless `:log_stderr`, or a function of two arguments, handles it. What is captured and not
   handled is read and counted.
 
+  A daemon runs until it is stopped, and does not collect output. So it has no `:timeout`, `:idle_timeout`
+  and `:max_output_bytes`.
+
   ## What else is logged
 
   A daemon logs how its program ended, also without `:log_output`. The metadata are those of the

@@ -6,20 +6,36 @@ defmodule MuonTrap.Execution do
   @moduledoc false
 
   # One execution of a program on behalf of the calling process: a session, the input that is sent to it,
-  # and the deadline at which it is stopped. MuonTrap.Runner handles its output.
+  # and the limits at which it is stopped. MuonTrap.Runner and MuonTrap.Stream handle its output.
 
-  alias MuonTrap.{Error, Input, Options, Session}
+  alias MuonTrap.{Error, Input, Options, Result, Session}
   alias MuonTrap.Session.Frame
 
-  @enforce_keys [:session, :input, :deadline]
-  defstruct [:session, :input, :deadline, timed_out: false]
+  @enforce_keys [:session, :input, :deadline, :idle_timeout, :bytes_left]
+  defstruct [
+    :session,
+    :input,
+    :deadline,
+    :idle_timeout,
+    :bytes_left,
+    idle_deadline: :infinity,
+    discards: false,
+    stopped_by: nil
+  ]
 
-  @typedoc "There is no session any more once the program is gone."
+  @typedoc """
+  There is no session any more once the program is gone. `bytes_left` is how much more output may come. `discards`: more
+  has come, and all further output is thrown away.
+  """
   @type t :: %__MODULE__{
           session: Session.t() | nil,
           input: Input.t(),
           deadline: deadline(),
-          timed_out: boolean()
+          idle_timeout: timeout(),
+          idle_deadline: deadline(),
+          bytes_left: non_neg_integer() | :infinity,
+          discards: boolean(),
+          stopped_by: Result.limit() | nil
         }
 
   @typedoc "A point of monotonic time, in milliseconds."
@@ -43,35 +59,73 @@ defmodule MuonTrap.Execution do
   @doc "Starts the program. After `:timeout`, nothing runs."
   @spec start(Options.t(), deadline()) :: {:ok, t()} | {:error, Error.t()} | :timeout
   def start(options, deadline) do
-    with {:ok, session} <- Session.start(options, nil, remaining(deadline)),
-         do: {:ok, %__MODULE__{session: session, input: Input.new(options), deadline: deadline}}
+    with {:ok, session} <- Session.start(options, nil, remaining(deadline)) do
+      {:ok,
+       %__MODULE__{
+         session: session,
+         input: Input.new(options),
+         deadline: deadline,
+         idle_timeout: options.idle_timeout,
+         bytes_left: options.max_output_bytes
+       }}
+    end
   end
 
-  @doc "Sends input, stops the program at the deadline, and waits for the next event meanwhile."
+  @doc "Sends input, stops the program at a limit, and waits for the next event meanwhile."
   @spec next(t()) :: {event(), t()}
-  def next(execution) do
+  # The time that the caller has taken for the output before it does not count as idle.
+  def next(execution), do: await(%{execution | idle_deadline: deadline(execution.idle_timeout)})
+
+  defp await(execution) do
     with {:ok, execution} <- check_deadline(execution),
-         {:ok, execution} <- update(execution, &Input.feed(&1, execution.session)) do
-      # While there may be input to send, this only looks whether something has come.
-      timeout = if Input.sends?(execution.input), do: 0, else: remaining(execution.deadline)
-      {event, session} = Session.next(execution.session, timeout)
+         {:ok, execution} <- feed(execution) do
+      {event, session} = Session.next(execution.session, time_to_wait(execution))
       handle(event, %{execution | session: session})
     else
       {:failed, failure, execution} -> {{:failed, failure}, execution}
     end
   end
 
-  defp handle({:frame, {stream, data}}, execution) when stream in [:stdout, :stderr],
-    do: {{:output, stream, data}, execution}
-
-  defp handle({:frame, {:input_ack, written, dropped}}, execution) do
-    case update(execution, &Input.acknowledged(&1, written, dropped)) do
-      {:ok, execution} -> next(execution)
-      {:failed, failure, execution} -> {{:failed, failure}, execution}
-    end
+  # There may be output that has waited while the input was computed. Without more input, its acknowledgements come to
+  # an end, so that it shows whether there is output behind them.
+  defp feed(execution) do
+    if idle?(execution),
+      do: {:ok, execution},
+      else: update(execution, &Input.feed(&1, execution.session))
   end
 
-  defp handle(:timeout, execution), do: next(execution)
+  # While there may be input to send, this only looks whether something has come.
+  defp time_to_wait(execution) do
+    if Input.sends?(execution.input),
+      do: 0,
+      else: min(remaining(execution.deadline), remaining(execution.idle_deadline))
+  end
+
+  defp idle?(execution), do: remaining(execution.idle_deadline) == 0
+
+  defp handle({:frame, {stream, _data}}, %{discards: true} = execution)
+       when stream in [:stdout, :stderr],
+       do: await(execution)
+
+  defp handle({:frame, {stream, data}}, %{bytes_left: left} = execution)
+       when stream in [:stdout, :stderr] do
+    # Any integer is smaller than the atom :infinity.
+    if byte_size(data) <= left,
+      do: {{:output, stream, data}, %{execution | bytes_left: minus(left, byte_size(data))}},
+      else: cut_off(stream, data, execution)
+  end
+
+  defp handle({:frame, {:input_ack, written, dropped}}, execution) do
+    execution
+    |> update(&Input.acknowledged(&1, written, dropped))
+    |> await_more()
+  end
+
+  defp handle(:timeout, execution) do
+    if idle?(execution),
+      do: execution |> stop(:idle_timeout) |> await_more(),
+      else: await(execution)
+  end
 
   defp handle({:frame, {:exited, report}}, execution) do
     Session.close(execution.session)
@@ -86,9 +140,25 @@ defmodule MuonTrap.Execution do
   defp handle({:lost, exit_status}, execution),
     do: finish(execution, {:error, Session.lost(execution.session, exit_status)})
 
+  defp await_more({:ok, execution}), do: await(execution)
+  defp await_more({:failed, failure, execution}), do: {{:failed, failure}, execution}
+
+  defp minus(:infinity, _count), do: :infinity
+  defp minus(left, count), do: left - count
+
+  # More output than permitted has come.
+  defp cut_off(stream, data, %{bytes_left: left} = execution) do
+    Session.discard(execution.session)
+
+    case stop(%{execution | bytes_left: 0, discards: true}, :max_output) do
+      {:ok, execution} when left > 0 -> {{:output, stream, binary_part(data, 0, left)}, execution}
+      stopped -> await_more(stopped)
+    end
+  end
+
   defp report(report, execution) do
     report = Map.put(report, :input_bytes, execution.input.written)
-    if execution.timed_out, do: %{report | exit_status: :timeout}, else: report
+    %{report | exit_status: execution.stopped_by || report.exit_status}
   end
 
   # There may be input that nobody reads any more.
@@ -103,14 +173,24 @@ defmodule MuonTrap.Execution do
   defp check_deadline(%{deadline: :infinity} = execution), do: {:ok, execution}
 
   defp check_deadline(execution) do
-    if remaining(execution.deadline) == 0, do: time_out(execution), else: {:ok, execution}
+    if remaining(execution.deadline) == 0, do: stop(execution, :timeout), else: {:ok, execution}
   end
 
   # Output that the program writes before it is gone still comes. It is not told that the input is over, since it
   # would take that for all of the input.
-  defp time_out(execution) do
+  defp stop(execution, limit) do
     Session.stop(execution.session)
-    update(%{execution | deadline: :infinity, timed_out: true}, &Input.halt/1)
+
+    update(
+      %{
+        execution
+        | deadline: :infinity,
+          idle_timeout: :infinity,
+          idle_deadline: :infinity,
+          stopped_by: execution.stopped_by || limit
+      },
+      &Input.halt/1
+    )
   end
 
   defp update(execution, fun) do

@@ -9,20 +9,20 @@ defmodule MuonTrap.ExitError do
   The fields:
 
     * `:command`, `:args` - the program and its arguments, as they were given
-    * `:exit_status` - the exit code; 128 + n if signal n killed the program; `:timeout` after the time in
-      the option `:timeout`
+    * `:exit_status` - the exit code; 128 + n if signal n killed the program; or the limit at which it was
+      stopped, see `t:MuonTrap.Result.exit_status/0`
     * `:signal` - the number of the signal that killed the program, or `nil`
     * `:stderr` - the last 4,096 bytes, or less, that it wrote to stderr, if stderr was captured apart from
       stdout; otherwise `nil`
   """
 
-  alias MuonTrap.Native
+  alias MuonTrap.{Native, Result}
   alias MuonTrap.Options.Signals
 
   @type t :: %__MODULE__{
           command: binary(),
           args: [binary()],
-          exit_status: 0..255 | :timeout,
+          exit_status: Result.exit_status(),
           signal: 1..64 | nil,
           stderr: binary() | nil
         }
@@ -36,7 +36,11 @@ defmodule MuonTrap.ExitError do
     Native.printable(error.command) <> how(error) <> stderr(error.stderr)
   end
 
-  defp how(%{exit_status: :timeout}), do: " was stopped because of its :timeout"
+  defp how(%{exit_status: :max_output}), do: " was stopped because of its :max_output_bytes"
+
+  defp how(%{exit_status: limit}) when is_atom(limit),
+    do: " was stopped because of its #{inspect(limit)}"
+
   defp how(%{signal: nil} = error), do: " exited with status #{error.exit_status}"
   defp how(error), do: " exited with status #{error.exit_status} (#{Signals.name(error.signal)})"
 

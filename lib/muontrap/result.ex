@@ -8,8 +8,8 @@ defmodule MuonTrap.Result do
 
     * `:output` - the output, collected by the option `:into`
     * `:stderr` - what the program wrote to stderr, a binary, with `stderr: :capture`; otherwise `nil`
-    * `:exit_status` - the exit code, 0 to 255; 128 + n if signal n killed the program; `:timeout`
-      after the time in the option `:timeout`
+    * `:exit_status` - the exit code, 0 to 255; 128 + n if signal n killed the program; or the limit at
+      which it was stopped, see `t:exit_status/0`
     * `:signal` - the number of the signal that killed the program, or `nil`
     * `:core_dumped` - whether the kernel wrote a core file
       ([core(5)](https://man7.org/linux/man-pages/man5/core.5.html))
@@ -25,7 +25,7 @@ defmodule MuonTrap.Result do
     * `:wall_time_us` - the time from the program's start to its end, in microseconds, measured with the
       monotonic clock
     * `:stdout_bytes`, `:stderr_bytes` - bytes read from each captured stream; merged streams count
-      as stdout
+      as stdout. After `:max_output`, more may have been read than is in the result
     * `:input_bytes` - bytes of `:input` that were written to the program's stdin, which is a pipe: at the end, it
       may hold bytes that the program has not read. 0 for `{:file, path}`
     * `:swept` - the number of processes that the program left behind and that were killed
@@ -33,10 +33,18 @@ defmodule MuonTrap.Result do
     * `:cgroup_peak_bytes` - the peak memory of the cgroup in bytes, or `nil` if it is unknown
   """
 
+  @typedoc """
+  How a program ended. In place of its exit code, this is the limit at which it was stopped: `:timeout`,
+  `:idle_timeout`, or `:max_output` for the option `:max_output_bytes`.
+  """
+  @type exit_status :: 0..255 | limit()
+
+  @type limit :: :timeout | :idle_timeout | :max_output
+
   @type t(output) :: %__MODULE__{
           output: output,
           stderr: binary() | nil,
-          exit_status: 0..255 | :timeout,
+          exit_status: exit_status(),
           signal: 1..64 | nil,
           core_dumped: boolean(),
           oom_killed: boolean(),

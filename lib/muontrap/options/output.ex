@@ -94,11 +94,15 @@ defmodule MuonTrap.Options.Output do
 
   defp default(:stdout, _options), do: :capture
 
-  # The option that makes a daemon do something with output.
-  defp user(options),
-    do: Enum.find([:logger_fun, :output_fun, :log_output], &(Map.fetch!(options, &1) != nil))
+  # An option that has no purpose unless output is captured.
+  defp user(options) do
+    Enum.find(users(options.context), &(Map.fetch!(options, &1) not in [nil, :infinity]))
+  end
 
-  defp check(%{context: :daemon} = options) do
+  defp users(:daemon), do: [:logger_fun, :output_fun, :log_output]
+  defp users(_context), do: [:idle_timeout, :max_output_bytes]
+
+  defp check(options) do
     user = user(options)
 
     if user != nil and not captured?(options) do
@@ -108,8 +112,6 @@ defmodule MuonTrap.Options.Output do
 
     check_files(options)
   end
-
-  defp check(options), do: check_files(options)
 
   defp not_captured(%{use_stdio: false}), do: "use_stdio: false"
   defp not_captured(options), do: show(:stdout, options.stdout)

@@ -191,6 +191,31 @@ defmodule MuonTrap.Options.Table do
          begins with its enumeration, and its consumer delays the stop in the same way
          """
        ),
+       option.(
+         :idle_timeout,
+         {:or, [milliseconds.(1), {:one_of, [:infinity]}]},
+         @commands ++ @streams,
+         default: :infinity,
+         instead: [daemon: "leave it out"],
+         doc: """
+         when no output has come for this many milliseconds, since the start of the program or the
+         last output, the program is stopped, and the exit status is `:idle_timeout`. Only output that
+         is captured counts. The time that a `Collectable`, or the consumer of a stream, takes does
+         not count, but that of an `Enumerable` for `:input` does
+         """
+       ),
+       option.(
+         :max_output_bytes,
+         {:or, [bytes.(0, :infinity), {:one_of, [:infinity]}]},
+         @commands ++ @streams,
+         default: :infinity,
+         instead: [daemon: "a daemon collects no output: leave it out"],
+         doc: """
+         when the program has written more than this, the program is stopped, and the exit status is
+         `:max_output`. The result has exactly this many bytes: those of stdout and stderr together
+         when both are captured, newlines included
+         """
+       ),
        option.(:stop_signal, {:custom, Signals, :signal}, @all,
          field: {32, :text},
          doc: """
@@ -288,8 +313,12 @@ defmodule MuonTrap.Options.Table do
        ),
        option.(
          :ok_statuses,
-         {:list, {:or, [{:integer, 0, 255, "an exit status"}, {:one_of, [:timeout]}]},
-          "a list of exit statuses such as [0, 1]"},
+         {:list,
+          {:or,
+           [
+             {:integer, 0, 255, "an exit status"},
+             {:one_of, [:timeout, :idle_timeout, :max_output]}
+           ]}, "a list of exit statuses such as [0, 1]"},
          [:stream!],
          default: [0],
          doc: "the exit statuses for which no `MuonTrap.ExitError` is raised"

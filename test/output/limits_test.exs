@@ -1,0 +1,236 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.OutputLimitsTest do
+  # The options :max_output_bytes and :idle_timeout.
+  use ExUnit.Case, async: true
+
+  import MuonTrap.Test.{Options, OS}
+
+  alias MuonTrap.ExitError
+  alias MuonTrap.Test.Callback
+
+  @numbers Enum.map_join(1..10_000, &"#{&1}\n")
+  @size byte_size(@numbers)
+
+  defp run(script, opts), do: MuonTrap.run("sh", ["-c", script], opts)
+
+  describe "max_output_bytes" do
+    test "is no limit that output reaches, but one that it exceeds" do
+      for max <- [@size, @size + 1, :infinity] do
+        assert MuonTrap.cmd("seq", ["10000"], max_output_bytes: max) == {@numbers, 0}
+      end
+
+      expected = {binary_part(@numbers, 0, @size - 1), :max_output}
+      assert MuonTrap.cmd("seq", ["10000"], max_output_bytes: @size - 1) == expected
+      assert MuonTrap.cmd("true", [], max_output_bytes: 0) == {"", 0}
+    end
+
+    test "is exact, whatever the window" do
+      for max <- [0, 1, 999, 1000, 1001, 10_240, 48_000], window <- [1000, 10_240, 1_000_000] do
+        opts = [max_output_bytes: max, stdio_window: window]
+
+        assert MuonTrap.cmd("seq", ["10000"], opts) ==
+                 {binary_part(@numbers, 0, max), :max_output}
+      end
+
+      opts = [max_output_bytes: 3, stdio_window: 1]
+      assert MuonTrap.cmd("yes", [], opts) == {"y\ny", :max_output}
+    end
+
+    test "stops a program that writes for ever, with all that it has started" do
+      marker = marker()
+      script = "sleep 1000 & setsid sleep 1000 & exec yes"
+      result = run(script, max_output_bytes: 10, env: [{"MARKER", marker}])
+      assert {result.output, result.exit_status} == {"y\ny\ny\ny\ny\n", :max_output}
+      assert result.signal == 15
+      assert marked(marker) == []
+    end
+
+    test "does not wait for a program that ignores the stop signal and goes on writing" do
+      script = "trap '' TERM; while :; do echo more; done"
+      opts = [max_output_bytes: 5, delay_to_sigkill: 100]
+      result = run(script, opts)
+      assert {result.output, result.exit_status} == {"more\n", :max_output}
+      assert result.sigkill_needed
+    end
+
+    test "counts merged streams as one" do
+      for opts <- [[stderr: :to_stdout], [stderr_to_stdout: true]] do
+        result = run("echo out; echo err >&2; exec yes", [max_output_bytes: 7] ++ opts)
+        assert {result.output, result.exit_status} == {"out\nerr", :max_output}
+      end
+    end
+
+    test "counts both streams when they are apart" do
+      for window <- [1, 100, 10_240], max <- [1, 8, 9, 5000] do
+        script = "echo out; echo err >&2; yes & exec yes >&2"
+        opts = [stderr: :capture, max_output_bytes: max, stdio_window: window]
+        result = run(script, opts)
+        assert byte_size(result.output) + byte_size(result.stderr) == max
+        assert result.exit_status == :max_output
+      end
+
+      opts = [stderr: :capture, max_output_bytes: 8]
+      result = run("echo out; echo err >&2", opts)
+      assert {result.output, result.stderr, result.exit_status} == {"out\n", "err\n", 0}
+    end
+
+    test "counts the newlines of lines" do
+      lines = &MuonTrap.cmd("seq", ["10000"], max_output_bytes: &1, lines: 100, into: [])
+      assert lines.(4) == {["1", "2"], :max_output}
+      assert lines.(5) == {["1", "2", "3"], :max_output}
+      assert lines.(0) == {[], :max_output}
+      {all, 0} = lines.(@size)
+      assert length(all) == 10_000
+    end
+
+    test "is what a Collectable gets" do
+      test = self()
+      into = %Callback{fun: &send(test, {:chunk, &1})}
+      assert {:done, :max_output} = MuonTrap.cmd("yes", [], into: into, max_output_bytes: 12_345)
+      chunks = for {:chunk, chunk} <- mailbox(), do: chunk
+      assert IO.iodata_length(chunks) == 12_345
+    end
+
+    test "ends input that is sent" do
+      test = self()
+      input = Stream.resource(fn -> nil end, &{["x"], &1}, fn _ -> send(test, :halted) end)
+      opts = [input: input, max_output_bytes: 100]
+      assert MuonTrap.cmd("cat", [], opts) == {String.duplicate("x", 100), :max_output}
+      assert_received :halted
+    end
+
+    test "is exact for a stream" do
+      stream = &MuonTrap.stream("seq", ["10000"], [max_output_bytes: &1] ++ &2)
+
+      for max <- [0, 1, 1000, @size - 1] do
+        assert {:exit, :max_output} = List.last(Enum.to_list(stream.(max, [])))
+        elements = max |> stream.(max_chunk_bytes: 100) |> Enum.drop(-1)
+        assert Enum.join(elements) == binary_part(@numbers, 0, max)
+      end
+
+      assert stream.(5, lines: true) |> Enum.to_list() == ["1", "2", "3", {:exit, :max_output}]
+      assert List.last(Enum.to_list(stream.(@size, []))) == {:exit, 0}
+      apart = MuonTrap.stream("yes", [], stderr: :capture, max_output_bytes: 3)
+      assert Enum.to_list(apart) == [{:stdout, "y\ny"}, {:exit, :max_output}]
+    end
+
+    test "is an error of stream!/3, unless it is expected" do
+      stream = &MuonTrap.stream!("yes", [], [max_output_bytes: 4] ++ &1)
+      error = assert_raise ExitError, fn -> Enum.to_list(stream.([])) end
+      assert error.exit_status == :max_output
+      assert Exception.message(error) == "yes was stopped because of its :max_output_bytes"
+      assert Enum.to_list(stream.(ok_statuses: [:max_output])) == ["y\ny\n"]
+    end
+
+    test "applies to what comes after a timeout, too" do
+      script = "trap 'echo bye; exit' TERM; echo begun; sleep 1000 & wait"
+      opts = [timeout: 1000, max_output_bytes: 8]
+      assert MuonTrap.cmd("sh", ["-c", script], opts) == {"begun\nby", :timeout}
+    end
+  end
+
+  describe "idle_timeout" do
+    test "stops a program that writes nothing for that long" do
+      for script <- ["exec sleep 1000", "exec cat"] do
+        assert MuonTrap.cmd("sh", ["-c", script], idle_timeout: 50) == {"", :idle_timeout}
+      end
+
+      result = run("printf begun; sleep 1000 & setsid sleep 1000", idle_timeout: 1000)
+      assert {result.output, result.exit_status, result.swept} == {"begun", :idle_timeout, 2}
+    end
+
+    test "begins anew with output, of either stream" do
+      # Longer than the timeout all in all.
+      script = "for i in 1 2 3 4 5 6 7 8; do sleep 0.3; $WRITE; done"
+
+      for {write, opts} <- [{"echo x", []}, {"eval echo x >&2", [stderr: :capture]}] do
+        opts = [idle_timeout: 2000, env: [{"WRITE", write}]] ++ opts
+        assert %{exit_status: 0} = run(script, opts)
+      end
+    end
+
+    test "has the last output in the result" do
+      script = "trap 'echo bye; exit' TERM; echo begun; sleep 1000 & wait"
+      expected = {"begun\nbye\n", :idle_timeout}
+      assert MuonTrap.cmd("sh", ["-c", script], idle_timeout: 1000) == expected
+    end
+
+    test "does not count the time that a Collectable takes" do
+      into = %Callback{fun: fn _chunk -> if first?(), do: Process.sleep(1100) end}
+      opts = [into: into, idle_timeout: 1000, stdio_window: 1000]
+      assert MuonTrap.cmd("seq", ["10000"], opts) == {:done, 0}
+    end
+
+    defp first?, do: Process.put(:seen, true) == nil
+
+    test "is not put off by input that the program reads" do
+      opts = [input: Stream.cycle(["x"]), idle_timeout: 200]
+      assert MuonTrap.cmd("sh", ["-c", "cat >/dev/null"], opts) == {"", :idle_timeout}
+    end
+
+    test "is not reached while output waits that input has held up" do
+      # The second element takes longer than the timeout, and the output has come meanwhile.
+      input =
+        Stream.map(["a\n", "b\n"], fn line ->
+          if line == "b\n", do: Process.sleep(1100)
+          line
+        end)
+
+      assert MuonTrap.cmd("cat", [], input: input, idle_timeout: 1000) == {"a\nb\n", 0}
+    end
+
+    test "loses against a shorter timeout, and wins against a longer one" do
+      cmd = &MuonTrap.cmd("sleep", ["1000"], &1)
+      assert cmd.(timeout: 50, idle_timeout: 100_000) == {"", :timeout}
+      assert cmd.(timeout: 100_000, idle_timeout: 50) == {"", :idle_timeout}
+    end
+
+    test "ends a stream, but does not count the time of its consumer" do
+      stream = MuonTrap.stream("sh", ["-c", "echo begun; exec sleep 1000"], idle_timeout: 1000)
+      assert Enum.to_list(stream) == ["begun\n", {:exit, :idle_timeout}]
+      opts = [idle_timeout: 1000, lines: true, stdio_window: 100]
+      stream = MuonTrap.stream("seq", ["1000"], opts)
+      slowly = Stream.each(stream, fn _line -> if first?(), do: Process.sleep(1100) end)
+      assert List.last(Enum.to_list(slowly)) == {:exit, 0}
+      stream! = &MuonTrap.stream!("sleep", ["1000"], [idle_timeout: 50] ++ &1)
+      error = assert_raise ExitError, fn -> Enum.to_list(stream!.([])) end
+      assert Exception.message(error) == "sleep was stopped because of its :idle_timeout"
+      assert Enum.to_list(stream!.(ok_statuses: [:idle_timeout])) == []
+    end
+  end
+
+  describe "the options" do
+    test "are those of functions that collect output" do
+      for {option, value} <- [max_output_bytes: 1, idle_timeout: 1] do
+        assert refused(:daemon, option, value) =~ "only MuonTrap.cmd/3"
+
+        for context <- [:cmd, :run, :stream, :stream!] do
+          assert Map.fetch!(valid(context, [{option, value}]), option) == value
+          assert Map.fetch!(valid(context, []), option) == :infinity
+        end
+      end
+    end
+
+    test "are refused when no output is captured" do
+      for {opts, name} <- [
+            {[stdout: :discard, max_output_bytes: 1], "max_output_bytes"},
+            {[stdout: {:file, "x"}, idle_timeout: 1], "idle_timeout"},
+            {[use_stdio: false, idle_timeout: 1], "idle_timeout"}
+          ] do
+        error = assert_raise ArgumentError, fn -> valid(:cmd, opts) end
+        assert error.message =~ name
+        assert error.message =~ "no output is captured"
+      end
+
+      assert valid(:run, stdout: :discard, stderr: :capture, idle_timeout: 1)
+    end
+
+    test "are refused when they have no such value" do
+      refuses(:cmd, :max_output_bytes, [-1, 1.0, "10", nil, :none])
+      refuses(:cmd, :idle_timeout, [0, -1, 1.0, "10", nil, 0x100000000])
+    end
+  end
+end
