@@ -9,7 +9,7 @@
 use crate::cgroup;
 use crate::number::parse_decimal;
 use crate::process::find::Lookup;
-use crate::process::step::Attributes;
+use crate::process::program::Attributes;
 use crate::user;
 use nix::sys::signal::Signal;
 use std::ffi::{CString, OsString};

@@ -9,7 +9,7 @@ use super::values::{controllers, group, number_from, option, parsed, settings, s
 use crate::cgroup;
 use crate::config::{self, Config, Output, Stdin, Streams};
 use crate::process::find::Lookup;
-use crate::process::step::Attributes;
+use crate::process::program::Attributes;
 use crate::user;
 use crate::wire::transport::Transport;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser as _};

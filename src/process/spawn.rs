@@ -6,7 +6,9 @@
 
 mod in_child;
 
-use super::step::{ChildStep, Program, steps};
+use super::explain::explain;
+use super::program::Program;
+use super::step::{ChildStep, steps};
 use crate::error::Failure;
 use crate::sys::{self, SignalMask};
 use crate::wait::Wait;
@@ -51,7 +53,7 @@ pub fn spawn(program: &Program<'_>, wait: &dyn Wait) -> Result<i32, Failure> {
             let _ = waitpid(Pid::from_raw(pid), None);
             let unknown = || failed(io::Error::from_raw_os_error(errno));
             let step = steps.get(usize::from(step));
-            Err(step.map_or_else(unknown, |step| step.explain(program, errno)))
+            Err(step.map_or_else(unknown, |step| explain(step, program, errno)))
         }
         Err(error) => {
             let _ = sys::kill(pid, libc::SIGKILL);

@@ -5,71 +5,16 @@
 //! The child's set-up between fork and exec, as a list of steps that is built before the fork.
 //!
 //! The child runs the steps in order and reports the first that fails, which is then explained in the parent. A
-//! further step is a variant, a line in [`steps`], and an arm in each of [`ChildStep::run`] and [`ChildStep::explain`].
+//! further step is a variant, a line in [`steps`], an arm in [`ChildStep::run`], and one in `explain.rs`.
 
-use super::credentials::Credentials;
-use super::find;
+use super::program::{CgroupEntry, Program};
 use super::stdio::{FileToOpen, Stdio};
-use crate::error::{Failure, Step};
 use crate::sys::{self, CpuLimit, SignalMask, StringArray};
 use nix::fcntl::{OFlag, open};
 use nix::unistd::{Pid, chdir, getpid, getppid, setpgid, tcsetpgrp, write};
-use std::ffi::{CStr, CString, OsStr};
-use std::fmt;
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-
-/// Settings that become steps as they are.
-#[derive(Clone, Debug, Default)]
-pub struct Attributes {
-    /// The working directory, when it is not muontrap's own.
-    pub cd: Option<CString>,
-}
-
-impl Attributes {
-    /// The defaults, in this working directory.
-    pub fn in_directory(cd: Option<CString>) -> Self {
-        Self { cd }
-    }
-}
-
-/// A cgroup to enter.
-pub struct CgroupEntry<'a> {
-    /// Its `cgroup.procs`, open for writing.
-    pub procs: BorrowedFd<'a>,
-    /// Explains the errno of a write to it.
-    pub explain: Box<dyn Fn(i32) -> Failure + 'a>,
-}
-
-impl fmt::Debug for CgroupEntry<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CgroupEntry").field(&self.procs).finish()
-    }
-}
-
-/// A program to start, with all that its set-up needs.
-pub struct Program<'a> {
-    /// The file to execute.
-    pub path: &'a CStr,
-    /// Its arguments, `argv[0]` included.
-    pub argv: &'a [CString],
-    /// Its environment, when it is not muontrap's own.
-    pub environment: Option<&'a [CString]>,
-    /// stdin, stdout, stderr.
-    pub stdio: [Stdio; 3],
-    /// User and groups to switch to.
-    pub credentials: &'a Credentials,
-    /// Other settings of its process.
-    pub attributes: &'a Attributes,
-    /// Its cgroup: one, or with v1 one in each hierarchy.
-    pub cgroups: Vec<CgroupEntry<'a>>,
-    /// The terminal whose foreground group its process group becomes.
-    pub terminal: Option<BorrowedFd<'a>>,
-    /// The limit on CPU time that muontrap lifted for itself.
-    pub cpu_limit: Option<CpuLimit>,
-}
 
 /// One step of the child.
 #[derive(Debug)]
@@ -208,100 +153,13 @@ impl ChildStep<'_> {
         }
         Ok(())
     }
-
-    /// Why `program` was not started, when this failed with `errno`.
-    pub fn explain(&self, program: &Program<'_>, errno: i32) -> Failure {
-        let failure = match self {
-            Self::EnterCgroup(cgroup) => return (cgroup.explain)(errno),
-            Self::Exec { .. } => return cannot_execute(program, errno),
-            Self::Redirect { .. } => cannot("redirect the program's stdio"),
-            Self::MakeProcessGroup => cannot("make a process group"),
-            Self::SetGroups(_) => only_root(Step::Groups, "set the supplementary groups"),
-            Self::SetGid(gid) => {
-                only_root(Step::Gid, &format!("switch to group {gid}")).path(gid.to_string())
-            }
-            Self::SetUid(uid) => {
-                only_root(Step::Uid, &format!("switch to user {uid}")).path(uid.to_string())
-            }
-            Self::ChangeDirectory(path) => cannot_enter(path, program.credentials.uid),
-            Self::Open { file, to } => cannot_open(file, *to, program.credentials.uid),
-            Self::DieWithParent(_) => cannot("set the parent-death signal of the program"),
-            Self::ResetSignals
-            | Self::RestoreCpuLimit(_)
-            | Self::TakeTerminal(_)
-            | Self::UnblockSignals => cannot("set up the program's process"),
-        };
-        failure.errno(errno)
-    }
-}
-
-fn cannot(what: &str) -> Failure {
-    Failure::new(Step::Spawn, format!("cannot {what}"))
-}
-
-fn only_root(step: Step, what: &str) -> Failure {
-    Failure::new(step, format!("cannot {what}"))
-        .advice("only root, or CAP_SETUID and CAP_SETGID, may switch users and groups")
-}
-
-fn cannot_enter(path: &CStr, uid: Option<u32>) -> Failure {
-    let what = format!("change to the directory {:?}", path.to_string_lossy());
-    cannot_as(uid, Step::Cd, &what, path)
-}
-
-fn cannot_open(file: &FileToOpen, to: RawFd, uid: Option<u32>) -> Failure {
-    let (step, role) = match to {
-        libc::STDIN_FILENO => (Step::Input, "the input"),
-        libc::STDOUT_FILENO => (Step::Output, "the file for stdout"),
-        _ => (Step::Output, "the file for stderr"),
-    };
-    let what = format!("open {role} {:?}", file.path.to_string_lossy());
-    cannot_as(uid, step, &what, &file.path)
-}
-
-fn cannot_as(uid: Option<u32>, step: Step, what: &str, path: &CStr) -> Failure {
-    let user = uid.map_or_else(String::new, |uid| format!(" as user {uid}"));
-    let failure = Failure::new(step, format!("cannot {what}{user}"));
-    failure.path(OsStr::from_bytes(path.to_bytes()))
-}
-
-fn cannot_execute(program: &Program<'_>, errno: i32) -> Failure {
-    let path = Path::new(OsStr::from_bytes(program.path.to_bytes()));
-    if program.cgroups.is_empty() || !lacks_memory(program, errno) {
-        return find::cannot_execute(path, errno);
-    }
-    let shown = path.display();
-    let message = format!("there is too little memory in the cgroup to execute {shown}");
-    Failure::new(Step::Cgroup, message)
-        .errno(errno)
-        .path(path)
-        .advice("raise the limit on memory: most programs take a mebibyte or more")
-}
-
-/// Whether an exec failed for want of memory. The kernel also reports `E2BIG` then, for arguments and an
-/// environment within the 32 pages that it always accepts: execve(2).
-fn lacks_memory(program: &Program<'_>, errno: i32) -> bool {
-    const ALWAYS_FITS: usize = 128 * 1024;
-    let size = |bytes: usize| bytes + 1 + size_of::<usize>();
-    let sizes = |strings: &[CString]| -> usize {
-        strings
-            .iter()
-            .map(|string| size(string.as_bytes().len()))
-            .sum()
-    };
-    let own = || {
-        std::env::vars_os()
-            .map(|(name, value)| size(name.len() + 1 + value.len()))
-            .sum()
-    };
-    let environment = program.environment.map_or_else(own, sizes);
-    let is_short = sizes(program.argv) + environment < ALWAYS_FITS;
-    errno == libc::ENOMEM || errno == libc::E2BIG && is_short
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::credentials::Credentials;
+    use crate::process::program::Attributes;
 
     fn names(program: &Program<'_>) -> Vec<String> {
         let name = |step| {

@@ -5,9 +5,9 @@
 //! Queries of databases that are not files, by way of getent(1) of the C library.
 
 use crate::process::credentials::Credentials;
+use crate::process::program::{Attributes, Program};
 use crate::process::spawn::{dev_null, spawn};
 use crate::process::stdio::Stdio;
-use crate::process::step::{Attributes, Program};
 use crate::sys;
 use crate::wait::{Undisturbed, Wait};
 use nix::errno::Errno;

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Why a program was not started, when a step of the child failed.
+
+use super::find;
+use super::program::Program;
+use super::stdio::FileToOpen;
+use super::step::ChildStep;
+use crate::error::{Failure, Step};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Explains why `program` was not started, when `step` failed with `errno`.
+pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failure {
+    let failure = match step {
+        ChildStep::EnterCgroup(cgroup) => return (cgroup.explain)(errno),
+        ChildStep::Exec { .. } => return cannot_execute(program, errno),
+        ChildStep::Redirect { .. } => cannot("redirect the program's stdio"),
+        ChildStep::MakeProcessGroup => cannot("make a process group"),
+        ChildStep::SetGroups(_) => only_root(Step::Groups, "set the supplementary groups"),
+        ChildStep::SetGid(gid) => {
+            only_root(Step::Gid, &format!("switch to group {gid}")).path(gid.to_string())
+        }
+        ChildStep::SetUid(uid) => {
+            only_root(Step::Uid, &format!("switch to user {uid}")).path(uid.to_string())
+        }
+        ChildStep::ChangeDirectory(path) => cannot_enter(path, program.credentials.uid),
+        ChildStep::Open { file, to } => cannot_open(file, *to, program.credentials.uid),
+        ChildStep::DieWithParent(_) => cannot("set the parent-death signal of the program"),
+        ChildStep::ResetSignals
+        | ChildStep::RestoreCpuLimit(_)
+        | ChildStep::TakeTerminal(_)
+        | ChildStep::UnblockSignals => cannot("set up the program's process"),
+    };
+    failure.errno(errno)
+}
+
+fn cannot(what: &str) -> Failure {
+    Failure::new(Step::Spawn, format!("cannot {what}"))
+}
+
+fn only_root(step: Step, what: &str) -> Failure {
+    Failure::new(step, format!("cannot {what}"))
+        .advice("only root, or CAP_SETUID and CAP_SETGID, may switch users and groups")
+}
+
+fn cannot_enter(path: &CStr, uid: Option<u32>) -> Failure {
+    let what = format!("change to the directory {:?}", path.to_string_lossy());
+    cannot_as(uid, Step::Cd, &what, path)
+}
+
+fn cannot_open(file: &FileToOpen, to: RawFd, uid: Option<u32>) -> Failure {
+    let (step, role) = match to {
+        libc::STDIN_FILENO => (Step::Input, "the input"),
+        libc::STDOUT_FILENO => (Step::Output, "the file for stdout"),
+        _ => (Step::Output, "the file for stderr"),
+    };
+    let what = format!("open {role} {:?}", file.path.to_string_lossy());
+    cannot_as(uid, step, &what, &file.path)
+}
+
+fn cannot_as(uid: Option<u32>, step: Step, what: &str, path: &CStr) -> Failure {
+    let user = uid.map_or_else(String::new, |uid| format!(" as user {uid}"));
+    let failure = Failure::new(step, format!("cannot {what}{user}"));
+    failure.path(OsStr::from_bytes(path.to_bytes()))
+}
+
+fn cannot_execute(program: &Program<'_>, errno: i32) -> Failure {
+    let path = Path::new(OsStr::from_bytes(program.path.to_bytes()));
+    if program.cgroups.is_empty() || !lacks_memory(program, errno) {
+        return find::cannot_execute(path, errno);
+    }
+    let shown = path.display();
+    let message = format!("there is too little memory in the cgroup to execute {shown}");
+    Failure::new(Step::Cgroup, message)
+        .errno(errno)
+        .path(path)
+        .advice("raise the limit on memory: most programs take a mebibyte or more")
+}
+
+/// Whether an exec failed for want of memory. The kernel also reports `E2BIG` then, for arguments and an
+/// environment within the 32 pages that it always accepts: execve(2).
+fn lacks_memory(program: &Program<'_>, errno: i32) -> bool {
+    const ALWAYS_FITS: usize = 128 * 1024;
+    let size = |bytes: usize| bytes + 1 + size_of::<usize>();
+    let sizes = |strings: &[CString]| -> usize {
+        strings
+            .iter()
+            .map(|string| size(string.as_bytes().len()))
+            .sum()
+    };
+    let own = || {
+        std::env::vars_os()
+            .map(|(name, value)| size(name.len() + 1 + value.len()))
+            .sum()
+    };
+    let environment = program.environment.map_or_else(own, sizes);
+    let is_short = sizes(program.argv) + environment < ALWAYS_FITS;
+    errno == libc::ENOMEM || errno == libc::E2BIG && is_short
+}

@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! A program to start, with all that its set-up needs.
+
+use super::credentials::Credentials;
+use super::stdio::Stdio;
+use crate::error::Failure;
+use crate::sys::CpuLimit;
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::os::fd::BorrowedFd;
+
+/// Settings that become steps as they are.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes {
+    /// The working directory, when it is not muontrap's own.
+    pub cd: Option<CString>,
+}
+
+impl Attributes {
+    /// The defaults, in this working directory.
+    pub fn in_directory(cd: Option<CString>) -> Self {
+        Self { cd }
+    }
+}
+
+/// A cgroup to enter.
+pub struct CgroupEntry<'a> {
+    /// Its `cgroup.procs`, open for writing.
+    pub procs: BorrowedFd<'a>,
+    /// Explains the errno of a write to it.
+    pub explain: Box<dyn Fn(i32) -> Failure + 'a>,
+}
+
+impl fmt::Debug for CgroupEntry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CgroupEntry").field(&self.procs).finish()
+    }
+}
+
+/// A program to start, with all that its set-up needs.
+pub struct Program<'a> {
+    /// The file to execute.
+    pub path: &'a CStr,
+    /// Its arguments, `argv[0]` included.
+    pub argv: &'a [CString],
+    /// Its environment, when it is not muontrap's own.
+    pub environment: Option<&'a [CString]>,
+    /// stdin, stdout, stderr.
+    pub stdio: [Stdio; 3],
+    /// User and groups to switch to.
+    pub credentials: &'a Credentials,
+    /// Other settings of its process.
+    pub attributes: &'a Attributes,
+    /// Its cgroup: one, or with v1 one in each hierarchy.
+    pub cgroups: Vec<CgroupEntry<'a>>,
+    /// The terminal whose foreground group its process group becomes.
+    pub terminal: Option<BorrowedFd<'a>>,
+    /// The limit on CPU time that muontrap lifted for itself.
+    pub cpu_limit: Option<CpuLimit>,
+}
