@@ -14,7 +14,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
     import MuonTrap.Test.OS
 
     alias MuonTrap.Daemon
-    alias MuonTrap.Test.{Callback, Kinds, SecondBeam}
+    alias MuonTrap.Test.{Callback, ForkServer, Kinds, SecondBeam}
 
     @name name
     # Long enough for the program to start.
@@ -95,6 +95,35 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       assert {%{survivors: 0} = result, []} = Task.await(task, 30_000)
       assert result.exit_status == kind.status
       await_nothing(marker)
+    end
+
+    if ForkServer.used?() do
+      test "#{name} | session SIGKILLed", %{kind: kind, marker: marker} do
+        {command, args, opts} = command(kind, :stays, marker)
+        run = fn -> {catch_error(MuonTrap.run(command, args, opts)), marked(marker)} end
+        task = Task.async(run)
+        await_in_place(kind, marker)
+        [session] = helpers(marker)
+        kill(session, "KILL")
+
+        if kind.held do
+          wait_until(fn -> marked(marker) == [] end)
+          release()
+        end
+
+        assert {%MuonTrap.Error{step: :helper}, []} = Task.await(task, 30_000)
+        await_nothing(marker)
+      end
+
+      test "#{name} | session SIGSTOPped, caller killed", %{kind: kind, marker: marker} do
+        {command, args, opts} = command(kind, :stays, marker)
+        caller = spawn(fn -> MuonTrap.cmd(command, args, opts) end)
+        await_in_place(kind, marker)
+        [session] = helpers(marker)
+        kill(session, "STOP")
+        Process.exit(caller, :kill)
+        await_nothing(marker)
+      end
     end
 
     test "#{name} | program exits and leaves processes behind", %{kind: kind, marker: marker} do

@@ -22,7 +22,7 @@ defmodule MuonTrap.Supervisor do
   def init([]) do
     children = [
       # Owns the operating-system process that forks a session for each program.
-      MuonTrap.ForkServer
+      MuonTrap.ForkServer.Server
     ]
 
     Supervisor.init(children,

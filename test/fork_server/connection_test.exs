@@ -22,7 +22,7 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
       {:ok, server} = MuonTrap.ForkServer.fetch()
       second = SecondBeam.start(marker())
 
-      for token <- ["", elem(server.reveal.(), 0)] do
+      for token <- ["", elem(MuonTrap.ForkServer.Current.secrets(server), 0)] do
         args = [server.address, token]
         assert {:error, reason} = SecondBeam.call(second, ForkServer, :connect_as_stranger, args)
         assert reason in [:closed, :econnreset]

@@ -6,42 +6,13 @@ defmodule MuonTrap.ForkServer.LimitsTest do
   # Limits of the host. Not async: they affect the fork server of the whole BEAM.
   use ExUnit.Case
 
-  import MuonTrap.Test.{Cgroup, Needs, OS}
+  import MuonTrap.Test.OS
 
-  alias MuonTrap.{Daemon, Error}
+  alias MuonTrap.Error
   alias MuonTrap.Test.ForkServer
 
   @moduletag :capture_log
   @skip if(not ForkServer.used?(), do: "needs the fork server")
-
-  @tag skip: @skip
-  @tag needs(cgroups: ["pids"])
-  test "a fork server that cannot fork reports an error of the command, and goes on" do
-    with_group(["pids"], fn group ->
-      opts = [cgroup_path: group, cgroup: %{pids_max: 100}]
-      {:ok, daemon} = Daemon.start_link("sleep", ["1000"], opts)
-      server = ForkServer.os_pid()
-      limit = file(group, "pids.max")
-      limit |> Path.dirname() |> Path.join("cgroup.procs") |> File.write!("#{server}")
-      File.write!(limit, "1")
-
-      for _ <- 1..100 do
-        error = catch_error(MuonTrap.cmd("true", []))
-        assert %Error{step: :spawn, errno: :eagain} = error
-        assert Exception.message(error) =~ "cannot fork a session"
-        assert error.advice =~ "pids.max"
-      end
-
-      assert ForkServer.os_pid() == server
-      File.write!(limit, "100")
-      assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
-
-      # Otherwise it would be killed with the group.
-      kill(server, "KILL")
-      wait_until(fn -> ForkServer.os_pid() != server end)
-      GenServer.stop(daemon)
-    end)
-  end
 
   @tag skip: @skip
   test "an environment that is too long is an error of the command, and the fork server goes on" do

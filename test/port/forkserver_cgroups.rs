@@ -6,7 +6,9 @@
 
 use crate::answer::Answer;
 use crate::client::{Server, Session};
+use crate::forkserver_endings::{FAMILY, only_these_are_alive, send};
 use crate::frames::{PROTOCOL, field, frame, hello};
+use nix::sys::signal::Signal;
 use std::fs;
 use std::path::Path;
 
@@ -140,5 +142,28 @@ fn what_is_wrong_with_a_request_is_named() {
             ),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[test]
+#[ignore = "needs cgroups"]
+fn the_group_of_a_killed_session_is_removed() {
+    for client_goes in [false, true] {
+        let mut server = Server::start();
+        let group = format!("muontrap-test-{}-{client_goes}", std::process::id());
+        let fields = [field(64, group.as_bytes()), field(66, b"pids.max=100")].concat();
+        let mut session = server.run(&["sh", "-c", FAMILY], &fields);
+        session.read_until("ready");
+        let inside = std::fs::read_to_string(format!("/proc/{}/cgroup", session.program)).unwrap();
+        assert!(inside.contains(&group), "{inside}");
+        send(session.pid, Signal::SIGKILL);
+        if client_goes {
+            drop(session);
+            server.finish();
+        } else {
+            assert_eq!(server.await_end(&session).0, 1);
+            only_these_are_alive(&server.mark, &[server.pid]);
+        }
+        assert_eq!(directories(&group), Vec::<String>::new());
     }
 }

@@ -11,12 +11,12 @@ use crate::processes::{Mark, eventually, is_alive, state};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-fn send(pid: i32, signal: Signal) {
+pub fn send(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap();
 }
 
 /// A program with a child, an orphan in a session of its own, and an orphan's orphan.
-const FAMILY: &str = "sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000' & \
+pub const FAMILY: &str = "sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000' & \
     (setsid sleep 1000 &) ; trap '' TERM; echo ready; while :; do sleep 1000; done";
 
 fn family(server: &Server) -> Session {
@@ -31,7 +31,7 @@ fn programs(server: &Server, sessions: &[&Session]) -> usize {
 }
 
 #[track_caller]
-fn only_these_are_alive(mark: &Mark, pids: &[i32]) {
+pub fn only_these_are_alive(mark: &Mark, pids: &[i32]) {
     let alive = mark.alive_besides(pids);
     assert!(alive.is_empty(), "still alive: {alive:?}");
 }
@@ -344,30 +344,4 @@ fn orphans_that_may_stay_outlive_sessions_that_are_killed_later() {
     }
     eventually("they are gone", || programs(&server, &[]) == 0);
     server.finish();
-}
-
-#[test]
-#[ignore = "needs cgroups"]
-fn the_group_of_a_killed_session_is_removed() {
-    for client_goes in [false, true] {
-        let mut server = Server::start();
-        let group = format!("muontrap-test-{}-{client_goes}", std::process::id());
-        let fields = [field(64, group.as_bytes()), field(66, b"pids.max=100")].concat();
-        let mut session = server.run(&["sh", "-c", FAMILY], &fields);
-        session.read_until("ready");
-        let inside = std::fs::read_to_string(format!("/proc/{}/cgroup", session.program)).unwrap();
-        assert!(inside.contains(&group), "{inside}");
-        send(session.pid, Signal::SIGKILL);
-        if client_goes {
-            drop(session);
-            server.finish();
-        } else {
-            assert_eq!(server.await_end(&session).0, 1);
-            only_these_are_alive(&server.mark, &[server.pid]);
-        }
-        assert_eq!(
-            crate::forkserver_cgroups::directories(&group),
-            Vec::<String>::new()
-        );
-    }
 }

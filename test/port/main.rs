@@ -20,6 +20,7 @@ mod files;
 mod flow;
 mod forkserver;
 mod forkserver_cgroups;
+mod forkserver_containment;
 mod forkserver_endings;
 mod frames;
 mod giving_up;

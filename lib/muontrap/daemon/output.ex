@@ -13,13 +13,20 @@ defmodule MuonTrap.Daemon.Output do
 
   @type stream :: :stdout | :stderr
 
-  @typedoc "Called with each chunk, and with each line. `nil`: chunks or lines of the stream are not used."
-  @type handlers :: %{chunk: (binary() -> term()) | nil, line: (binary() -> term()) | nil}
-
-  @doc """
-  The functions that the options describe, for each stream. They log with the metadata of the calling
-  process.
+  @typedoc """
+  What handles chunks or lines of a stream; `nil` when they are not used. A function of this module would be invalid after
+  two code upgrades, and the daemon would crash.
   """
+  @type handler ::
+          (binary() -> term())
+          | {(binary(), stream() -> term()), stream()}
+          | {module(), function :: atom(), args :: list()}
+          | {:log, Logger.level(), prefix :: String.t(), transform :: (binary() -> term())}
+          | nil
+
+  @type handlers :: %{chunk: handler(), line: handler()}
+
+  @doc "The handlers that the options describe, for each stream."
   @spec handlers(Options.t()) :: %{required(stream()) => handlers()}
   def handlers(options) do
     for stream <- [:stdout, :stderr], into: %{} do
@@ -37,14 +44,21 @@ defmodule MuonTrap.Daemon.Output do
 
   defp log(options, level) do
     prefix = Native.printable(options.log_prefix || options.command <> ": ")
-    transform = options.log_transform || (&Native.printable/1)
-
-    fn line -> Logger.log(level, [prefix, transform.(line)]) end
+    {:log, level, prefix, options.log_transform || (&Native.printable/1)}
   end
 
   defp callback(nil, _stream), do: nil
   defp callback(fun, _stream) when is_function(fun, 1), do: fun
-  defp callback(fun, stream) when is_function(fun, 2), do: &fun.(&1, stream)
-  defp callback({module, function}, _stream), do: &apply(module, function, [&1])
-  defp callback({module, function, args}, _stream), do: &apply(module, function, [&1 | args])
+  defp callback(fun, stream) when is_function(fun, 2), do: {fun, stream}
+  defp callback({module, function}, _stream), do: {module, function, []}
+  defp callback({module, function, args}, _stream), do: {module, function, args}
+
+  @doc "Handles a chunk or a line. Logs with the metadata of the calling process."
+  @spec handle(handler(), binary()) :: term()
+  def handle(fun, data) when is_function(fun), do: fun.(data)
+  def handle({fun, stream}, data), do: fun.(data, stream)
+  def handle({module, function, args}, data), do: apply(module, function, [data | args])
+
+  def handle({:log, level, prefix, transform}, line),
+    do: Logger.log(level, [prefix, transform.(line)])
 end

@@ -13,7 +13,7 @@ defmodule MuonTrap.Daemon.Server do
 
   use GenServer
 
-  alias MuonTrap.Daemon.{CgroupCall, Events, State}
+  alias MuonTrap.Daemon.{CgroupCall, Events, Output, State}
   alias MuonTrap.{Error, Helper, Label, Native, Predecessors, Session, Startup}
 
   @impl GenServer
@@ -152,7 +152,7 @@ defmodule MuonTrap.Daemon.Server do
 
   defp handle_output(%{handlers: handlers}, output) do
     call(fn ->
-      Enum.each(output, fn {kind, stream, data} -> handlers[stream][kind].(data) end)
+      Enum.each(output, fn {kind, stream, data} -> Output.handle(handlers[stream][kind], data) end)
     end)
   end
 

@@ -13,37 +13,41 @@ defmodule MuonTrap.ForkServer.Environment do
   # unless the variable was changed since.
 
   alias MuonTrap.{ForkServer, Native}
+  alias MuonTrap.ForkServer.{Control, Current}
   alias MuonTrap.Session.Start
 
-  @known {__MODULE__, :known}
-  # The tag and the number of ENVIRONMENT.
-  @frame_header <<0::72>>
+  @published {__MODULE__, :published}
 
-  @typedoc "Variables that are not what their characters look like."
-  @type raw :: %{optional({charlist(), charlist()}) => {name :: binary(), value :: binary()}}
-
-  @doc "The environment as it is now, as short as can be."
-  @spec current(raw()) :: Start.environment()
+  @doc "The environment as it is now, as short as possible."
+  @spec current(Current.raw()) :: Start.environment()
   def current(raw) do
     pairs = :os.env()
 
-    case :persistent_term.get(@known, nil) do
+    case :persistent_term.get(@published, nil) do
       {number, ^pairs} ->
         {:number, number}
 
       _other ->
-        variables = encode(pairs, raw)
-        if Start.fits?([@frame_header, variables]), do: publish(pairs, variables)
-        {:variables, variables}
+        publish(pairs)
+        {:variables, encode(pairs, raw)}
     end
   end
 
   @doc "All variables as they are now."
   @spec whole() :: Start.environment()
-  def whole, do: {:variables, encode(:os.env(), ForkServer.raw_environment())}
+  def whole, do: {:variables, encode(:os.env(), Current.raw())}
+
+  @doc "The frame with the environment that was published last; `nil` without one that fits into a frame."
+  @spec frame(Current.raw()) :: iodata() | nil
+  def frame(raw) do
+    with {number, pairs} <- :persistent_term.get(@published, nil) do
+      frame = Control.environment(number, encode(pairs, raw))
+      if Start.fits?(frame), do: frame
+    end
+  end
 
   @doc "Those of the variables `NAME=value` that are not what their characters look like."
-  @spec raw([binary()]) :: raw()
+  @spec raw([binary()]) :: Current.raw()
   def raw(variables) do
     for variable <- variables,
         [name, value] <- [:binary.split(variable, "=")],
@@ -53,11 +57,11 @@ defmodule MuonTrap.ForkServer.Environment do
         do: {key, {name, value}}
   end
 
-  # Whoever comes at the same time publishes it, too, and the last one remains.
-  defp publish(pairs, variables) do
-    number = :erlang.unique_integer([:positive])
-    ForkServer.put_environment(number, variables)
-    :persistent_term.put(@known, {number, pairs})
+  # If two processes publish at the same time, the last one wins. A session that does not know the number asks for
+  # the variables.
+  defp publish(pairs) do
+    :persistent_term.put(@published, {:erlang.unique_integer([:positive]), pairs})
+    ForkServer.publish_environment()
   end
 
   defp encode(pairs, raw) do

@@ -12,7 +12,7 @@ defmodule MuonTrap.Session.Socket do
   # program. So there is nothing here to guard.
 
   alias MuonTrap.{Cgroup, Error, ForkServer, Helper, Predecessors, Session}
-  alias MuonTrap.ForkServer.Environment
+  alias MuonTrap.ForkServer.{Current, Environment}
   alias MuonTrap.Session.{Frame, Start}
 
   @enforce_keys [:socket, :server_id, :connection, :patience]
@@ -44,7 +44,7 @@ defmodule MuonTrap.Session.Socket do
 
   # The fork server forks the session while START is made, which takes about as long.
   defp open(server, purpose, frame, attempts) do
-    {token, raw} = server.reveal.()
+    {token, raw} = Current.secrets(server)
     connection = ForkServer.new_connection(token)
 
     # Before anything can run because of this connection, so that a successor knows what to wait
@@ -107,8 +107,8 @@ defmodule MuonTrap.Session.Socket do
 
   defp enter(purpose, connection) do
     {:ok, entry} = Predecessors.enter(purpose.key, self(), connection, purpose.patience)
-    pid = fn -> Predecessors.session_pid(connection) end
-    ForkServer.on_end_of(self(), connection, pid, fn -> Predecessors.leave(entry) end)
+    pid = {Predecessors, :session_pid, [connection]}
+    ForkServer.on_end_of(self(), connection, pid, {Predecessors, :leave, [entry]})
     entry
   end
 

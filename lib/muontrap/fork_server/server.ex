@@ -1,0 +1,305 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.ForkServer.Server do
+  @moduledoc false
+
+  # Owns the port of the fork server. It executes the fork server when the first program is started, and again
+  # when that has died or does not answer. Sessions outlive both.
+
+  use GenServer
+
+  alias MuonTrap.{Error, ForkServer, Helper}
+  alias MuonTrap.ForkServer.{Control, Current, Environment, Writer}
+
+  # A fork server that is not stopped or stuck answers within a millisecond.
+  @answer_ms 2_000
+  # Executing it takes milliseconds, also on a small board under load.
+  @ready_ms 10_000
+
+  @spec start_link(keyword()) :: GenServer.on_start()
+  def start_link(_options), do: GenServer.start_link(__MODULE__, [], name: ForkServer)
+
+  defstruct [
+    :port,
+    :writer,
+    :server,
+    :id,
+    :timer,
+    :probe,
+    :stuck_pid,
+    waiting: [],
+    checks: [],
+    watches: %{},
+    owners: %{}
+  ]
+
+  @impl GenServer
+  def init([]) do
+    Process.flag(:trap_exit, true)
+    # A killed predecessor of this process has left it.
+    Current.clear()
+    {:ok, %__MODULE__{}}
+  end
+
+  @impl GenServer
+  def handle_call({:fetch, failed}, _from, %{server: %{id: id} = server} = state)
+      when id != failed,
+      do: {:reply, {:ok, server}, state}
+
+  def handle_call({:fetch, failed}, from, state) do
+    # Its exit status comes any moment if it died. Otherwise its socket does not work any more.
+    state = if state.server && state.server.id == failed, do: close(state), else: state
+    {:noreply, open(%{state | waiting: [from | state.waiting]})}
+  end
+
+  def handle_call({:check, id}, from, %{server: %{id: id}} = state) do
+    Writer.write(state.writer, Control.count())
+    timer = Process.send_after(self(), {:no_answer, id}, @answer_ms)
+    {:noreply, %{state | checks: [{from, timer} | state.checks]}}
+  end
+
+  def handle_call({:check, _earlier}, _from, state), do: {:reply, {:error, replaced()}, state}
+
+  def handle_call({:await_end, connection, pid, timeout}, from, state) do
+    {:noreply, add_watch(state, connection, {pid, timeout, from})}
+  end
+
+  @impl GenServer
+  def handle_cast({:on_end_of, owner, connection, functions}, state) do
+    monitor = :erlang.monitor(:process, owner, tag: {:owner_died, connection})
+    {:noreply, %{state | owners: Map.put(state.owners, connection, {monitor, functions})}}
+  end
+
+  def handle_cast({:forget, connection}, state), do: {:noreply, forget_owner(state, connection)}
+
+  def handle_cast(:publish_environment, state) do
+    if state.server, do: write_environment(state)
+    {:noreply, state}
+  end
+
+  @impl GenServer
+  def handle_info({port, {:data, data}}, %{port: port} = state),
+    do: {:noreply, handle_frame(Control.decode(data), state)}
+
+  def handle_info({port, {:exit_status, status}}, %{port: port} = state),
+    do: {:noreply, died(state, Helper.fork_server_error(status))}
+
+  def handle_info({:EXIT, port, _reason}, %{port: port} = state),
+    do: {:noreply, died(state, Helper.fork_server_error(nil))}
+
+  def handle_info({:no_answer, id}, %{server: %{id: id} = server, checks: [_ | _]} = state) do
+    for {from, timer} <- state.checks do
+      _left = Process.cancel_timer(timer)
+      reply_check(from, {:error, stuck()})
+    end
+
+    state = close(%{state | checks: [], stuck_pid: server.os_pid})
+    {:noreply, if(state.watches == %{}, do: state, else: open(state))}
+  end
+
+  def handle_info({:probe, id}, %{server: %{id: id}, watches: watches} = state)
+      when watches != %{} do
+    Writer.write(state.writer, Control.count())
+    timer = Process.send_after(self(), {:no_answer, id}, @answer_ms)
+    {:noreply, %{state | probe: nil, checks: [{nil, timer} | state.checks]}}
+  end
+
+  def handle_info({:probe, id}, %{server: %{id: id}} = state),
+    do: {:noreply, %{state | probe: nil}}
+
+  def handle_info({:not_ready, port}, %{port: port, server: nil} = state) do
+    {:noreply, state |> close() |> fail(stuck())}
+  end
+
+  def handle_info({{:owner_died, connection}, _monitor, :process, _owner, _reason}, state) do
+    case Map.pop(state.owners, connection) do
+      {{_monitor, {pid, ended}}, owners} ->
+        watch = {call(pid), :infinity, ended}
+        {:noreply, add_watch(%{state | owners: owners}, connection, watch)}
+
+      # It was too late to take the monitor back.
+      {nil, _owners} ->
+        {:noreply, state}
+    end
+  end
+
+  def handle_info(_late, state), do: {:noreply, state}
+
+  # What comes from the fork server
+
+  defp handle_frame({:ready, ready}, %{server: nil} = state) do
+    _left = Process.cancel_timer(state.timer)
+
+    server = %{id: state.id, os_pid: ready.os_pid, address: ready.address}
+    Current.put(server, Environment.raw(ready.variables))
+    write_environment(%{state | server: server})
+    for from <- state.waiting, do: GenServer.reply(from, {:ok, server})
+    state = %{state | server: server, stuck_pid: nil, waiting: []}
+
+    for {connection, watches} <- state.watches, watch <- watches, reduce: state do
+      state -> watch(state, connection, watch)
+    end
+  end
+
+  defp handle_frame({:failed, failed}, state),
+    do: state |> close() |> fail(Error.from_failed(failed))
+
+  defp handle_frame({:session_ended, connection, ended}, state) do
+    {watches, later} = Map.pop(state.watches, connection, [])
+    for {_pid, _timeout, waiting} <- watches, do: answer(waiting, ended)
+    forget_owner(%{state | watches: later}, connection)
+  end
+
+  defp handle_frame({:counts, _counts}, state) do
+    for {from, timer} <- state.checks do
+      _left = Process.cancel_timer(timer)
+      reply_check(from, :ok)
+    end
+
+    state = %{state | checks: []}
+    if state.watches == %{}, do: state, else: probe_later(state)
+  end
+
+  defp handle_frame({:unknown, _frame}, state), do: state
+
+  # Nobody asked for a probe.
+  defp reply_check(nil, _answer), do: :ok
+  defp reply_check(from, answer), do: GenServer.reply(from, answer)
+
+  # A caller of await_end/3 waits, or a function of on_end_of/4.
+  defp answer({_module, _function, _args} = function, _ended), do: call(function)
+  defp answer(from, ended), do: GenServer.reply(from, ended)
+
+  defp call({module, function, args}), do: apply(module, function, args)
+
+  defp write_environment(state) do
+    {_token, raw} = Current.secrets(state.server)
+    if frame = Environment.frame(raw), do: Writer.write(state.writer, frame)
+  end
+
+  # Executing the fork server, and its end
+
+  defp open(%{port: nil} = state) do
+    with {:ok, helper} <- Helper.find(),
+         {:ok, port} <- open_port(helper) do
+      id = make_ref()
+      token = :crypto.strong_rand_bytes(32)
+      Current.put_token(id, token)
+      writer = Writer.start_link(port)
+      Writer.write(writer, Control.config(token, state.stuck_pid))
+      timer = Process.send_after(self(), {:not_ready, port}, @ready_ms)
+      %{state | port: port, writer: writer, id: id, timer: timer}
+    else
+      {:error, error} -> fail(state, error)
+    end
+  end
+
+  defp open(state), do: state
+
+  # Descriptors 3 and 4, so that a program can inherit 0 to 2 of the BEAM.
+  defp open_port(helper) do
+    options = [{:packet, 4}, :binary, :exit_status, :hide, :nouse_stdio, args: ["--fork-server"]]
+    {:ok, Port.open({:spawn_executable, helper}, options)}
+  catch
+    :error, reason -> {:error, Helper.start_error(helper, reason)}
+  end
+
+  defp add_watch(state, connection, watch) do
+    watches = Map.update(state.watches, connection, [watch], &[watch | &1])
+    watch(%{state | watches: watches}, connection, watch)
+  end
+
+  defp watch(%{server: nil} = state, _connection, _watch), do: open(state)
+
+  defp watch(state, connection, {pid, timeout, _waiting}) do
+    Writer.write(state.writer, Control.watch(connection, pid, timeout))
+    probe_later(state)
+  end
+
+  # Without a flush, which would search the mailbox: a message that has come is ignored.
+  defp forget_owner(state, connection) do
+    case Map.pop(state.owners, connection) do
+      {{monitor, _functions}, owners} ->
+        Process.demonitor(monitor)
+        %{state | owners: owners}
+
+      {nil, _owners} ->
+        state
+    end
+  end
+
+  # An end that does not come may be due to the fork server.
+  defp probe_later(%{probe: nil, server: server} = state),
+    do: %{state | probe: Process.send_after(self(), {:probe, server.id}, @answer_ms)}
+
+  defp probe_later(state), do: state
+
+  # Commands that are waiting get the error, if it never was ready: executing it once more would
+  # not help them.
+  defp died(%{server: nil} = state, error), do: state |> close() |> fail(error)
+
+  defp died(state, _error) do
+    state = close(state)
+    if state.watches == %{}, do: state, else: open(state)
+  end
+
+  defp close(state) do
+    Current.clear()
+
+    for {from, timer} <- state.checks do
+      _left = Process.cancel_timer(timer)
+      reply_check(from, {:error, replaced()})
+    end
+
+    _left = if state.timer, do: Process.cancel_timer(state.timer)
+    _left = if state.probe, do: Process.cancel_timer(state.probe)
+    if state.writer, do: Process.exit(state.writer, :kill)
+    if state.port, do: close_port(state.port)
+
+    %{
+      state
+      | port: nil,
+        writer: nil,
+        server: nil,
+        id: nil,
+        timer: nil,
+        probe: nil,
+        checks: []
+    }
+  end
+
+  defp close_port(port) do
+    Port.close(port)
+  rescue
+    ArgumentError -> true
+  end
+
+  defp fail(state, error) do
+    for from <- state.waiting, do: GenServer.reply(from, {:error, error})
+    ended = %{how: :unknown, code: 0, swept: 0, survivors: 0}
+
+    for {_connection, watches} <- state.watches,
+        {_pid, _timeout, waiting} <- watches,
+        do: answer(waiting, ended)
+
+    %{state | waiting: [], watches: %{}}
+  end
+
+  defp stuck do
+    %Error{
+      step: :helper,
+      message: "the fork server of muontrap does not answer, since it is stopped or stuck",
+      advice: "another takes its place, so try again"
+    }
+  end
+
+  defp replaced do
+    %Error{
+      step: :helper,
+      message: "the fork server of muontrap was replaced while the program was being started",
+      advice: "try again"
+    }
+  end
+end
