@@ -97,16 +97,8 @@ defmodule MuonTrap.Daemon do
   of the program never run at the same time.
   """
 
-  alias MuonTrap.{Error, Options}
   alias MuonTrap.Daemon.{Events, Server}
-  alias MuonTrap.Options.Arguments
-
-  # Killing and reaping take milliseconds, and draining the output takes as long as the logging of
-  # what is in the pipes.
-  @shutdown_margin_ms 5_000
-
-  # The longest timeout of `receive`, and so of a supervisor.
-  @longest_shutdown_ms 0xFFFFFFFF
+  alias MuonTrap.{Error, Options, Startup}
 
   @typedoc "The name of a file of a cgroup, of cgroup v1 or v2, such as `\"memory.max\"`."
   @type variable :: String.t()
@@ -141,31 +133,7 @@ defmodule MuonTrap.Daemon do
       }
   """
   @spec child_spec(nonempty_list()) :: Supervisor.child_spec()
-  def child_spec([command, args]) when not is_tuple(command),
-    do: child_spec([command, args, []])
-
-  def child_spec([command, args, opts]) when not is_tuple(command) do
-    Arguments.check("MuonTrap.Daemon.child_spec/1", command, args, opts)
-
-    %{
-      id: __MODULE__,
-      # Supervisors log the arguments.
-      start: {__MODULE__, :start_link, [command, args, Options.hide_secrets(opts)]},
-      type: :worker,
-      restart: :permanent,
-      shutdown: min(delay_to_sigkill(opts) + @shutdown_margin_ms, @longest_shutdown_ms)
-    }
-  end
-
-  def child_spec(other), do: raise(Arguments.invalid_child_spec(other))
-
-  # start_link/3 reports a wrong value.
-  defp delay_to_sigkill(opts) do
-    case Keyword.get(opts, :delay_to_sigkill) do
-      delay when is_integer(delay) and delay >= 0 -> delay
-      _other -> 500
-    end
-  end
+  def child_spec(arguments), do: Startup.child_spec(__MODULE__, arguments)
 
   @doc """
   Starts a daemon, linked to the caller, and returns when its program is running.
@@ -201,32 +169,10 @@ defmodule MuonTrap.Daemon do
 
     # With :wait_for, the session is opened later. A wrong name is reported at once all the same.
     if options.wait_for == nil or Options.program(command) != nil do
-      start_server(options)
+      Startup.start_link(Server, options)
     else
       Events.not_found(command, args, opts)
       {:error, :enoent}
-    end
-  end
-
-  defp start_server(options) do
-    name = if options.name, do: [name: options.name], else: []
-    ref = make_ref()
-
-    # init/1 sends an error in a message, and returns :ignore. With {:stop, reason}, the caller would
-    # also get an exit signal.
-    case GenServer.start_link(Server, {self(), ref, options}, name) do
-      :ignore -> {:error, receive_reason(ref, nil)}
-      # With a `:via` name, its module may have failed after the message was sent.
-      {:error, reason} -> {:error, receive_reason(ref, reason)}
-      {:ok, pid} -> {:ok, pid}
-    end
-  end
-
-  defp receive_reason(ref, otherwise) do
-    receive do
-      {^ref, reason} -> reason
-    after
-      0 -> otherwise
     end
   end
 

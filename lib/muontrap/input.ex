@@ -13,14 +13,9 @@ defmodule MuonTrap.Input do
   # what the program does with the former. When the Enumerable fails, it has cleaned up after itself, and
   # must not be called again; so failures are returned, together with an input that is over.
 
+  alias MuonTrap.Input.Pieces
   alias MuonTrap.{Options, Session}
   alias MuonTrap.Options.{Arguments, Table}
-
-  # The longest payload of an INPUT frame.
-  @piece_bytes 65_536
-
-  # Bytes that may have been sent and not acknowledged. What the protocol permits is more.
-  @window_bytes 262_144
 
   # How long to send input without a look at output and deadlines.
   @slice_us 1_000
@@ -62,7 +57,7 @@ defmodule MuonTrap.Input do
   @doc "Whether there may be something to send now."
   @spec sends?(t()) :: boolean()
   def sends?(input),
-    do: input.status != :over and input.in_flight <= @window_bytes - @piece_bytes
+    do: input.status != :over and Pieces.room?(input.in_flight)
 
   @doc "Sends input for a moment, or until the window is full."
   @spec feed(t(), Session.t()) :: {:ok, t()} | {:failed, failure(), t()}
@@ -94,20 +89,10 @@ defmodule MuonTrap.Input do
   defp send_piece(%{pieces: []} = input, _session), do: input
 
   defp send_piece(input, session) do
-    {piece, size, rest} = take(input.pieces, @piece_bytes, [], 0)
+    {piece, size, rest} = Pieces.take(input.pieces)
     if size > 0, do: Session.input(session, piece)
     %{input | pieces: rest, in_flight: input.in_flight + size}
   end
-
-  defp take([binary | rest], room, taken, size) when byte_size(binary) <= room,
-    do: take(rest, room - byte_size(binary), [taken | binary], size + byte_size(binary))
-
-  defp take([binary | rest], room, taken, size) when room > 0 do
-    <<first::binary-size(room), remaining::binary>> = binary
-    {[taken | first], size + room, [remaining | rest]}
-  end
-
-  defp take(rest, _room, taken, size), do: {taken, size, rest}
 
   defp pull(input) do
     call(input, fn ->

@@ -4,7 +4,8 @@
 
 defmodule MuonTrap.Options do
   @moduledoc """
-  The options of `MuonTrap.cmd/3`, `MuonTrap.run/3`, `MuonTrap.stream!/3` and `MuonTrap.Daemon.start_link/3`, checked.
+  The options of `MuonTrap.cmd/3`, `MuonTrap.run/3`, `MuonTrap.stream!/3`, `MuonTrap.Daemon.start_link/3` and
+  `MuonTrap.Process.start_link/3`, checked.
 
   These functions check their options themselves. Call `validate/4` to check a command and its options
   without running anything.
@@ -57,8 +58,16 @@ defmodule MuonTrap.Options do
   @typedoc "An option of `MuonTrap.Daemon.start_link/3`."
   @type daemon_option :: unquote(given.(Table.rows(:daemon)))
 
+  @typedoc "An option of `MuonTrap.Process.start_link/3`."
+  @type process_option :: unquote(given.(Table.rows(:process)))
+
   @typedoc "An option of any function."
-  @type option :: cmd_option() | stream_option() | stream_bang_option() | daemon_option()
+  @type option ::
+          cmd_option()
+          | stream_option()
+          | stream_bang_option()
+          | daemon_option()
+          | process_option()
 
   @typedoc """
   Checked options: every option has its value, or its default.
@@ -84,8 +93,8 @@ defmodule MuonTrap.Options do
   @doc """
   Checks a command, its arguments and its options.
 
-  `context` is the function that the options are for: `:cmd`, `:run`, `:stream`, `:stream!` or
-  `:daemon`. Looks the command
+  `context` is the function that the options are for: `:cmd`, `:run`, `:stream`, `:stream!`,
+  `:daemon` or `:process`. Looks the command
   up as `System.cmd/3` does: an absolute path is taken as it is, anything else is looked for in `PATH`.
 
   Raises `ArgumentError` for anything that is not valid, and `ErlangError` with `:enoent` when the

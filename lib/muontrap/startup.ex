@@ -6,13 +6,21 @@ defmodule MuonTrap.Startup do
   @moduledoc false
 
   # Starts the application on demand, for programs that have not started it: Mix tasks, scripts, and
-  # projects that depend on it with `runtime: false`.
+  # projects that depend on it with `runtime: false`. Starts the processes of programs, too.
 
-  alias MuonTrap.Label
+  alias MuonTrap.{Label, Options}
+  alias MuonTrap.Options.Arguments
 
   # Starting takes a millisecond. It never returns while the BEAM, or the application that depends
   # on this one, is being stopped.
   @timeout_ms 5_000
+
+  # Killing and reaping take milliseconds, and draining the output takes as long as the logging of
+  # what is in the pipes.
+  @shutdown_margin_ms 5_000
+
+  # The longest timeout of `receive`, and so of a supervisor.
+  @longest_shutdown_ms 0xFFFFFFFF
 
   @doc """
   Starts the application if it is not running. Reports no error: the functions that need the
@@ -44,5 +52,58 @@ defmodule MuonTrap.Startup do
     Label.set("MuonTrap: starts the application")
     _started_or_not = Application.ensure_all_started(:muontrap)
     :ok
+  end
+
+  @doc """
+  Starts a GenServer with options that have a name. Its `init/1` gets `{starter, ref, options}`, and reports an error by
+  `{ref, reason}` to the starter and `:ignore`: with `{:stop, reason}`, the starter would also get an exit signal.
+  """
+  @spec start_link(module(), Options.t()) :: {:ok, pid()} | {:error, term()}
+  def start_link(server, options) do
+    name = if options.name, do: [name: options.name], else: []
+    ref = make_ref()
+
+    case GenServer.start_link(server, {self(), ref, options}, name) do
+      :ignore -> {:error, receive_reason(ref, nil)}
+      # With a `:via` name, its module may have failed after the message was sent.
+      {:error, reason} -> {:error, receive_reason(ref, reason)}
+      {:ok, pid} -> {:ok, pid}
+    end
+  end
+
+  defp receive_reason(ref, otherwise) do
+    receive do
+      {^ref, reason} -> reason
+    after
+      0 -> otherwise
+    end
+  end
+
+  @doc "The child specification for `[command, args]` or `[command, args, opts]` of a module."
+  @spec child_spec(module(), term()) :: Supervisor.child_spec()
+  def child_spec(module, [command, args]) when not is_tuple(command),
+    do: child_spec(module, [command, args, []])
+
+  def child_spec(module, [command, args, opts]) when not is_tuple(command) do
+    Arguments.check("#{inspect(module)}.child_spec/1", command, args, opts)
+
+    %{
+      id: module,
+      # Supervisors log the arguments.
+      start: {module, :start_link, [command, args, Options.hide_secrets(opts)]},
+      type: :worker,
+      restart: :permanent,
+      shutdown: min(delay_to_sigkill(opts) + @shutdown_margin_ms, @longest_shutdown_ms)
+    }
+  end
+
+  def child_spec(module, other), do: raise(Arguments.invalid_child_spec(module, other))
+
+  # start_link/3 reports a wrong value.
+  defp delay_to_sigkill(opts) do
+    case Keyword.get(opts, :delay_to_sigkill) do
+      delay when is_integer(delay) and delay >= 0 -> delay
+      _other -> 500
+    end
   end
 end

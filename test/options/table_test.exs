@@ -25,7 +25,8 @@ defmodule MuonTrap.OptionsTableTest do
       run: :cmd_option,
       stream: :stream_option,
       stream!: :stream_bang_option,
-      daemon: :daemon_option
+      daemon: :daemon_option,
+      process: :process_option
     }
 
     for context <- Table.contexts() do
@@ -50,7 +51,7 @@ defmodule MuonTrap.OptionsTableTest do
     assert Options.new(:stream!, "echo", [], stdio_window: 1).stdio_window == 1
 
     assert Docs.options(:cmd) =~
-             "The default is `10_240`, and `131_072` for `MuonTrap.stream/3` and"
+             "The default is `10_240`, and `131_072` for `MuonTrap.stream/3`, `MuonTrap.stream!/3` and"
   end
 
   test "the fields of START are those of the protocol" do

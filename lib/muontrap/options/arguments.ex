@@ -106,12 +106,12 @@ defmodule MuonTrap.Options.Arguments do
 
   defp show_option(_secret), do: ""
 
-  @doc "The error for an argument of `MuonTrap.Daemon.child_spec/1` that is no list of two or three."
-  @spec invalid_child_spec(term()) :: Exception.t()
-  def invalid_child_spec(argument) do
+  @doc "The error for an argument of a module's `child_spec/1` that is no list of two or three."
+  @spec invalid_child_spec(module(), term()) :: Exception.t()
+  def invalid_child_spec(module, argument) do
     ArgumentError.exception(
-      "MuonTrap.Daemon.child_spec/1 expects [command, args] or [command, args, opts], got: " <>
-        shape(argument) <> " (write {MuonTrap.Daemon, #{instead_of(argument)}})"
+      "#{inspect(module)}.child_spec/1 expects [command, args] or [command, args, opts], got: " <>
+        shape(argument) <> " (write {#{inspect(module)}, #{instead_of(argument)}})"
     )
   end
 

@@ -32,6 +32,8 @@ defmodule MuonTrap.Options.Combinations do
       {not daemon? and options.stderr != nil and options.capture_stderr_only,
        "cannot use :stderr and \"capture_stderr_only: true\" (use stdout: :discard)"},
       {inherits? and options.input != :open, "cannot use :input and \"use_stdio: false\""},
+      {options.context == :process and data?(options.input),
+       "the :input of a handle is {:file, path}, :null or :open (use MuonTrap.Process.write/3)"},
       {daemon? and data?(options.input),
        "the :input of a daemon is {:file, path}, :null or :open (use MuonTrap.Process to write to a program)"},
       {options.cgroup_path != nil and options.cgroup_base != nil,

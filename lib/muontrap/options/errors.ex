@@ -52,6 +52,9 @@ defmodule MuonTrap.Options.Errors do
   defp instead(%{contexts: [:daemon]}, _context),
     do: "run the program with MuonTrap.Daemon, or leave it out"
 
+  defp instead(%{contexts: [:process]}, _context),
+    do: "run the program with MuonTrap.Process, or leave it out"
+
   defp instead(row, context), do: Keyword.get(row.instead, context, "leave it out")
 
   @doc "The error for an option that no function has."
@@ -62,9 +65,11 @@ defmodule MuonTrap.Options.Errors do
   defp why_unknown(name, _context) when not is_atom(name),
     do: "the name of an option is an atom, such as :cd"
 
-  defp why_unknown(name, _context) when name in @supervisor_options do
+  defp why_unknown(name, context) when name in @supervisor_options do
+    module = if context == :process, do: "MuonTrap.Process", else: "MuonTrap.Daemon"
+
     "it belongs to the child specification: " <>
-      "Supervisor.child_spec({MuonTrap.Daemon, [command, args, opts]}, #{name}: ...)"
+      "Supervisor.child_spec({#{module}, [command, args, opts]}, #{name}: ...)"
   end
 
   defp why_unknown(name, context),

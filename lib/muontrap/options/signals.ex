@@ -12,6 +12,9 @@ defmodule MuonTrap.Options.Signals do
   @names ~w(HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT
             STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS)
 
+  # On other systems, too.
+  @same_everywhere ~w(HUP INT QUIT ILL TRAP ABRT FPE KILL SEGV PIPE ALRM TERM)
+
   @impl MuonTrap.Options.Type
   def expected(:signal),
     do: "a signal: a number from 1 to 64, or a name such as :sigterm or \"SIGTERM\""
@@ -33,14 +36,33 @@ defmodule MuonTrap.Options.Signals do
 
   def parse(_other, :signal), do: :error
 
+  @doc "The number of a signal. Raises `ArgumentError` if it is none."
+  @spec number!(term()) :: 1..64
+  def number!(signal) do
+    case parse(signal, :signal) do
+      {:ok, number} when is_integer(number) -> number
+      {:ok, "SIG" <> name} -> number(name)
+      :error -> raise ArgumentError, "expected #{expected(:signal)}, got: #{inspect(signal)}"
+    end
+  end
+
+  defp number(name) do
+    if known?(name),
+      do: Enum.find_index(@names, &(&1 == name)) + 1,
+      else: raise(ArgumentError, "the number of SIG#{name} is not known here: give the number")
+  end
+
   @doc "The name of a signal such as `\"SIGTERM\"`, or `\"signal 34\"` for one without a name."
   @spec name(1..64) :: String.t()
   def name(number) do
-    architecture = :erlang.system_info(:system_architecture) |> List.to_string()
+    name = Enum.at(@names, number - 1)
+    if name != nil and known?(name), do: "SIG" <> name, else: "signal #{number}"
+  end
 
-    if number <= length(@names) and
-         architecture =~ ~r/^(aarch64|arm|i.86|powerpc|ppc|riscv|s390|x86)/,
-       do: "SIG" <> Enum.at(@names, number - 1),
-       else: "signal #{number}"
+  defp known?(name) when name in @same_everywhere, do: true
+
+  defp known?(_name) do
+    architecture = :erlang.system_info(:system_architecture) |> List.to_string()
+    architecture =~ ~r/^(aarch64|arm|i.86|powerpc|ppc|riscv|s390|x86).*linux/
   end
 end

@@ -6,32 +6,22 @@ defmodule MuonTrap.Options.Table do
   @moduledoc false
 
   # The table of options. The checks, the fields of START, the documentation, the typespecs and the
-  # struct MuonTrap.Options come from it, so that a new option is one row:
-  #
-  #   * `type` checks the value, see MuonTrap.Options.Type
-  #   * `contexts` are the functions that accept the option, see @functions
-  #   * `:default` is the parsed value of an option that is not given; nil leaves it to the helper.
-  #     `:defaults` has the functions for which it is another
-  #   * `:field` is the number of the field of START, and how MuonTrap.Options.Encoder encodes it
-  #   * `:doc` is the documentation, Markdown without blank lines; the default is added to it
-  #   * `:instead` says what to use in a function that does not have the option
-  #   * `secret: true` keeps the value out of messages
-
-  alias MuonTrap.Output.LineBuffer
+  # struct MuonTrap.Options come from it, so that a new option is one row. MuonTrap.Options.Row says what a
+  # row consists of.
 
   alias MuonTrap.Options.{
     Cgroup,
-    Encoder,
     Env,
     Input,
     Limits,
     Output,
+    Row,
     Signals,
-    Type,
     Typespec,
-    Users,
-    Values
+    Users
   }
+
+  alias MuonTrap.Options.Table.Servers
 
   # A new function with options is one row here, and its context in the rows of its options.
   @functions [
@@ -39,22 +29,13 @@ defmodule MuonTrap.Options.Table do
     run: "MuonTrap.run/3",
     stream: "MuonTrap.stream/3",
     stream!: "MuonTrap.stream!/3",
-    daemon: "MuonTrap.Daemon.start_link/3"
+    daemon: "MuonTrap.Daemon.start_link/3",
+    process: "MuonTrap.Process.start_link/3"
   ]
 
   @type context :: unquote(@functions |> Keyword.keys() |> Typespec.union())
 
-  @type row :: %{
-          name: atom(),
-          type: Type.t(),
-          contexts: [context(), ...],
-          default: term(),
-          defaults: [{context(), term()}],
-          field: {pos_integer(), Encoder.t()} | nil,
-          doc: String.t(),
-          instead: [{context(), String.t()}],
-          secret: boolean()
-        }
+  @type row :: Row.t()
 
   @type group :: {introduction :: String.t(), [row(), ...]}
 
@@ -68,25 +49,14 @@ defmodule MuonTrap.Options.Table do
 
   milliseconds = &{:integer, &1, @largest_number, "a number of milliseconds"}
   bytes = &{:integer, &1, &2, "a number of bytes"}
-  function_name = [:atom, :atom]
-
-  # A function of two arguments gets the name of the stream, too.
-  callback =
-    {:or,
-     [
-       {:function, 1},
-       {:tuple, function_name, "{module, function}"},
-       {:tuple, function_name ++ [:list], "{module, function, args}"},
-       {:function, 2}
-     ]}
-
   use_enum_into = "consume the elements of the stream, with Enum.into/2 for example"
-  use_logger_fun = [daemon: "use :logger_fun for the lines of a daemon's output"]
 
-  option = fn name, type, contexts, more ->
-    row = %{default: nil, defaults: [], field: nil, instead: [], secret: false}
-    Map.merge(row, Map.new([name: name, type: type, contexts: contexts] ++ more))
-  end
+  use_logger_fun = [
+    daemon: "use :logger_fun for the lines of a daemon's output",
+    process: "use MuonTrap.Process.read/2 or read_line/2"
+  ]
+
+  option = &Row.new/4
 
   # In the order of the documentation.
   @groups [
@@ -148,7 +118,7 @@ defmodule MuonTrap.Options.Table do
          what the program reads from stdin: iodata; an `Enumerable` of iodata, such as a `Stream`,
          `File.stream!/1` or `MuonTrap.stream!/3`; `{:file, path}`, which the program's user has to be
          permitted to read, relative to `:cd`; `:null`, which is `/dev/null`; or `:open`, a pipe that
-         stays open and that nothing is written to. A daemon takes the last three. See "Input" in
+         stays open and that nothing is written to. A daemon and a handle take the last three. See "Input" in
          `MuonTrap`
          """
        )
@@ -182,7 +152,10 @@ defmodule MuonTrap.Options.Table do
      [
        option.(:timeout, {:or, [milliseconds.(1), {:one_of, [:infinity]}]}, @commands ++ @streams,
          default: :infinity,
-         instead: [daemon: "a daemon runs until it is stopped: leave it out"],
+         instead: [
+           daemon: "a daemon runs until it is stopped: leave it out",
+           process: "a program with a handle runs until it is stopped: leave it out"
+         ],
          doc: """
          this many milliseconds after the call, the program is stopped, or not started at all, and
          the exit status is `:timeout`. The result has the output up to the end of the program. A
@@ -237,7 +210,7 @@ defmodule MuonTrap.Options.Table do
        ),
        option.(:stdio_window, bytes.(1, @largest_number), @all,
          default: 10_240,
-         defaults: [stream: 131_072, stream!: 131_072],
+         defaults: [stream: 131_072, stream!: 131_072, process: 131_072],
          field: {19, :u32},
          doc: """
          the number of bytes of output that may be on their way to the caller; 1 or more. A larger
@@ -323,81 +296,8 @@ defmodule MuonTrap.Options.Table do
          default: [0],
          doc: "the exit statuses for which no `MuonTrap.ExitError` is raised"
        )
-     ]},
-    {"Of a daemon:",
-     [
-       option.(:name, {:custom, Values, :process_name}, @daemon,
-         doc: """
-         a name for the daemon: an atom, `{:global, term}` or `{:via, module, term}`, as for every
-         `GenServer`. `nil` stands for no name
-         """
-       ),
-       option.(:log_output, {:custom, Values, :log_level}, @daemon,
-         doc: "logs each line of the output at this level: a level of `Logger`"
-       ),
-       option.(:log_stderr, {:custom, Values, :log_level}, @daemon,
-         doc: """
-         logs each line of stderr at this level, and captures stderr, apart from stdout. Without it,
-         lines of stderr that is captured have the level of `:log_output`
-         """
-       ),
-       option.(:log_prefix, :binary, @daemon,
-         doc: """
-         the beginning of each logged line. The default is the command, a colon and a space
-         """
-       ),
-       option.(:log_transform, {:function, 1}, @daemon,
-         doc: """
-         a function that takes a line and returns what to log. By default, bytes that are not UTF-8
-         are shown as a backslash, an x and two hexadecimal digits
-         """
-       ),
-       option.(:logger_metadata, :keyword, @daemon,
-         default: [],
-         doc: """
-         a keyword list of metadata for everything that the daemon's process logs. `muontrap_cmd` (the
-         command) and `muontrap_args` (the arguments, separated by spaces) are always added
-         """
-       ),
-       option.(:logger_fun, callback, @daemon,
-         doc: """
-         is called with each line in the daemon's process, instead of `Logger`: a function of one
-         argument, `{module, function}`, or `{module, function, args}`, which gets the line before
-         `args`. The line is a binary with the bytes that the program wrote. A function of two
-         arguments gets the line and `:stdout` or `:stderr`; stderr is then captured, unless an option
-         says otherwise. With `:logger_fun`, the levels, `:log_prefix` and `:log_transform` have no
-         effect
-         """
-       ),
-       option.(:output_fun, callback, @daemon,
-         doc: """
-         is called with each chunk of output as it comes, a binary that may end anywhere, in the
-         daemon's process: a function of one or two arguments, `{module, function}`, or `{module,
-         function, args}`, as for `:logger_fun`. The lines of the chunk are logged after that, if they
-         are logged
-         """
-       ),
-       option.(:log_max_line_bytes, bytes.(LineBuffer.smallest_max(), :infinity), @daemon,
-         default: 65_536,
-         doc: """
-         a longer line is split into several pieces, none of them longer than this many bytes, and
-         none ending inside a UTF-8 character. 4 or more
-         """
-       ),
-       option.(:exit_status_to_reason, {:function, 1}, @daemon,
-         doc: """
-         a function that takes the exit status when it is not 0, and returns the reason for the
-         daemon to stop with
-         """
-       ),
-       option.(:wait_for, {:function, 0}, @daemon,
-         doc: """
-         a function of no arguments that returns when the program may be started, such as when a
-         device has appeared. It runs in a process of its own, linked to the daemon, so that neither
-         the supervisor nor the daemon has to wait
-         """
-       )
      ]}
+    | Servers.groups()
   ]
 
   @rows Enum.flat_map(@groups, &elem(&1, 1))

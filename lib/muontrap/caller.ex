@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Caller do
+  @moduledoc false
+
+  # A caller of a GenServer that waits for its reply, for a limited time. The GenServer gets `{:timeout, timer, tag}`
+  # when that is over. The caller itself does not limit the time: what is then replied would be lost.
+
+  @type t :: {GenServer.from(), timer :: reference() | nil}
+
+  @doc "A caller that has begun to wait."
+  @spec new(GenServer.from(), atom(), timeout()) :: t()
+  def new(from, _tag, :infinity), do: {from, nil}
+  def new(from, tag, timeout), do: {from, :erlang.start_timer(timeout, self(), tag)}
+
+  @doc "Replies."
+  @spec reply(t(), term()) :: :ok
+  def reply({from, nil}, answer), do: GenServer.reply(from, answer)
+
+  def reply({from, timer}, answer) do
+    Process.cancel_timer(timer, async: true, info: false)
+    GenServer.reply(from, answer)
+  end
+
+  @doc "Whether the caller can still receive a reply, as far as this node knows."
+  @spec alive?(t()) :: boolean()
+  def alive?({{pid, _tag}, _timer}), do: node(pid) != node() or Process.alive?(pid)
+end
