@@ -136,7 +136,7 @@ defmodule MuonTrap.Stream do
   defp chunks(data, max) when byte_size(data) <= max, do: [data]
 
   defp chunks(data, max) do
-    <<chunk::binary-size(max), rest::binary>> = data
+    {chunk, rest} = :erlang.split_binary(data, max)
     [chunk | chunks(rest, max)]
   end
 

@@ -25,7 +25,7 @@ defmodule MuonTrap.Input.Pieces do
     do: take(rest, room - byte_size(binary), [taken | binary], size + byte_size(binary))
 
   defp take([binary | rest], room, taken, size) when room > 0 do
-    <<first::binary-size(room), remaining::binary>> = binary
+    {first, remaining} = :erlang.split_binary(binary, room)
     {[taken | first], size + room, [remaining | rest]}
   end
 

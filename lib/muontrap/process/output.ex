@@ -100,11 +100,8 @@ defmodule MuonTrap.Process.Output do
     do: %{output | chunks: :queue.in_r({stream, rest}, output.chunks)}
 
   defp trim(line) do
-    size = byte_size(line) - 1
-
-    case line do
-      <<line::binary-size(size), ?\r>> -> line
-      _without -> line
-    end
+    if line != "" and :binary.last(line) == ?\r,
+      do: binary_part(line, 0, byte_size(line) - 1),
+      else: line
   end
 end
