@@ -27,4 +27,16 @@ defmodule MuonTrap.Caller do
   @doc "Whether the caller can still receive a reply, as far as this node knows."
   @spec alive?(t()) :: boolean()
   def alive?({{pid, _tag}, _timer}), do: node(pid) != node() or Process.alive?(pid)
+
+  @doc """
+  Calls a GenServer without a limit of time. If it ends, the exit names the function instead of the request, which may
+  contain data.
+  """
+  @spec call(GenServer.server(), term(), {module(), atom()}) :: term()
+  def call(server, request, {module, function}) do
+    GenServer.call(server, request, :infinity)
+  catch
+    :exit, {reason, {GenServer, :call, _arguments}} ->
+      exit({reason, {module, function, [server]}})
+  end
 end

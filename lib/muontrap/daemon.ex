@@ -98,7 +98,8 @@ defmodule MuonTrap.Daemon do
   """
 
   alias MuonTrap.Daemon.{Events, Server}
-  alias MuonTrap.{Error, Options, Startup}
+  alias MuonTrap.{Caller, Error, Options, Startup}
+  alias MuonTrap.Options.Signals
 
   @typedoc "The name of a file of a cgroup, of cgroup v1 or v2, such as `\"memory.max\"`."
   @type variable :: String.t()
@@ -190,6 +191,52 @@ defmodule MuonTrap.Daemon do
   def program_os_pid(server), do: GenServer.call(server, :program_os_pid)
 
   @doc """
+  Writes to the program's stdin, as `MuonTrap.Process.write/3` does.
+
+  Returns when all of the data was written to the pipe that the program reads from, or `{:error, :closed}` or
+  `{:error, :timeout}`. Before the program is started, with `:wait_for`, it waits for that.
+
+  Functions in the options of the daemon run in the daemon, and cannot call it.
+
+  ## Examples
+
+      iex> {:ok, daemon} = MuonTrap.Daemon.start_link("cat", [], log_output: :debug)
+      iex> MuonTrap.Daemon.write(daemon, "hello\\n")
+      :ok
+      iex> MuonTrap.Daemon.info(daemon).input_bytes
+      6
+      iex> GenServer.stop(daemon)
+      :ok
+  """
+  @spec write(GenServer.server(), iodata(), timeout()) :: :ok | {:error, :closed | :timeout}
+  def write(server, data, timeout \\ :infinity) do
+    request = {:write, :erlang.iolist_to_iovec(data), timeout}
+    Caller.call(server, request, {__MODULE__, :write})
+  end
+
+  @doc """
+  Closes the program's stdin, after the writes that have been called so far. The program sees the end of file.
+  """
+  @spec close_input(GenServer.server()) :: :ok
+  def close_input(server), do: GenServer.call(server, :close_input)
+
+  @doc """
+  Sends a signal to the program: a number from 1 to 64, or a name such as `:sighup`, `:SIGHUP` or `"HUP"`.
+
+  It goes to the program alone, not to its children. Returns `{:error, :not_started}` while there is no program, with
+  `:wait_for`. If the program ends because of it, the daemon stops as if the program had ended by itself.
+  """
+  @spec signal(GenServer.server(), 1..64 | atom() | String.t()) :: :ok | {:error, :not_started}
+  def signal(server, signal), do: GenServer.call(server, {:signal, Signals.number!(signal)})
+
+  @doc """
+  Returns what is known about the program: a map with the same keys as that of `MuonTrap.Process.info/1`. The pids are
+  `nil` while there is no program. Nothing in it is from the environment.
+  """
+  @spec info(GenServer.server()) :: MuonTrap.Process.info()
+  def info(server), do: GenServer.call(server, :info)
+
+  @doc """
   Returns counts of what the daemon has handled so far:
 
     * `:output_byte_count` - bytes of output, of both streams
@@ -252,7 +299,7 @@ defmodule MuonTrap.Daemon do
   """
   @spec cgget(GenServer.server(), variable()) ::
           {:ok, String.t()} | {:error, File.posix() | Error.t()}
-  def cgget(server, variable), do: server |> read(nil, variable) |> posix()
+  def cgget(server, variable), do: server |> read_file(nil, variable) |> posix()
 
   @doc """
   Reads a file of the program's cgroup as `cgget/2` does. `controller` selects the hierarchy on cgroup
@@ -260,11 +307,12 @@ defmodule MuonTrap.Daemon do
   """
   @spec cgget(GenServer.server(), String.t(), variable()) ::
           {:ok, String.t()} | {:error, File.posix() | Error.t()}
-  def cgget(server, controller, variable), do: server |> read(controller, variable) |> posix()
+  def cgget(server, controller, variable),
+    do: server |> read_file(controller, variable) |> posix()
 
   @doc "Reads a file as `cgget/2` does, but returns only the value, and raises `MuonTrap.Error` for any error."
   @spec cgget!(GenServer.server(), variable()) :: String.t()
-  def cgget!(server, variable), do: server |> read(nil, variable) |> ok!()
+  def cgget!(server, variable), do: server |> read_file(nil, variable) |> ok!()
 
   @doc """
   Writes to a file of the program's cgroup. Names and the format of the value are as for `cgget/2`; the
@@ -276,13 +324,13 @@ defmodule MuonTrap.Daemon do
   """
   @spec cgset(GenServer.server(), variable(), String.t() | integer()) ::
           :ok | {:error, File.posix() | Error.t()}
-  def cgset(server, variable, value), do: server |> write(nil, variable, value) |> posix()
+  def cgset(server, variable, value), do: server |> write_file(nil, variable, value) |> posix()
 
   @doc "Writes to a file of the program's cgroup as `cgset/3` does. `controller` is as for `cgget/3`."
   @spec cgset(GenServer.server(), String.t(), variable(), String.t() | integer()) ::
           :ok | {:error, File.posix() | Error.t()}
   def cgset(server, controller, variable, value),
-    do: server |> write(controller, variable, value) |> posix()
+    do: server |> write_file(controller, variable, value) |> posix()
 
   @doc """
   Writes to a file as `cgset/3` does, but raises `MuonTrap.Error` for any error. The error has the path
@@ -290,13 +338,13 @@ defmodule MuonTrap.Daemon do
   """
   @spec cgset!(GenServer.server(), variable(), String.t() | integer()) :: :ok
   def cgset!(server, variable, value) do
-    with {:error, error} <- write(server, nil, variable, value), do: raise(error)
+    with {:error, error} <- write_file(server, nil, variable, value), do: raise(error)
   end
 
-  defp read(server, controller, variable),
+  defp read_file(server, controller, variable),
     do: GenServer.call(server, {:cgget, controller, variable})
 
-  defp write(server, controller, variable, value),
+  defp write_file(server, controller, variable, value),
     do: GenServer.call(server, {:cgset, controller, variable, value})
 
   defp posix({:error, %Error{step: step, errno: errno}}) when step != :helper and errno != nil,

@@ -76,7 +76,8 @@ defmodule MuonTrap.Process do
 
   The supervisor is then the owner. Often it is simpler to supervise a process of your own, that calls `start_link/3` in
   its `init/1` with `active: true`, and stops when it gets `{:exit, result}`. So whatever it knows of the program
-  ends with the program.
+  ends with the program. If it traps exits and calls `stop/2` in its `terminate/2`, its supervisor waits until
+  the program is gone.
 
   If the session of the program is killed, the handle stops with a `MuonTrap.Error` as the reason, and so do calls
   that wait.
@@ -86,7 +87,7 @@ defmodule MuonTrap.Process do
 
   alias MuonTrap.Options.{Errors, Signals, Table, Type}
   alias MuonTrap.Process.Server
-  alias MuonTrap.{Error, Options, Result, Startup}
+  alias MuonTrap.{Caller, Error, Options, Result, Startup}
 
   @typedoc "How output is delivered, see \"Messages\" above."
   @type active :: boolean() | :once | pos_integer()
@@ -304,11 +305,5 @@ defmodule MuonTrap.Process do
   @spec info(GenServer.server()) :: info()
   def info(process), do: call(process, :info, :info)
 
-  # A failed call must not show the data that were to be written.
-  defp call(process, request, function) do
-    GenServer.call(process, request, :infinity)
-  catch
-    :exit, {reason, {GenServer, :call, _arguments}} ->
-      exit({reason, {__MODULE__, function, [process]}})
-  end
+  defp call(process, request, function), do: Caller.call(process, request, {__MODULE__, function})
 end

@@ -14,7 +14,7 @@ defmodule MuonTrap.Daemon.Server do
   use GenServer
 
   alias MuonTrap.Daemon.{CgroupCall, Events, Output, State}
-  alias MuonTrap.{Error, Helper, Label, Native, Predecessors, Session, Startup}
+  alias MuonTrap.{Error, Helper, Input, Label, Native, Predecessors, Session, Startup, Status}
 
   @impl GenServer
   def init({starter, ref, options}) do
@@ -92,6 +92,20 @@ defmodule MuonTrap.Daemon.Server do
     {:reply, pid(state.session && state.session.program_pid), state}
   end
 
+  def handle_call(:info, _from, state), do: {:reply, State.info(state), state}
+
+  def handle_call({:write, data, timeout}, from, state),
+    do: {:noreply, %{state | input: Input.Queue.write(state.input, from, data, timeout)}}
+
+  def handle_call(:close_input, _from, state),
+    do: {:reply, :ok, %{state | input: Input.Queue.close(state.input)}}
+
+  def handle_call({:signal, _number}, _from, %{session: nil} = state),
+    do: {:reply, {:error, :not_started}, state}
+
+  def handle_call({:signal, number}, _from, state),
+    do: {:reply, Session.signal(state.session, number), state}
+
   def handle_call(:cgroup_path, _from, state), do: {:reply, state.options.cgroup_path, state}
 
   def handle_call(:statistics, from, state) do
@@ -124,6 +138,9 @@ defmodule MuonTrap.Daemon.Server do
     {:stop, reason, state}
   end
 
+  def handle_info({:timeout, timer, :write}, state),
+    do: {:noreply, %{state | input: Input.Queue.expired(state.input, timer)}}
+
   def handle_info(message, %{session: session} = state) when session != nil do
     case Session.event(session, message) do
       {:ok, event} -> handle_event(event, state)
@@ -133,8 +150,13 @@ defmodule MuonTrap.Daemon.Server do
 
   def handle_info(_message, state), do: {:noreply, state}
 
-  defp handle_event({:frame, {:input_ack, _written, _dropped}}, state), do: {:noreply, state}
+  defp handle_event({:frame, {:input_ack, written, dropped}}, state),
+    do: {:noreply, acknowledged(state, written, dropped), {:continue, :early}}
+
   defp handle_event(event, state), do: {:noreply, update(event, state), {:continue, :pending}}
+
+  defp acknowledged(state, written, dropped),
+    do: %{state | input: Input.Queue.acknowledged(state.input, written, dropped)}
 
   defp update({:frame, {stream, data}}, state) when stream in [:stdout, :stderr],
     do: State.output(state, stream, data)
@@ -198,8 +220,11 @@ defmodule MuonTrap.Daemon.Server do
     state = %{state | session: session}
 
     case event do
-      {:frame, {:input_ack, _written, _dropped}} -> await_exited(state)
-      event -> event |> update(state) |> handle_pending()
+      {:frame, {:input_ack, written, dropped}} ->
+        state |> acknowledged(written, dropped) |> await_exited()
+
+      event ->
+        event |> update(state) |> handle_pending()
     end
   end
 
@@ -230,21 +255,5 @@ defmodule MuonTrap.Daemon.Server do
 
   @doc false
   @spec format_status(map()) :: map()
-  def format_status(status) do
-    for {key, value} <- status, into: %{}, do: {key, format(key, value)}
-  end
-
-  defp format(:state, state), do: State.summary(state)
-  defp format(:message, message), do: without_data(message)
-  defp format(:queue, messages), do: Enum.map(messages, &without_data/1)
-  defp format(:log, _events), do: []
-  defp format(_key, value), do: value
-
-  # Output may contain secrets, and is of no use in a report.
-  defp without_data({port, {:data, data}}) when is_port(port),
-    do: {port, {:data, "#{byte_size(data)} bytes"}}
-
-  defp without_data({:tcp, socket, data}), do: {:tcp, socket, "#{byte_size(data)} bytes"}
-
-  defp without_data(message), do: message
+  def format_status(status), do: Status.format(status, &State.info/1)
 end

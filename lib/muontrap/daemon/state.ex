@@ -9,15 +9,16 @@ defmodule MuonTrap.Daemon.State do
   # on what is `pending`.
 
   alias MuonTrap.Daemon.Output
-  alias MuonTrap.{Cgroup, Error, Options, Session}
+  alias MuonTrap.{Cgroup, Error, Info, Input, Options, Session}
   alias MuonTrap.Output.LineBuffer
   alias MuonTrap.Session.Frame
 
-  @enforce_keys [:options, :lines, :handlers]
+  @enforce_keys [:options, :lines, :handlers, :input]
   defstruct [
     :options,
     :lines,
     :handlers,
+    :input,
     :session,
     :os_pids,
     :waiter,
@@ -45,6 +46,7 @@ defmodule MuonTrap.Daemon.State do
           options: Options.t(),
           lines: %{required(Output.stream()) => LineBuffer.t()},
           handlers: %{required(Output.stream()) => Output.handlers()},
+          input: Input.Queue.t(),
           session: Session.t() | nil,
           os_pids: {helper :: pos_integer(), program :: pos_integer()} | nil,
           waiter: pid() | nil,
@@ -67,7 +69,8 @@ defmodule MuonTrap.Daemon.State do
     %__MODULE__{
       options: options,
       lines: %{stdout: lines, stderr: lines},
-      handlers: Output.handlers(options)
+      handlers: Output.handlers(options),
+      input: Input.Queue.new(options)
     }
   end
 
@@ -76,8 +79,15 @@ defmodule MuonTrap.Daemon.State do
   def started(state, session) do
     # The environment is no longer needed, and may contain secrets.
     options = %{state.options | env: []}
-    {helper, program} = {session.os_pid, session.program_pid}
-    %{state | options: options, session: session, os_pids: {helper, program}, started_at: now()}
+
+    %{
+      state
+      | options: options,
+        session: session,
+        os_pids: {session.os_pid, session.program_pid},
+        started_at: Info.now(),
+        input: Input.Queue.started(state.input, session)
+    }
   end
 
   @doc "Counts some output, and makes its handling pending."
@@ -113,7 +123,8 @@ defmodule MuonTrap.Daemon.State do
   def ended(state, how) do
     output = flush(state, :stdout) ++ flush(state, :stderr)
     report = if is_struct(how), do: nil, else: how
-    %{state | session: nil, report: report, pending: {:end, output, how}}
+    input = Input.Queue.ended(state.input)
+    %{state | session: nil, input: input, report: report, pending: {:end, output, how}}
   end
 
   @doc "Takes note of output that was handled."
@@ -123,20 +134,18 @@ defmodule MuonTrap.Daemon.State do
     %{state | pending: nil, line_count: state.line_count + lines}
   end
 
-  @doc "The state for crash reports and `:sys.get_status/1`, without output and environment."
-  @spec summary(t()) :: map()
-  def summary(state) do
-    {helper, program} = state.os_pids || {nil, nil}
-    report = state.report || %{exit_status: nil, signal: nil}
-
-    %{
-      command: state.options.command,
-      args: state.options.args,
-      os_pid: helper,
-      program_os_pid: program,
-      exit_status: report.exit_status,
-      signal: report.signal
-    }
+  @doc "What `MuonTrap.Daemon.info/1` returns, and crash reports show, without output and environment."
+  @spec info(t()) :: MuonTrap.Process.info()
+  def info(state) do
+    Info.new(%{
+      options: state.options,
+      os_pids: state.os_pids,
+      started_at: state.started_at,
+      report: state.report,
+      input: state.input,
+      stdout_bytes: state.stdout_byte_count,
+      stderr_bytes: state.stderr_byte_count
+    })
   end
 
   @doc "The result of `MuonTrap.Daemon.statistics/1`, except the cgroup."
@@ -147,10 +156,8 @@ defmodule MuonTrap.Daemon.State do
       stdout_byte_count: state.stdout_byte_count,
       stderr_byte_count: state.stderr_byte_count,
       line_count: state.line_count,
-      uptime_ms: if(state.started_at, do: now() - state.started_at, else: 0),
+      uptime_ms: if(state.started_at, do: Info.now() - state.started_at, else: 0),
       cgroup: %{}
     }
   end
-
-  defp now, do: System.monotonic_time(:millisecond)
 end

@@ -7,7 +7,7 @@ defmodule MuonTrap.Process.State do
 
   # The state of a handle, and what of it users may see.
 
-  alias MuonTrap.{Caller, Input, Options, Result, Session}
+  alias MuonTrap.{Caller, Info, Input, Options, Result, Session}
   alias MuonTrap.Process.Output
 
   @enforce_keys [:options, :input, :receiver]
@@ -75,7 +75,7 @@ defmodule MuonTrap.Process.State do
         options: %{state.options | env: []},
         session: session,
         os_pids: {session.os_pid, session.program_pid},
-        started_at: now(),
+        started_at: Info.now(),
         input: Input.Queue.started(state.input, session)
     }
   end
@@ -101,26 +101,5 @@ defmodule MuonTrap.Process.State do
 
   @doc "The information that `MuonTrap.Process.info/1` returns."
   @spec info(t()) :: MuonTrap.Process.info()
-  def info(state) do
-    {session, program} = state.os_pids || {nil, nil}
-
-    %{
-      command: state.options.command,
-      args: state.options.args,
-      os_pid: session,
-      program_os_pid: program,
-      cgroup_path: state.options.cgroup_path,
-      input_bytes: state.input.written,
-      stdout_bytes: state.stdout_bytes,
-      stderr_bytes: state.stderr_bytes,
-      uptime_ms: uptime_ms(state),
-      exit_status: state.result && state.result.exit_status,
-      signal: state.result && state.result.signal
-    }
-  end
-
-  defp uptime_ms(%{result: nil} = state), do: now() - state.started_at
-  defp uptime_ms(%{result: result}), do: div(result.wall_time_us, 1000)
-
-  defp now, do: System.monotonic_time(:millisecond)
+  def info(state), do: state |> Map.from_struct() |> Map.put(:report, state.result) |> Info.new()
 end
