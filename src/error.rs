@@ -36,6 +36,18 @@ pub enum Step {
     Gid,
     /// Looking up or setting the supplementary groups.
     Groups,
+    /// Finding the user whose variables a login would set.
+    LoginEnv,
+    /// Setting the niceness.
+    Nice,
+    /// Setting what is added to the score of the OOM killer.
+    OomScoreAdj,
+    /// Setting limits on resources, or executing the program within them.
+    Rlimits,
+    /// Setting the capabilities.
+    Capabilities,
+    /// Setting `no_new_privs`.
+    NoNewPrivs,
     /// Creating, configuring or entering the cgroup.
     Cgroup,
     /// Changing the working directory.
@@ -63,6 +75,12 @@ impl Step {
             Self::Uid => "uid",
             Self::Gid => "gid",
             Self::Groups => "groups",
+            Self::LoginEnv => "login_env",
+            Self::Nice => "nice",
+            Self::OomScoreAdj => "oom_score_adj",
+            Self::Rlimits => "rlimits",
+            Self::Capabilities => "capabilities",
+            Self::NoNewPrivs => "no_new_privs",
             Self::Cgroup => "cgroup",
             Self::Cd => "cd",
             Self::Input => "input",

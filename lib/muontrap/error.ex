@@ -36,6 +36,9 @@ defmodule MuonTrap.Error do
     * `:uid` - finding the user, or switching to it
     * `:gid` - finding the group, or switching to it
     * `:groups` - finding or setting the supplementary groups
+    * `:login_env` - finding the entry of the user whose variables the option is about
+    * `:nice`, `:oom_score_adj`, `:rlimits`, `:capabilities`, `:no_new_privs` - what the option of this
+      name sets
     * `:cgroup` - creating, configuring or entering the cgroup
     * `:cd` - changing the working directory
     * `:input` - opening the file in the option `:input`
@@ -53,6 +56,12 @@ defmodule MuonTrap.Error do
           | :uid
           | :gid
           | :groups
+          | :login_env
+          | :nice
+          | :oom_score_adj
+          | :rlimits
+          | :capabilities
+          | :no_new_privs
           | :cgroup
           | :cd
           | :input
@@ -75,7 +84,8 @@ defmodule MuonTrap.Error do
   defexception [:step, :path, :errno, :message, :advice, :exit_status]
 
   @steps Map.new(
-           ~w(options stdio uid gid groups cgroup cd input output spawn exec stopped)a,
+           ~w(options stdio uid gid groups login_env nice oom_score_adj rlimits capabilities
+           no_new_privs cgroup cd input output spawn exec stopped)a,
            &{Atom.to_string(&1), &1}
          )
 

@@ -171,6 +171,7 @@ fn config(matches: &mut ArgMatches, transport: Transport) -> Result<Config, Stri
             uid: matches.remove_one("uid"),
             gid: matches.remove_one("gid"),
             groups: matches.remove_one("groups"),
+            login: Vec::new(),
             prefix: "--",
         },
         cgroup: new_cgroup(matches)?,
@@ -285,6 +286,7 @@ mod tests {
             uid: Some("nobody".into()),
             gid: Some("7".into()),
             groups: Some(String::new()),
+            login: Vec::new(),
             prefix: "--",
         };
         assert_eq!(config.user, user);

@@ -9,6 +9,7 @@ use super::program::Program;
 use super::stdio::FileToOpen;
 use super::step::ChildStep;
 use crate::error::{Failure, Step};
+use crate::sys::{ResourceLimit, UNLIMITED};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -21,6 +22,31 @@ pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failu
         ChildStep::Exec { .. } => return cannot_execute(program, errno),
         ChildStep::Redirect { .. } => cannot("redirect the program's stdio"),
         ChildStep::MakeProcessGroup => cannot("make a process group"),
+        ChildStep::SetNiceness(nice) => {
+            let what = format!("set the niceness to {nice}");
+            privileged(Step::Nice, &what, errno, "lower the niceness", "SYS_NICE")
+        }
+        ChildStep::SetOomScoreAdj(score) => {
+            let what = format!("set oom_score_adj to {}", score.to_string_lossy());
+            let why = "set it below the value that a privileged process has set";
+            privileged(Step::OomScoreAdj, &what, errno, why, "SYS_RESOURCE")
+        }
+        ChildStep::RaiseLimit(limit) => cannot_raise(limit, errno),
+        ChildStep::SetLimit(limit) => {
+            let (name, soft, hard) = (limit.name, shown(limit.soft()), shown(limit.hard()));
+            let message = format!("cannot set the limit {name} to {soft} (soft) and {hard} (hard)");
+            Failure::new(Step::Rlimits, message)
+        }
+        ChildStep::SetNoNewPrivs => Failure::new(Step::NoNewPrivs, "cannot set no_new_privs"),
+        ChildStep::LimitBoundingSet(_) => {
+            let what = "drop capabilities from the bounding set";
+            privileged(Step::Capabilities, what, errno, what, "SETPCAP")
+        }
+        ChildStep::KeepCapabilities => {
+            let what = "keep capabilities when switching the user";
+            Failure::new(Step::Capabilities, format!("cannot {what}"))
+        }
+        ChildStep::SetCapabilities(_) => cannot_set_capabilities(errno),
         ChildStep::SetGroups(_) => only_root(Step::Groups, "set the supplementary groups"),
         ChildStep::SetGid(gid) => {
             only_root(Step::Gid, &format!("switch to group {gid}")).path(gid.to_string())
@@ -34,6 +60,7 @@ pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failu
         ChildStep::ResetSignals
         | ChildStep::RestoreCpuLimit(_)
         | ChildStep::TakeTerminal(_)
+        | ChildStep::SetUmask(_)
         | ChildStep::UnblockSignals => cannot("set up the program's process"),
     };
     failure.errno(errno)
@@ -41,6 +68,43 @@ pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failu
 
 fn cannot(what: &str) -> Failure {
     Failure::new(Step::Spawn, format!("cannot {what}"))
+}
+
+/// What a process without this capability may not do.
+fn privileged(step: Step, what: &str, errno: i32, why: &str, capability: &str) -> Failure {
+    let failure = Failure::new(step, format!("cannot {what}"));
+    if [libc::EPERM, libc::EACCES].contains(&errno) {
+        failure.advice(format!("only root, or CAP_{capability}, may {why}"))
+    } else {
+        failure
+    }
+}
+
+fn cannot_raise(limit: &ResourceLimit, errno: i32) -> Failure {
+    let (name, hard) = (limit.name, shown(limit.hard()));
+    let what = format!("raise the hard limit {name} to {hard}");
+    let why = match name {
+        "nofile" => "raise a hard limit, and nofile only up to /proc/sys/fs/nr_open",
+        _ => "raise a hard limit",
+    };
+    privileged(Step::Rlimits, &what, errno, why, "SYS_RESOURCE")
+}
+
+fn shown(limit: u64) -> String {
+    if limit == UNLIMITED {
+        "unlimited".to_owned()
+    } else {
+        limit.to_string()
+    }
+}
+
+fn cannot_set_capabilities(errno: i32) -> Failure {
+    let failure = Failure::new(Step::Capabilities, "cannot set the capabilities");
+    match errno {
+        libc::EPERM => failure.advice("muontrap can only leave those that it has itself"),
+        libc::EINVAL => failure.advice("the kernel does not have one of them"),
+        _ => failure,
+    }
 }
 
 fn only_root(step: Step, what: &str) -> Failure {
@@ -71,6 +135,9 @@ fn cannot_as(uid: Option<u32>, step: Step, what: &str, path: &CStr) -> Failure {
 
 fn cannot_execute(program: &Program<'_>, errno: i32) -> Failure {
     let path = Path::new(OsStr::from_bytes(program.path.to_bytes()));
+    if let Some(failure) = limited(program, path, errno) {
+        return failure.errno(errno).path(path);
+    }
     if program.cgroups.is_empty() || !lacks_memory(program, errno) {
         return find::cannot_execute(path, errno);
     }
@@ -80,6 +147,36 @@ fn cannot_execute(program: &Program<'_>, errno: i32) -> Failure {
         .errno(errno)
         .path(path)
         .advice("raise the limit on memory: most programs take a mebibyte or more")
+}
+
+/// Explains an exec that failed because of a limit on resources.
+fn limited(program: &Program<'_>, path: &Path, errno: i32) -> Option<Failure> {
+    let limits = &program.attributes.rlimits;
+    let shown = path.display();
+    let of = |names: &[&str]| -> Vec<&str> {
+        let limits = limits.iter().map(|limit| limit.name);
+        limits.filter(|name| names.contains(name)).collect()
+    };
+    let (memory, stack) = (of(&["as", "data", "stack"]), of(&["stack"]));
+    let (message, advice) = match errno {
+        libc::ENOMEM if !memory.is_empty() => (
+            format!("the limits leave too little memory to execute {shown}"),
+            format!("raise {}", memory.join(", ")),
+        ),
+        libc::E2BIG if !stack.is_empty() => (
+            format!("the arguments and environment of {shown} are too long for the limit stack"),
+            "they may take a quarter of it".to_owned(),
+        ),
+        // Only after a change of user: execve(2).
+        libc::EAGAIN => (
+            format!(
+                "cannot execute {shown}: the user has more processes than the limit nproc permits"
+            ),
+            "raise the limit nproc".to_owned(),
+        ),
+        _ => return None,
+    };
+    Some(Failure::new(Step::Rlimits, message).advice(advice))
 }
 
 /// Whether an exec failed for want of memory. The kernel also reports `E2BIG` then, for arguments and an

@@ -7,7 +7,7 @@
 use super::credentials::Credentials;
 use super::stdio::Stdio;
 use crate::error::Failure;
-use crate::sys::CpuLimit;
+use crate::sys::{Capabilities, CpuLimit, ResourceLimit};
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -17,12 +17,27 @@ use std::os::fd::BorrowedFd;
 pub struct Attributes {
     /// The working directory, when it is not muontrap's own.
     pub cd: Option<CString>,
+    /// The niceness, -20 to 19, when it is not muontrap's own.
+    pub nice: Option<i32>,
+    /// The umask, up to 0777, when it is not muontrap's own.
+    pub umask: Option<u32>,
+    /// What is added to the score of the OOM killer, -1000 to 1000, when it is not muontrap's own.
+    pub oom_score_adj: Option<CString>,
+    /// Limits that are not muontrap's own.
+    pub rlimits: Vec<ResourceLimit>,
+    /// Whether no exec may give privileges.
+    pub no_new_privs: bool,
+    /// The capabilities that remain, in all five sets; `None` for no change.
+    pub capabilities: Option<Capabilities>,
 }
 
 impl Attributes {
     /// The defaults, in this working directory.
     pub fn in_directory(cd: Option<CString>) -> Self {
-        Self { cd }
+        Self {
+            cd,
+            ..Self::default()
+        }
     }
 }
 

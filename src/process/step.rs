@@ -9,8 +9,9 @@
 
 use super::program::{CgroupEntry, Program};
 use super::stdio::{FileToOpen, Stdio};
-use crate::sys::{self, CpuLimit, SignalMask, StringArray};
+use crate::sys::{self, Capabilities, CpuLimit, ResourceLimit, SignalMask, StringArray};
 use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, chdir, getpid, getppid, setpgid, tcsetpgrp, write};
 use std::ffi::CStr;
 use std::io;
@@ -29,15 +30,25 @@ pub enum ChildStep<'a> {
         from: RawFd,
         to: RawFd,
     },
+    SetNiceness(i32),
+    SetOomScoreAdj(&'a CStr),
+    /// Raises a hard limit, as long as that is permitted.
+    RaiseLimit(ResourceLimit),
+    LimitBoundingSet(Capabilities),
     SetGroups(&'a [u32]),
     SetGid(u32),
+    KeepCapabilities,
     SetUid(u32),
+    SetCapabilities(Capabilities),
+    SetUmask(u32),
     ChangeDirectory(&'a CStr),
     Open {
         file: &'a FileToOpen,
         to: RawFd,
     },
     DieWithParent(Pid),
+    SetNoNewPrivs,
+    SetLimit(ResourceLimit),
     UnblockSignals,
     Exec {
         path: &'a CStr,
@@ -49,7 +60,13 @@ pub enum ChildStep<'a> {
 /// The steps that start `program`, in order.
 pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
     let credentials = program.credentials;
-    let cd = program.attributes.cd.as_deref();
+    let attributes = program.attributes;
+    let capabilities = attributes.capabilities;
+    let limits: Vec<_> = attributes
+        .rlimits
+        .iter()
+        .map(|limit| limit.accepted())
+        .collect();
     let mut steps = Vec::with_capacity(16);
     steps.push(ChildStep::ResetSignals);
     steps.extend(program.cpu_limit.map(ChildStep::RestoreCpuLimit));
@@ -59,14 +76,30 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
     steps.extend(program.cgroups.iter().map(ChildStep::EnterCgroup));
     steps.extend(redirections(&program.stdio));
     // Each in need of the privileges that the later ones drop.
+    steps.extend(attributes.nice.map(ChildStep::SetNiceness));
+    let score = attributes.oom_score_adj.as_deref();
+    steps.extend(score.map(ChildStep::SetOomScoreAdj));
+    steps.extend(limits.iter().copied().map(ChildStep::RaiseLimit));
+    steps.extend(capabilities.map(ChildStep::LimitBoundingSet));
     steps.extend(credentials.groups.as_deref().map(ChildStep::SetGroups));
     steps.extend(credentials.gid.map(ChildStep::SetGid));
+    if credentials.uid.is_some() && capabilities.is_some_and(|set| !set.is_empty()) {
+        steps.push(ChildStep::KeepCapabilities);
+    }
     steps.extend(credentials.uid.map(ChildStep::SetUid));
+    steps.extend(capabilities.map(ChildStep::SetCapabilities));
+    steps.extend(attributes.umask.map(ChildStep::SetUmask));
     // With the program's permissions, not with muontrap's.
+    let cd = attributes.cd.as_deref();
     steps.extend(cd.map(ChildStep::ChangeDirectory));
-    // After SetUid, which clears the signal: PR_SET_PDEATHSIG(2const).
+    // After SetUid and SetCapabilities, which clear the signal: PR_SET_PDEATHSIG(2const).
     steps.push(ChildStep::DieWithParent(getpid()));
     steps.extend(files(&program.stdio));
+    if attributes.no_new_privs {
+        steps.push(ChildStep::SetNoNewPrivs);
+    }
+    // After all that they may keep from working, such as the opening of files.
+    steps.extend(limits.into_iter().map(ChildStep::SetLimit));
     steps.push(ChildStep::UnblockSignals);
     steps.push(ChildStep::Exec {
         path: program.path,
@@ -106,13 +139,17 @@ fn stdout_is_file(stdio: &[Stdio; 3]) -> bool {
 impl ChildStep<'_> {
     /// Whether the child may run this in memory that it shares with muontrap, which waits for the exec meanwhile.
     ///
-    /// Not after a change of user: that user could stop or, without the dumpable flag, trace a process that shares
+    /// Not after a change of user or of capabilities: that user could stop or, without the dumpable flag, trace a process that shares
     /// the memory of a privileged one. Not in a cgroup, which may be frozen for any time. And not while a file is
     /// opened, which may take any time, too: a FIFO waits for a writer.
     pub fn may_share_memory(&self) -> bool {
         !matches!(
             self,
-            Self::SetUid(_) | Self::EnterCgroup(_) | Self::Open { .. }
+            Self::SetUid(_)
+                | Self::SetCapabilities(_)
+                | Self::SetOomScoreAdj(_)
+                | Self::EnterCgroup(_)
+                | Self::Open { .. }
         )
     }
 
@@ -128,9 +165,16 @@ impl ChildStep<'_> {
             // "0" means the writer: cgroups(7).
             Self::EnterCgroup(cgroup) => _ = write(cgroup.procs, b"0")?,
             Self::Redirect { from, to } => sys::redirect(*from, *to)?,
+            Self::SetNiceness(nice) => sys::set_niceness(*nice)?,
+            Self::SetOomScoreAdj(score) => sys::set_oom_score_adj(score)?,
+            Self::RaiseLimit(limit) => limit.raise()?,
+            Self::LimitBoundingSet(kept) => sys::limit_bounding_set(*kept)?,
             Self::SetGroups(groups) => sys::set_groups(groups)?,
             Self::SetGid(gid) => sys::set_gid(*gid)?,
+            Self::KeepCapabilities => sys::keep_capabilities()?,
             Self::SetUid(uid) => sys::set_uid(*uid)?,
+            Self::SetCapabilities(set) => sys::set_capabilities(*set)?,
+            Self::SetUmask(mask) => _ = umask(Mode::from_bits_truncate(*mask)),
             Self::ChangeDirectory(path) => chdir(*path)?,
             Self::Open { file, to } => {
                 let flags = file.flags | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
@@ -144,6 +188,8 @@ impl ChildStep<'_> {
                     return Err(io::Error::from_raw_os_error(libc::ESRCH));
                 }
             }
+            Self::SetNoNewPrivs => sys::set_no_new_privs()?,
+            Self::SetLimit(limit) => limit.set()?,
             Self::UnblockSignals => _ = SignalMask::none().set(),
             Self::Exec {
                 path,
@@ -228,6 +274,56 @@ mod tests {
         assert_eq!(
             names(&program)[8..11],
             ["Open", "Redirect", "UnblockSignals"]
+        );
+    }
+
+    #[test]
+    fn what_takes_privileges_comes_before_the_switch() {
+        let credentials = Credentials {
+            groups: Some(vec![1]),
+            gid: Some(1),
+            uid: Some(1),
+        };
+        let attributes = Attributes {
+            cd: Some(c"/".to_owned()),
+            nice: Some(1),
+            umask: Some(0o77),
+            oom_score_adj: Some(c"1".to_owned()),
+            rlimits: vec![ResourceLimit::new("core", 0, 0).unwrap()],
+            no_new_privs: true,
+            capabilities: Capabilities::named("kill"),
+        };
+        let program = Program {
+            path: c"/bin/true",
+            argv: &[],
+            environment: None,
+            stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
+            credentials: &credentials,
+            attributes: &attributes,
+            cgroups: Vec::new(),
+            terminal: None,
+            cpu_limit: None,
+        };
+        assert_eq!(
+            names(&program)[2..],
+            [
+                "SetNiceness",
+                "SetOomScoreAdj",
+                "RaiseLimit",
+                "LimitBoundingSet",
+                "SetGroups",
+                "SetGid",
+                "KeepCapabilities",
+                "SetUid",
+                "SetCapabilities",
+                "SetUmask",
+                "ChangeDirectory",
+                "DieWithParent",
+                "SetNoNewPrivs",
+                "SetLimit",
+                "UnblockSignals",
+                "Exec"
+            ]
         );
     }
 }

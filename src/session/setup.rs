@@ -12,7 +12,6 @@ use super::{emergency, stdio};
 use crate::cgroup::{self, Cgroup, Host};
 use crate::config::Config;
 use crate::error::{Failure, Step};
-use crate::process::credentials::Credentials;
 use crate::process::find;
 use crate::process::permission::may_stop;
 use crate::process::proc_table::Entry;
@@ -24,6 +23,7 @@ use crate::stream::output::Relay;
 use crate::stream::stdin::Input;
 use crate::stream::window::Window;
 use crate::sys;
+use crate::user::Identity;
 use crate::wait::Wait;
 use crate::wire::message::OutputStream;
 use crate::wire::notice::Notices;
@@ -99,8 +99,8 @@ impl Setup<'_> {
         emergency::arm(sweep.preexisting().clone());
         self.enter_directory()?;
         // Before becoming a subreaper: this may run getent, whose descendants are not the program's.
-        let credentials = self.config.user.resolve(self.wait)?;
-        credentials.uid.map_or(Ok(()), may_stop)?;
+        let identity = self.config.user.resolve(self.wait)?;
+        identity.credentials.uid.map_or(Ok(()), may_stop)?;
         sys::become_subreaper().map_err(|error| Failure::cannot("become a subreaper", &error))?;
         let path = find::find(&self.config.program, &self.config.lookup)?;
         let cgroup = self.create_cgroup()?;
@@ -108,7 +108,7 @@ impl Setup<'_> {
         let mut relay = Relay::new(self.window());
         // Before the exec: the program may be well under way by the time that its start is known here.
         let since = Instant::now();
-        match self.launch(&path, &credentials, cgroup.as_ref(), &mut relay) {
+        match self.launch(&path, &identity, cgroup.as_ref(), &mut relay) {
             Ok((pid, input, reactor)) => {
                 emergency::record_start(pid);
                 sweep.set_program(pid);
@@ -171,12 +171,15 @@ impl Setup<'_> {
     fn launch(
         &mut self,
         path: &CStr,
-        credentials: &Credentials,
+        identity: &Identity,
         cgroup: Option<&Cgroup>,
         relay: &mut Relay,
     ) -> Result<(i32, Input, Reactor), Failure> {
         let config = self.config;
+        let Identity { credentials, login } = identity;
         let user = credentials.uid;
+        let own = config.environment.as_deref();
+        let environment = (!login.is_empty()).then(|| [own.unwrap_or_default(), login].concat());
         let streams = config.streams;
         let (stdin, input) = stdio::stdin(streams.stdin, config.stdin_path.as_deref(), user)?;
         let mut output = |stream, output, file| stdio::output(stream, output, file, user, relay);
@@ -189,7 +192,7 @@ impl Setup<'_> {
         let program = Program {
             path,
             argv: &config.argv,
-            environment: config.environment.as_deref(),
+            environment: environment.as_deref().or(own),
             stdio: [stdin, stdout, stderr],
             credentials,
             attributes: &config.attributes,

@@ -2,15 +2,12 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! User and group ids, and capabilities: credentials(7), capabilities(7).
+//! User and group ids: credentials(7).
 
-use super::check;
+use super::{check, drop_ambient_capabilities};
 use std::io;
 #[cfg(target_os = "linux")]
-use std::{
-    ffi::c_int,
-    os::fd::{AsRawFd, BorrowedFd},
-};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Sets the supplementary groups. For the child.
 pub fn set_groups(groups: &[u32]) -> io::Result<()> {
@@ -30,8 +27,10 @@ pub fn set_gid(gid: u32) -> io::Result<()> {
     confirm(has_changed)
 }
 
-/// Sets the real, effective and saved uid, which takes privileges, and drops all of them. For the child.
+/// Sets the real, effective and saved uid, which takes privileges, and drops all of them
+/// but those of [`super::keep_capabilities`]. For the child.
 pub fn set_uid(uid: u32) -> io::Result<()> {
+    // The kernel does it only when the uid changes from 0: capabilities(7).
     drop_ambient_capabilities();
     // SAFETY: setuid takes no pointers.
     check(unsafe { libc::setuid(uid) })?;
@@ -62,24 +61,6 @@ fn has_only_uid(uid: u32) -> bool {
     unsafe { libc::getuid() == uid && libc::geteuid() == uid && libc::setuid(0) == -1 }
 }
 
-/// The kernel does it only when the uid changes from 0: capabilities(7). Linux has ambient capabilities since 4.3.
-#[cfg(target_os = "linux")]
-fn drop_ambient_capabilities() {
-    // SAFETY: this prctl takes no pointers.
-    unsafe {
-        libc::prctl(
-            libc::PR_CAP_AMBIENT,
-            libc::PR_CAP_AMBIENT_CLEAR_ALL,
-            0,
-            0,
-            0,
-        )
-    };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn drop_ambient_capabilities() {}
-
 /// The pid and the uid of the peer of a Unix socket: `SO_PEERCRED`, unix(7).
 #[cfg(target_os = "linux")]
 pub fn peer_of(socket: BorrowedFd<'_>) -> io::Result<(i32, u32)> {
@@ -100,17 +81,4 @@ pub fn peer_of(socket: BorrowedFd<'_>) -> io::Result<(i32, u32)> {
         )
     })?;
     Ok((peer.pid, peer.uid))
-}
-
-/// The effective capabilities of this process, one bit each: capget(2).
-#[cfg(target_os = "linux")]
-pub fn effective_capabilities() -> io::Result<u64> {
-    const VERSION_3: u32 = 0x2008_0522;
-    let mut header = [VERSION_3, 0];
-    // Effective, permitted and inheritable: the low halves of the three, then the high ones.
-    let mut sets = [0_u32; 6];
-    // SAFETY: both arrays have the size that the kernel reads and writes for this version.
-    let result = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
-    check(c_int::try_from(result).unwrap_or(-1))?;
-    Ok(u64::from(sets[0]) | u64::from(sets[3]) << 32)
 }

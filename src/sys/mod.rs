@@ -9,6 +9,7 @@
 //! say so.
 #![allow(unsafe_code)]
 
+mod capabilities;
 mod clock;
 mod credentials;
 mod descriptors;
@@ -19,6 +20,7 @@ mod pidfd;
 mod pipe;
 mod prctl;
 mod resource;
+mod rlimit;
 mod signal;
 mod signal_mask;
 mod title;
@@ -30,6 +32,7 @@ pub use main_args::command_line;
 pub use signal::ignore_sigpipe;
 pub use title::Title;
 
+pub(crate) use capabilities::*;
 pub(crate) use clock::*;
 pub(crate) use credentials::*;
 pub(crate) use descriptors::*;
@@ -39,6 +42,7 @@ pub(crate) use pidfd::*;
 pub(crate) use pipe::*;
 pub(crate) use prctl::*;
 pub(crate) use resource::*;
+pub(crate) use rlimit::*;
 pub(crate) use signal::*;
 pub(crate) use signal_mask::*;
 pub(crate) use wait::*;

@@ -2,8 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Attributes of this process: prctl(2).
+//! Attributes of this process: prctl(2), and `oom_score_adj` in `/proc`.
 
+use std::ffi::CStr;
 use std::io;
 
 /// Makes this process the parent of orphans among its descendants: `PR_SET_CHILD_SUBREAPER(2const)`.
@@ -43,4 +44,52 @@ pub fn set_parent_death_signal(signal: libc::c_int) -> io::Result<()> {
 #[allow(clippy::unnecessary_wraps)]
 pub fn set_parent_death_signal(_signal: libc::c_int) -> io::Result<()> {
     Ok(())
+}
+
+/// Has no exec of this process and of its descendants give privileges: `PR_SET_NO_NEW_PRIVS(2const)`. For the child.
+#[cfg(target_os = "linux")]
+pub fn set_no_new_privs() -> io::Result<()> {
+    // SAFETY: this prctl takes no pointers.
+    super::check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
+}
+
+/// There is no such flag elsewhere.
+#[cfg(not(target_os = "linux"))]
+pub fn set_no_new_privs() -> io::Result<()> {
+    Err(io::Error::from_raw_os_error(libc::ENOSYS))
+}
+
+/// Sets what is added to the score by which the kernel selects a process to kill when memory runs out. For the child,
+/// in memory of its own.
+///
+/// The file of an undumpable process belongs to root, so that another user has to make the process dumpable to open
+/// it. It is not opened before the fork: `/proc/self` is the process that opens it.
+#[cfg(target_os = "linux")]
+pub fn set_oom_score_adj(text: &CStr) -> io::Result<()> {
+    const PATH: &CStr = c"/proc/self/oom_score_adj";
+    let open = || {
+        // SAFETY: the path is a live C string.
+        super::check(unsafe { libc::open(PATH.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) })
+    };
+    let fd = match open() {
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+            // SAFETY: these prctls take no pointers.
+            unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
+            let opened = open();
+            become_undumpable();
+            opened?
+        }
+        result => result?,
+    };
+    let bytes = text.to_bytes();
+    // SAFETY: the buffer is live and has as many bytes.
+    let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+    // Before anything else changes errno. The exec closes the descriptor.
+    super::check(if written < 0 { -1 } else { 0 }).map(drop)
+}
+
+/// There is no such score elsewhere.
+#[cfg(not(target_os = "linux"))]
+pub fn set_oom_score_adj(_text: &CStr) -> io::Result<()> {
+    Err(io::Error::from_raw_os_error(libc::ENOSYS))
 }

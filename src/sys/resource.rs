@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Resources of this process: getrlimit(2).
+//! Resources of this process: getrlimit(2), setpriority(2).
 
 use std::io;
 
@@ -96,4 +96,10 @@ fn set(limit: &libc::rlimit) -> io::Result<()> {
 fn cpu_seconds() -> u64 {
     let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID);
     time.map_or(0, |time| u64::try_from(time.tv_sec()).unwrap_or(0))
+}
+
+/// Sets the niceness of this process: setpriority(2). For the child.
+pub fn set_niceness(nice: i32) -> io::Result<()> {
+    // SAFETY: setpriority takes no pointers.
+    super::check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
 }

@@ -15,6 +15,10 @@ pub struct User {
     pub name: OsString,
     pub uid: u32,
     pub gid: u32,
+    /// The home directory, which may be empty.
+    pub home: OsString,
+    /// The shell, which may be empty.
+    pub shell: OsString,
 }
 
 /// An entry of group(5).
@@ -43,10 +47,17 @@ pub fn users(text: &[u8]) -> impl Iterator<Item = User> {
             fields.next()?,
             fields.next()?,
         );
+        let mut path = || {
+            let field = fields.next().unwrap_or_default();
+            OsString::from_vec(field.to_vec())
+        };
+        let (_comment, home, shell) = (path(), path(), path());
         Some(User {
             name: OsString::from_vec(entry_name(name)?.to_vec()),
             uid: id(uid)?,
             gid: id(gid)?,
+            home,
+            shell,
         })
     })
 }
@@ -124,13 +135,29 @@ mod tests {
 
     fn user(name: &str, uid: u32, gid: u32) -> User {
         let name = name.into();
-        User { name, uid, gid }
+        let (home, shell) = (OsString::new(), OsString::new());
+        User {
+            name,
+            uid,
+            gid,
+            home,
+            shell,
+        }
     }
 
     #[test]
     fn users_are_parsed() {
         let text = b"root:x:0:0:root:/root:/bin/sh\n\n# daemon:x:9:9:::\n  www:x:33:034:a,b:/:\nshort:x:1:2\nlast::4294967294:5::";
-        let found: Vec<_> = users(text).collect();
+        let all: Vec<_> = users(text).collect();
+        assert_eq!(
+            (&*all[0].home, &*all[0].shell),
+            ("/root".as_ref(), "/bin/sh".as_ref())
+        );
+        assert_eq!((&*all[1].home, &*all[1].shell), ("/".as_ref(), "".as_ref()));
+        let found = all
+            .iter()
+            .map(|it| user(it.name.to_str().unwrap(), it.uid, it.gid));
+        let found: Vec<_> = found.collect();
         let expected = [
             user("root", 0, 0),
             user("www", 33, 34),
@@ -232,7 +259,12 @@ mod tests {
             after in "[ -~\n]{0,40}",
         ) {
             let passwd = format!("{before}{name}:x:{uid}:{gid}:,:/:/bin/sh\n{after}");
-            prop_assert!(users(passwd.as_bytes()).any(|found| found == user(&name, uid, gid)));
+            let expected = User {
+                home: "/".into(),
+                shell: "/bin/sh".into(),
+                ..user(&name, uid, gid)
+            };
+            prop_assert!(users(passwd.as_bytes()).any(|found| found == expected));
             let group = format!("{before}g:x:{gid}:x,{name}\n{after}");
             prop_assert!(groups(group.as_bytes()).any(|found| found.gid == gid && found.has_member(name.as_ref())));
         }

@@ -7,8 +7,10 @@
 mod accounts;
 mod files;
 mod getent;
+mod login;
 
 pub use accounts::Accounts;
+pub use login::LOGIN_VARIABLES;
 
 use crate::error::{Failure, Step};
 use crate::number::parse_decimal;
@@ -17,6 +19,7 @@ use crate::wait::Wait;
 use files::User;
 use nix::unistd::{self, Gid, Uid};
 use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::io;
 
 /// The group of a uid without a user: the kernel's overflow gid (`nogroup`, `nobody`).
@@ -29,8 +32,18 @@ pub struct Request {
     pub gid: Option<String>,
     /// Supplementary groups, separated by commas.
     pub groups: Option<String>,
+    /// Which of [`LOGIN_VARIABLES`] the program gets.
+    pub login: Vec<&'static str>,
     /// What precedes `uid`, `gid` and `groups` in messages: `--` for the flags of a command line.
     pub prefix: &'static str,
+}
+
+/// What the request came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    pub credentials: Credentials,
+    /// `NAME=value`
+    pub login: Vec<CString>,
 }
 
 impl Request {
@@ -43,25 +56,29 @@ impl Request {
     }
 
     /// Looks up the names, and the groups that follow from the user.
-    pub fn resolve(&self, wait: &dyn Wait) -> Result<Credentials, Failure> {
+    pub fn resolve(&self, wait: &dyn Wait) -> Result<Identity, Failure> {
         if self.is_empty() {
-            return Ok(Credentials::default());
+            return Ok(Identity::default());
         }
         let accounts = Accounts::of_this_system(wait);
         let chosen = (self.gid.is_some(), self.groups.is_some());
-        let find_user = |text: &String| self.find_user(&accounts, text, chosen == (true, true));
+        let id_only = chosen == (true, true) && self.login.is_empty();
+        let find_user = |text: &String| self.find_user(&accounts, text, id_only);
         let user = self.uid.as_ref().map(find_user).transpose()?;
         let find_gid = |text: &String| self.find_group(&accounts, Step::Gid, text);
         let gid = self.gid.as_ref().map(find_gid).transpose()?;
         let find_groups = |list: &String| self.find_groups(&accounts, list);
         let groups = self.groups.as_ref().map(find_groups).transpose()?;
         let Some((uid, entry)) = user else {
-            return Ok(Credentials {
+            let credentials = Credentials {
                 groups,
                 gid,
                 uid: None,
-            });
+            };
+            let login = Vec::new();
+            return Ok(Identity { credentials, login });
         };
+        let login = self.login_variables(uid, entry.as_ref())?;
         let gid = match (gid, &entry) {
             (Some(gid), _) => gid,
             (None, Some(user)) => self.own_group(user)?,
@@ -77,7 +94,22 @@ impl Request {
             gid: Some(gid),
             uid: Some(uid),
         };
-        without_needless_switches(credentials, chosen)
+        let credentials = without_needless_switches(credentials, chosen)?;
+        Ok(Identity { credentials, login })
+    }
+
+    fn login_variables(&self, uid: u32, entry: Option<&User>) -> Result<Vec<CString>, Failure> {
+        match entry {
+            Some(user) => Ok(login::variables(&self.login, user)),
+            None if self.login.is_empty() => Ok(Vec::new()),
+            None => {
+                let names = self.login.join(", ");
+                let message = format!("there is no user with the id {uid} to take {names} from");
+                Err(Failure::new(Step::LoginEnv, message)
+                    .path(uid.to_string())
+                    .advice("`getent passwd` lists the users"))
+            }
+        }
     }
 }
 
@@ -261,14 +293,33 @@ mod tests {
             ..Request::default()
         }
         .resolve(&Undisturbed)
+        .map(|identity| identity.credentials)
     }
 
     #[test]
     fn nothing_changes_by_default() {
         assert_eq!(
             Request::default().resolve(&Undisturbed).unwrap(),
-            Credentials::default()
+            Identity::default()
         );
+    }
+
+    #[test]
+    fn a_login_needs_an_entry() {
+        let login = |uid: &str| {
+            let request = Request {
+                uid: Some(uid.to_owned()),
+                gid: Some("1".to_owned()),
+                groups: Some(String::new()),
+                login: vec!["USER"],
+                prefix: "",
+            };
+            request.resolve(&Undisturbed).map(|identity| identity.login)
+        };
+        assert_eq!(login("nobody").unwrap(), [c"USER=nobody".to_owned()]);
+        let failure = login("12345").unwrap_err();
+        assert_eq!(failure.step, Step::LoginEnv);
+        assert!(failure.message.contains("12345") && failure.message.contains("USER"));
     }
 
     #[test]

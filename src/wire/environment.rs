@@ -4,10 +4,11 @@
 
 //! The program's environment: the client's, with changes.
 
-use super::fields::{Row, decode, malformed, many, one, push, set_some};
+use super::fields::{Row, decode, malformed, many, one, push, set, set_some};
 use super::payload::push_field;
 use crate::error::Failure;
-use std::ffi::{CString, OsStr, OsString};
+use crate::user::LOGIN_VARIABLES;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 const VARIABLE: u16 = 6;
@@ -47,6 +48,8 @@ pub(super) struct Environment {
     variables: Vec<CString>,
     number: Option<u64>,
     changes: Vec<Change>,
+    clears: bool,
+    is_login: bool,
 }
 
 #[derive(Debug)]
@@ -56,7 +59,7 @@ enum Change {
 }
 
 /// The rows of START about the environment.
-pub(super) const fn rows<T: AsMut<Environment>>() -> [Row<T>; 4] {
+pub(super) const fn rows<T: AsMut<Environment>>() -> [Row<T>; 6] {
     [
         many(VARIABLE, VARIABLE_NAME, |target: &mut T, field| {
             push(&mut target.as_mut().variables, field.c_string())
@@ -80,6 +83,12 @@ pub(super) const fn rows<T: AsMut<Environment>>() -> [Row<T>; 4] {
             let name = field.value.to_owned();
             push(&mut target.as_mut().changes, Ok(Change::Unset(name)))
         }),
+        one(10, "clear_env", |target: &mut T, field| {
+            set(&mut target.as_mut().clears, field.flag())
+        }),
+        one(11, "login_env", |target: &mut T, field| {
+            set(&mut target.as_mut().is_login, field.flag())
+        }),
     ]
 }
 
@@ -90,9 +99,15 @@ pub(super) struct Resolved {
     pub path: Option<OsString>,
     /// `NAME=value`; `None` for the environment of this process.
     pub variables: Option<Vec<CString>>,
+    /// The variables of a login that are to be added, which neither `variables` nor the changes have.
+    pub login: Vec<&'static str>,
 }
 
 impl Environment {
+    fn is_unchanged(&self) -> bool {
+        self.changes.is_empty() && !self.clears && !self.is_login
+    }
+
     /// Applies the changes. `None` when START names another environment than the `given` one.
     pub(super) fn resolve(self, given: Option<&Given>) -> Result<Option<Resolved>, Failure> {
         let base = match (self.number, self.variables.is_empty()) {
@@ -104,11 +119,12 @@ impl Environment {
                 None => return Ok(None),
             },
             (None, false) => self.variables,
-            (None, true) if self.changes.is_empty() => {
+            (None, true) if self.is_unchanged() => {
                 let path = std::env::var_os("PATH");
                 return Ok(Some(Resolved {
                     path,
                     variables: None,
+                    login: Vec::new(),
                 }));
             }
             (None, true) => own(),
@@ -117,25 +133,49 @@ impl Environment {
             let path = variable.as_bytes().strip_prefix(b"PATH=")?;
             Some(OsStr::from_bytes(path).to_owned())
         });
+        let mut base = if self.clears { Vec::new() } else { base };
+        let mut login = if self.is_login {
+            LOGIN_VARIABLES.to_vec()
+        } else {
+            Vec::new()
+        };
+        base.retain(|variable| !login.iter().any(|name| is_of(variable, name.as_bytes())));
+        login.retain(|name| {
+            !self
+                .changes
+                .iter()
+                .any(|change| change.name() == name.as_bytes())
+        });
         Ok(Some(Resolved {
             path,
             variables: Some(changed(base, self.changes)),
+            login,
         }))
     }
 }
 
 fn changed(mut variables: Vec<CString>, changes: Vec<Change>) -> Vec<CString> {
     for change in changes {
-        let name = match &change {
-            Change::Set(variable) => name_of(variable.as_bytes()).unwrap_or_default(),
-            Change::Unset(name) => name,
-        };
-        variables.retain(|variable| name_of(variable.as_bytes()) != Some(name));
+        variables.retain(|variable| !is_of(variable, change.name()));
         if let Change::Set(variable) = change {
             variables.push(variable);
         }
     }
     variables
+}
+
+impl Change {
+    /// The name of the variable.
+    fn name(&self) -> &[u8] {
+        match self {
+            Self::Set(variable) => name_of(variable.as_bytes()).unwrap_or_default(),
+            Self::Unset(name) => name,
+        }
+    }
+}
+
+fn is_of(variable: &CStr, name: &[u8]) -> bool {
+    name_of(variable.to_bytes()) == Some(name)
 }
 
 /// What comes before the equals sign.
@@ -213,6 +253,31 @@ mod tests {
     fn a_path_that_is_only_set_is_not_searched() {
         let (path, variables) = resolved(&[(VARIABLE, "A=1"), (SET, "PATH=/bin")]);
         assert_eq!((path, variables.len()), (None, 2));
+    }
+
+    #[test]
+    fn a_cleared_environment_has_only_what_is_set() {
+        let mut cleared = environment(&[(VARIABLE, "PATH=/bin"), (VARIABLE, "A=1"), (SET, "B=2")]);
+        cleared.clears = true;
+        let resolved = cleared.resolve(None).unwrap().unwrap();
+        assert_eq!(resolved.path, Some("/bin".into()));
+        assert_eq!(resolved.variables, Some(vec![c"B=2".to_owned()]));
+    }
+
+    #[test]
+    fn variables_of_a_login_replace_inherited_ones_and_not_changes() {
+        let mut login = environment(&[
+            (VARIABLE, "HOME=/root"),
+            (VARIABLE, "SHELL=/bin/a"),
+            (VARIABLE, "A=1"),
+            (SET, "SHELL=/bin/b"),
+            (UNSET, "LOGNAME"),
+        ]);
+        login.is_login = true;
+        let resolved = login.resolve(None).unwrap().unwrap();
+        assert_eq!(resolved.login, ["HOME", "USER"]);
+        let expected = ["A=1", "SHELL=/bin/b"].map(|it| CString::new(it).unwrap());
+        assert_eq!(resolved.variables, Some(expected.to_vec()));
     }
 
     #[test]

@@ -161,6 +161,14 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A u32 of permission bits.
+    pub(crate) fn permissions(self) -> Result<u32, Failure> {
+        match self.u32()? {
+            bits @ 0..=0o777 => Ok(bits),
+            _ => Err(malformed(self.name, "it has other bits than 0777")),
+        }
+    }
+
     /// A u32.
     pub(crate) fn milliseconds(self) -> Result<Duration, Failure> {
         self.u32().map(|ms| Duration::from_millis(ms.into()))

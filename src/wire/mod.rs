@@ -4,6 +4,7 @@
 
 //! The framed protocol of `docs/protocol.md`: bytes in both directions.
 
+mod attributes;
 pub(crate) mod cgroup;
 pub(crate) mod environment;
 pub(crate) mod fields;

@@ -4,6 +4,7 @@
 
 //! START: everything about one program.
 
+use super::attributes;
 use super::cgroup::{self, Group};
 use super::environment::{self, Environment, Given};
 use super::fields::{
@@ -13,12 +14,14 @@ use super::transport::Transport;
 use crate::config::{self, Config, Output, OutputFile, Stdin};
 use crate::error::Failure;
 use crate::process::find::Lookup;
+use crate::process::program::Attributes;
 use std::ffi::CString;
 
 /// Every field: its number, its name in `docs/protocol.md`, the type of its value, and where the value goes.
 #[rustfmt::skip]
-const TABLE: [Row<Draft>; 29] = {
-    let [variable, environment, set_variable, unset_variable] = environment::rows();
+const TABLE: [Row<Draft>; 37] = {
+    let [variable, environment, set_variable, unset_variable, clear_env, login_env] = environment::rows();
+    let [rlimits, nice, umask, oom_score_adj, no_new_privs, capabilities] = attributes::rows();
     let [cgroup_path, cgroup_controller, cgroup_set] = cgroup::rows();
     [
         one(1, "program", |d, f| set(&mut d.config.program, f.text())),
@@ -30,6 +33,8 @@ const TABLE: [Row<Draft>; 29] = {
         environment,
         set_variable,
         unset_variable,
+        clear_env,
+        login_env,
         one(16, "stdin", |d, f| set(&mut d.config.streams.stdin, f.choice(&STDIN))),
         one(17, "stdout", |d, f| set(&mut d.config.streams.stdout, f.choice(&STDOUT))),
         one(18, "stderr", |d, f| set(&mut d.config.streams.stderr, f.choice(&STDERR))),
@@ -39,14 +44,20 @@ const TABLE: [Row<Draft>; 29] = {
         one(22, "stderr_path", |d, f| set_some(&mut d.config.stderr_file.path, f.not_empty())),
         one(23, "stdout_append", |d, f| set(&mut d.config.stdout_file.append, f.flag())),
         one(24, "stderr_append", |d, f| set(&mut d.config.stderr_file.append, f.flag())),
-        one(25, "stdout_mode", |d, f| set_some(&mut d.config.stdout_file.mode, permissions(f))),
-        one(26, "stderr_mode", |d, f| set_some(&mut d.config.stderr_file.mode, permissions(f))),
+        one(25, "stdout_mode", |d, f| set_some(&mut d.config.stdout_file.mode, f.permissions())),
+        one(26, "stderr_mode", |d, f| set_some(&mut d.config.stderr_file.mode, f.permissions())),
         one(32, "stop_signal", |d, f| set(&mut d.config.stop_signal, signal(f))),
         one(33, "delay_to_sigkill", |d, f| set(&mut d.config.delay_to_sigkill, f.milliseconds())),
         one(34, "orphans", |d, f| set(&mut d.config.leave_orphans, f.choice(&ORPHANS))),
         one(48, "uid", |d, f| set_some(&mut d.config.user.uid, f.string())),
         one(49, "gid", |d, f| set_some(&mut d.config.user.gid, f.string())),
         one(50, "groups", |d, f| set_some(&mut d.config.user.groups, f.string())),
+        rlimits,
+        nice,
+        umask,
+        oom_score_adj,
+        no_new_privs,
+        capabilities,
         cgroup_path,
         cgroup_controller,
         cgroup_set,
@@ -88,13 +99,6 @@ fn window(field: Field<'_>) -> Result<u32, Failure> {
     }
 }
 
-fn permissions(field: Field<'_>) -> Result<u32, Failure> {
-    match field.u32()? {
-        bits @ 0..=0o777 => Ok(bits),
-        _ => Err(malformed(field.name, "it has other bits than 0777")),
-    }
-}
-
 fn signal(field: Field<'_>) -> Result<i32, Failure> {
     field.checked(config::stop_signal(field.utf8()?))
 }
@@ -112,6 +116,12 @@ struct Draft {
 impl AsMut<Environment> for Draft {
     fn as_mut(&mut self) -> &mut Environment {
         &mut self.environment
+    }
+}
+
+impl AsMut<Attributes> for Draft {
+    fn as_mut(&mut self) -> &mut Attributes {
+        &mut self.config.attributes
     }
 }
 
@@ -150,6 +160,10 @@ pub(crate) fn decode(
     config.argv = [vec![arg0], draft.arguments].concat();
     config.lookup = Lookup::Path(environment.path);
     config.environment = environment.variables;
+    config.user.login = environment.login;
+    if !config.user.login.is_empty() && config.user.uid.is_none() {
+        return Err(malformed("login_env", "there is no uid"));
+    }
     config.cgroup = draft.group.into_request()?;
     Ok(Start::Config(Box::new(config)))
 }

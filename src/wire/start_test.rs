@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::error::Step;
+use crate::sys::{Capabilities, ResourceLimit};
 use crate::wire::payload::push_field;
 use std::time::Duration;
 
@@ -141,9 +142,37 @@ fn streams_may_be_files() {
 }
 
 #[test]
+fn attributes_arrive() {
+    let config = config(&[
+        (1, b"a"),
+        (6, b"A=1"),
+        (10, &1_u32.to_be_bytes()),
+        (11, &1_u32.to_be_bytes()),
+        (48, b"nobody"),
+        (51, b"nofile 8 unlimited,core 0 0"),
+        (52, b"-20"),
+        (53, &0o27_u32.to_be_bytes()),
+        (54, b"-5"),
+        (55, &1_u32.to_be_bytes()),
+        (56, b"chown,setpcap"),
+    ])
+    .unwrap();
+    assert_eq!(config.environment, Some(Vec::new()));
+    assert_eq!(config.user.login, crate::user::LOGIN_VARIABLES);
+    let attributes = config.attributes;
+    let limits = [("nofile", 8, u64::MAX), ("core", 0, 0)];
+    let limits = limits.map(|(name, soft, hard)| ResourceLimit::new(name, soft, hard).unwrap());
+    assert_eq!(attributes.rlimits, limits);
+    assert_eq!((attributes.nice, attributes.umask), (Some(-20), Some(0o27)));
+    assert_eq!(attributes.oom_score_adj.as_deref(), Some(c"-5"));
+    assert!(attributes.no_new_privs);
+    assert_eq!(attributes.capabilities, Some(Capabilities(0x101)));
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     type Case = (&'static [(u16, &'static [u8])], &'static str);
-    const CASES: [Case; 27] = [
+    const CASES: [Case; 41] = [
         (&[], "program"),
         (&[(1, b"")], "program"),
         (&[(1, b"a\0")], "program"),
@@ -169,6 +198,20 @@ fn what_is_wrong_is_named() {
         (&[(1, b"a"), (32, b"SIGNOPE")], "stop_signal"),
         (&[(1, b"a"), (34, b"maybe")], "orphans"),
         (&[(1, b"a"), (48, b"\xff")], "uid"),
+        (&[(1, b"a"), (10, &[0, 0, 0, 2])], "clear_env"),
+        (&[(1, b"a"), (11, &[0, 0, 0, 1])], "login_env"),
+        (&[(1, b"a"), (51, b"nofile 1")], "rlimits"),
+        (&[(1, b"a"), (51, b"nofiles 1 1")], "rlimits"),
+        (&[(1, b"a"), (51, b"nofile 2 1")], "rlimits"),
+        (&[(1, b"a"), (51, b"nofile 1 -1")], "rlimits"),
+        (&[(1, b"a"), (51, b"nofile 1 1,")], "rlimits"),
+        (&[(1, b"a"), (52, b"20")], "nice"),
+        (&[(1, b"a"), (52, b"")], "nice"),
+        (&[(1, b"a"), (53, &[0, 0, 2, 0])], "umask"),
+        (&[(1, b"a"), (54, b"-1001")], "oom_score_adj"),
+        (&[(1, b"a"), (55, b"1")], "no_new_privs"),
+        (&[(1, b"a"), (56, b"cap_chown")], "capabilities"),
+        (&[(1, b"a"), (56, b"chown,")], "capabilities"),
         (&[(1, b"a"), (66, b"memory.max")], "cgroup_set"),
         (&[(1, b"a"), (999, b"x")], "999"),
     ];

@@ -230,14 +230,14 @@ fn a_program_that_could_not_be_stopped_is_not_started() {
 // As a user without privileges
 
 /// A helper that any user may execute.
-struct Unprivileged {
+pub struct Unprivileged {
     _directory: TempDir,
     helper: PathBuf,
-    user: u32,
+    pub user: u32,
 }
 
 impl Unprivileged {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let helper = directory.path().join("muontrap");
@@ -255,8 +255,13 @@ impl Unprivileged {
     }
 
     fn status(&self, flags: &[&str]) -> Setup {
+        self.captured(flags).program(&["cat", "/proc/self/status"])
+    }
+
+    /// A helper of this user.
+    pub fn captured(&self, flags: &[&str]) -> Setup {
         let user = is_root().then_some(self.user);
-        status(flags).helper(&self.helper, user)
+        captured(flags).helper(&self.helper, user)
     }
 }
 

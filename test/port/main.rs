@@ -9,6 +9,7 @@
 #![cfg(target_os = "linux")]
 
 mod answer;
+mod attributes;
 mod blind;
 mod client;
 mod containment;

@@ -27,7 +27,7 @@ enum Meaning {
 
 use Meaning::{Capture, Descriptors, Number, Text};
 
-const FLAGS: [(&str, &str, Meaning); 24] = [
+const FLAGS: [(&str, &str, Meaning); 32] = [
     ("--arg0", "-0", Text(3)),
     ("--cd", "", Text(5)),
     ("--stdio-window", "-l", Number(19)),
@@ -41,9 +41,17 @@ const FLAGS: [(&str, &str, Meaning); 24] = [
     ("--stop-signal", "", Text(32)),
     ("--delay-to-sigkill", "-k", Number(33)),
     ("--orphans", "", Text(34)),
+    ("--clear-env", "", Number(10)),
+    ("--login-env", "", Number(11)),
     ("--uid", "-u", Text(48)),
     ("--gid", "-a", Text(49)),
     ("--groups", "", Text(50)),
+    ("--rlimits", "", Text(51)),
+    ("--nice", "", Text(52)),
+    ("--umask", "", Number(53)),
+    ("--oom-score-adj", "", Text(54)),
+    ("--no-new-privs", "", Number(55)),
+    ("--capabilities", "", Text(56)),
     ("--group", "-g", Text(64)),
     ("--controller", "-c", Text(65)),
     ("--set", "-s", Text(66)),

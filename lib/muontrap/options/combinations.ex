@@ -36,6 +36,8 @@ defmodule MuonTrap.Options.Combinations do
        "the :input of a handle is {:file, path}, :null or :open (use MuonTrap.Process.write/3)"},
       {daemon? and data?(options.input),
        "the :input of a daemon is {:file, path}, :null or :open (use MuonTrap.Process to write to a program)"},
+      {options.login_env and options.uid == nil,
+       "login_env: true needs the option :uid, the user whose variables they are"},
       {options.cgroup_path != nil and options.cgroup_base != nil,
        "cannot specify both a :cgroup_path and a :cgroup_base"},
       {has_settings? and not has_group?,

@@ -12,8 +12,8 @@ defmodule MuonTrap.Options.Encoder do
   alias MuonTrap.Options
   alias MuonTrap.Options.Table
 
-  @typedoc "How a value is encoded. `:list`: separated by commas."
-  @type t :: :list | :text | :u32
+  @typedoc "How a value is encoded. `:list`: separated by commas. `:named`: the same, each after its name. `:flag`: when it is true."
+  @type t :: :flag | :list | :named | :text | :u32
 
   @fields for row <- Table.rows(), row.field != nil, do: {row.name, row.field}
 
@@ -25,7 +25,9 @@ defmodule MuonTrap.Options.Encoder do
         do: {number, encode(encoder, value)}
   end
 
+  defp encode(:flag, true), do: <<1::32>>
   defp encode(:list, values), do: Enum.intersperse(values, ",")
+  defp encode(:named, values), do: Enum.map_join(values, ",", fn {key, it} -> "#{key} #{it}" end)
   defp encode(:text, value), do: to_string(value)
   defp encode(:u32, value), do: <<value::32>>
 end

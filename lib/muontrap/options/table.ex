@@ -21,7 +21,7 @@ defmodule MuonTrap.Options.Table do
     Users
   }
 
-  alias MuonTrap.Options.Table.Servers
+  alias MuonTrap.Options.Table.{Rights, Servers}
 
   # A new function with options is one row here, and its context in the rows of its options.
   @functions [
@@ -89,6 +89,14 @@ defmodule MuonTrap.Options.Table do
          an enumerable of pairs of strings, which are added to the environment of the BEAM. `nil` as
          the value removes a variable, and `""` sets an empty one, which `System.cmd/3` leaves out.
          The values are never shown in a log, an exception or the state of a process
+         """
+       ),
+       option.(:clear_env, :boolean, @all,
+         default: false,
+         field: {10, :flag},
+         doc: """
+         when `true`, the program gets none of the BEAM's variables, but only those of `:env` and of
+         `:login_env`. It is still looked up in the `PATH` of the BEAM
          """
        ),
        option.(:arg0, :string, @all,
@@ -234,8 +242,17 @@ defmodule MuonTrap.Options.Table do
          @all,
          field: {50, :list},
          doc: "the list of supplementary groups; `[]` for none"
+       ),
+       option.(:login_env, :boolean, @all,
+         default: false,
+         field: {11, :flag},
+         doc: """
+         when `true`, the variables HOME, USER, LOGNAME and SHELL are those of the user in `:uid`, as
+         after a login, unless `:env` sets or removes them. Without it, they are those of the BEAM
+         """
        )
      ]},
+    Rights.group(@all),
     {"""
      Control groups ([cgroups(7)](https://man7.org/linux/man-pages/man7/cgroups.7.html)), which limit
      what a program uses, and which none of its descendants can leave:

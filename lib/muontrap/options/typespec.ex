@@ -26,7 +26,7 @@ defmodule MuonTrap.Options.Typespec do
   def typespec({:integer, _min, :infinity, _unit}, _stage), do: quote(do: pos_integer())
 
   def typespec({:integer, min, max, _unit}, _stage),
-    do: quote(do: unquote(min)..unquote(max))
+    do: quote(do: unquote(literal(min))..unquote(max))
 
   def typespec({:keys, :map, _noun, keys}, stage) do
     pairs = for {key, type, _doc} <- keys, do: {optional(key), typespec(type, stage)}
@@ -46,6 +46,10 @@ defmodule MuonTrap.Options.Typespec do
 
   def typespec({:tuple, types, _text}, stage),
     do: {:{}, [], Enum.map(types, &typespec(&1, stage))}
+
+  # As it is written in source code.
+  defp literal(number) when number < 0, do: {:-, [], [-number]}
+  defp literal(number), do: number
 
   defp optional(key), do: quote(do: optional(unquote(key)))
 
