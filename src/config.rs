@@ -65,6 +65,24 @@ pub(crate) struct OutputFile {
     pub mode: Option<u32>,
 }
 
+/// A signal on the way to SIGKILL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StopStep {
+    pub signal: i32,
+    /// Until the next step.
+    pub wait: Duration,
+}
+
+/// Which processes get the signals of a stop, and have to end before the rest is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopScope {
+    Program,
+    /// The program's process group.
+    Group,
+    /// The program and all its descendants.
+    All,
+}
+
 /// The settings of one program.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -84,6 +102,9 @@ pub(crate) struct Config {
     /// From the stop signal to SIGKILL.
     pub delay_to_sigkill: Duration,
     pub stop_signal: i32,
+    /// In place of these two, when there are any.
+    pub given_stop_steps: Vec<StopStep>,
+    pub stop_scope: StopScope,
     /// Whether what the program leaves behind lives on when it exits by itself.
     pub leave_orphans: bool,
     pub streams: Streams,
@@ -108,6 +129,8 @@ impl Default for Config {
             window: 10_240,
             delay_to_sigkill: Duration::from_millis(500),
             stop_signal: Signal::SIGTERM as i32,
+            given_stop_steps: Vec::new(),
+            stop_scope: StopScope::Program,
             leave_orphans: false,
             streams: Streams {
                 stdin: Stdin::Pipe,
@@ -122,6 +145,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The signals of a stop, in order. SIGKILL follows the last.
+    pub(crate) fn stop_steps(&self) -> Vec<StopStep> {
+        if self.given_stop_steps.is_empty() {
+            let (signal, wait) = (self.stop_signal, self.delay_to_sigkill);
+            vec![StopStep { signal, wait }]
+        } else {
+            self.given_stop_steps.clone()
+        }
+    }
+
     /// Frees what only the start of the program needs.
     pub(crate) fn forget_program(&mut self) {
         self.program = OsString::new();
@@ -141,6 +174,17 @@ pub(crate) fn stop_signal(given: &str) -> Result<i32, String> {
     signal
         .map(|signal| signal as i32)
         .map_err(|_| format!("{given:?} is not a name such as SIGINT or a number from 1 to 64"))
+}
+
+/// A step of a stop, which is given as a signal and milliseconds.
+pub(crate) fn stop_step(given: &str) -> Result<StopStep, String> {
+    let wrong = || format!("{given:?} is not a signal, a space and a number of milliseconds");
+    let (signal, ms) = given.split_once(' ').ok_or_else(wrong)?;
+    let ms: u32 = parse_decimal(ms).ok_or_else(wrong)?;
+    Ok(StopStep {
+        signal: stop_signal(signal)?,
+        wait: Duration::from_millis(ms.into()),
+    })
 }
 
 /// A setting of a cgroup, which is given as `file=value`.

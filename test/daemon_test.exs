@@ -52,6 +52,10 @@ defmodule MuonTrap.DaemonTest do
              } = Daemon.child_spec(["sleep", ["1"]])
 
       assert Daemon.child_spec(["sleep", ["1"], [name: :x, delay_to_sigkill: 0]]).shutdown == 5000
+
+      assert Daemon.child_spec(["sleep", ["1"], [stop: [sigint: 2000, sigterm: 500]]]).shutdown ==
+               7500
+
       assert Supervisor.child_spec({Daemon, ["a", []]}, id: :b).id == :b
     end
 
@@ -265,6 +269,33 @@ defmodule MuonTrap.DaemonTest do
       program = Daemon.program_os_pid(daemon)
       :ok = GenServer.stop(daemon)
       refute alive?(program)
+    end
+
+    # The lines that a program writes after "ready".
+    defp stopped(script, opts) do
+      daemon = start!(script, [logger_fun: to_me()] ++ opts)
+      assert_receive {:line, "ready"}, 30_000
+      :ok = GenServer.stop(daemon)
+      received_lines()
+    end
+
+    test "takes several steps" do
+      script =
+        "trap 'echo int' INT; trap 'echo term; exit' TERM; echo ready; while :; do sleep 0.01; done"
+
+      assert stopped(script, stop: [sigint: 100, sigterm: 60_000]) == ["int", "term"]
+      assert stopped(script, stop: [sigterm: 60_000, sigint: 60_000]) == ["term"]
+      assert stopped(script, stop: [sigint: 100]) == ["int"]
+      assert stopped(script, stop: []) == []
+    end
+
+    test "lets descendants end that are to get the signals" do
+      server = "trap 'sleep 0.1; echo bye; exit' TERM; echo ready; while :; do sleep 0.01; done"
+      script = ~S(sh -c "$SERVER"; echo never)
+      opts = [delay_to_sigkill: 60_000, env: [{"SERVER", server}]]
+      assert stopped(script, opts) == []
+      assert stopped(script, [stop_scope: :group] ++ opts) == ["bye"]
+      assert stopped(script, [stop_scope: :all] ++ opts) == ["bye"]
     end
 
     test "by a supervisor waits, too" do

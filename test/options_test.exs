@@ -161,6 +161,24 @@ defmodule MuonTrap.OptionsTest do
     refuses(:stop_signal, [0, 65, -1, "2", :sigfoo, "", nil, "SIGSIGINT", 1.0])
   end
 
+  test "steps of a stop" do
+    accepts(:stop, [
+      {[sigint: 5_000, sigterm: 0], [{"SIGINT", 5000}, {"SIGTERM", 0}]},
+      {[{2, 1}], [{2, 1}]},
+      {[], []}
+    ])
+
+    refuses(:stop, [:sigint, [:sigint], [sigint: -1], [sigint: :infinity], [sigfoo: 1], nil, %{}])
+    accepts(:stop_scope, [{:program, :program}, {:group, :group}, {:all, :all}])
+    refuses(:stop_scope, [:everything, "all", nil])
+
+    for other <- [stop_signal: :sigint, delay_to_sigkill: 500] do
+      message = "cannot use :stop and #{inspect(elem(other, 0))}"
+      error = assert_raise ArgumentError, fn -> valid([other, stop: [sigint: 1]]) end
+      assert error.message =~ message
+    end
+  end
+
   test "orphans" do
     accepts(:orphans, [{:kill, :kill}, {:leave, :leave}])
     refuses(:orphans, [:keep, nil, "leave", true])

@@ -89,8 +89,12 @@ defmodule MuonTrap.Daemon do
 
   `Supervisor.terminate_child/2`, `GenServer.stop/1` and the shutdown of a supervisor return when the
   program and all its descendants are gone and its last output has been logged. The program first gets
-  the stop signal (`:stop_signal`), and SIGKILL after `:delay_to_sigkill`. The shutdown time in
-  `child_spec/1` is 5 seconds longer than that.
+  the stop signal (`:stop_signal`), and SIGKILL after `:delay_to_sigkill`, or the signals in `:stop`, one
+  after the other. The shutdown time in `child_spec/1` is 5 seconds longer than that.
+
+  Of a shell that runs a server, only the shell gets the signals, and the server is killed as soon as the
+  shell is gone. Write `sh -c "exec server"`, so that the server takes the place of the shell, or use
+  `stop_scope: :all`.
 
   A daemon that is killed (`Process.exit(pid, :kill)`) cannot wait, but its program is stopped in the
   same way. A new daemon with the same command and arguments waits until it is gone, so that two copies
@@ -119,8 +123,9 @@ defmodule MuonTrap.Daemon do
 
   The values of `:env` are hidden in it, so that no supervisor logs them.
 
-  The id is `MuonTrap.Daemon`. The shutdown time in milliseconds is `:delay_to_sigkill` (500 by default)
-  plus 5000 for killing what is left and logging the last output, and at most 4294967295.
+  The id is `MuonTrap.Daemon`. The shutdown time in milliseconds is the sum of those in `:stop`, or
+  `:delay_to_sigkill` (500 by default), plus 5000 for killing what is left and logging the last output,
+  and at most 4294967295.
 
   ## Examples
 

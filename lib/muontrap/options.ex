@@ -21,6 +21,7 @@ defmodule MuonTrap.Options do
     Errors,
     Limits,
     Output,
+    Stop,
     Table,
     Type,
     Typespec
@@ -129,6 +130,7 @@ defmodule MuonTrap.Options do
     opts
     |> Enum.reduce(defaults(context, command, args), &put_option/2)
     |> Combinations.check()
+    |> Stop.check(opts)
     |> put_output()
   end
 

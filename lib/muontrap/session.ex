@@ -15,6 +15,7 @@ defmodule MuonTrap.Session do
   #   * Session.Relay: the latter in a process of its own, for an owner with a crowded mailbox.
 
   alias MuonTrap.{Cgroup, Error, ForkServer, Helper, Native, Predecessors}
+  alias MuonTrap.Options.Stop
   alias MuonTrap.Session.{Frame, Pipe, Relay, Socket, Start}
 
   @ack 0x01
@@ -24,7 +25,7 @@ defmodule MuonTrap.Session do
   @input_eof 0x05
   @discard 0x06
 
-  # A session has this long, after the delay before SIGKILL, to kill and reap everything. Beyond
+  # A session has this long, after SIGKILL, to kill and reap everything. Beyond
   # it something is stuck in the kernel, and waiting would not help.
   @patience_ms 5_000
 
@@ -96,7 +97,7 @@ defmodule MuonTrap.Session do
     purpose = %{
       key: key,
       group: Cgroup.new(options),
-      patience: min(options.delay_to_sigkill + @patience_ms, @longest_ms),
+      patience: min(Stop.milliseconds(options) + @patience_ms, @longest_ms),
       use_stdio: options.stdout != :inherit,
       parallelism: options.parallelism,
       crowded?: key == nil and crowded?()

@@ -9,7 +9,7 @@ defmodule MuonTrap.Startup do
   # projects that depend on it with `runtime: false`. Starts the processes of programs, too.
 
   alias MuonTrap.{Label, Options}
-  alias MuonTrap.Options.Arguments
+  alias MuonTrap.Options.{Arguments, Stop}
 
   # Starting takes a millisecond. It never returns while the BEAM, or the application that depends
   # on this one, is being stopped.
@@ -93,17 +93,10 @@ defmodule MuonTrap.Startup do
       start: {module, :start_link, [command, args, Options.hide_secrets(opts)]},
       type: :worker,
       restart: :permanent,
-      shutdown: min(delay_to_sigkill(opts) + @shutdown_margin_ms, @longest_shutdown_ms)
+      # start_link/3 reports a wrong value.
+      shutdown: min(Stop.milliseconds(opts) + @shutdown_margin_ms, @longest_shutdown_ms)
     }
   end
 
   def child_spec(module, other), do: raise(Arguments.invalid_child_spec(module, other))
-
-  # start_link/3 reports a wrong value.
-  defp delay_to_sigkill(opts) do
-    case Keyword.get(opts, :delay_to_sigkill) do
-      delay when is_integer(delay) and delay >= 0 -> delay
-      _other -> 500
-    end
-  end
 end

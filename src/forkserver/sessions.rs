@@ -7,7 +7,8 @@
 use super::control::{Ended, Watch};
 use crate::cgroup::Request;
 use crate::process::children::Children;
-use crate::process::sweep::{Preexisting, Progress, Sweep};
+use crate::process::preexisting::Preexisting;
+use crate::process::sweep::{Progress, Sweep};
 use crate::sys::{self, Changed};
 use crate::wire::notice::Notice;
 use std::collections::VecDeque;

@@ -7,10 +7,12 @@
 pub(crate) mod backoff;
 pub(crate) mod children;
 pub(crate) mod credentials;
+pub(crate) mod descendants;
 mod explain;
 pub(crate) mod find;
 pub(crate) mod leftovers;
 pub(crate) mod permission;
+pub(crate) mod preexisting;
 pub(crate) mod proc_table;
 pub(crate) mod program;
 pub(crate) mod reap;

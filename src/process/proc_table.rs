@@ -20,6 +20,8 @@ pub type ProcessId = (i32, u64);
 pub struct Process {
     pub pid: i32,
     pub ppid: i32,
+    /// Process group.
+    pub group: i32,
     /// State letter: that of the first thread.
     pub state: u8,
     /// Number of threads, a dead first thread included.
@@ -64,11 +66,13 @@ pub fn parse_stat(line: &str) -> Option<Process> {
     let mut fields = rest.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;
     let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
     Some(Process {
         pid: pid.parse().ok()?,
         ppid: parent,
+        group,
         state,
-        threads: fields.nth(15)?.parse().ok()?,
+        threads: fields.nth(14)?.parse().ok()?,
         started: fields.nth(1)?.parse().ok()?,
     })
 }
@@ -197,6 +201,7 @@ mod tests {
             let expected = Process {
                 pid: 42,
                 ppid: 7,
+                group: 1,
                 state: b'T',
                 threads: 16,
                 started: 12_345,

@@ -9,6 +9,8 @@
 //! left, which only `ECHILD` from the kernel proves.
 
 use super::children::{ChildTable, Children, Listing};
+use super::descendants;
+use super::preexisting::Preexisting;
 use super::proc_table::{Entry, Process, ProcessId};
 use super::reap::reap;
 use crate::sys;
@@ -45,38 +47,6 @@ struct Snapshot {
     is_stable: bool,
     /// Whether `children` is complete.
     is_complete: bool,
-}
-
-/// Children that this process had before it started the program, and their descendants. It has some when it was
-/// exec'ed by a process that had.
-#[derive(Clone, Debug, Default)]
-pub struct Preexisting {
-    processes: BTreeSet<ProcessId>,
-    /// The children of this process among them, until they are reaped.
-    children: BTreeSet<i32>,
-}
-
-impl Preexisting {
-    fn find(&mut self, children: &mut Children) -> io::Result<()> {
-        let Listing { pids, is_complete } = children.list();
-        if !is_complete {
-            return Err(io::Error::other("they are not listed in /proc"));
-        }
-        self.children.extend(&pids);
-        let table = children.of_others();
-        let mut queue = VecDeque::from(pids);
-        while let Some(pid) = queue.pop_front() {
-            let Ok(entry) = Entry::open(pid) else {
-                continue;
-            };
-            let Ok(process) = entry.stat() else { continue };
-            if self.processes.insert(process.id()) {
-                let children = table.find(&entry, pid, process.threads);
-                queue.extend(children.unwrap_or_default());
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Kills the descendants of this process, in steps.
@@ -128,6 +98,16 @@ impl Sweep {
     /// The processes that it leaves alone.
     pub fn preexisting(&self) -> &Preexisting {
         &self.preexisting
+    }
+
+    /// Sends a signal to all descendants, or to those in one process group, once to each.
+    pub fn signal(&mut self, signal: i32, group: Option<i32>) {
+        descendants::signal(&mut self.children, &self.preexisting, group, signal);
+    }
+
+    /// Whether a descendant is alive, or one in this process group.
+    pub fn has_descendants(&mut self, group: Option<i32>) -> bool {
+        descendants::are_left(&mut self.children, &self.preexisting, group)
     }
 
     /// Sets the program's pid, which is its process group, too.

@@ -77,6 +77,16 @@ impl Containment {
         self.backoff.reset();
     }
 
+    /// Sends a signal to the program and its descendants, or to those of them in one process group.
+    pub fn signal(&mut self, signal: i32, group: Option<i32>) {
+        self.sweep.signal(signal, group);
+    }
+
+    /// Whether the program or a descendant is alive, or one in this process group.
+    pub fn has_descendants(&mut self, group: Option<i32>) -> bool {
+        self.sweep.has_descendants(group)
+    }
+
     /// From now on, [`Self::sweep`] kills.
     pub fn begin_sweep(&mut self) {
         self.is_sweeping = true;

@@ -25,6 +25,7 @@ mod setup;
 mod signals;
 mod states;
 mod stdio;
+mod stopping;
 mod terminal;
 
 use crate::config::Config;

@@ -10,7 +10,7 @@ use super::owner::Owner;
 use super::setup::Running;
 use super::signals::Signals;
 use super::terminal::Terminal;
-use crate::config::Config;
+use crate::config::{Config, StopStep};
 use crate::diagnostics;
 use crate::error::EXIT_SETUP;
 use crate::process::reap::{Death, Ending, reap};
@@ -39,7 +39,7 @@ const LAST_ACK_TIMEOUT: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Running,
-    /// SIGKILL is sent at the deadline. `None` when it has been.
+    /// The next signal is sent at the deadline. `None` when SIGKILL has been.
     Stopping {
         deadline: Option<Instant>,
     },
@@ -85,6 +85,8 @@ pub(super) struct Session<'a> {
     /// With the time from the exec.
     pub(super) death: Option<(Death, Duration)>,
     pub(super) stopped: bool,
+    /// What a stop still has to do before SIGKILL.
+    pub(super) stop_steps: std::vec::IntoIter<StopStep>,
     pub(super) needed_sigkill: bool,
     /// Whether the owner violated the protocol.
     pub(super) violated: bool,
@@ -114,6 +116,7 @@ impl<'a> Session<'a> {
             containment: Containment::new(running.cgroup, running.sweep),
             death: None,
             stopped: false,
+            stop_steps: config.stop_steps().into_iter(),
             needed_sigkill: false,
             violated: false,
             terminal: owner.terminal,
@@ -183,7 +186,7 @@ impl<'a> Session<'a> {
         match self.state {
             State::Stopping {
                 deadline: Some(deadline),
-            } => Some(deadline.saturating_duration_since(Instant::now())),
+            } => Some(self.until_next_step(deadline)),
             State::Stopping { deadline: None } => Some(KILL_INTERVAL),
             State::Sweeping => Some(self.containment.pause()),
             State::Removing => Some(REMOVAL_INTERVAL),
@@ -251,7 +254,7 @@ impl<'a> Session<'a> {
         self.control_job(child_changed)
     }
 
-    fn reap_dead(&mut self) -> io::Result<()> {
+    pub(super) fn reap_dead(&mut self) -> io::Result<()> {
         let containment = &mut self.containment;
         let death = reap(self.pid, |pid| containment.note_reaped(pid))?;
         let Some(death) = death else { return Ok(()) };
@@ -304,48 +307,13 @@ impl<'a> Session<'a> {
 
     // The states
 
-    pub(super) fn stop(&mut self) -> io::Result<()> {
-        if self.state != State::Running || self.death.is_some() {
-            return Ok(());
-        }
-        self.stopped = true;
-        self.state = State::Stopping {
-            deadline: Instant::now().checked_add(self.config.delay_to_sigkill),
-        };
-        self.containment.thaw();
-        self.signal(self.config.stop_signal);
-        emergency::inject_panic("stopping");
-        // A stopped program acts on a signal only once it goes on.
-        self.signal(libc::SIGCONT);
-        // It may have died of that already.
-        self.reap_dead()
-    }
-
-    /// Sends a signal to the program, unless it was reaped: then its pid may be another's.
-    pub(super) fn signal(&self, number: i32) {
-        if self.death.is_none() {
-            // EPERM, when the program has become another user's.
-            if let Err(error) = sys::kill(self.pid, number) {
-                diagnostics::say(format_args!(
-                    "cannot send signal {number} to {}: {error}",
-                    self.pid
-                ));
-            }
-        }
-    }
-
     /// Goes through the states as far as possible without waiting.
     fn advance(&mut self) -> io::Result<()> {
-        if self.death.is_none() && self.is_overdue() {
-            self.needed_sigkill = true;
-            self.signal(libc::SIGKILL);
-            self.containment.thaw();
-            self.state = State::Stopping { deadline: None };
-        }
+        self.advance_stop()?;
         if self.death.is_none() && self.state == (State::Stopping { deadline: None }) {
             self.abandon_frozen();
         }
-        if self.death.is_some() && matches!(self.state, State::Running | State::Stopping { .. }) {
+        if self.death.is_some() && (self.state == State::Running || self.has_stopped()) {
             self.begin_sweep()?;
         }
         if self.state == State::Sweeping && self.containment.sweep() == Progress::Gone {
@@ -363,15 +331,6 @@ impl<'a> Session<'a> {
         }
         warn(&mut self.containment);
         Ok(())
-    }
-
-    fn is_overdue(&self) -> bool {
-        match self.state {
-            State::Stopping {
-                deadline: Some(deadline),
-            } => Instant::now() >= deadline,
-            _ => false,
-        }
     }
 }
 

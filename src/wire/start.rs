@@ -11,7 +11,7 @@ use super::fields::{
     Field, Row, decode as decode_fields, malformed, many, one, push, set, set_some,
 };
 use super::transport::Transport;
-use crate::config::{self, Config, Output, OutputFile, Stdin};
+use crate::config::{self, Config, Output, OutputFile, Stdin, StopScope};
 use crate::error::Failure;
 use crate::process::find::Lookup;
 use crate::process::program::Attributes;
@@ -19,7 +19,7 @@ use std::ffi::CString;
 
 /// Every field: its number, its name in `docs/protocol.md`, the type of its value, and where the value goes.
 #[rustfmt::skip]
-const TABLE: [Row<Draft>; 37] = {
+const TABLE: [Row<Draft>; 39] = {
     let [variable, environment, set_variable, unset_variable, clear_env, login_env] = environment::rows();
     let [rlimits, nice, umask, oom_score_adj, no_new_privs, capabilities] = attributes::rows();
     let [cgroup_path, cgroup_controller, cgroup_set] = cgroup::rows();
@@ -49,6 +49,8 @@ const TABLE: [Row<Draft>; 37] = {
         one(32, "stop_signal", |d, f| set(&mut d.config.stop_signal, signal(f))),
         one(33, "delay_to_sigkill", |d, f| set(&mut d.config.delay_to_sigkill, f.milliseconds())),
         one(34, "orphans", |d, f| set(&mut d.config.leave_orphans, f.choice(&ORPHANS))),
+        many(35, "stop_step", |d, f| push(&mut d.config.given_stop_steps, f.checked(config::stop_step(f.utf8()?)))),
+        one(36, "stop_scope", |d, f| set(&mut d.config.stop_scope, f.choice(&STOP_SCOPE))),
         one(48, "uid", |d, f| set_some(&mut d.config.user.uid, f.string())),
         one(49, "gid", |d, f| set_some(&mut d.config.user.gid, f.string())),
         one(50, "groups", |d, f| set_some(&mut d.config.user.groups, f.string())),
@@ -84,6 +86,12 @@ const STDERR: [(&str, Output); 5] = {
 };
 
 const ORPHANS: [(&str, bool); 2] = [("kill", false), ("leave", true)];
+
+const STOP_SCOPE: [(&str, StopScope); 3] = [
+    ("program", StopScope::Program),
+    ("group", StopScope::Group),
+    ("all", StopScope::All),
+];
 
 fn absolute(field: Field<'_>) -> Result<CString, Failure> {
     if !field.value.starts_with(b"/") {

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use super::*;
+use crate::config::StopStep;
 use crate::error::Step;
 use crate::sys::{Capabilities, ResourceLimit};
 use crate::wire::payload::push_field;
@@ -114,6 +115,26 @@ fn all_fields_arrive() {
 }
 
 #[test]
+fn steps_take_the_place_of_the_stop_signal() {
+    let step = |signal, ms| StopStep {
+        signal,
+        wait: Duration::from_millis(ms),
+    };
+    let simple = config(&[(1, b"a"), (33, &7_u32.to_be_bytes())]).unwrap();
+    assert_eq!(simple.stop_steps(), [step(15, 7)]);
+    assert_eq!(simple.stop_scope, StopScope::Program);
+    let several = config(&[
+        (1, b"a"),
+        (35, b"SIGINT 5000"),
+        (35, b"15 0"),
+        (36, b"group"),
+    ])
+    .unwrap();
+    assert_eq!(several.stop_steps(), [step(2, 5000), step(15, 0)]);
+    assert_eq!(several.stop_scope, StopScope::Group);
+}
+
+#[test]
 fn streams_may_be_files() {
     let config = config(&[
         (1, b"a"),
@@ -172,7 +193,7 @@ fn attributes_arrive() {
 #[test]
 fn what_is_wrong_is_named() {
     type Case = (&'static [(u16, &'static [u8])], &'static str);
-    const CASES: [Case; 41] = [
+    const CASES: [Case; 46] = [
         (&[], "program"),
         (&[(1, b"")], "program"),
         (&[(1, b"a\0")], "program"),
@@ -197,6 +218,11 @@ fn what_is_wrong_is_named() {
         (&[(1, b"a"), (19, b"10240")], "stdio_window"),
         (&[(1, b"a"), (32, b"SIGNOPE")], "stop_signal"),
         (&[(1, b"a"), (34, b"maybe")], "orphans"),
+        (&[(1, b"a"), (35, b"SIGINT")], "stop_step"),
+        (&[(1, b"a"), (35, b"SIGINT -1")], "stop_step"),
+        (&[(1, b"a"), (35, b"SIGNOPE 1")], "stop_step"),
+        (&[(1, b"a"), (35, b"SIGINT 4294967296")], "stop_step"),
+        (&[(1, b"a"), (36, b"everything")], "stop_scope"),
         (&[(1, b"a"), (48, b"\xff")], "uid"),
         (&[(1, b"a"), (10, &[0, 0, 0, 2])], "clear_env"),
         (&[(1, b"a"), (11, &[0, 0, 0, 1])], "login_env"),

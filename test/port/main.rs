@@ -47,6 +47,7 @@ mod setup;
 mod signals;
 mod start;
 mod stdio;
+mod stop_steps;
 mod stopping;
 mod sweeping;
 mod terminal;

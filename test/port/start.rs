@@ -27,7 +27,7 @@ enum Meaning {
 
 use Meaning::{Capture, Descriptors, Number, Text};
 
-const FLAGS: [(&str, &str, Meaning); 32] = [
+const FLAGS: [(&str, &str, Meaning); 34] = [
     ("--arg0", "-0", Text(3)),
     ("--cd", "", Text(5)),
     ("--stdio-window", "-l", Number(19)),

@@ -97,6 +97,14 @@ defmodule MuonTrap.StartTest do
       assert {50, ""} in fields(groups: [])
     end
 
+    test "has the steps of a stop in their order" do
+      steps = &for({35, step} <- fields(&1), do: step)
+      assert steps.([]) == []
+      assert steps.(stop: [sigint: 5_000, sigterm: 0]) == ["SIGINT 5000", "SIGTERM 0"]
+      assert steps.(stop: []) == ["SIGKILL 0"]
+      assert {36, "all"} in fields(stop_scope: :all)
+    end
+
     test "sets and removes variables in the order in which they were given" do
       env = [{"A", "1"}, {"B", nil}, {"C", ""}, {"A", "\xFF"}]
 

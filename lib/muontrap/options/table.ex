@@ -17,6 +17,7 @@ defmodule MuonTrap.Options.Table do
     Output,
     Row,
     Signals,
+    Stop,
     Typespec,
     Users
   }
@@ -208,6 +209,24 @@ defmodule MuonTrap.Options.Table do
          default: 500,
          field: {33, :u32},
          doc: "milliseconds from the stop signal to SIGKILL; 0 or more"
+       ),
+       option.(:stop, Stop.type(), @all,
+         doc: """
+         the signals that tell the program to stop, in order, each with the milliseconds until the next
+         one, or SIGKILL after the last: `[sigint: 5_000, sigterm: 1_000]`. A program that ends gets no
+         further signal. `:stop_signal` and `:delay_to_sigkill` are the simple form, for one signal, and
+         cannot be given with it. `[]` is SIGKILL at once
+         """
+       ),
+       option.(:stop_scope, {:one_of, [:program, :group, :all]}, @all,
+         field: {36, :text},
+         doc: """
+         which processes get these signals: `:program`, the default, is the one that MuonTrap started,
+         and others are killed as soon as it has ended; `:group` is its process group; `:all` is the
+         program and all its descendants. With the last two, the others have the same time to end as
+         the program. A shell passes no signals on: `sh -c "server; echo done"` needs `:all`, and in
+         `sh -c "exec server"` the server takes the place of the shell
+         """
        ),
        option.(:orphans, {:one_of, [:kill, :leave]}, @all,
          field: {34, :text},

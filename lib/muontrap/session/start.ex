@@ -8,7 +8,7 @@ defmodule MuonTrap.Session.Start do
   # The frames that open a session, HELLO and START, as docs/protocol.md describes them.
 
   alias MuonTrap.{Cgroup, Error, Native, Options}
-  alias MuonTrap.Options.{Encoder, Env}
+  alias MuonTrap.Options.{Encoder, Env, Stop}
 
   @protocol 2
   # For frames until START, and for ENVIRONMENT.
@@ -44,6 +44,7 @@ defmodule MuonTrap.Session.Start do
     stderr_append: 24,
     stdout_mode: 25,
     stderr_mode: 26,
+    stop_step: 35,
     cgroup_path: 64,
     cgroup_controller: 65,
     cgroup_set: 66,
@@ -88,6 +89,7 @@ defmodule MuonTrap.Session.Start do
       output(:stdout, options.stdout),
       output(:stderr, options.stderr),
       for({number, value} <- Encoder.fields(options), do: raw_field(number, value)),
+      options |> Stop.steps() |> List.wrap() |> Enum.map(&field(:stop_step, &1)),
       if(group, do: fields(group.fields), else: [])
     ]
 

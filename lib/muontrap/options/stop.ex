@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Options.Stop do
+  @moduledoc false
+
+  # How a program is stopped: :stop, or :stop_signal and :delay_to_sigkill, its simple form.
+
+  alias MuonTrap.Options
+  alias MuonTrap.Options.{Signals, Type}
+
+  @milliseconds {:integer, 0, 0xFFFFFFFF, "a number of milliseconds"}
+  @step {:tuple, [{:custom, Signals, :signal}, @milliseconds], "{signal, milliseconds}"}
+  @example "a list of steps such as [sigint: 5_000, sigterm: 1_000]"
+
+  @doc "The type of the option `:stop`."
+  @spec type() :: Type.t()
+  def type, do: {:list, @step, @example}
+
+  @doc "Returns the options. Raises `ArgumentError` if both forms were given."
+  @spec check(Options.t(), keyword()) :: Options.t()
+  def check(%{stop: nil} = options, _opts), do: options
+
+  def check(options, opts) do
+    case Enum.find([:stop_signal, :delay_to_sigkill], &Keyword.has_key?(opts, &1)) do
+      nil ->
+        options
+
+      name ->
+        raise ArgumentError,
+              "cannot use :stop and #{inspect(name)} (put it into the list: #{hint(name)})"
+    end
+  end
+
+  defp hint(:stop_signal), do: "stop: [sigint: 500]"
+  defp hint(:delay_to_sigkill), do: "stop: [sigterm: 500]"
+
+  @doc "The steps before SIGKILL, for START. `nil`: those of `:stop_signal` and `:delay_to_sigkill`."
+  @spec steps(Options.t()) :: [String.t()] | nil
+  def steps(%{stop: nil}), do: nil
+  # START has one step at least.
+  def steps(%{stop: []}), do: ["SIGKILL 0"]
+  def steps(%{stop: steps}), do: for({signal, ms} <- steps, do: "#{signal} #{ms}")
+
+  @doc "Milliseconds from the first signal to SIGKILL, of options that may not be checked yet."
+  @spec milliseconds(Options.t() | keyword()) :: non_neg_integer()
+  def milliseconds(%{stop: stop, delay_to_sigkill: delay}),
+    do: milliseconds(stop: stop, delay_to_sigkill: delay)
+
+  def milliseconds(opts) do
+    case Type.parse(type(), opts[:stop]) do
+      {:ok, steps} -> steps |> Enum.map(&elem(&1, 1)) |> Enum.sum()
+      {:error, _reason} -> delay(opts[:delay_to_sigkill])
+    end
+  end
+
+  defp delay(delay) when is_integer(delay) and delay >= 0, do: delay
+  defp delay(_invalid), do: 500
+end
