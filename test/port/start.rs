@@ -41,6 +41,8 @@ const FLAGS: [(&str, &str, Meaning); 34] = [
     ("--stop-signal", "", Text(32)),
     ("--delay-to-sigkill", "-k", Number(33)),
     ("--orphans", "", Text(34)),
+    ("--stop-step", "", Text(35)),
+    ("--stop-scope", "", Text(36)),
     ("--clear-env", "", Number(10)),
     ("--login-env", "", Number(11)),
     ("--uid", "-u", Text(48)),
