@@ -6,14 +6,14 @@
 
 use nix::errno::Errno;
 use nix::unistd::write;
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
 /// The write end of the program's stdin, and what does not fit into it yet.
 #[derive(Debug)]
 pub(crate) struct Input {
     fd: Option<OwnedFd>,
-    waiting: Vec<u8>,
-    start: usize,
+    waiting: VecDeque<u8>,
     eof: bool,
     watched: bool,
 }
@@ -32,8 +32,7 @@ impl Input {
     pub(crate) fn new(fd: Option<OwnedFd>) -> Self {
         Self {
             fd,
-            waiting: Vec::new(),
-            start: 0,
+            waiting: VecDeque::new(),
             eof: false,
             watched: false,
         }
@@ -41,7 +40,7 @@ impl Input {
 
     /// How many bytes are not written yet.
     pub(crate) fn pending(&self) -> usize {
-        self.waiting.len() - self.start
+        self.waiting.len()
     }
 
     /// Whether the end of input was announced.
@@ -50,7 +49,7 @@ impl Input {
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.waiting.extend_from_slice(bytes);
+        self.waiting.extend(bytes);
     }
 
     /// Closes the program's stdin as soon as everything is written.
@@ -79,28 +78,22 @@ impl Input {
         while self.pending() > 0 {
             let Some(fd) = &self.fd else {
                 handled.dropped = self.pending();
-                self.start = self.waiting.len();
+                self.waiting.clear();
                 break;
             };
-            match write(fd, &self.waiting[self.start..]) {
+            match write(fd, self.waiting.as_slices().0) {
                 Ok(count) => {
                     handled.written += count;
-                    self.start += count;
+                    self.waiting.drain(..count);
                 }
                 Err(Errno::EAGAIN) => break,
                 Err(Errno::EINTR) => {}
                 Err(_) => self.fd = None,
             }
         }
-        if self.pending() == 0 {
-            self.waiting.clear();
-            self.start = 0;
-            if self.eof {
-                self.fd = None;
-            }
-        } else if self.start > 1 << 16 {
-            self.waiting.drain(..self.start);
-            self.start = 0;
+        if self.pending() == 0 && self.eof {
+            self.fd = None;
+            self.waiting = VecDeque::new();
         }
         handled
     }

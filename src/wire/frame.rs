@@ -6,6 +6,9 @@
 
 use super::violation::Violation;
 
+/// How many bytes of handled frames to keep in front of an unfinished one. More would not stay in the cache.
+const COMPACTED: usize = 64 * 1024;
+
 /// The longest frame that is accepted, in bytes, tag included, length excluded.
 pub(crate) const MAX_FRAME: usize = 1 << 20;
 
@@ -74,7 +77,7 @@ impl Decoder {
         if self.start == self.buffer.len() {
             self.buffer.clear();
             self.start = 0;
-        } else if self.start > MAX_FRAME {
+        } else if self.start > COMPACTED {
             self.buffer.drain(..self.start);
             self.start = 0;
         }

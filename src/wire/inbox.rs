@@ -21,6 +21,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 /// Acknowledgements have 9 bytes, and every idle session keeps this buffer.
 const BUFFER: usize = 4 * 1024;
 
+/// The buffer of a session that gets more than that at once: input for its program.
+const LARGE_BUFFER: usize = 64 * 1024;
+
 /// The descriptor that the owner writes to.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -118,6 +121,9 @@ impl Inbox {
             Ok(count) if self.framed => {
                 self.has_spun = false;
                 self.decoder.push(&self.buffer[..count]);
+                if count == BUFFER {
+                    self.buffer.resize(LARGE_BUFFER, 0);
+                }
                 Ok(Received::Framed)
             }
             Ok(count) => Ok(Received::Bytes(&self.buffer[..count])),
