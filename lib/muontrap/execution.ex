@@ -76,6 +76,27 @@ defmodule MuonTrap.Execution do
   # The time that the caller has taken for the output before it does not count as idle.
   def next(execution), do: await(%{execution | idle_deadline: deadline(execution.idle_timeout)})
 
+  @doc "As `next/1`, but `:nothing` when no output comes for some milliseconds."
+  @spec next_soon(t(), non_neg_integer()) :: {event() | :nothing, t()}
+  def next_soon(execution, time) do
+    {event, session} = Session.next(execution.session, time)
+    execution = %{execution | session: session}
+
+    case event do
+      :timeout ->
+        {:nothing, execution}
+
+      {:frame, {:input_ack, written, dropped}} ->
+        case update(execution, &Input.acknowledged(&1, written, dropped)) do
+          {:ok, execution} -> {:nothing, execution}
+          {:failed, failure, execution} -> {{:failed, failure}, execution}
+        end
+
+      event ->
+        handle(event, execution)
+    end
+  end
+
   defp await(execution) do
     with {:ok, execution} <- check_deadline(execution),
          {:ok, execution} <- feed(execution) do

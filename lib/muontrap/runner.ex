@@ -11,15 +11,23 @@ defmodule MuonTrap.Runner do
   alias MuonTrap.Options.Output
   alias MuonTrap.Output.{Collector, LineBuffer}
 
-  @enforce_keys [:execution, :fun, :lines, :stderr]
-  defstruct [:execution, :fun, :lines, :stderr]
+  # How much output to gather for a slow Collectable, and how long to wait for more.
+  @gathered_bytes 65_536
+  @gather_ms 1
 
-  # `stderr` is nil unless it is collected apart from the output.
+  @enforce_keys [:execution, :fun, :lines, :stderr, :slow?]
+  defstruct [:execution, :fun, :lines, :stderr, :slow?, gathered: [], gathered_bytes: 0]
+
+  # `stderr` is nil unless it is collected apart from the output. `gathered` are chunks for a slow Collectable, last
+  # first. It gets them together, when they are enough or nothing more comes.
   @typep state :: %__MODULE__{
            execution: Execution.t(),
            fun: Collector.collect(),
            lines: LineBuffer.t() | nil,
-           stderr: binary() | nil
+           stderr: binary() | nil,
+           slow?: boolean(),
+           gathered: [binary()],
+           gathered_bytes: non_neg_integer()
          }
 
   @doc "Runs the program. The reason of an error is to be raised."
@@ -33,7 +41,15 @@ defmodule MuonTrap.Runner do
       {:ok, execution} ->
         lines = options.lines && LineBuffer.new(:infinity)
         stderr = no_stderr(options)
-        state = %__MODULE__{execution: execution, fun: fun, lines: lines, stderr: stderr}
+
+        state = %__MODULE__{
+          execution: execution,
+          fun: fun,
+          lines: lines,
+          stderr: stderr,
+          slow?: lines == nil and Collector.slow?(options.into)
+        }
+
         collect(state, initial)
 
       {:error, error} ->
@@ -49,13 +65,27 @@ defmodule MuonTrap.Runner do
 
   @spec collect(state(), term()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   defp collect(state, acc) do
-    {event, execution} = Execution.next(state.execution)
-    state = %{state | execution: execution}
+    {event, execution} = next(state)
+    handle(event, %{state | execution: execution}, acc)
+  end
 
+  defp next(%{gathered: []} = state), do: Execution.next(state.execution)
+  defp next(state), do: Execution.next_soon(state.execution, @gather_ms)
+
+  defp handle({:output, stream, data}, state, acc) do
+    {acc, state} = add(state, acc, stream, data)
+    Execution.ack(state.execution, byte_size(data))
+    collect(state, acc)
+  end
+
+  defp handle(event, %{gathered: [_ | _]} = state, acc) do
+    {acc, state} = put_gathered(state, acc)
+    handle(event, state, acc)
+  end
+
+  defp handle(event, state, acc) do
     case event do
-      {:output, stream, data} ->
-        {acc, state} = add(state, acc, stream, data)
-        Execution.ack(execution, byte_size(data))
+      :nothing ->
         collect(state, acc)
 
       {:ended, report} ->
@@ -77,11 +107,23 @@ defmodule MuonTrap.Runner do
   defp add(%{stderr: stderr} = state, acc, :stderr, data) when stderr != nil,
     do: {acc, %{state | stderr: Collector.append(stderr, {:cont, data})}}
 
+  defp add(%{slow?: true} = state, acc, _stream, data) do
+    bytes = state.gathered_bytes + byte_size(data)
+    state = %{state | gathered: [data | state.gathered], gathered_bytes: bytes}
+    if bytes < @gathered_bytes, do: {acc, state}, else: put_gathered(state, acc)
+  end
+
   defp add(%{lines: nil} = state, acc, _stream, data), do: {put(state, acc, [data]), state}
 
   defp add(state, acc, _stream, data) do
     {lines, buffer} = LineBuffer.push(state.lines, data)
     {put(state, acc, lines), %{state | lines: buffer}}
+  end
+
+  defp put_gathered(state, acc) do
+    chunk = state.gathered |> Enum.reverse() |> IO.iodata_to_binary()
+    state = %{state | gathered: [], gathered_bytes: 0}
+    {put(state, acc, [chunk]), state}
   end
 
   # The Collectable is code of the user: if it fails, the program must still be stopped.

@@ -49,6 +49,54 @@ defmodule MuonTrap.Output.CollectorTest do
     assert byte_size(grown) == 256_000
   end
 
+  describe "output into a device" do
+    @describetag :tmp_dir
+
+    test "is complete, whatever its chunks were", %{tmp_dir: directory} do
+      path = Path.join(directory, "output")
+      lines = Enum.map_join(1..100_000, &"#{&1}\n")
+
+      for window <- [100, 10_240, 1_000_000], modes <- [[], [encoding: :utf8]] do
+        opts = [into: File.stream!(path, modes), stdio_window: window]
+        assert {%File.Stream{}, 0} = MuonTrap.cmd("seq", ["1", "100000"], opts)
+        assert File.read!(path) == lines
+      end
+    end
+
+    test "is there as soon as nothing more comes", %{tmp_dir: directory} do
+      [path, go] = Enum.map(["output", "go"], &Path.join(directory, &1))
+      script = "echo one; until [ -e \"$0\" ]; do sleep 0.01; done; echo two; exit 3"
+
+      task =
+        Task.async(fn -> MuonTrap.cmd("sh", ["-c", script, go], into: File.stream!(path)) end)
+
+      MuonTrap.Test.OS.wait_until(fn -> File.read(path) == {:ok, "one\n"} end)
+      File.touch!(go)
+      assert {%File.Stream{}, 3} = Task.await(task)
+      assert File.read!(path) == "one\ntwo\n"
+    end
+
+    test "is there when the program is stopped or lost", %{tmp_dir: directory} do
+      path = Path.join(directory, "output")
+      script = "echo one; exec sleep 1000"
+      opts = [into: File.stream!(path), timeout: 1000]
+      assert {%File.Stream{}, :timeout} = MuonTrap.cmd("sh", ["-c", script], opts)
+      assert File.read!(path) == "one\n"
+
+      script = "echo one; kill -KILL $PPID; exec sleep 1000"
+      run = fn -> MuonTrap.cmd("sh", ["-c", script], into: File.stream!(path)) end
+      assert %MuonTrap.Error{step: :helper} = catch_error(run.())
+    end
+
+    test "ends the program when the device fails" do
+      marker = MuonTrap.Test.OS.marker()
+      opts = [into: File.stream!("/dev/full"), env: [{"MARKER", marker}]]
+      # The error is that of System.cmd/3.
+      assert catch_error(MuonTrap.cmd("yes", [], opts)) == :function_clause
+      assert MuonTrap.Test.OS.marked(marker) == []
+    end
+  end
+
   describe "a text device" do
     @describetag :tmp_dir
 

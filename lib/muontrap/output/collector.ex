@@ -31,6 +31,11 @@ defmodule MuonTrap.Output.Collector do
   def into(binary, _lines) when is_binary(binary), do: into(binary)
   def into(collectable, _lines), do: Collectable.into(collectable)
 
+  @doc "Whether a call for each chunk is slow, as for a device, so that small chunks are better gathered."
+  @spec slow?(Collectable.t()) :: boolean()
+  def slow?(collectable),
+    do: is_struct(collectable, File.Stream) or is_struct(collectable, IO.Stream)
+
   @doc "The collecting function of a binary."
   @spec append(binary(), Collectable.command()) :: binary() | :ok
   def append(binary, {:cont, chunk}), do: <<binary::binary, chunk::binary>>
