@@ -9,7 +9,7 @@ defmodule Bench.Cases do
   # functions that measure are in bench/cases/. Their first argument is the number of rounds that
   # is enough, or `:infinity`.
 
-  alias Bench.{Commands, Daemons, Measure, Output}
+  alias Bench.{Commands, Daemons, Measure, Output, Streams}
 
   @type t :: %{
           name: String.t(),
@@ -25,7 +25,7 @@ defmodule Bench.Cases do
 
   @doc "All rows except those that need a control group."
   @spec all() :: [t()]
-  def all, do: commands() ++ output() ++ daemons() ++ stops()
+  def all, do: commands() ++ output() ++ streams() ++ daemons() ++ stops()
 
   @doc "The rows that need a control group."
   @spec cgroup() :: [t()]
@@ -66,6 +66,25 @@ defmodule Bench.Cases do
         at_least(1.3, 1.7),
         &Output.lines/1
       )
+    ]
+  end
+
+  defp streams do
+    [
+      speed("stream", "400 MB from `stream!`, counted", 0.8, 1.0, &Streams.stream(&1, [])),
+      row(
+        "stream-counter",
+        "the same, speed ÷ `System.cmd` into a counter",
+        at_least(0.4, 0.75),
+        &Streams.stream(&1, into: struct(Bench.Counter))
+      ),
+      row(
+        "gzip",
+        "400 MB from an Enumerable through `gzip -c`, speed ÷ a pipeline of the shell",
+        at_least(0.8, 1.0),
+        &Streams.gzip/1
+      ),
+      row("gzip-port", "the same, speed ÷ a port", at_least(0.9, 1.1), &Streams.gzip_port/1)
     ]
   end
 

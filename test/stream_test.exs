@@ -11,7 +11,7 @@ defmodule MuonTrap.StreamTest do
 
   # What a program may have written that nobody has consumed: in the window, in the session and in the pipe, which
   # are no larger than this.
-  @held 131_072 + 2 * 262_144
+  @held 3 * 262_144
 
   defp sh(script, opts \\ []), do: MuonTrap.stream!("sh", ["-c", script], opts)
 
@@ -215,6 +215,70 @@ defmodule MuonTrap.StreamTest do
       assert Enum.join(MuonTrap.stream!("head", ["-c", "4"], opts)) == "1\n2\n"
       assert_received :after
     end
+  end
+
+  describe "stderr: :capture" do
+    test "tells the streams apart" do
+      elements = Enum.to_list(sh("echo out; echo err >&2", stderr: :capture))
+      assert Enum.sort(elements) == [{:stderr, "err\n"}, {:stdout, "out\n"}]
+    end
+
+    test "keeps the lines of each" do
+      script = "printf 'o1\no2'; printf 'e1\ne2' >&2; exit 3"
+      stream = MuonTrap.stream("sh", ["-c", script], stderr: :capture, lines: true)
+      elements = Enum.to_list(stream)
+      assert for({:stdout, line} <- elements, do: line) == ["o1", "o2"]
+      assert for({:stderr, line} <- elements, do: line) == ["e1", "e2"]
+      assert List.last(elements) == {:exit, 3}
+      assert length(elements) == 5
+    end
+
+    test "splits both into chunks" do
+      script = "head -c 1000 /dev/zero; head -c 1000 /dev/zero >&2"
+      elements = Enum.to_list(sh(script, stderr: :capture, max_chunk_bytes: 100))
+      assert Enum.all?(elements, fn {_stream, chunk} -> byte_size(chunk) <= 100 end)
+
+      for stream <- [:stdout, :stderr] do
+        assert IO.iodata_length(for {^stream, chunk} <- elements, do: chunk) == 1000
+      end
+    end
+
+    test "has all lines of both" do
+      script = "for i in $(seq 1000); do echo o$i; echo e$i >&2; done"
+      elements = Enum.to_list(sh(script, stderr: :capture, lines: true))
+      assert for({:stdout, line} <- elements, do: line) == Enum.map(1..1000, &"o#{&1}")
+      assert for({:stderr, line} <- elements, do: line) == Enum.map(1..1000, &"e#{&1}")
+    end
+
+    test "has the end of stderr in the error" do
+      error = catch_error(Enum.to_list(sh("echo what is wrong >&2; exit 1", stderr: :capture)))
+      assert %ExitError{stderr: "what is wrong\n"} = error
+
+      assert Exception.message(error) ==
+               "sh exited with status 1. The end of its stderr:\n\nwhat is wrong"
+
+      script = "head -c 10000 /dev/zero >&2; seq 1000 >&2; exit 1"
+      error = catch_error(Enum.to_list(sh(script, stderr: :capture)))
+      assert byte_size(error.stderr) == 4096
+      assert String.ends_with?(error.stderr, "\n999\n1000\n")
+
+      # Otherwise it is not known.
+      for opts <- [[], [stderr: :to_stdout], [stderr: :discard]] do
+        assert %ExitError{stderr: nil} = catch_error(Enum.to_list(sh("exit 1", opts)))
+      end
+    end
+  end
+
+  test "stderr: :to_stdout keeps the order of the program" do
+    script = "for i in $(seq 100); do echo o$i; echo e$i >&2; done"
+    lines = Enum.to_list(sh(script, stderr: :to_stdout, lines: true))
+    assert lines == Enum.flat_map(1..100, &["o#{&1}", "e#{&1}"])
+  end
+
+  test "output that goes elsewhere is not in the stream" do
+    assert Enum.to_list(MuonTrap.stream("echo", ["hi"], stdout: :discard)) == [{:exit, 0}]
+    stream = MuonTrap.stream("sh", ["-c", "echo out; echo err >&2"], stderr: :discard)
+    assert Enum.to_list(stream) == ["out\n", {:exit, 0}]
   end
 
   describe "input" do

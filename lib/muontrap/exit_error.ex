@@ -49,7 +49,7 @@ defmodule MuonTrap.ExitError do
   defp stderr(text) do
     case text |> Native.printable() |> String.trim() do
       "" -> ""
-      text -> ". At the end it wrote to stderr:\n\n" <> text
+      text -> ". The end of its stderr:\n\n" <> text
     end
   end
 end

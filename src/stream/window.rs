@@ -14,7 +14,7 @@ pub struct Overrun {
 }
 
 /// The most payload bytes in one frame.
-const MAX_FRAME: u32 = 32 * 1024;
+const MAX_FRAME: u32 = 64 * 1024;
 
 /// Counts the bytes that were sent and not acknowledged.
 #[derive(Debug)]

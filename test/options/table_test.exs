@@ -47,11 +47,11 @@ defmodule MuonTrap.OptionsTableTest do
   end
 
   test "a function may have a default of its own" do
-    assert Options.new(:stream, "echo", [], []).stdio_window == 131_072
+    assert Options.new(:stream, "echo", [], []).stdio_window == 262_144
     assert Options.new(:stream!, "echo", [], stdio_window: 1).stdio_window == 1
 
     assert Docs.options(:cmd) =~
-             "The default is `10_240`, and `131_072` for `MuonTrap.stream/3`, `MuonTrap.stream!/3` and"
+             "The default is `10_240`, and `262_144` for `MuonTrap.stream/3`, `MuonTrap.stream!/3` and"
   end
 
   test "the fields of START are those of the protocol" do

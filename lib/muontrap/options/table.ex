@@ -237,7 +237,7 @@ defmodule MuonTrap.Options.Table do
        ),
        option.(:stdio_window, bytes.(1, @largest_number), @all,
          default: 10_240,
-         defaults: [stream: 131_072, stream!: 131_072, process: 131_072],
+         defaults: [stream: 262_144, stream!: 262_144, process: 262_144],
          field: {19, :u32},
          doc: """
          the number of bytes of output that may be on their way to the caller; 1 or more. A larger
