@@ -6,7 +6,7 @@ defmodule MuonTrap do
   @moduledoc """
   Runs operating-system programs that end when they should.
 
-  `cmd/3` is `System.cmd/3` with three guarantees:
+  `cmd/3` is `System.cmd/3`, and `shell/2` is `System.shell/2`, with three guarantees:
 
     * When it returns, every byte that the program wrote is in the result, and the program and all its
       descendants are gone.
@@ -71,7 +71,7 @@ defmodule MuonTrap do
 
   alias MuonTrap.{Error, Helper, Options, Result, Runner}
   alias MuonTrap.Error.Exec
-  alias MuonTrap.Options.Docs
+  alias MuonTrap.Options.{Arguments, Docs, Table}
 
   @doc """
   Runs a program and returns its output and its exit status.
@@ -163,6 +163,51 @@ defmodule MuonTrap do
   """
   @spec run(binary(), [binary()], [Options.cmd_option()]) :: Result.t()
   def run(command, args, opts \\ []), do: run_program(:run, command, args, opts)
+
+  @doc """
+  Runs a command line in a shell, `sh -c`, and returns the output and the exit status, as
+  `System.shell/2` does. Otherwise it is like `cmd/3`.
+
+  The shell expands variables, patterns and everything else in `command`. Never make a part of it out of
+  data from elsewhere: use `cmd/3`, which passes arguments on as they are, or `:env`.
+
+  The program is the shell, so that `:stop_signal` and the exit status are those of the shell. When it is
+  stopped at a `:timeout`, SIGTERM ends the shell, and its children get SIGKILL without having been told
+  to stop. A command that has to end in an orderly way takes the place of the shell with `exec`:
+
+      MuonTrap.shell("cd /srv && exec ./server --port $PORT", timeout: 60_000)
+
+  Some shells do that by themselves for the last command, but not all, and not after `&&` or in a pipeline.
+
+  ## Options
+
+  #{Docs.options(:shell, :cmd)}
+
+  ## Errors
+
+  Those of `cmd/3`. A command that the shell does not find is no error, but the exit status 127.
+
+  ## Examples
+
+      iex> MuonTrap.shell("echo hello | tr a-z A-Z; exit 3")
+      {"HELLO\\n", 3}
+
+      iex> MuonTrap.shell("cat", close_stdin: true)
+      {"", 0}
+
+      iex> MuonTrap.shell("trap 'echo bye; exit 0' TERM; sleep 60 & wait", timeout: 200)
+      {"bye\\n", :timeout}
+  """
+  @spec shell(binary(), [Options.shell_option()]) :: {Collectable.t(), Result.exit_status()}
+  def shell(command, opts \\ []) do
+    Arguments.check(Table.function(:shell), command, [], opts)
+    result = run_program(:shell, "sh", ["-c", operand(command)], opts)
+    {result.output, result.exit_status}
+  end
+
+  # With a space in front, it is no option of the shell.
+  defp operand(<<sign, _rest::binary>> = command) when sign in [?-, ?+], do: " " <> command
+  defp operand(command), do: command
 
   @doc """
   Returns a stream of the output of a program: an `Enumerable` of binaries.

@@ -50,6 +50,9 @@ defmodule MuonTrap.Options do
   @typedoc "An option of `MuonTrap.cmd/3`, and of `MuonTrap.run/3`, which has the same."
   @type cmd_option :: unquote(given.(Table.rows(:cmd)))
 
+  @typedoc "An option of `MuonTrap.shell/2`."
+  @type shell_option :: unquote(given.(Table.rows(:shell)))
+
   @typedoc "An option of `MuonTrap.stream/3`."
   @type stream_option :: unquote(given.(Table.rows(:stream)))
 
@@ -65,6 +68,7 @@ defmodule MuonTrap.Options do
   @typedoc "An option of any function."
   @type option ::
           cmd_option()
+          | shell_option()
           | stream_option()
           | stream_bang_option()
           | daemon_option()
@@ -94,7 +98,7 @@ defmodule MuonTrap.Options do
   @doc """
   Checks a command, its arguments and its options.
 
-  `context` is the function that the options are for: `:cmd`, `:run`, `:stream`, `:stream!`,
+  `context` is the function that the options are for: `:cmd`, `:run`, `:shell`, `:stream`, `:stream!`,
   `:daemon` or `:process`. Looks the command
   up as `System.cmd/3` does: an absolute path is taken as it is, anything else is looked for in `PATH`.
 
@@ -131,8 +135,12 @@ defmodule MuonTrap.Options do
     |> Enum.reduce(defaults(context, command, args), &put_option/2)
     |> Combinations.check()
     |> Stop.check(opts)
+    |> close_stdin()
     |> put_output()
   end
+
+  defp close_stdin(%{close_stdin: true} = options), do: %{options | input: :null}
+  defp close_stdin(options), do: options
 
   for context <- Table.contexts() do
     defaults = for row <- @rows, default = row.defaults[context], do: {row.name, default}

@@ -23,6 +23,7 @@ defmodule MuonTrap.OptionsTableTest do
     types = %{
       cmd: :cmd_option,
       run: :cmd_option,
+      shell: :shell_option,
       stream: :stream_option,
       stream!: :stream_bang_option,
       daemon: :daemon_option,

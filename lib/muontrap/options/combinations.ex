@@ -8,6 +8,7 @@ defmodule MuonTrap.Options.Combinations do
   # Checks options that depend on one another, when each has a valid value.
 
   alias MuonTrap.Options
+  alias MuonTrap.Options.Table
 
   @doc "Returns the options. Raises `ArgumentError` for the first rule that they break."
   @spec check(Options.t()) :: Options.t()
@@ -25,12 +26,16 @@ defmodule MuonTrap.Options.Combinations do
     has_settings? = options.cgroup_controllers != [] or options.cgroup_sets != []
 
     [
-      {options.context == :cmd and options.stderr == :capture,
-       "invalid option :stderr with value :capture: MuonTrap.cmd/3 returns one output " <>
+      {options.context in [:cmd, :shell] and options.stderr == :capture,
+       "invalid option :stderr with value :capture: #{Table.function(options.context)} returns one output " <>
          "(use MuonTrap.run/3, whose result has stderr, or stderr: :to_stdout)"},
       # Where stderr is an output of its own, or takes the place of stdout.
       {not daemon? and options.stderr != nil and options.capture_stderr_only,
        "cannot use :stderr and \"capture_stderr_only: true\" (use stdout: :discard)"},
+      {options.close_stdin and options.input not in [:open, :null],
+       "cannot use :input and \"close_stdin: true\""},
+      {inherits? and options.close_stdin,
+       "cannot use \"close_stdin: true\" and \"use_stdio: false\""},
       {inherits? and options.input != :open, "cannot use :input and \"use_stdio: false\""},
       {options.context == :process and data?(options.input),
        "the :input of a handle is {:file, path}, :null or :open (use MuonTrap.Process.write/3)"},

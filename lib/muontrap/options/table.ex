@@ -28,6 +28,7 @@ defmodule MuonTrap.Options.Table do
   @functions [
     cmd: "MuonTrap.cmd/3",
     run: "MuonTrap.run/3",
+    shell: "MuonTrap.shell/2",
     stream: "MuonTrap.stream/3",
     stream!: "MuonTrap.stream!/3",
     daemon: "MuonTrap.Daemon.start_link/3",
@@ -41,7 +42,7 @@ defmodule MuonTrap.Options.Table do
   @type group :: {introduction :: String.t(), [row(), ...]}
 
   @all Keyword.keys(@functions)
-  @commands [:cmd, :run]
+  @commands [:cmd, :run, :shell]
   @streams [:stream, :stream!]
   @daemon [:daemon]
 
@@ -100,9 +101,14 @@ defmodule MuonTrap.Options.Table do
          `:login_env`. It is still looked up in the `PATH` of the BEAM
          """
        ),
-       option.(:arg0, :string, @all,
+       option.(:arg0, :string, @all -- [:shell],
          field: {3, :text},
          doc: "the program's argument 0, the name by which it was called"
+       ),
+       option.(:close_stdin, :boolean, [:shell],
+         default: false,
+         instead: for(context <- @all, do: {context, "use input: :null"}),
+         doc: "`true` is another way to write `input: :null`"
        ),
        option.(:stderr_to_stdout, :boolean, @all,
          default: false,
