@@ -13,6 +13,7 @@ defmodule MuonTrap.Application do
     # The tables belong to this process, which lives as long as the application: daemons that are
     # started while the supervisor restarts a child still need them.
     MuonTrap.Predecessors.create_tables()
+    MuonTrap.Daemon.Backoff.create_table()
     MuonTrap.Supervisor.start_link([])
   end
 end

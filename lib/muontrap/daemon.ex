@@ -85,6 +85,30 @@ defmodule MuonTrap.Daemon do
   and the daemon stops with that error. Until such a function returns, the daemon does nothing else: a
   supervisor that shuts it down kills it after the shutdown time, and the program ends with it.
 
+  ## Restarts
+
+  A supervisor restarts a daemon at once, and gives up, by default, when it has done so for the fourth time in 5
+  seconds (`:max_restarts` and `:max_seconds` of `Supervisor`). A program that fails at its start, such as
+  one whose database is not there yet, does that within milliseconds, and takes the supervisor and all of its
+  children down. With `:restart_delay`, the daemon waits after the end of its program before it stops:
+
+      {MuonTrap.Daemon, ["my_server", [], [restart_delay: 2_000]]}
+      {MuonTrap.Daemon, ["my_server", [], [restart_delay: [min: 500, max: 30_000, factor: 2]]]}
+
+  With the list, the first delay is `:min`, and each further one is longer by `:factor`, up to `:max`. After a run
+  that took longer than `:max`, the delays begin with `:min` again. A run that took longer than that and
+  ended with exit status 0 is followed by no delay at all; a shorter one is, since a server that puts itself
+  in the background ends like that, too.
+
+  The supervisor counts restarts all the same, and those of its other children with them, so the delays have
+  to be long enough: not more than `:max_restarts` within `:max_seconds`. With its defaults of 3 and 5 seconds, which it
+  rounds up, a fixed delay of 2000 or a `:min` of 500 with a factor of 2 is enough for one daemon.
+
+  While the daemon waits, it is alive without a program: `program_os_pid/1` returns `:error`. A shutdown, and anything
+  else that stops the daemon, cuts the delay short. A daemon of which `start_link/3` returns an error is not
+  delayed, nor is one that stops because a function in the options has failed. The supervisor, the name, the
+  command and the arguments identify the earlier runs of a daemon.
+
   ## When the daemon stops
 
   `Supervisor.terminate_child/2`, `GenServer.stop/1` and the shutdown of a supervisor return when the

@@ -13,7 +13,7 @@ defmodule MuonTrap.Daemon.Server do
 
   use GenServer
 
-  alias MuonTrap.Daemon.{CgroupCall, Events, Output, State}
+  alias MuonTrap.Daemon.{Backoff, CgroupCall, Events, Output, State}
   alias MuonTrap.{Error, Helper, Input, Label, Native, Predecessors, Session, Startup, Status}
 
   @impl GenServer
@@ -80,7 +80,19 @@ defmodule MuonTrap.Daemon.Server do
   def handle_continue(:pending, %{pending: {:end, output, how}} = state) do
     handle_output(state, output)
     reason = exit_reason(how, state.options)
-    {:stop, reason, State.handled(state, output)}
+    state |> State.handled(output) |> finish(reason)
+  end
+
+  # Stops the daemon, after the :restart_delay.
+  defp finish(state, reason) do
+    case Backoff.delay(state.backoff, state.options, State.uptime_ms(state), reason == :normal) do
+      0 ->
+        {:stop, reason, state}
+
+      ms ->
+        timer = :erlang.start_timer(ms, self(), :held)
+        {:noreply, %{state | held: {timer, reason}}, :hibernate}
+    end
   end
 
   @impl GenServer
@@ -128,8 +140,8 @@ defmodule MuonTrap.Daemon.Server do
 
     case reason == :normal and start_program(state) do
       {:ok, state} -> {:noreply, state, {:continue, :early}}
-      {:error, reason} -> {:stop, reason, state}
-      false -> {:stop, reason, state}
+      {:error, reason} -> finish(state, reason)
+      false -> finish(state, reason)
     end
   end
 
@@ -137,6 +149,9 @@ defmodule MuonTrap.Daemon.Server do
   def handle_info({:EXIT, pid, reason}, state) when is_pid(pid) and reason != :normal do
     {:stop, reason, state}
   end
+
+  def handle_info({:timeout, timer, :held}, %{held: {timer, reason}} = state),
+    do: {:stop, reason, state}
 
   def handle_info({:timeout, timer, :write}, state),
     do: {:noreply, %{state | input: Input.Queue.expired(state.input, timer)}}
@@ -198,19 +213,25 @@ defmodule MuonTrap.Daemon.Server do
   end
 
   @impl GenServer
-  def terminate(_reason, %{session: nil, waiter: nil}), do: :ok
+  def terminate(reason, state) do
+    # Its supervisor does not stop it because it has failed.
+    if reason == :shutdown or match?({:shutdown, _}, reason), do: Backoff.forget(state.backoff)
+    stop_program(state)
+  end
 
-  def terminate(_reason, %{session: nil, waiter: waiter}) do
+  defp stop_program(%{session: nil, waiter: nil}), do: :ok
+
+  defp stop_program(%{session: nil, waiter: waiter}) do
     Process.unlink(waiter)
     Process.exit(waiter, :kill)
     :ok
   end
 
   # A function of the user has failed, and must not be called with more output.
-  def terminate(_reason, %{session: session, pending: pending}) when pending != nil,
+  defp stop_program(%{session: session, pending: pending}) when pending != nil,
     do: Session.abandon(session)
 
-  def terminate(_reason, %{session: session} = state) do
+  defp stop_program(%{session: session} = state) do
     Session.stop(session)
     await_exited(state)
   end

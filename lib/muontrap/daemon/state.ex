@@ -8,7 +8,7 @@ defmodule MuonTrap.Daemon.State do
   # The state of a daemon as a value. These functions have no side effects; MuonTrap.Daemon.Server acts
   # on what is `pending`.
 
-  alias MuonTrap.Daemon.Output
+  alias MuonTrap.Daemon.{Backoff, Output}
   alias MuonTrap.{Cgroup, Error, Info, Input, Options, Session}
   alias MuonTrap.Output.LineBuffer
   alias MuonTrap.Session.Frame
@@ -25,6 +25,8 @@ defmodule MuonTrap.Daemon.State do
     :started_at,
     :pending,
     :report,
+    :backoff,
+    :held,
     stdout_byte_count: 0,
     stderr_byte_count: 0,
     line_count: 0
@@ -41,12 +43,17 @@ defmodule MuonTrap.Daemon.State do
   @typedoc "Output with the key of its handler."
   @type output :: {:chunk | :line, Output.stream(), binary()}
 
-  @typedoc "The state of a daemon. `report` is the exit report of its program."
+  @typedoc """
+  The state of a daemon. `report` is the exit report of its program; `held` is the reason to stop with once the timer has
+  expired.
+  """
   @type t :: %__MODULE__{
           options: Options.t(),
           lines: %{required(Output.stream()) => LineBuffer.t()},
           handlers: %{required(Output.stream()) => Output.handlers()},
           input: Input.Queue.t(),
+          backoff: Backoff.key(),
+          held: {timer :: reference(), reason :: term()} | nil,
           session: Session.t() | nil,
           os_pids: {helper :: pos_integer(), program :: pos_integer()} | nil,
           waiter: pid() | nil,
@@ -70,7 +77,8 @@ defmodule MuonTrap.Daemon.State do
       options: options,
       lines: %{stdout: lines, stderr: lines},
       handlers: Output.handlers(options),
-      input: Input.Queue.new(options)
+      input: Input.Queue.new(options),
+      backoff: Backoff.key(options)
     }
   end
 
@@ -148,6 +156,11 @@ defmodule MuonTrap.Daemon.State do
     })
   end
 
+  @doc "Milliseconds since the program was started; 0 before that."
+  @spec uptime_ms(t()) :: non_neg_integer()
+  def uptime_ms(%{started_at: nil}), do: 0
+  def uptime_ms(state), do: Info.now() - state.started_at
+
   @doc "The result of `MuonTrap.Daemon.statistics/1`, except the cgroup."
   @spec statistics(t()) :: MuonTrap.Daemon.statistics()
   def statistics(state) do
@@ -156,7 +169,7 @@ defmodule MuonTrap.Daemon.State do
       stdout_byte_count: state.stdout_byte_count,
       stderr_byte_count: state.stderr_byte_count,
       line_count: state.line_count,
-      uptime_ms: if(state.started_at, do: Info.now() - state.started_at, else: 0),
+      uptime_ms: uptime_ms(state),
       cgroup: %{}
     }
   end

@@ -7,7 +7,7 @@ defmodule MuonTrap.Options.Table.Servers do
 
   # The options of processes that run a program: handles and daemons.
 
-  alias MuonTrap.Options.{Row, Values}
+  alias MuonTrap.Options.{RestartDelay, Row, Values}
   alias MuonTrap.Output.LineBuffer
 
   @daemon [:daemon]
@@ -106,6 +106,13 @@ defmodule MuonTrap.Options.Table.Servers do
          doc: """
          a function that takes the exit status when it is not 0, and returns the reason for the
          daemon to stop with
+         """
+       ),
+       option.(:restart_delay, {:custom, RestartDelay, :restart_delay}, @daemon,
+         doc: """
+         milliseconds by which the daemon holds back its exit after its program has ended, or a list
+         for delays that grow: `[min: 500, max: 30_000, factor: 2]`, which are the defaults of its keys.
+         See "Restarts" below
          """
        ),
        option.(:wait_for, {:function, 0}, @daemon,
