@@ -54,6 +54,15 @@ pub(crate) struct Streams {
     pub stderr: Output,
 }
 
+/// A terminal of the program's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PtySettings {
+    pub rows: u16,
+    pub cols: u16,
+    /// Whether input appears in the output.
+    pub echo: bool,
+}
+
 /// The file that an output stream goes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OutputFile {
@@ -112,6 +121,8 @@ pub(crate) struct Config {
     pub stdin_path: Option<CString>,
     pub stdout_file: OutputFile,
     pub stderr_file: OutputFile,
+    /// The terminal that is stdin, stdout and stderr of the program.
+    pub pty: Option<PtySettings>,
 }
 
 /// The defaults of START.
@@ -140,6 +151,7 @@ impl Default for Config {
             stdin_path: None,
             stdout_file: OutputFile::default(),
             stderr_file: OutputFile::default(),
+            pty: None,
         }
     }
 }

@@ -22,6 +22,8 @@ pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failu
         ChildStep::Exec { .. } => return cannot_execute(program, errno),
         ChildStep::Redirect { .. } => cannot("redirect the program's stdio"),
         ChildStep::MakeProcessGroup => cannot("make a process group"),
+        ChildStep::MakeSession => cannot("make a session"),
+        ChildStep::SetControllingTerminal(_) => cannot("make the terminal that of the program"),
         ChildStep::SetNiceness(nice) => {
             let what = format!("set the niceness to {nice}");
             privileged(Step::Nice, &what, errno, "lower the niceness", "SYS_NICE")

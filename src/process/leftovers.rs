@@ -109,10 +109,11 @@ impl Leftovers {
     fn contains(self, pid: i32) -> bool {
         let is = |id: nix::Result<Pid>, leader| id.is_ok_and(|id| id.as_raw() == leader);
         let pid = Some(Pid::from_raw(pid));
-        let is_in_group = self
+        // A program with a terminal of its own is the leader of a session, too.
+        let is_program_s = self
             .program
-            .is_some_and(|program| is(getpgid(pid), program));
-        is_in_group || is(getsid(pid), self.helper)
+            .is_some_and(|program| is(getpgid(pid), program) || is(getsid(pid), program));
+        is_program_s || is(getsid(pid), self.helper)
     }
 }
 

@@ -73,6 +73,8 @@ pub struct Program<'a> {
     pub cgroups: Vec<CgroupEntry<'a>>,
     /// The terminal whose foreground group its process group becomes.
     pub terminal: Option<BorrowedFd<'a>>,
+    /// The terminal that becomes the controlling terminal of a session of the program's own.
+    pub pty: Option<BorrowedFd<'a>>,
     /// The limit on CPU time that muontrap lifted for itself.
     pub cpu_limit: Option<CpuLimit>,
 }

@@ -12,7 +12,7 @@ use super::stdio::{FileToOpen, Stdio};
 use crate::sys::{self, Capabilities, CpuLimit, ResourceLimit, SignalMask, StringArray};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Pid, chdir, getpid, getppid, setpgid, tcsetpgrp, write};
+use nix::unistd::{Pid, chdir, getpid, getppid, setpgid, setsid, tcsetpgrp, write};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -24,6 +24,9 @@ pub enum ChildStep<'a> {
     ResetSignals,
     RestoreCpuLimit(CpuLimit),
     MakeProcessGroup,
+    /// And a process group in it.
+    MakeSession,
+    SetControllingTerminal(BorrowedFd<'a>),
     TakeTerminal(BorrowedFd<'a>),
     EnterCgroup(&'a CgroupEntry<'a>),
     Redirect {
@@ -70,7 +73,13 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
     let mut steps = Vec::with_capacity(16);
     steps.push(ChildStep::ResetSignals);
     steps.extend(program.cpu_limit.map(ChildStep::RestoreCpuLimit));
-    steps.push(ChildStep::MakeProcessGroup);
+    match program.pty {
+        Some(terminal) => steps.extend([
+            ChildStep::MakeSession,
+            ChildStep::SetControllingTerminal(terminal),
+        ]),
+        None => steps.push(ChildStep::MakeProcessGroup),
+    }
     // All signals are blocked, so SIGTTOU does not stop the child.
     steps.extend(program.terminal.map(ChildStep::TakeTerminal));
     steps.extend(program.cgroups.iter().map(ChildStep::EnterCgroup));
@@ -160,6 +169,8 @@ impl ChildStep<'_> {
             // It was muontrap's own, so it cannot fail.
             Self::RestoreCpuLimit(limit) => _ = limit.restore(),
             Self::MakeProcessGroup => setpgid(Pid::from_raw(0), Pid::from_raw(0))?,
+            Self::MakeSession => _ = setsid()?,
+            Self::SetControllingTerminal(terminal) => sys::set_controlling_terminal(*terminal)?,
             // A program that does not get the terminal now gets it when it asks.
             Self::TakeTerminal(terminal) => _ = tcsetpgrp(terminal, getpid()),
             // "0" means the writer: cgroups(7).
@@ -206,6 +217,7 @@ mod tests {
     use super::*;
     use crate::process::credentials::Credentials;
     use crate::process::program::Attributes;
+    use std::os::fd::AsFd as _;
 
     fn names(program: &Program<'_>) -> Vec<String> {
         let name = |step| {
@@ -221,6 +233,7 @@ mod tests {
     #[test]
     fn order() {
         let null = || Stdio::Fd(std::fs::File::open("/dev/null").unwrap().into());
+        let terminal = std::fs::File::open("/dev/null").unwrap();
         let credentials = Credentials {
             groups: Some(vec![1]),
             gid: Some(1),
@@ -236,6 +249,7 @@ mod tests {
             attributes: &Attributes::default(),
             cgroups: Vec::new(),
             terminal: None,
+            pty: None,
             cpu_limit: None,
         };
         assert_eq!(
@@ -267,6 +281,12 @@ mod tests {
             ]
         );
         assert!(!steps(&program).iter().all(ChildStep::may_share_memory));
+        program.pty = Some(terminal.as_fd());
+        assert_eq!(
+            names(&program)[1..3],
+            ["MakeSession", "SetControllingTerminal"]
+        );
+        program.pty = None;
         // stderr leads to the file only once that is open.
         let output = FileToOpen::output(c"output".to_owned(), false, 0o600);
         program.stdio = [null(), Stdio::File(output), Stdio::Stdout];
@@ -302,6 +322,7 @@ mod tests {
             attributes: &attributes,
             cgroups: Vec::new(),
             terminal: None,
+            pty: None,
             cpu_limit: None,
         };
         assert_eq!(

@@ -138,6 +138,10 @@ impl Session<'_> {
             Command::Input(bytes) => take_input(&mut self.input, bytes)?,
             Command::InputEof => self.input.end(),
             Command::Discard => self.relay.discard(),
+            Command::Resize { rows, cols } => match &self.pty {
+                Some(pty) => pty.resize(rows, cols),
+                None => return Err(Violation::Unexpected(frame.tag)),
+            },
             Command::Cgroup(command) => {
                 let own = self.config.cgroup.as_ref();
                 let own = own.map(|request| request.group.as_str());

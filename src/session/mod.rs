@@ -21,6 +21,7 @@ mod interruptible;
 mod job_control;
 pub(crate) mod opening;
 mod owner;
+mod pty;
 mod setup;
 mod signals;
 mod states;

@@ -4,11 +4,13 @@
 
 //! The Setup state: everything up to the program's exec.
 
+use super::emergency;
 use super::interruptible::InterruptibleWait;
 use super::owner::Owner;
+use super::pty::Pty;
 use super::signals::Signals;
+use super::stdio::{self, Opened};
 use super::terminal::Terminal;
-use super::{emergency, stdio};
 use crate::cgroup::{self, Cgroup, Host};
 use crate::config::Config;
 use crate::error::{Failure, Step};
@@ -25,7 +27,6 @@ use crate::stream::window::Window;
 use crate::sys;
 use crate::user::Identity;
 use crate::wait::Wait;
-use crate::wire::message::OutputStream;
 use crate::wire::notice::Notices;
 use crate::wire::transport::Transport;
 use std::ffi::{CStr, OsStr};
@@ -45,6 +46,8 @@ pub(super) struct Running {
     pub since: Instant,
     pub input: Input,
     pub relay: Relay,
+    /// The program's terminal.
+    pub pty: Option<Pty>,
     /// Watches all descriptors of the session.
     pub reactor: Reactor,
     pub cgroup: Option<Cgroup>,
@@ -81,6 +84,13 @@ pub(super) fn start(
     })
 }
 
+struct Launched {
+    pid: i32,
+    input: Input,
+    pty: Option<Pty>,
+    reactor: Reactor,
+}
+
 struct Setup<'a> {
     config: &'a Config,
     notices: &'a Notices,
@@ -109,7 +119,12 @@ impl Setup<'_> {
         // Before the exec: the program may be well under way by the time that its start is known here.
         let since = Instant::now();
         match self.launch(&path, &identity, cgroup.as_ref(), &mut relay) {
-            Ok((pid, input, reactor)) => {
+            Ok(Launched {
+                pid,
+                input,
+                pty,
+                reactor,
+            }) => {
                 emergency::record_start(pid);
                 sweep.set_program(pid);
                 emergency::inject_panic("started");
@@ -119,6 +134,7 @@ impl Setup<'_> {
                     since,
                     input,
                     relay,
+                    pty,
                     reactor,
                     cgroup,
                     sweep,
@@ -174,17 +190,12 @@ impl Setup<'_> {
         identity: &Identity,
         cgroup: Option<&Cgroup>,
         relay: &mut Relay,
-    ) -> Result<(i32, Input, Reactor), Failure> {
+    ) -> Result<Launched, Failure> {
         let config = self.config;
         let Identity { credentials, login } = identity;
-        let user = credentials.uid;
         let own = config.environment.as_deref();
         let environment = (!login.is_empty()).then(|| [own.unwrap_or_default(), login].concat());
-        let streams = config.streams;
-        let (stdin, input) = stdio::stdin(streams.stdin, config.stdin_path.as_deref(), user)?;
-        let mut output = |stream, output, file| stdio::output(stream, output, file, user, relay);
-        let stdout = output(OutputStream::Stdout, streams.stdout, &config.stdout_file)?;
-        let stderr = output(OutputStream::Stderr, streams.stderr, &config.stderr_file)?;
+        let Opened { stdio, input, pty } = stdio::open(config, credentials.uid, relay)?;
         // Before the program: once that runs, nothing here may fail.
         let reactor = self
             .reactor(relay)
@@ -193,7 +204,7 @@ impl Setup<'_> {
             path,
             argv: &config.argv,
             environment: environment.as_deref().or(own),
-            stdio: [stdin, stdout, stderr],
+            stdio,
             credentials,
             attributes: &config.attributes,
             cgroups: cgroup.map(cgroup_entries).unwrap_or_default(),
@@ -201,6 +212,7 @@ impl Setup<'_> {
                 .terminal
                 .as_mut()
                 .and_then(|terminal| terminal.lend_at_start()),
+            pty: pty.as_ref().map(Pty::terminal),
             cpu_limit: self.signals.cpu_limit(),
         };
         let spawned = spawn(&program, self.wait);
@@ -212,7 +224,12 @@ impl Setup<'_> {
                 Err(_) => terminal.take_back(),
             }
         }
-        Ok((spawned?, input, reactor))
+        Ok(Launched {
+            pid: spawned?,
+            input,
+            pty,
+            reactor,
+        })
     }
 
     fn reactor(&self, relay: &Relay) -> io::Result<Reactor> {

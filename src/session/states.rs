@@ -7,6 +7,7 @@
 use super::containment::Containment;
 use super::emergency;
 use super::owner::Owner;
+use super::pty::Pty;
 use super::setup::Running;
 use super::signals::Signals;
 use super::terminal::Terminal;
@@ -78,6 +79,7 @@ pub(super) struct Session<'a> {
     pub(super) signals: Signals,
     pub(super) input: Input,
     pub(super) relay: Relay,
+    pub(super) pty: Option<Pty>,
     pub(super) pid: i32,
     start_time: u64,
     since: Instant,
@@ -110,6 +112,7 @@ impl<'a> Session<'a> {
             signals: owner.signals,
             input: running.input,
             relay: running.relay,
+            pty: running.pty,
             pid: running.pid,
             start_time: running.start_time,
             since: running.since,

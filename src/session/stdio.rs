@@ -4,7 +4,8 @@
 
 //! Opens what the program's standard descriptors lead to.
 
-use crate::config::{Output, OutputFile, Stdin};
+use super::pty::Pty;
+use crate::config::{Config, Output, OutputFile, Stdin};
 use crate::error::Failure;
 use crate::process::spawn;
 use crate::process::stdio::{FileToOpen, Stdio};
@@ -20,12 +21,45 @@ use std::os::fd::OwnedFd;
 /// Permission bits of a new file, as in a shell.
 const DEFAULT_MODE: u32 = 0o666;
 
-/// The program's stdin. It is never the owner's pipe, from which the program would take frames.
-pub(super) fn stdin(
-    stdin: Stdin,
-    path: Option<&CStr>,
+/// The program's standard descriptors, and the session's ends of them.
+pub(super) struct Opened {
+    pub stdio: [Stdio; 3],
+    pub input: Input,
+    pub pty: Option<Pty>,
+}
+
+/// Opens what the program's standard descriptors lead to. `relay` gets the output that is captured.
+pub(super) fn open(
+    config: &Config,
     user: Option<u32>,
-) -> Result<(Stdio, Input), Failure> {
+    relay: &mut Relay,
+) -> Result<Opened, Failure> {
+    let streams = config.streams;
+    if let Some(settings) = config.pty {
+        let pty = Pty::open(settings, user)?;
+        pty.feed(relay)?;
+        if streams.stdout == Output::Null {
+            relay.discard();
+        }
+        return Ok(Opened {
+            stdio: pty.stdio()?,
+            input: pty.input()?,
+            pty: Some(pty),
+        });
+    }
+    let (stdin, input) = stdin(streams.stdin, config.stdin_path.as_deref(), user)?;
+    let mut output = |stream, to, file| output(stream, to, file, user, relay);
+    let stdout = output(OutputStream::Stdout, streams.stdout, &config.stdout_file)?;
+    let stderr = output(OutputStream::Stderr, streams.stderr, &config.stderr_file)?;
+    Ok(Opened {
+        stdio: [stdin, stdout, stderr],
+        input,
+        pty: None,
+    })
+}
+
+/// The program's stdin. It is never the owner's pipe, from which the program would take frames.
+fn stdin(stdin: Stdin, path: Option<&CStr>, user: Option<u32>) -> Result<(Stdio, Input), Failure> {
     match stdin {
         Stdin::Inherit => return Ok((Stdio::Inherit, Input::new(None))),
         Stdin::Null => return Ok((Stdio::Fd(dev_null()?), Input::new(None))),
@@ -55,7 +89,7 @@ fn pipe_of(
 }
 
 /// The program's stdout or stderr.
-pub(super) fn output(
+fn output(
     stream: OutputStream,
     output: Output,
     file: &OutputFile,

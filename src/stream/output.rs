@@ -22,11 +22,16 @@ const FRAMES_IN_A_ROW: u32 = 16;
 /// write itself, and takes the CPU from the program.
 const GATHER_TIME: Duration = Duration::from_micros(50);
 
+/// More than a terminal holds: 4 KiB of lines and 8 KiB behind them, of which FIONREAD counts only the former.
+const TERMINAL_SIZE: u64 = 64 * 1024;
+
 /// One captured stream.
 #[derive(Debug)]
 struct Stream {
     source: Source,
     kind: OutputStream,
+    /// Whether `fd` is the master of a terminal, and not a pipe.
+    is_terminal: bool,
     /// `None` after the end of file.
     fd: Option<OwnedFd>,
     /// Bytes read so far.
@@ -67,6 +72,15 @@ impl Relay {
 
     /// Adds the read end of a pipe that does not block.
     pub(crate) fn add(&mut self, kind: OutputStream, fd: OwnedFd) {
+        self.add_stream(kind, false, fd);
+    }
+
+    /// Adds the master of a terminal, which does not block, as stdout.
+    pub(crate) fn add_terminal(&mut self, fd: OwnedFd) {
+        self.add_stream(OutputStream::Stdout, true, fd);
+    }
+
+    fn add_stream(&mut self, kind: OutputStream, is_terminal: bool, fd: OwnedFd) {
         let source = match kind {
             OutputStream::Stdout => Source::Stdout,
             OutputStream::Stderr => Source::Stderr,
@@ -74,6 +88,7 @@ impl Relay {
         self.streams.push(Stream {
             source,
             kind,
+            is_terminal,
             fd: Some(fd),
             bytes: 0,
             left: None,
@@ -169,11 +184,16 @@ impl Relay {
             .all(|stream| stream.read_ahead.waiting().is_empty() && !stream.is_readable(ready))
     }
 
-    /// Limits what is read to the bytes that are in the pipes now. A survivor may go on writing for ever.
+    /// Limits what is read to the bytes that are in the pipes now, or to what can be in a terminal. A survivor may go
+    /// on writing for ever.
     pub(crate) fn seal(&mut self, ready: &mut Ready) -> io::Result<()> {
         for stream in &mut self.streams {
             if let Some(fd) = &stream.fd {
-                stream.left = Some(sys::bytes_waiting(fd)?);
+                stream.left = Some(if stream.is_terminal {
+                    TERMINAL_SIZE
+                } else {
+                    sys::bytes_waiting(fd)?
+                });
                 ready.set(stream.source);
             }
         }
@@ -263,6 +283,8 @@ impl Stream {
             }
             Err(Errno::EAGAIN) => ready.clear(self.source),
             Err(Errno::EINTR) => {}
+            // vhangup(2), for example, ends the output.
+            Err(Errno::EIO) if self.is_terminal => self.fd = None,
             Err(errno) => return Err(errno.into()),
         }
         Ok(())

@@ -65,6 +65,7 @@ pub fn query(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io:
         attributes: &Attributes::in_directory(Some(c"/".to_owned())),
         cgroups: Vec::new(),
         terminal: None,
+        pty: None,
         cpu_limit: None,
     };
     let started = spawn(&program, wait);

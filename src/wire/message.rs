@@ -39,6 +39,7 @@ const CGROUP_STATISTICS: u8 = 0x0b;
 const CGROUP_CONFIG: u8 = 0x0c;
 const CGROUP_CLEAN: u8 = 0x0d;
 const KILL_LEFTOVERS: u8 = 0x0e;
+const RESIZE: u8 = 0x10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command<'a> {
@@ -62,6 +63,11 @@ pub(crate) enum Command<'a> {
         /// The number that the client gave to it.
         request: u32,
         fields: &'a [u8],
+    },
+    /// Change the size of the program's terminal.
+    Resize {
+        rows: u16,
+        cols: u16,
     },
 }
 
@@ -102,6 +108,10 @@ impl<'a> Command<'a> {
             KILL_LEFTOVERS => {
                 request(payload).map(|(request, fields)| Self::KillLeftovers { request, fields })
             }
+            RESIZE => exactly(payload).map(|[a, b, c, d]| Self::Resize {
+                rows: u16::from_be_bytes([a, b]),
+                cols: u16::from_be_bytes([c, d]),
+            }),
             _ => return Err(Violation::UnknownTag(tag)),
         };
         command.ok_or(Violation::BadPayload(tag))
@@ -267,7 +277,7 @@ mod tests {
             token: b"token",
         };
         let request = &[0, 0, 0, 9, b'x'];
-        let all: [(u8, &[u8], Command<'_>); 13] = [
+        let all: [(u8, &[u8], Command<'_>); 14] = [
             (ACK, &[0, 0, 1, 2], Command::Ack(258)),
             (SIGNAL, &[10], Command::Signal(10)),
             (STOP, &[], Command::Stop),
@@ -276,6 +286,14 @@ mod tests {
             (INPUT_EOF, &[], Command::InputEof),
             (DISCARD, &[], Command::Discard),
             (HELLO, b"\0\x02token", Command::Hello(hello)),
+            (
+                RESIZE,
+                &[0, 24, 1, 4],
+                Command::Resize {
+                    rows: 24,
+                    cols: 260,
+                },
+            ),
             (CGROUP_GET, request, cgroup(Action::Get)),
             (CGROUP_SET, request, cgroup(Action::Set)),
             (CGROUP_STATISTICS, request, cgroup(Action::Statistics)),
@@ -292,7 +310,7 @@ mod tests {
         for tag in [0x00, 0x81] {
             assert_eq!(parse(tag, &[]), Err(Violation::UnknownTag(tag)));
         }
-        let bad: [(u8, &[u8]); 9] = [
+        let bad: [(u8, &[u8]); 10] = [
             (ACK, &[1, 2, 3]),
             (ACK, &[1, 2, 3, 4, 5]),
             (SIGNAL, &[0]),
@@ -301,6 +319,7 @@ mod tests {
             (INPUT_EOF, &[0]),
             (DISCARD, &[0]),
             (HELLO, &[0]),
+            (RESIZE, &[0, 24, 1]),
             (CGROUP_GET, &[0, 0, 0]),
         ];
         for (tag, payload) in bad {

@@ -11,7 +11,7 @@ use super::fields::{
     Field, Row, decode as decode_fields, malformed, many, one, push, set, set_some,
 };
 use super::transport::Transport;
-use crate::config::{self, Config, Output, OutputFile, Stdin, StopScope};
+use crate::config::{self, Config, Output, OutputFile, PtySettings, Stdin, StopScope, Streams};
 use crate::error::Failure;
 use crate::process::find::Lookup;
 use crate::process::program::Attributes;
@@ -19,7 +19,7 @@ use std::ffi::CString;
 
 /// Every field: its number, its name in `docs/protocol.md`, the type of its value, and where the value goes.
 #[rustfmt::skip]
-const TABLE: [Row<Draft>; 39] = {
+const TABLE: [Row<Draft>; 40] = {
     let [variable, environment, set_variable, unset_variable, clear_env, login_env] = environment::rows();
     let [rlimits, nice, umask, oom_score_adj, no_new_privs, capabilities] = attributes::rows();
     let [cgroup_path, cgroup_controller, cgroup_set] = cgroup::rows();
@@ -46,6 +46,7 @@ const TABLE: [Row<Draft>; 39] = {
         one(24, "stderr_append", |d, f| set(&mut d.config.stderr_file.append, f.flag())),
         one(25, "stdout_mode", |d, f| set_some(&mut d.config.stdout_file.mode, f.permissions())),
         one(26, "stderr_mode", |d, f| set_some(&mut d.config.stderr_file.mode, f.permissions())),
+        one(27, "pty", |d, f| set_some(&mut d.config.pty, pty(f))),
         one(32, "stop_signal", |d, f| set(&mut d.config.stop_signal, signal(f))),
         one(33, "delay_to_sigkill", |d, f| set(&mut d.config.delay_to_sigkill, f.milliseconds())),
         one(34, "orphans", |d, f| set(&mut d.config.leave_orphans, f.choice(&ORPHANS))),
@@ -107,6 +108,18 @@ fn window(field: Field<'_>) -> Result<u32, Failure> {
     }
 }
 
+fn pty(field: Field<'_>) -> Result<PtySettings, Failure> {
+    let &[a, b, c, d, echo @ 0..=1] = field.value else {
+        let why = "it is not two numbers of two bytes, and 0 or 1";
+        return Err(malformed(field.name, why));
+    };
+    Ok(PtySettings {
+        rows: u16::from_be_bytes([a, b]),
+        cols: u16::from_be_bytes([c, d]),
+        echo: echo == 1,
+    })
+}
+
 fn signal(field: Field<'_>) -> Result<i32, Failure> {
     field.checked(config::stop_signal(field.utf8()?))
 }
@@ -159,6 +172,7 @@ pub(crate) fn decode(
     };
     let mut config = draft.config;
     check_streams(&config, transport)?;
+    check_pty(&config)?;
     check_files(&config)?;
     if config.program.is_empty() {
         return Err(malformed("program", "it is missing or empty"));
@@ -189,6 +203,27 @@ fn check_streams(config: &Config, transport: Transport) -> Result<(), Failure> {
         return Err(malformed("stdout", why));
     }
     Ok(())
+}
+
+/// A terminal is all three streams.
+fn check_pty(config: &Config) -> Result<(), Failure> {
+    let Streams {
+        stdin,
+        stdout,
+        stderr,
+    } = config.streams;
+    let (name, why) = if config.pty.is_none() {
+        return Ok(());
+    } else if stdin != Stdin::Pipe {
+        ("stdin", "with a pty it is \"pipe\"")
+    } else if !matches!(stdout, Output::Capture | Output::Null) {
+        ("stdout", "with a pty it is \"capture\" or \"null\"")
+    } else if stderr != Output::Stdout {
+        ("stderr", "with a pty it is \"stdout\"")
+    } else {
+        return Ok(());
+    };
+    Err(malformed(name, why))
 }
 
 /// A stream that is a file has a path, and no other stream has anything to do with files.

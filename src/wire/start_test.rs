@@ -191,6 +191,31 @@ fn attributes_arrive() {
 }
 
 #[test]
+fn a_terminal_is_all_three_streams() {
+    const PTY: &[u8] = &[0, 24, 1, 4, 1];
+    let settings = |given: &[u8], fields: &[(u16, &[u8])]| {
+        let fields = [&[(1, &b"a"[..]), (27, given)], fields].concat();
+        let config = config(&fields).map_err(|failure| failure.path.to_str().unwrap().to_owned());
+        config.map(|config| config.pty.unwrap())
+    };
+    let expected = PtySettings {
+        rows: 24,
+        cols: 260,
+        echo: true,
+    };
+    assert_eq!(settings(PTY, &[(18, b"stdout")]), Ok(expected));
+    let captured = [(17, &b"capture"[..]), (18, b"stdout")];
+    assert_eq!(settings(PTY, &captured), Ok(expected));
+    let error = |fields: &[(u16, &[u8])]| settings(PTY, fields).unwrap_err();
+    assert_eq!(error(&[]), "stderr");
+    assert_eq!(error(&[(18, b"capture")]), "stderr");
+    assert_eq!(error(&[(16, b"null"), (18, b"stdout")]), "stdin");
+    assert_eq!(error(&[(17, b"inherit"), (18, b"stdout")]), "stdout");
+    assert_eq!(settings(&PTY[1..], &captured).unwrap_err(), "pty");
+    assert_eq!(settings(&[0, 24, 0, 80, 2], &captured).unwrap_err(), "pty");
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     type Case = (&'static [(u16, &'static [u8])], &'static str);
     const CASES: [Case; 46] = [

@@ -229,6 +229,10 @@ pub fn input_eof() -> Vec<u8> {
     frame(0x05, &[])
 }
 
+pub fn resize(rows: u16, cols: u16) -> Vec<u8> {
+    frame(0x10, &[rows.to_be_bytes(), cols.to_be_bytes()].concat())
+}
+
 pub fn discard() -> Vec<u8> {
     frame(0x06, &[])
 }

@@ -40,6 +40,7 @@ mod panics;
 mod plain;
 mod processes;
 mod protocol_errors;
+mod pty;
 mod raw;
 mod report;
 mod same_user;
