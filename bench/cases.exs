@@ -9,7 +9,7 @@ defmodule Bench.Cases do
   # functions that measure are in bench/cases/. Their first argument is the number of rounds that
   # is enough, or `:infinity`.
 
-  alias Bench.{Commands, Daemons, Measure, Output, Streams}
+  alias Bench.{Commands, Conversations, Daemons, Measure, Output, Streams}
 
   @type t :: %{
           name: String.t(),
@@ -25,7 +25,7 @@ defmodule Bench.Cases do
 
   @doc "All rows except those that need a control group."
   @spec all() :: [t()]
-  def all, do: commands() ++ output() ++ streams() ++ daemons() ++ stops()
+  def all, do: commands() ++ output() ++ streams() ++ conversations() ++ daemons() ++ stops()
 
   @doc "The rows that need a control group."
   @spec cgroup() :: [t()]
@@ -86,6 +86,11 @@ defmodule Bench.Cases do
       ),
       row("gzip-port", "the same, speed ÷ a port", at_least(0.9, 1.1), &Streams.gzip_port/1)
     ]
+  end
+
+  defp conversations do
+    title = "100,000 round trips of 64 bytes through `cat`, time ÷ a port"
+    [row("round-trips", title, at_most(1.2, 1.0), &Conversations.round_trips/1)]
   end
 
   defp daemons do

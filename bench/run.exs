@@ -14,7 +14,8 @@
 #
 # Not "mix run": that uses consolidated protocols, in which the Collectable that counts is missing.
 
-for file <- ~w(measure cases/commands cases/output cases/streams cases/daemons cases json report),
+for file <-
+      ~w(measure cases/commands cases/output cases/streams cases/conversations cases/daemons cases json report),
     do: Code.require_file("#{file}.exs", __DIR__)
 
 {options, [], []} =
