@@ -8,7 +8,7 @@ defmodule MuonTrap.SupervisionTest do
   alias MuonTrap.{Daemon, ForkServer, Label, Startup}
 
   test "the application has one supervisor, whose children have names" do
-    assert [{ForkServer, pid, :worker, [ForkServer]}] =
+    assert [{ForkServer.Server, pid, :worker, [ForkServer.Server]}] =
              Supervisor.which_children(MuonTrap.Supervisor)
 
     assert Process.whereis(ForkServer) == pid
