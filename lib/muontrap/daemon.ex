@@ -252,10 +252,12 @@ defmodule MuonTrap.Daemon do
   @doc """
   Sends a signal to the program: a number from 1 to 64, or a name such as `:sighup`, `:SIGHUP` or `"HUP"`.
 
-  It goes to the program alone, not to its children. Returns `{:error, :not_started}` while there is no program, with
-  `:wait_for`. If the program ends because of it, the daemon stops as if the program had ended by itself.
+  It goes to the program alone, not to its children. Returns `{:error, :not_started}` before there is a program, with
+  `:wait_for`, and `{:error, :exited}` after it has ended, with `:restart_delay`. If the program ends because of the signal,
+  the daemon stops as if the program had ended by itself.
   """
-  @spec signal(GenServer.server(), 1..64 | atom() | String.t()) :: :ok | {:error, :not_started}
+  @spec signal(GenServer.server(), 1..64 | atom() | String.t()) ::
+          :ok | {:error, :not_started | :exited}
   def signal(server, signal), do: GenServer.call(server, {:signal, Signals.number!(signal)})
 
   @doc """

@@ -65,6 +65,14 @@ defmodule MuonTrap.DaemonInputTest do
     GenServer.stop(daemon)
   end
 
+  test "there is no program while the daemon holds its exit back" do
+    daemon = start!("sh", ["-c", "exit 3"], restart_delay: 60_000)
+    wait_until(fn -> Daemon.info(daemon).exit_status == 3 end)
+    assert Daemon.signal(daemon, :sigterm) == {:error, :exited}
+    assert Daemon.write(daemon, "x") == {:error, :closed}
+    GenServer.stop(daemon)
+  end
+
   test "signals reach the program by name and number" do
     script = "trap 'echo hup' HUP; trap 'echo usr2' USR2; echo on; while :; do sleep 0.01; done"
     daemon = start!("sh", ["-c", script])

@@ -113,7 +113,7 @@ defmodule MuonTrap.Daemon.Server do
     do: {:reply, :ok, %{state | input: Input.Queue.close(state.input)}}
 
   def handle_call({:signal, _number}, _from, %{session: nil} = state),
-    do: {:reply, {:error, :not_started}, state}
+    do: {:reply, {:error, if(state.os_pids, do: :exited, else: :not_started)}, state}
 
   def handle_call({:signal, number}, _from, state),
     do: {:reply, Session.signal(state.session, number), state}
