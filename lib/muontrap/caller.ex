@@ -20,7 +20,7 @@ defmodule MuonTrap.Caller do
   def reply({from, nil}, answer), do: GenServer.reply(from, answer)
 
   def reply({from, timer}, answer) do
-    Process.cancel_timer(timer, async: true, info: false)
+    _pending = Process.cancel_timer(timer, async: true, info: false)
     GenServer.reply(from, answer)
   end
 

@@ -12,7 +12,7 @@ defmodule MuonTrap.Stream do
   # the window allows. Stream.resource/3 calls finish/1 with the last state whatever ends the enumeration, but also
   # when next/1 raises. So next/1 raises only in a state in which nothing is left to do.
 
-  alias MuonTrap.{Error, Execution, ExitError, Options, Startup}
+  alias MuonTrap.{Error, Execution, ExitError, Input, Options, Startup}
   alias MuonTrap.Error.Exec
   alias MuonTrap.Options.Output
   alias MuonTrap.Output.LineBuffer
@@ -31,7 +31,13 @@ defmodule MuonTrap.Stream do
            tail: binary()
          }
 
-  @typep progress :: {:new, Options.t()} | state() | :done | {:raise, (() -> no_return())}
+  @typep progress ::
+           {:new, Options.t()}
+           | state()
+           | :done
+           | {:raise, Exception.t()}
+           | {:error, :enoent | :eacces | Error.t(), Options.t()}
+           | {:reraise, Input.failure()}
 
   @doc "The stream for options of `:stream` or `:stream!`."
   @spec new(Options.t()) :: Enumerable.t()
@@ -50,7 +56,7 @@ defmodule MuonTrap.Stream do
         {[], %__MODULE__{options: options, execution: execution, lines: line_buffers(options)}}
 
       {:error, error} ->
-        {[], {:raise, fn -> raise_error(error, options) end}}
+        {[], {:error, error, options}}
 
       :timeout ->
         finished([], %{exit_status: :timeout, signal: nil}, options, nil)
@@ -58,7 +64,9 @@ defmodule MuonTrap.Stream do
   end
 
   defp next(:done), do: {:halt, :done}
-  defp next({:raise, fun}), do: fun.()
+  defp next({:raise, exception}), do: raise(exception)
+  defp next({:error, error, options}), do: raise_error(error, options)
+  defp next({:reraise, failure}), do: Execution.reraise(failure)
 
   defp next(%__MODULE__{unacknowledged: bytes} = state) when bytes > 0 do
     Execution.ack(state.execution, bytes)
@@ -78,11 +86,11 @@ defmodule MuonTrap.Stream do
         finished(last_lines(state), report, options, if(tagged?(options), do: state.tail))
 
       {:error, error} ->
-        {[], {:raise, fn -> raise_error(error, options) end}}
+        {[], {:error, error, options}}
 
       {:failed, failure} ->
         Execution.abandon(execution)
-        {[], {:raise, fn -> Execution.reraise(failure) end}}
+        {[], {:reraise, failure}}
     end
   end
 
@@ -96,7 +104,7 @@ defmodule MuonTrap.Stream do
   defp finished(elements, report, options, tail) do
     if report.exit_status in options.ok_statuses,
       do: {elements, :done},
-      else: {elements, {:raise, fn -> raise(exit_error(report, options, tail)) end}}
+      else: {elements, {:raise, exit_error(report, options, tail)}}
   end
 
   defp exit_error(report, options, tail) do
@@ -109,6 +117,7 @@ defmodule MuonTrap.Stream do
     }
   end
 
+  @spec raise_error(:enoent | :eacces | Error.t(), Options.t()) :: no_return()
   defp raise_error(error, options) do
     case Error.reason(error) do
       %Error{} = error -> raise error

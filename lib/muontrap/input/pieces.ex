@@ -22,11 +22,11 @@ defmodule MuonTrap.Input.Pieces do
   def take(binaries), do: take(binaries, @piece_bytes, [], 0)
 
   defp take([binary | rest], room, taken, size) when byte_size(binary) <= room,
-    do: take(rest, room - byte_size(binary), [taken | binary], size + byte_size(binary))
+    do: take(rest, room - byte_size(binary), [taken, binary], size + byte_size(binary))
 
   defp take([binary | rest], room, taken, size) when room > 0 do
     {first, remaining} = :erlang.split_binary(binary, room)
-    {[taken | first], size + room, [remaining | rest]}
+    {[taken, first], size + room, [remaining | rest]}
   end
 
   defp take(rest, _room, taken, size), do: {taken, size, rest}

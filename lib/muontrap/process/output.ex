@@ -85,10 +85,10 @@ defmodule MuonTrap.Process.Output do
 
     case :binary.split(data, "\n") do
       [_no_newline] ->
-        take_line(put_in(output.parts[stream], [part | data]), last?, read)
+        take_line(put_in(output.parts[stream], [part, data]), last?, read)
 
       [end_of_line, rest] ->
-        line = trim(IO.iodata_to_binary([part | end_of_line]))
+        line = trim(IO.iodata_to_binary([part, end_of_line]))
         output = output |> put_back(stream, rest) |> Map.update!(:parts, &Map.put(&1, stream, []))
         {{stream, line}, read - byte_size(rest), output}
     end
