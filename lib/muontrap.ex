@@ -67,9 +67,38 @@ defmodule MuonTrap do
 
   With `stderr: :capture`, stdout and stderr are two pipes. Each keeps its own order. What comes from the
   two is ordered by when the helper sees it, which is close to the order of writing, but not the same.
+
+  ## Telemetry
+
+  If there is a module `:telemetry` when the application `:muontrap` starts, as in an application that depends on
+  [telemetry](https://hexdocs.pm/telemetry), the functions of this module, `MuonTrap.Process` and `MuonTrap.Daemon` send
+  these events, in the process that owns the program:
+
+    * `[:muontrap, :program, :start]` - the program has started. Measurements: `:system_time`, `:monotonic_time`
+    * `[:muontrap, :program, :stop]` - the program and all its descendants are gone. Measurements: `:duration`,
+      `:monotonic_time`, and as in `MuonTrap.Result`: `:stdout_bytes`, `:stderr_bytes`, `:input_bytes`, `:user_time_us`,
+      `:system_time_us`, `:peak_rss_bytes`, `:cgroup_peak_bytes`, `:swept`, `:survivors`
+    * `[:muontrap, :program, :exception]` - the program could not be started, which is the only event then; or its
+      session was lost, for example because it was killed. Measurements: `:duration`, `:monotonic_time`,
+      `:stdout_bytes`, `:stderr_bytes`, `:input_bytes`
+
+  `:duration` contains the time that the start takes. It, `:system_time` and `:monotonic_time` are in native units, see
+  `System.convert_time_unit/3`. The bytes of output are those that the owner has received. The metadata of all events:
+
+    * `:kind` - `:cmd`, `:run`, `:stream`, `:process` or `:daemon`
+    * `:command`, `:args`, `:cgroup_path` - as they were given; with `:cgroup_base`, the new group
+    * `:owner` - the process that owns the program: the caller, the handle or the daemon
+    * `:os_pid`, `:program_os_pid` - the pids of the session and of the program; `nil` if it could not be started
+
+  `:stop` has also `:exit_status`, which may be a limit such as `:timeout`, `:signal`, `:core_dumped`, `:oom_killed` and
+  `:sigkill_needed`, as in `MuonTrap.Result`. `:exception` has also `:reason`: `:enoent`, `:eacces`, `:timeout` or a
+  `MuonTrap.Error`. Variables of the environment, input and output are in none of them.
+
+  An owner that is killed sends no event about the end of its program. MuonTrap is tested against a module with the
+  interface of `:telemetry.execute/3`, not against the package itself.
   """
 
-  alias MuonTrap.{Error, Helper, Options, Result, Runner}
+  alias MuonTrap.{Error, Helper, Options, Programs, Result, Runner}
   alias MuonTrap.Error.Exec
   alias MuonTrap.Options.{Arguments, Docs, Table}
 
@@ -282,6 +311,61 @@ defmodule MuonTrap do
       {:ok, result} -> result
       {:error, %Error{} = error} -> raise error
       {:error, reason} -> Exec.raise(reason, command, context)
+    end
+  end
+
+  @typedoc "A running program, as in the result of `list/0`."
+  @type program :: %{
+          kind: :cmd | :run | :stream | :process | :daemon,
+          command: binary(),
+          args: [binary()],
+          owner: pid(),
+          os_pid: pos_integer(),
+          program_os_pid: pos_integer(),
+          cgroup_path: String.t() | nil,
+          uptime_ms: non_neg_integer(),
+          stdout_bytes: non_neg_integer(),
+          stderr_bytes: non_neg_integer(),
+          input_bytes: non_neg_integer()
+        }
+
+  @doc """
+  Lists the programs that run on this node, the oldest first.
+
+    * `:kind` - `:cmd`, `:run`, `:stream`, `:process` or `:daemon`
+    * `:command`, `:args` - as they were given
+    * `:owner` - the process that owns the program: the caller, the handle or the daemon
+    * `:os_pid`, `:program_os_pid` - the pids of the session, which is the helper's process for this program, and of
+      the program
+    * `:cgroup_path` - the program's cgroup, if it has one
+    * `:uptime_ms` - the time since the start of the program was requested
+    * `:stdout_bytes`, `:stderr_bytes` - bytes of output that the owner has received
+    * `:input_bytes` - bytes that were written to the program's stdin
+
+  A program whose owner has died is being stopped, and is not in the list.
+
+  ## Examples
+
+      iex> {:ok, daemon} = MuonTrap.Daemon.start_link("sleep", ["60"])
+      iex> program = Enum.find(MuonTrap.list(), &(&1.owner == daemon))
+      iex> {program.kind, program.command, program.args, program.stdout_bytes}
+      {:daemon, "sleep", ["60"], 0}
+      iex> program.program_os_pid == MuonTrap.Daemon.program_os_pid(daemon)
+      true
+      iex> GenServer.stop(daemon)
+      :ok
+  """
+  @spec list() :: [program()]
+  def list do
+    now = System.monotonic_time()
+
+    for program <- Enum.sort_by(Programs.all(), & &1.started_at) do
+      uptime = System.convert_time_unit(now - program.started_at, :native, :millisecond)
+
+      program
+      |> Map.drop([:id, :started_at, :bytes])
+      |> Map.merge(Programs.bytes(program))
+      |> Map.put(:uptime_ms, max(uptime, 0))
     end
   end
 

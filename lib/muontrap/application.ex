@@ -14,6 +14,8 @@ defmodule MuonTrap.Application do
     # started while the supervisor restarts a child still need them.
     MuonTrap.Predecessors.create_tables()
     MuonTrap.Daemon.Backoff.create_table()
+    MuonTrap.Programs.create_table()
+    MuonTrap.Telemetry.detect()
     MuonTrap.Supervisor.start_link([])
   end
 end

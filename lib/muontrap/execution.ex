@@ -149,8 +149,9 @@ defmodule MuonTrap.Execution do
   end
 
   defp handle({:frame, {:exited, report}}, execution) do
-    Session.close(execution.session)
-    finish(execution, {:ended, report(report, execution)})
+    report = report(report, execution)
+    Session.close(execution.session, report)
+    finish(execution, {:ended, report})
   end
 
   defp handle({:frame, {:failed, failed}}, execution),

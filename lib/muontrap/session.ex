@@ -14,7 +14,7 @@ defmodule MuonTrap.Session do
   #   * Session.Pipe: the port of a helper that runs this program alone, for `config :muontrap, fork_server: false`.
   #   * Session.Relay: the latter in a process of its own, for an owner with a crowded mailbox.
 
-  alias MuonTrap.{Cgroup, Error, ForkServer, Helper, Native, Predecessors}
+  alias MuonTrap.{Cgroup, Error, ForkServer, Helper, Native, Predecessors, Programs, Telemetry}
   alias MuonTrap.Options.Stop
   alias MuonTrap.Session.{Frame, Pipe, Relay, Socket, Start}
 
@@ -40,15 +40,19 @@ defmodule MuonTrap.Session do
   @crowded 500
 
   @enforce_keys [:stream, :patience]
-  defstruct [:stream, :patience, :os_pid, :program_pid, :group]
+  defstruct [:stream, :patience, :os_pid, :program_pid, :group, :program]
 
-  @typedoc "An open session. `os_pid` is that of its process."
+  @typedoc """
+  An open session. `os_pid` is that of its process. `program` is the entry of its program in the table of all programs,
+  once it has started.
+  """
   @type t :: %__MODULE__{
           stream: Socket.t() | Pipe.t() | Relay.t(),
           patience: non_neg_integer(),
           os_pid: pos_integer() | nil,
           program_pid: pos_integer() | nil,
-          group: Cgroup.t() | nil
+          group: Cgroup.t() | nil,
+          program: Programs.program() | nil
         }
 
   @typedoc "`:lost`: the session or its stream is gone."
@@ -74,6 +78,33 @@ defmodule MuonTrap.Session do
   @spec start(MuonTrap.Options.t(), Predecessors.key() | nil, timeout()) ::
           {:ok, t()} | {:error, Error.t()} | :timeout
   def start(options, key \\ nil, timeout \\ :infinity) do
+    program = Programs.new(options, System.monotonic_time())
+
+    case start_unlisted(options, key, timeout) do
+      {:ok, session} ->
+        program = Programs.enter(program, started(session))
+        Telemetry.started(program)
+        {:ok, %{session | program: program}}
+
+      {:error, error} ->
+        Telemetry.failed(program, error)
+        {:error, error}
+
+      :timeout ->
+        Telemetry.failed(program, :timeout)
+        :timeout
+    end
+  end
+
+  defp started(session) do
+    %{
+      os_pid: session.os_pid,
+      program_os_pid: session.program_pid,
+      cgroup_path: session.group && session.group.path
+    }
+  end
+
+  defp start_unlisted(options, key, timeout) do
     # Between two elements, the consumer of a stream may look at its mailbox.
     streams? = options.context in [:stream, :stream!]
 
@@ -195,6 +226,7 @@ defmodule MuonTrap.Session do
   @spec next(t(), timeout()) :: {event() | :timeout, t()}
   def next(session, timeout \\ :infinity) do
     {event, stream} = module(session).next(session.stream, timeout)
+    count(session.program, event)
     {event, %{session | stream: stream}}
   end
 
@@ -208,7 +240,15 @@ defmodule MuonTrap.Session do
 
   @doc "What a message means to this session; `:error` when it is not one of its messages."
   @spec event(t(), term()) :: {:ok, event()} | :error
-  def event(session, message), do: module(session).event(session.stream, message)
+  def event(session, message) do
+    with {:ok, event} <- module(session).event(session.stream, message) do
+      count(session.program, event)
+      {:ok, event}
+    end
+  end
+
+  defp count(nil, _event), do: :ok
+  defp count(program, event), do: Programs.count(program, event)
 
   @doc "Says that `count` bytes of output were handled."
   @spec ack(t(), non_neg_integer()) :: :ok
@@ -250,8 +290,12 @@ defmodule MuonTrap.Session do
 
   defp await_exited(session) do
     case next(session) do
-      {{:frame, {last, _report_or_reason}}, session} when last in [:exited, :failed] ->
-        close(session)
+      {{:frame, {:exited, report}}, session} ->
+        close(session, report)
+
+      {{:frame, {:failed, failed}}, session} ->
+        _error = given_up(session, failed)
+        :ok
 
       {{:frame, _other}, session} ->
         await_exited(session)
@@ -260,6 +304,20 @@ defmodule MuonTrap.Session do
         _error = lost(session, status)
         :ok
     end
+  end
+
+  @doc "Closes the session after its exit report, as `close/1` does."
+  @spec close(t(), Frame.report()) :: :ok
+  def close(session, report) do
+    close(session)
+    leave(session, &Telemetry.ended(&1, report))
+  end
+
+  defp leave(%{program: nil}, _tell), do: :ok
+
+  defp leave(%{program: program}, tell) do
+    Programs.leave(program)
+    tell.(program)
   end
 
   @doc """
@@ -275,7 +333,9 @@ defmodule MuonTrap.Session do
   @spec given_up(t(), map()) :: Error.t()
   def given_up(session, failed) do
     close(session)
-    Error.from_failed(failed)
+    error = Error.from_failed(failed)
+    leave(session, &Telemetry.failed(&1, error))
+    error
   end
 
   @doc """
@@ -285,7 +345,9 @@ defmodule MuonTrap.Session do
   @spec lost(t(), non_neg_integer() | nil) :: Error.t()
   def lost(session, exit_status) do
     {advice, ended_status} = module(session).clean_up(session.stream, session)
-    %{Helper.lost_error(session, exit_status || ended_status) | advice: advice}
+    error = %{Helper.lost_error(session, exit_status || ended_status) | advice: advice}
+    leave(session, &Telemetry.failed(&1, error))
+    error
   end
 
   defp module(%{stream: %module{}}), do: module

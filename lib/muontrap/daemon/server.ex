@@ -177,7 +177,7 @@ defmodule MuonTrap.Daemon.Server do
     do: State.output(state, stream, data)
 
   defp update({:frame, {:exited, report}}, state) do
-    Session.close(state.session)
+    Session.close(state.session, report)
     State.ended(state, report)
   end
 

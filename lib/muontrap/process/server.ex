@@ -162,7 +162,7 @@ defmodule MuonTrap.Process.Server do
     do: state |> State.output(stream, data) |> serve() |> noreply()
 
   defp handle_event({:frame, {:exited, report}}, state) do
-    Session.close(state.session)
+    Session.close(state.session, report)
     state = State.ended(state, report)
     Enum.each(state.exit_callers, &Caller.reply(&1, {:ok, state.result}))
     state = serve(%{state | exit_callers: []})
