@@ -167,11 +167,12 @@ impl Config {
         }
     }
 
-    /// Frees what only the start of the program needs.
+    /// Frees what only the start of the program needs, except an environment, which is leaked: it is memory that a
+    /// session shares with the fork server until it is changed, as freeing it would.
     pub(crate) fn forget_program(&mut self) {
         self.program = OsString::new();
         self.argv = Vec::new();
-        self.environment = None;
+        std::mem::forget(self.environment.take());
     }
 }
 

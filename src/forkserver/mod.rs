@@ -73,13 +73,15 @@ pub fn main(title: Title) -> u8 {
     let _ = sys::set_parent_death_signal(libc::SIGCONT);
     let own_pid = getpid();
     let role = server.serve();
-    // All other descriptors of the fork server are closed by now.
-    let _ = nix::unistd::close(INPUT);
-    let _ = nix::unistd::close(OUTPUT);
     let status = match role {
         Ok(Role::Over) => return 0,
         Ok(Role::Session(stream, invitation)) => session(stream, invitation, title),
-        Ok(Role::Cleaner(group, time)) => clean(&group, time),
+        Ok(Role::Cleaner(group, time)) => {
+            // All other descriptors of the fork server are closed by now.
+            let _ = nix::unistd::close(INPUT);
+            let _ = nix::unistd::close(OUTPUT);
+            clean(&group, time)
+        }
         Err(error) => {
             diagnostics::say(format_args!("the fork server failed: {error}"));
             return EXIT_SETUP;

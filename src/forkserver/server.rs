@@ -24,7 +24,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io::{self, Write as _};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,26 @@ struct Ears {
     /// SIGCHLD, which is blocked.
     signals: SignalFd,
     notices: UnixDatagram,
+}
+
+/// What poll(2) has found.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools)]
+struct Readable {
+    signals: bool,
+    notices: bool,
+    control: bool,
+    listener: bool,
+}
+
+impl Readable {
+    /// To look at everything.
+    const ALL: Self = Self {
+        signals: true,
+        notices: true,
+        control: true,
+        listener: true,
+    };
 }
 
 /// The fork server.
@@ -59,6 +79,7 @@ pub struct Server {
     /// Asked for, and not looked at yet.
     watches: Vec<Watch>,
     counts: Counts,
+    readable: Readable,
     /// Something could not be had. It is tried again soon.
     is_short: bool,
 }
@@ -90,6 +111,7 @@ impl Server {
                     foreign: ForeignSessions::default(),
                     watches: Vec::new(),
                     counts: Counts::default(),
+                    readable: Readable::ALL,
                     is_short: false,
                 }))
             }
@@ -105,11 +127,18 @@ impl Server {
     pub fn serve(mut self) -> io::Result<Role> {
         loop {
             self.is_short = false;
-            self.take_control();
-            if let Some(role) = self.accept() {
-                return Ok(role);
+            if self.readable.control {
+                self.take_control();
             }
-            self.reap()?;
+            // All who connected before the client sent WATCH are to be known then.
+            if self.readable.listener || !self.watches.is_empty() {
+                if let Some(connection) = self.accept() {
+                    return Ok(self.become_session(connection));
+                }
+            }
+            if self.readable.signals || self.readable.notices {
+                self.reap()?;
+            }
             if let Some(role) = self.clean_up() {
                 return Ok(role);
             }
@@ -173,7 +202,8 @@ impl Server {
 
     // Connections
 
-    fn accept(&mut self) -> Option<Role> {
+    /// Accepts connections. The copy of this process that is to be the session of one returns it.
+    fn accept(&mut self) -> Option<Connection> {
         for _ in 0..ACCEPTS_IN_A_ROW {
             let accepted = match &self.listener {
                 Some(listener) => listener.accept(&mut self.counts),
@@ -182,10 +212,9 @@ impl Server {
             match accepted {
                 Ok(Some(connection)) => match sys::fork() {
                     Ok(Some(pid)) => self.sessions.add(pid, connection.number),
-                    Ok(None) => return Some(self.become_session(connection)),
+                    Ok(None) => return Some(connection),
                     Err(error) => refuse(&connection, &error),
                 },
-                // All who connected before the client asked are known by now.
                 Ok(None) => {
                     self.watch();
                     return None;
@@ -199,13 +228,18 @@ impl Server {
         None
     }
 
-    fn become_session(&mut self, connection: Connection) -> Role {
-        let notices = self.notices.try_clone().map(Notices::to);
+    /// Leaks what a session does not need: memory is shared with the fork server until it is changed, as freeing it
+    /// would. The descriptors are closed all together.
+    fn become_session(self, connection: Connection) -> Role {
+        let kept = [connection.stream.as_raw_fd(), self.notices.as_raw_fd()];
+        sys::close_all_but(kept);
         let invitation = Invitation {
-            token: std::mem::take(&mut self.token),
-            environment: self.environment.take(),
-            notices: notices.unwrap_or_default(),
+            token: self.token,
+            environment: self.environment,
+            notices: Notices::to(self.notices),
         };
+        let watching = (self.inbox, self.outbox, self.listener, self.ears);
+        std::mem::forget((watching, self.sessions, self.foreign, self.watches));
         Role::Session(connection.stream, invitation)
     }
 
@@ -231,24 +265,11 @@ impl Server {
     // Sessions
 
     fn reap(&mut self) -> io::Result<()> {
-        while let Ok(Some(_)) = self.ears.signals.read_signal() {}
-        let mut deaths = Vec::new();
-        loop {
-            match sys::wait_any_change() {
-                Ok(Some(changed)) => match Death::of(changed) {
-                    Some(death) => deaths.push(death),
-                    None => {
-                        if self.sessions.stopped(changed.pid, self.listener.is_none()) {
-                            self.counts.continued += 1;
-                        }
-                    }
-                },
-                Ok(None) => break,
-                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let deaths = if self.readable.signals {
+            self.collect_deaths()?
+        } else {
+            Vec::new()
+        };
         // What the dead have said, they said before.
         while let Some(notice) = notice::receive(&self.ears.notices) {
             self.sessions.note(notice);
@@ -264,6 +285,27 @@ impl Server {
             self.sessions.spare_all();
         }
         Ok(())
+    }
+
+    fn collect_deaths(&mut self) -> io::Result<Vec<Death>> {
+        while let Ok(Some(_)) = self.ears.signals.read_signal() {}
+        let mut deaths = Vec::new();
+        loop {
+            match sys::wait_any_change() {
+                Ok(Some(changed)) => match Death::of(changed) {
+                    Some(death) => deaths.push(death),
+                    None => {
+                        if self.sessions.stopped(changed.pid, self.listener.is_none()) {
+                            self.counts.continued += 1;
+                        }
+                    }
+                },
+                Ok(None) => return Ok(deaths),
+                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(deaths),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Goes on with what lost sessions left, as far as possible without waiting.
@@ -303,22 +345,31 @@ impl Server {
             PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)
         });
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let nothing = || PollFd::new(self.ears.signals.as_fd(), PollFlags::empty());
+        let listener = self.listener.as_ref().filter(|_| !self.is_short);
+        let control = (!self.inbox.is_closed()).then(|| self.inbox.fd());
         let mut fds = vec![
             readable(self.ears.signals.as_fd()),
             readable(self.ears.notices.as_fd()),
+            control.map_or_else(nothing, readable),
+            listener.map_or_else(nothing, |listener| readable(listener.as_fd())),
         ];
-        if !self.inbox.is_closed() {
-            fds.push(readable(self.inbox.fd()));
-        }
         if let Some(fd) = self.outbox.fd().filter(|_| !self.outbox.is_empty()) {
             fds.push(PollFd::new(fd, PollFlags::POLLOUT));
         }
-        if let Some(listener) = self.listener.as_ref().filter(|_| !self.is_short) {
-            fds.push(readable(listener.as_fd()));
-        }
         fds.extend(self.foreign.fds().map(readable));
         match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Ok(_) => {
+                let is_readable = |index: usize| fds[index].any().unwrap_or(true);
+                self.readable = Readable {
+                    signals: is_readable(0),
+                    notices: is_readable(1),
+                    control: is_readable(2),
+                    listener: is_readable(3) || self.is_short,
+                };
+                Ok(())
+            }
+            Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
     }

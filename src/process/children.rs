@@ -7,7 +7,7 @@
 //! A program may lower the limits of the processes of its user (prlimit(2)) so that this process can open nothing
 //! more. So the files are opened before the program starts; reading them again needs no new descriptor.
 
-use super::proc_table::{Entry, parse_children, parse_stat, read_all};
+use super::proc_table::{Entry, Process, parse_children, read_all};
 use crate::sys;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -15,6 +15,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::OnceLock;
 
 /// Lists the children of the thread that opens it: `proc_tid_children(5)`. This process has only one thread.
 const OWN_CHILDREN: &str = "/proc/thread-self/children";
@@ -138,10 +139,13 @@ impl ChildTable {
     }
 }
 
-/// Whether `/proc` is that of this process's pid namespace.
-fn is_of_this_namespace() -> bool {
-    let me = std::fs::read_link("/proc/self");
-    me.is_ok_and(|me| me.to_str() == Some(&nix::unistd::getpid().to_string()))
+/// Whether `/proc` is that of this process's pid namespace. That stays so, also in forks of this process.
+pub fn is_of_this_namespace() -> bool {
+    static IS_OF_THIS_NAMESPACE: OnceLock<bool> = OnceLock::new();
+    *IS_OF_THIS_NAMESPACE.get_or_init(|| {
+        let me = std::fs::read_link("/proc/self");
+        me.is_ok_and(|me| me.to_str() == Some(&nix::unistd::getpid().to_string()))
+    })
 }
 
 fn open_proc() -> io::Result<File> {
@@ -175,8 +179,7 @@ fn table_by_parent(proc: Option<&File>) -> io::Result<BTreeMap<i32, Vec<i32>>> {
     let mut table = BTreeMap::<i32, Vec<i32>>::new();
     for pid in sys::numbers_in(proc.as_fd())? {
         // One that cannot be read has ended, or is hidden until it becomes a child of this process.
-        let line = File::open(format!("/proc/{pid}/stat")).and_then(|file| read_all(&file));
-        if let Some(process) = line.ok().as_deref().and_then(parse_stat) {
+        if let Ok(process) = Process::find(pid) {
             table.entry(process.ppid).or_default().push(pid);
         }
     }

@@ -7,7 +7,7 @@
 //! Those processes are not descendants of this one. They are found in `/proc` by the session and the process group
 //! that they began in. One that has left both is found only while its ancestors live.
 
-use super::proc_table::{Entry, Process};
+use super::proc_table::Process;
 use crate::error::Failure;
 use crate::sys;
 use crate::wait::{Undisturbed, Wait};
@@ -71,7 +71,7 @@ impl Leftovers {
     /// A process of another name has got the pid later.
     fn is_helper_alive(self) -> bool {
         let name = std::fs::read(format!("/proc/{}/comm", self.helper));
-        let is_alive = Entry::open(self.helper).and_then(|entry| entry.stat());
+        let is_alive = Process::find(self.helper);
         name.is_ok_and(|name| name.starts_with(b"muontrap"))
             && is_alive.is_ok_and(|it| !it.is_dead())
     }
@@ -121,6 +121,6 @@ impl Leftovers {
 fn all() -> io::Result<Vec<Process>> {
     let proc = File::open("/proc")?;
     let pids = sys::numbers_in(proc.as_fd())?.into_iter();
-    let found = pids.filter_map(|pid| Entry::open(pid).ok()?.stat().ok());
+    let found = pids.filter_map(|pid| Process::find(pid).ok());
     Ok(found.filter(|process| !process.is_dead()).collect())
 }

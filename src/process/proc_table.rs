@@ -31,6 +31,12 @@ pub struct Process {
 }
 
 impl Process {
+    /// Reads about the process that has this pid at present.
+    pub fn find(pid: i32) -> io::Result<Self> {
+        let line = read_all(&File::open(format!("/proc/{pid}/stat"))?)?;
+        parse_stat(&line).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
     /// Identifies the process for good.
     pub fn id(&self) -> ProcessId {
         (self.pid, self.started)

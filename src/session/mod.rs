@@ -53,18 +53,16 @@ pub(crate) fn run(config: Config, transport: Transport) -> u8 {
 
 /// Runs a whole session for an owner that sends START, and returns the exit status of muontrap. With a `title`,
 /// ps(1) shows which program it is about.
-pub(crate) fn serve(transport: Transport, invitation: Invitation, title: Option<Title>) -> u8 {
+pub(crate) fn serve(transport: Transport, mut invitation: Invitation, title: Option<Title>) -> u8 {
     let mut owner = match Owner::connect(transport) {
         Ok(owner) => owner,
         Err(failure) => return owner::print(&failure),
     };
-    match opening::open(&mut owner, &invitation) {
+    match opening::open(&mut owner, &mut invitation) {
         Ok(Some(config)) => {
             if let Some(title) = title {
                 title.set(&title_of(&config));
             }
-            // What only START needed.
-            drop((invitation.token, invitation.environment));
             supervise(*config, owner, &invitation.notices)
         }
         Ok(None) => EXIT_SETUP,

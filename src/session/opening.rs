@@ -31,7 +31,7 @@ pub(crate) struct Invitation {
 /// Waits for START. `None` when the stream was closed, or the token is wrong.
 pub(super) fn open(
     owner: &mut Owner,
-    invitation: &Invitation,
+    invitation: &mut Invitation,
 ) -> Result<Option<Box<Config>>, Failure> {
     owner.inbox.decoder = Decoder::limited(MAX_START);
     let mut was_greeted = false;
@@ -46,7 +46,7 @@ pub(super) fn open(
                     was_greeted = true;
                 }
                 Command::Start(fields) if was_greeted => {
-                    let environment = invitation.environment.as_ref();
+                    let environment = invitation.environment.as_mut();
                     match start::decode(fields, owner.transport, environment)? {
                         Start::Config(config) => {
                             owner.inbox.decoder.limit(MAX_FRAME);

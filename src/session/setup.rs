@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::error::{Failure, Step};
 use crate::process::find;
 use crate::process::permission::may_stop;
-use crate::process::proc_table::Entry;
+use crate::process::proc_table::Process;
 use crate::process::program::{CgroupEntry, Program};
 use crate::process::spawn::spawn;
 use crate::process::sweep::Sweep;
@@ -255,8 +255,7 @@ impl Setup<'_> {
 }
 
 fn start_time(pid: i32) -> u64 {
-    let process = Entry::open(pid).and_then(|entry| entry.stat());
-    process.map_or(0, |process| process.started)
+    Process::find(pid).map_or(0, |process| process.started)
 }
 
 fn cgroup_entries(cgroup: &Cgroup) -> Vec<CgroupEntry<'_>> {

@@ -6,6 +6,7 @@
 
 use super::check;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Opens `/dev/null` as each of the descriptors 0 to 2 that is closed, so that no other file becomes one of them.
@@ -24,7 +25,28 @@ pub fn open_standard_fds() {
 
 /// Sets close-on-exec on all descriptors above 2, so that the program inherits none that muontrap inherited.
 pub fn cloexec_from_3() {
-    if set_cloexec_from(3).is_ok() {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    in_range(3..RawFd::MAX, CLOSE_RANGE_CLOEXEC, set_cloexec);
+}
+
+/// Closes all descriptors above 2 but these two, which are.
+///
+/// For a copy of a process that leaks all that owns the others.
+pub fn close_all_but(mut kept: [RawFd; 2]) {
+    kept.sort_unstable();
+    let [first, second] = kept;
+    for range in [3..first, first + 1..second, second + 1..RawFd::MAX] {
+        in_range(range, 0, |fd| {
+            // SAFETY: close takes no pointers, and nothing uses the descriptor any more, as the caller knows.
+            unsafe { libc::close(fd) };
+        });
+    }
+}
+
+/// Has the kernel do to a range of descriptors what `flags` say: `close_range(2)`. Without such a system call, `each`
+/// does it to each of them.
+fn in_range(range: Range<RawFd>, flags: libc::c_uint, each: impl Fn(RawFd)) {
+    if range.is_empty() || close_range(&range, flags).is_ok() {
         return;
     }
     for directory in ["/proc/self/fd", "/dev/fd"] {
@@ -32,24 +54,24 @@ pub fn cloexec_from_3() {
             let fds = entries
                 .flatten()
                 .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-            fds.filter(|&fd: &RawFd| fd > 2).for_each(set_cloexec);
+            let fds: Vec<RawFd> = fds.filter(|fd| range.contains(fd)).collect();
+            fds.into_iter().for_each(each);
             return;
         }
     }
-    (3..1024).for_each(set_cloexec);
+    range.take_while(|&fd| fd < 1024).for_each(each);
 }
 
 #[cfg(target_os = "linux")]
-fn set_cloexec_from(first: libc::c_uint) -> io::Result<()> {
-    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
-    let last = libc::c_uint::MAX;
-    // SAFETY: close_range takes no pointers, and closes nothing with this flag.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC) };
+fn close_range(range: &Range<RawFd>, flags: libc::c_uint) -> io::Result<()> {
+    let (first, last) = (range.start, range.end - 1);
+    // SAFETY: close_range takes no pointers. What it closes is up to the callers.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
     check(i32::try_from(result).unwrap_or(-1)).map(drop)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn set_cloexec_from(_first: libc::c_uint) -> io::Result<()> {
+fn close_range(_range: &Range<RawFd>, _flags: libc::c_uint) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -108,14 +108,15 @@ impl Environment {
         self.changes.is_empty() && !self.clears && !self.is_login
     }
 
-    /// Applies the changes. `None` when START names another environment than the `given` one.
-    pub(super) fn resolve(self, given: Option<&Given>) -> Result<Option<Resolved>, Failure> {
+    /// Applies the changes. `None` when START names another environment than the `given` one, whose variables are
+    /// taken otherwise.
+    pub(super) fn resolve(self, given: Option<&mut Given>) -> Result<Option<Resolved>, Failure> {
         let base = match (self.number, self.variables.is_empty()) {
             (Some(_), false) => {
                 return Err(malformed(NUMBER_NAME, "there are variables beside it"));
             }
             (Some(number), true) => match given.filter(|given| given.number == number) {
-                Some(given) => given.variables.clone(),
+                Some(given) => std::mem::take(&mut given.variables),
                 None => return Ok(None),
             },
             (None, false) => self.variables,
@@ -283,18 +284,18 @@ mod tests {
     #[test]
     fn a_given_environment_is_taken_by_its_number() {
         let field = [0, 6, 0, 0, 0, 3, b'A', b'=', b'1'];
-        let given = Given::decode(&[&9_u64.to_be_bytes()[..], &field].concat()).unwrap();
+        let mut given = Given::decode(&[&9_u64.to_be_bytes()[..], &field].concat()).unwrap();
         let numbered = |number: u64| Environment {
             number: Some(number),
             ..Environment::default()
         };
-        let resolved = numbered(9).resolve(Some(&given)).unwrap().unwrap();
+        assert!(numbered(8).resolve(Some(&mut given)).unwrap().is_none());
+        let resolved = numbered(9).resolve(Some(&mut given)).unwrap().unwrap();
         assert_eq!(resolved.variables, Some(vec![c"A=1".to_owned()]));
-        assert!(numbered(8).resolve(Some(&given)).unwrap().is_none());
         assert!(numbered(9).resolve(None).unwrap().is_none());
         let mut both = environment(&[(VARIABLE, "A=1")]);
         both.number = Some(9);
-        assert!(both.resolve(Some(&given)).is_err());
+        assert!(both.resolve(Some(&mut given)).is_err());
     }
 
     #[test]

@@ -163,7 +163,7 @@ pub(crate) enum Start {
 pub(crate) fn decode(
     payload: &[u8],
     transport: Transport,
-    given: Option<&Given>,
+    given: Option<&mut Given>,
 ) -> Result<Start, Failure> {
     let mut draft = Draft::default();
     decode_fields(payload, &TABLE, &mut draft)?;
