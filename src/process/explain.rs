@@ -76,7 +76,9 @@ fn cannot(what: &str) -> Failure {
 fn privileged(step: Step, what: &str, errno: i32, why: &str, capability: &str) -> Failure {
     let failure = Failure::new(step, format!("cannot {what}"));
     if [libc::EPERM, libc::EACCES].contains(&errno) {
-        failure.advice(format!("only root, or CAP_{capability}, may {why}"))
+        failure.advice(format!(
+            "only root may {why}, and in a container only with CAP_{capability}"
+        ))
     } else {
         failure
     }
@@ -103,7 +105,7 @@ fn shown(limit: u64) -> String {
 fn cannot_set_capabilities(errno: i32) -> Failure {
     let failure = Failure::new(Step::Capabilities, "cannot set the capabilities");
     match errno {
-        libc::EPERM => failure.advice("muontrap can only leave those that it has itself"),
+        libc::EPERM => failure.advice("only those that muontrap itself has can remain"),
         libc::EINVAL => failure.advice("the kernel does not have one of them"),
         _ => failure,
     }
@@ -155,19 +157,19 @@ fn cannot_execute(program: &Program<'_>, errno: i32) -> Failure {
 fn limited(program: &Program<'_>, path: &Path, errno: i32) -> Option<Failure> {
     let limits = &program.attributes.rlimits;
     let shown = path.display();
-    let of = |names: &[&str]| -> Vec<&str> {
-        let limits = limits.iter().map(|limit| limit.name);
-        limits.filter(|name| names.contains(name)).collect()
-    };
-    let (memory, stack) = (of(&["as", "data", "stack"]), of(&["stack"]));
+    let names = limits.iter().map(|limit| limit.name);
+    let memory: Vec<_> = names
+        .filter(|name| ["as", "data", "stack"].contains(name))
+        .collect();
+    let memory = memory.join(" and ");
     let (message, advice) = match errno {
         libc::ENOMEM if !memory.is_empty() => (
             format!("the limits leave too little memory to execute {shown}"),
-            format!("raise {}", memory.join(", ")),
+            format!("raise {memory}"),
         ),
-        libc::E2BIG if !stack.is_empty() => (
-            format!("the arguments and environment of {shown} are too long for the limit stack"),
-            "they may take a quarter of it".to_owned(),
+        libc::E2BIG if !memory.is_empty() => (
+            format!("the arguments and environment of {shown} are too long for the limits"),
+            format!("raise {memory}: the arguments may take a quarter of stack"),
         ),
         // Only after a change of user: execve(2).
         libc::EAGAIN => (

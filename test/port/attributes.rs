@@ -144,7 +144,7 @@ fn too_little_room_for_arguments_is_an_error_of_the_limit() {
         (failed.step.as_str(), failed.errno),
         ("rlimits", libc::E2BIG)
     );
-    assert!(failed.message.contains("limit stack"), "{failed:?}");
+    assert!(failed.advice.contains("raise stack"), "{failed:?}");
 }
 
 #[test]
