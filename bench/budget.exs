@@ -93,8 +93,8 @@ defmodule Bench.Budget do
     counted = fn count ->
       lines = traced(helper, folder, ["-f", "-qq"], fn -> runs.(count) end)
       # The fork server is executed again, with its own trace.
-      :ok = Supervisor.terminate_child(MuonTrap.Supervisor, MuonTrap.ForkServer)
-      {:ok, _pid} = Supervisor.restart_child(MuonTrap.Supervisor, MuonTrap.ForkServer)
+      :ok = Supervisor.terminate_child(MuonTrap.Supervisor, MuonTrap.ForkServer.Server)
+      {:ok, _pid} = Supervisor.restart_child(MuonTrap.Supervisor, MuonTrap.ForkServer.Server)
       count_own(lines)
     end
 
