@@ -127,7 +127,7 @@ defmodule MuonTrap.Daemon do
 
   alias MuonTrap.Daemon.{Events, Server}
   alias MuonTrap.{Caller, Error, Options, Startup}
-  alias MuonTrap.Options.Signals
+  alias MuonTrap.Options.{Pty, Signals}
 
   @typedoc "The name of a file of a cgroup, of cgroup v1 or v2, such as `\"memory.max\"`."
   @type variable :: String.t()
@@ -259,6 +259,19 @@ defmodule MuonTrap.Daemon do
   @spec signal(GenServer.server(), 1..64 | atom() | String.t()) ::
           :ok | {:error, :not_started | :exited}
   def signal(server, signal), do: GenServer.call(server, {:signal, Signals.number!(signal)})
+
+  @doc """
+  Changes the size of the terminal of a program with `:pty`: rows and columns, 1 to 65535. The program gets SIGWINCH if
+  that is another size.
+
+  Returns `{:error, :no_pty}` without `:pty`, and `{:error, :not_started}` while there is no program.
+  """
+  @spec resize(GenServer.server(), 1..65_535, 1..65_535) ::
+          :ok | {:error, :no_pty | :not_started}
+  def resize(server, rows, cols) do
+    Pty.check_size!(rows, cols)
+    GenServer.call(server, {:resize, rows, cols})
+  end
 
   @doc """
   Returns what is known about the program: a map with the same keys as that of `MuonTrap.Process.info/1`. The pids are

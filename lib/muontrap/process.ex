@@ -63,6 +63,36 @@ defmodule MuonTrap.Process do
 
   A handle becomes passive when its controlling process ends.
 
+  ## Terminals
+
+  Shells, editors and whatever else asks for passwords or draws on the screen want a terminal. The option `:pty`, of all
+  functions that run programs, gives them one:
+
+      iex> {:ok, sh} = MuonTrap.Process.start_link("sh", ["-c", "tty; read x; stty size"], pty: [echo: false])
+      iex> {:ok, {:stdout, "/dev/" <> _}} = MuonTrap.Process.read_line(sh)
+      iex> MuonTrap.Process.resize(sh, 50, 132)
+      :ok
+      iex> MuonTrap.Process.write(sh, "\\n")
+      :ok
+      iex> MuonTrap.Process.read_line(sh)
+      {:ok, {:stdout, "50 132"}}
+
+  The terminal is stdin, stdout and stderr, and `/dev/tty`. It belongs to the user of `:uid`. These are its rules, and not
+  those of MuonTrap:
+
+    * There is one output, so `:stderr` cannot be apart. A newline comes out as `\\r\\n`, unless the program changes that.
+      `read_line/2` and `:lines` remove both.
+    * Input comes out again, unless `echo: false` or the program changes that.
+    * Keys are bytes: `write(sh, <<3>>)` is Ctrl-C, and interrupts what runs in the foreground; `<<26>>` is Ctrl-Z, for
+      shells.
+    * A program reads line by line, unless it changes that. Of a line of more than 4095 bytes, the rest is lost.
+    * The end of input is a character, Ctrl-D, at the beginning of a line. `close_input/1`, and the end of `:input`, write
+      it, and within a line they write it twice: once for the end of the line. It ends the input for one read: a program
+      that reads again waits again, and one that does not read lines gets it as a key.
+    * When the program ends, what it has started in the foreground gets SIGHUP, also with `orphans: :leave`.
+
+  All output is complete, and nothing is left of the program, as without a terminal.
+
   ## The end
 
   A handle stays when its program has ended, so that the rest of the output can be read, and `await_exit/2` answers any
@@ -85,7 +115,7 @@ defmodule MuonTrap.Process do
   Neither input nor output nor the environment is in a crash report of the handle or in `:sys.get_status/1`.
   """
 
-  alias MuonTrap.Options.{Errors, Signals, Table, Type}
+  alias MuonTrap.Options.{Errors, Pty, Signals, Table, Type}
   alias MuonTrap.Process.Server
   alias MuonTrap.{Caller, Error, Options, Result, Startup}
 
@@ -278,6 +308,18 @@ defmodule MuonTrap.Process do
   """
   @spec signal(GenServer.server(), 1..64 | atom() | String.t()) :: :ok | {:error, :exited}
   def signal(process, signal), do: call(process, {:signal, Signals.number!(signal)}, :signal)
+
+  @doc """
+  Changes the size of the terminal of a program with `:pty`: rows and columns, 1 to 65535. The program gets SIGWINCH if
+  that is another size.
+
+  Returns `{:error, :no_pty}` without `:pty`, and `{:error, :exited}` after the program has ended.
+  """
+  @spec resize(GenServer.server(), 1..65_535, 1..65_535) :: :ok | {:error, :no_pty | :exited}
+  def resize(process, rows, cols) do
+    Pty.check_size!(rows, cols)
+    call(process, {:resize, rows, cols}, :resize)
+  end
 
   @doc """
   Stops the program, and then the handle. Returns when the program and all its descendants are gone.

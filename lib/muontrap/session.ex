@@ -24,6 +24,7 @@ defmodule MuonTrap.Session do
   @input 0x04
   @input_eof 0x05
   @discard 0x06
+  @resize 0x10
 
   # A session has this long, after SIGKILL, to kill and reap everything. Beyond
   # it something is stuck in the kernel, and waiting would not help.
@@ -265,6 +266,10 @@ defmodule MuonTrap.Session do
   @doc "Closes the program's stdin, after the input so far."
   @spec input_eof(t()) :: :ok
   def input_eof(session), do: send_frame(session, <<@input_eof>>)
+
+  @doc "Changes the size of the program's terminal, if it has one."
+  @spec resize(t(), 1..65_535, 1..65_535) :: :ok
+  def resize(session, rows, cols), do: send_frame(session, <<@resize, rows::16, cols::16>>)
 
   @doc "Stops the program. Its output goes on until EXITED."
   @spec stop(t()) :: :ok

@@ -118,6 +118,15 @@ defmodule MuonTrap.Daemon.Server do
   def handle_call({:signal, number}, _from, state),
     do: {:reply, Session.signal(state.session, number), state}
 
+  def handle_call({:resize, _rows, _cols}, _from, %{options: %{pty: nil}} = state),
+    do: {:reply, {:error, :no_pty}, state}
+
+  def handle_call({:resize, _rows, _cols}, _from, %{session: nil} = state),
+    do: {:reply, {:error, :not_started}, state}
+
+  def handle_call({:resize, rows, cols}, _from, state),
+    do: {:reply, Session.resize(state.session, rows, cols), state}
+
   def handle_call(:cgroup_path, _from, state), do: {:reply, state.options.cgroup_path, state}
 
   def handle_call(:statistics, from, state) do

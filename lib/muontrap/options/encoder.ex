@@ -12,8 +12,8 @@ defmodule MuonTrap.Options.Encoder do
   alias MuonTrap.Options
   alias MuonTrap.Options.Table
 
-  @typedoc "How a value is encoded. `:list`: separated by commas. `:named`: the same, each after its name. `:flag`: when it is true."
-  @type t :: :flag | :list | :named | :text | :u32
+  @typedoc "How a value is encoded. `:list`: separated by commas. `:named`: the same, each after its name. `:flag`: when it is true. `:pty`: a terminal."
+  @type t :: :flag | :list | :named | :pty | :text | :u32
 
   @fields for row <- Table.rows(), row.field != nil, do: {row.name, row.field}
 
@@ -28,6 +28,7 @@ defmodule MuonTrap.Options.Encoder do
   defp encode(:flag, true), do: <<1::32>>
   defp encode(:list, values), do: Enum.intersperse(values, ",")
   defp encode(:named, values), do: Enum.map_join(values, ",", fn {key, it} -> "#{key} #{it}" end)
+  defp encode(:pty, pty), do: <<pty.rows::16, pty.cols::16, if(pty.echo, do: 1, else: 0)>>
   defp encode(:text, value), do: to_string(value)
   defp encode(:u32, value), do: <<value::32>>
 end

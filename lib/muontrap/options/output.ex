@@ -65,7 +65,8 @@ defmodule MuonTrap.Options.Output do
       options.capture_stderr_only && {"capture_stderr_only: true", :capture},
       merged? && {"stderr_to_stdout: true", :to_stdout},
       options.log_stderr && {"log_stderr: #{inspect(options.log_stderr)}", :capture},
-      not options.use_stdio && {"use_stdio: false", :inherit}
+      not options.use_stdio && {"use_stdio: false", :inherit},
+      options.pty && {"pty: ...", :to_stdout}
     ]
   end
 

@@ -15,6 +15,7 @@ defmodule MuonTrap.Options.Table do
     Input,
     Limits,
     Output,
+    Pty,
     Row,
     Signals,
     Stop,
@@ -160,6 +161,17 @@ defmodule MuonTrap.Options.Table do
          doc: """
          when `true`, stderr is collected in place of stdout, which goes to `/dev/null`, also with
          `stderr_to_stdout: true`
+         """
+       )
+     ]},
+    {"Terminal:",
+     [
+       option.(:pty, {:custom, Pty, :pty}, @all,
+         field: {27, :pty},
+         doc: """
+         gives the program a terminal of its own as stdin, stdout and stderr: `true`, or a list of
+         `rows: 24`, `cols: 80` and `echo: true`, whether input appears in the output. There is no
+         stderr apart from stdout then. See "Terminals" in `MuonTrap.Process`
          """
        )
      ]},

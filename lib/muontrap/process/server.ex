@@ -65,6 +65,15 @@ defmodule MuonTrap.Process.Server do
   def handle_call({:signal, number}, _from, state),
     do: {:reply, Session.signal(state.session, number), state}
 
+  def handle_call({:resize, _rows, _cols}, _from, %{options: %{pty: nil}} = state),
+    do: {:reply, {:error, :no_pty}, state}
+
+  def handle_call({:resize, _rows, _cols}, _from, %{session: nil} = state),
+    do: {:reply, {:error, :exited}, state}
+
+  def handle_call({:resize, rows, cols}, _from, state),
+    do: {:reply, Session.resize(state.session, rows, cols), state}
+
   def handle_call({:set_active, active}, _from, state),
     do: state |> refuse_readers() |> set_active(active) |> serve() |> reply(:ok)
 
