@@ -65,11 +65,15 @@ defmodule MuonTrap.AttributesTest do
     assert field(shown("status", no_new_privs: false), "NoNewPrivs") == "0"
   end
 
-  test "for streams, run/3 and daemons" do
+  test "for streams, run/3, handles and daemons" do
     args = ["/proc/self/oom_score_adj"]
     opts = [oom_score_adj: 900]
     assert MuonTrap.run("cat", args, opts).output == "900\n"
     assert MuonTrap.stream!("cat", args, opts) |> Enum.join() == "900\n"
+
+    {:ok, process} = MuonTrap.Process.start_link("cat", args, opts)
+    assert MuonTrap.Process.read(process) == {:ok, {:stdout, "900\n"}}
+    assert {:ok, %{exit_status: 0}} = MuonTrap.Process.await_exit(process)
 
     {:ok, daemon} = Daemon.start_link("sleep", ["1000"], opts ++ [nice: 7, rlimits: [core: 3]])
     pid = Daemon.program_os_pid(daemon)
