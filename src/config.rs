@@ -114,6 +114,8 @@ pub(crate) struct Config {
     /// In place of these two, when there are any.
     pub given_stop_steps: Vec<StopStep>,
     pub stop_scope: StopScope,
+    /// Whether the program gets a socket for notifications.
+    pub notify: bool,
     /// Whether what the program leaves behind lives on when it exits by itself.
     pub leave_orphans: bool,
     pub streams: Streams,
@@ -142,6 +144,7 @@ impl Default for Config {
             stop_signal: Signal::SIGTERM as i32,
             given_stop_steps: Vec::new(),
             stop_scope: StopScope::Program,
+            notify: false,
             leave_orphans: false,
             streams: Streams {
                 stdin: Stdin::Pipe,

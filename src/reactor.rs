@@ -29,15 +29,18 @@ pub enum Source {
     Stderr,
     /// The pipe to which signal handlers write.
     Signal,
+    /// The socket for notifications of the program.
+    Notify,
 }
 
-const SOURCES: [Source; 6] = [
+const SOURCES: [Source; 7] = [
     Source::Inbox,
     Source::Outbox,
     Source::Stdin,
     Source::Stdout,
     Source::Stderr,
     Source::Signal,
+    Source::Notify,
 ];
 
 /// The sources that are ready, and those whose other end is closed.

@@ -35,7 +35,7 @@ FIELDS = dict(
     stdin=16, stdout=17, stderr=18, stdio_window=19,
     stdin_path=20, stdout_path=21, stderr_path=22, stdout_append=23, stderr_append=24,
     stdout_mode=25, stderr_mode=26,
-    stop_signal=32, delay_to_sigkill=33, orphans=34, stop_step=35, stop_scope=36,
+    stop_signal=32, delay_to_sigkill=33, orphans=34, stop_step=35, stop_scope=36, notify=37,
     uid=48, gid=49, groups=50,
     cgroup_path=64, cgroup_controller=65, cgroup_set=66, cgroup_file=67, timeout=68,
 )  # fmt: skip

@@ -13,6 +13,9 @@ use std::collections::{BTreeSet, VecDeque};
 /// Walks of the tree. Processes that fork without a pause must not keep this process busy.
 const MAX_ROUNDS: u32 = 20;
 
+/// Generations to search for an ancestor.
+const MAX_DEPTH: u32 = 1000;
+
 /// Sends `signal` once to each descendant, or to those in the process group `group`.
 ///
 /// A process gets it before its children are listed, so that one that it forks before it handles the signal is found.
@@ -48,6 +51,21 @@ pub fn are_left(children: &mut Children, preexisting: &Preexisting, group: Optio
         !found
     });
     found
+}
+
+/// Whether the process `pid` is a descendant of this process and none of the preexisting ones.
+pub fn contain(preexisting: &Preexisting, mut pid: i32) -> bool {
+    let own = nix::unistd::getpid().as_raw();
+    for _ in 0..MAX_DEPTH {
+        let process = Entry::open(pid).and_then(|entry| entry.stat());
+        match process {
+            Ok(process) if preexisting.processes.contains(&process.id()) => return false,
+            Ok(process) if process.ppid == own => return true,
+            Ok(process) => pid = process.ppid,
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 /// Calls `each` for the live descendants, parents first, until it returns false.

@@ -63,7 +63,8 @@ pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failu
         | ChildStep::RestoreCpuLimit(_)
         | ChildStep::TakeTerminal(_)
         | ChildStep::SetUmask(_)
-        | ChildStep::UnblockSignals => cannot("set up the program's process"),
+        | ChildStep::UnblockSignals
+        | ChildStep::WritePid(_) => cannot("set up the program's process"),
     };
     failure.errno(errno)
 }

@@ -7,7 +7,7 @@
 use super::credentials::Credentials;
 use super::stdio::Stdio;
 use crate::error::Failure;
-use crate::sys::{Capabilities, CpuLimit, ResourceLimit};
+use crate::sys::{Capabilities, CpuLimit, PidVariable, ResourceLimit};
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -63,6 +63,8 @@ pub struct Program<'a> {
     pub argv: &'a [CString],
     /// Its environment, when it is not muontrap's own.
     pub environment: Option<&'a [CString]>,
+    /// A variable of its environment with its pid.
+    pub pid_variable: Option<PidVariable>,
     /// stdin, stdout, stderr.
     pub stdio: [Stdio; 3],
     /// User and groups to switch to.

@@ -9,7 +9,9 @@
 
 use super::program::{CgroupEntry, Program};
 use super::stdio::{FileToOpen, Stdio};
-use crate::sys::{self, Capabilities, CpuLimit, ResourceLimit, SignalMask, StringArray};
+use crate::sys::{
+    self, Capabilities, CpuLimit, PidVariable, ResourceLimit, SignalMask, StringArray,
+};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, chdir, getpid, getppid, setpgid, setsid, tcsetpgrp, write};
@@ -53,6 +55,7 @@ pub enum ChildStep<'a> {
     SetNoNewPrivs,
     SetLimit(ResourceLimit),
     UnblockSignals,
+    WritePid(&'a PidVariable),
     Exec {
         path: &'a CStr,
         argv: StringArray<'a>,
@@ -110,10 +113,13 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
     // After all that they may keep from working, such as the opening of files.
     steps.extend(limits.into_iter().map(ChildStep::SetLimit));
     steps.push(ChildStep::UnblockSignals);
+    let pid = program.pid_variable.as_ref();
+    steps.extend(pid.map(ChildStep::WritePid));
+    let environment = program.environment;
     steps.push(ChildStep::Exec {
         path: program.path,
         argv: StringArray::new(program.argv),
-        environment: program.environment.map(StringArray::new),
+        environment: environment.map(|strings| StringArray::with_pid(strings, pid)),
     });
     steps
 }
@@ -202,6 +208,7 @@ impl ChildStep<'_> {
             Self::SetNoNewPrivs => sys::set_no_new_privs()?,
             Self::SetLimit(limit) => limit.set()?,
             Self::UnblockSignals => _ = SignalMask::none().set(),
+            Self::WritePid(variable) => variable.set(getpid().as_raw()),
             Self::Exec {
                 path,
                 argv,
@@ -244,6 +251,7 @@ mod tests {
             path: c"/bin/true",
             argv: &[],
             environment: None,
+            pid_variable: None,
             stdio: [Stdio::Inherit, null(), Stdio::Stdout],
             credentials: &Credentials::default(),
             attributes: &Attributes::default(),
@@ -317,6 +325,7 @@ mod tests {
             path: c"/bin/true",
             argv: &[],
             environment: None,
+            pid_variable: None,
             stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
             credentials: &credentials,
             attributes: &attributes,

@@ -105,6 +105,11 @@ impl Sweep {
         descendants::signal(&mut self.children, &self.preexisting, group, signal);
     }
 
+    /// Whether a process is a descendant, as far as `/proc` shows it.
+    pub fn is_descendant(&self, pid: i32) -> bool {
+        descendants::contain(&self.preexisting, pid)
+    }
+
     /// Whether a descendant is alive, or one in this process group.
     pub fn has_descendants(&mut self, group: Option<i32>) -> bool {
         descendants::are_left(&mut self.children, &self.preexisting, group)

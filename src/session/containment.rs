@@ -82,6 +82,11 @@ impl Containment {
         self.sweep.signal(signal, group);
     }
 
+    /// Whether a process is a descendant of this session, as far as `/proc` shows it.
+    pub fn is_descendant(&self, pid: i32) -> bool {
+        self.sweep.is_descendant(pid)
+    }
+
     /// Whether the program or a descendant is alive, or one in this process group.
     pub fn has_descendants(&mut self, group: Option<i32>) -> bool {
         self.sweep.has_descendants(group)

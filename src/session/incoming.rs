@@ -4,6 +4,7 @@
 
 //! Frames from the owner, and its end.
 
+use super::notify::NotifySocket;
 use super::opening;
 use super::states::Session;
 use crate::diagnostics;
@@ -138,6 +139,7 @@ impl Session<'_> {
             Command::Input(bytes) => take_input(&mut self.input, bytes)?,
             Command::InputEof => self.input.end(),
             Command::Discard => self.relay.discard(),
+            Command::NotifyAck if self.notify.as_mut().is_some_and(NotifySocket::acknowledged) => {}
             Command::Resize { rows, cols } => match &self.pty {
                 Some(pty) => pty.resize(rows, cols),
                 None => return Err(Violation::Unexpected(frame.tag)),
@@ -148,7 +150,10 @@ impl Session<'_> {
                 let reply = opening::reply(command, own);
                 self.outbox.send(&reply);
             }
-            Command::Hello(_) | Command::Start(_) | Command::KillLeftovers { .. } => {
+            Command::NotifyAck
+            | Command::Hello(_)
+            | Command::Start(_)
+            | Command::KillLeftovers { .. } => {
                 return Err(Violation::Unexpected(frame.tag));
             }
         }

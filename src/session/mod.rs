@@ -19,6 +19,7 @@ mod ending;
 mod incoming;
 mod interruptible;
 mod job_control;
+mod notify;
 pub(crate) mod opening;
 mod owner;
 mod pty;

@@ -6,6 +6,7 @@
 
 use super::emergency;
 use super::interruptible::InterruptibleWait;
+use super::notify::NotifySocket;
 use super::owner::Owner;
 use super::pty::Pty;
 use super::signals::Signals;
@@ -48,6 +49,7 @@ pub(super) struct Running {
     pub relay: Relay,
     /// The program's terminal.
     pub pty: Option<Pty>,
+    pub notify: Option<NotifySocket>,
     /// Watches all descriptors of the session.
     pub reactor: Reactor,
     pub cgroup: Option<Cgroup>,
@@ -88,6 +90,7 @@ struct Launched {
     pid: i32,
     input: Input,
     pty: Option<Pty>,
+    notify: Option<NotifySocket>,
     reactor: Reactor,
 }
 
@@ -123,6 +126,7 @@ impl Setup<'_> {
                 pid,
                 input,
                 pty,
+                notify,
                 reactor,
             }) => {
                 emergency::record_start(pid);
@@ -135,6 +139,7 @@ impl Setup<'_> {
                     input,
                     relay,
                     pty,
+                    notify,
                     reactor,
                     cgroup,
                     sweep,
@@ -194,16 +199,21 @@ impl Setup<'_> {
         let config = self.config;
         let Identity { credentials, login } = identity;
         let own = config.environment.as_deref();
-        let environment = (!login.is_empty()).then(|| [own.unwrap_or_default(), login].concat());
+        let notify = config.notify.then(NotifySocket::bind).transpose()?;
+        let has_more = !login.is_empty() || notify.is_some();
+        let mut environment = has_more.then(|| [own.unwrap_or_default(), login].concat());
+        let announced = notify.as_ref().zip(environment.as_mut());
+        let pid_variable = announced.and_then(|(socket, variables)| socket.announce(variables));
         let Opened { stdio, input, pty } = stdio::open(config, credentials.uid, relay)?;
         // Before the program: once that runs, nothing here may fail.
         let reactor = self
-            .reactor(relay)
+            .reactor(relay, notify.as_ref())
             .map_err(|error| Failure::cannot("watch descriptors", &error))?;
         let program = Program {
             path,
             argv: &config.argv,
             environment: environment.as_deref().or(own),
+            pid_variable,
             stdio,
             credentials,
             attributes: &config.attributes,
@@ -228,11 +238,12 @@ impl Setup<'_> {
             pid: spawned?,
             input,
             pty,
+            notify,
             reactor,
         })
     }
 
-    fn reactor(&self, relay: &Relay) -> io::Result<Reactor> {
+    fn reactor(&self, relay: &Relay, notify: Option<&NotifySocket>) -> io::Result<Reactor> {
         let reactor = Reactor::new()?;
         reactor.watch_read(Source::Signal, self.signals)?;
         if self.transport == Transport::Terminal {
@@ -246,6 +257,9 @@ impl Setup<'_> {
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 result => result?,
             }
+        }
+        if let Some(NotifySocket { socket, .. }) = notify {
+            reactor.watch_read(Source::Notify, socket)?;
         }
         for (source, fd) in relay.sources() {
             reactor.watch_read(source, fd)?;

@@ -6,6 +6,7 @@
 
 use super::containment::Containment;
 use super::emergency;
+use super::notify::NotifySocket;
 use super::owner::Owner;
 use super::pty::Pty;
 use super::setup::Running;
@@ -80,6 +81,7 @@ pub(super) struct Session<'a> {
     pub(super) input: Input,
     pub(super) relay: Relay,
     pub(super) pty: Option<Pty>,
+    pub(super) notify: Option<NotifySocket>,
     pub(super) pid: i32,
     start_time: u64,
     since: Instant,
@@ -113,6 +115,7 @@ impl<'a> Session<'a> {
             input: running.input,
             relay: running.relay,
             pty: running.pty,
+            notify: running.notify,
             pid: running.pid,
             start_time: running.start_time,
             since: running.since,
@@ -150,6 +153,7 @@ impl<'a> Session<'a> {
             self.handle_signals()?;
             self.receive()?;
             self.move_input();
+            self.move_notifications()?;
             self.outbox.flush();
             if self.gather() {
                 continue;
@@ -183,7 +187,10 @@ impl<'a> Session<'a> {
 
     fn timeout(&self) -> Option<Duration> {
         let output = self.relay.can_progress(&self.reactor.ready, &self.outbox);
-        if output || self.reactor.ready.is(Source::Inbox) && self.wants_commands() {
+        if output
+            || self.wants_notifications()
+            || self.reactor.ready.is(Source::Inbox) && self.wants_commands()
+        {
             return Some(Duration::ZERO);
         }
         match self.state {

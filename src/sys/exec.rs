@@ -8,6 +8,7 @@ use super::check;
 use std::ffi::{CStr, CString, c_char};
 use std::io;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Forks: `None` in the child, its pid in the parent. The child may do whatever the parent could.
 pub fn fork() -> io::Result<Option<i32>> {
@@ -26,10 +27,48 @@ pub struct StringArray<'a> {
 impl<'a> StringArray<'a> {
     /// An array of these strings.
     pub fn new(strings: &'a [CString]) -> Self {
+        Self::with_pid(strings, None)
+    }
+
+    /// An array of these strings and of a variable.
+    pub fn with_pid(strings: &'a [CString], variable: Option<&'a PidVariable>) -> Self {
         let pointers = strings.iter().map(|string| string.as_ptr());
+        let variable = variable.map(|variable| variable.bytes.as_ptr().cast());
         Self {
-            pointers: pointers.chain([std::ptr::null()]).collect(),
+            pointers: pointers.chain(variable).chain([std::ptr::null()]).collect(),
             strings: PhantomData,
+        }
+    }
+}
+
+/// A variable for the environment, whose value is the pid of the child. The child writes it, since nobody else knows
+/// the pid before the exec.
+#[derive(Debug)]
+pub struct PidVariable {
+    /// `NAME=`, digits and null bytes.
+    bytes: Box<[AtomicU8]>,
+    digits: usize,
+}
+
+impl PidVariable {
+    /// A variable of this name, without a value yet.
+    pub fn new(name: &str) -> Self {
+        // More than the digits of any pid, and a null byte.
+        let name = name.bytes().chain(*b"=");
+        let bytes: Box<[AtomicU8]> = name.chain([0; 16]).map(AtomicU8::new).collect();
+        let digits = bytes.len() - 16;
+        Self { bytes, digits }
+    }
+
+    /// Sets the value. For the child.
+    pub fn set(&self, pid: i32) {
+        let places = &self.bytes[self.digits..];
+        let length = pid.checked_ilog10().map_or(1, |log| log + 1);
+        let mut rest = pid;
+        for place in places.iter().take(length as usize).rev() {
+            let digit = u8::try_from(rest % 10).unwrap_or(0);
+            place.store(b'0' + digit, Ordering::Relaxed);
+            rest /= 10;
         }
     }
 }
@@ -50,4 +89,24 @@ pub fn exec(
         };
     }
     io::Error::last_os_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pid_is_written_in_digits() {
+        for pid in [1, 7, 10, 4_194_304] {
+            let variable = PidVariable::new("PID");
+            variable.set(pid);
+            let bytes: Vec<u8> = variable
+                .bytes
+                .iter()
+                .map(|byte| byte.load(Ordering::Relaxed))
+                .collect();
+            let text = CStr::from_bytes_until_nul(&bytes).unwrap();
+            assert_eq!(text.to_str().unwrap(), format!("PID={pid}"));
+        }
+    }
 }

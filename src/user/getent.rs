@@ -55,6 +55,7 @@ pub fn query(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io:
     let program = Program {
         path: getent,
         argv: &argv,
+        pid_variable: None,
         environment: Some(&[]),
         stdio: [
             Stdio::Fd(dev_null()?),

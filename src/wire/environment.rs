@@ -192,7 +192,8 @@ pub(crate) fn push_own(payload: &mut Vec<u8>) {
     }
 }
 
-fn own() -> Vec<CString> {
+/// The variables of this process.
+pub(super) fn own() -> Vec<CString> {
     let variables = std::env::vars_os().filter_map(|(mut name, value)| {
         name.push("=");
         name.push(value);

@@ -40,6 +40,7 @@ const CGROUP_CONFIG: u8 = 0x0c;
 const CGROUP_CLEAN: u8 = 0x0d;
 const KILL_LEFTOVERS: u8 = 0x0e;
 const RESIZE: u8 = 0x10;
+const NOTIFY_ACK: u8 = 0x11;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command<'a> {
@@ -54,6 +55,8 @@ pub(crate) enum Command<'a> {
     InputEof,
     /// Throw away all further output.
     Discard,
+    /// NOTIFY was handled.
+    NotifyAck,
     Hello(Hello<'a>),
     /// Run a program, with these fields.
     Start(&'a [u8]),
@@ -98,6 +101,7 @@ impl<'a> Command<'a> {
             INPUT => Some(Self::Input(payload)),
             INPUT_EOF => exactly(payload).map(|[]| Self::InputEof),
             DISCARD => exactly(payload).map(|[]| Self::Discard),
+            NOTIFY_ACK => exactly(payload).map(|[]| Self::NotifyAck),
             HELLO => hello(payload),
             START => Some(Self::Start(payload)),
             CGROUP_GET => cgroup(Action::Get, payload),
@@ -167,6 +171,7 @@ const FAILED: u8 = 0x86;
 const ANSWER: u8 = 0x87;
 const REFUSED: u8 = 0x88;
 const ENVIRONMENT_WANTED: u8 = 0x89;
+const NOTIFY: u8 = 0x8a;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started<'a> {
@@ -244,6 +249,11 @@ pub(crate) fn reply(request: u32, result: &Result<Values, Failure>) -> Vec<u8> {
 
 pub(crate) fn environment_wanted() -> Vec<u8> {
     frame::encode(ENVIRONMENT_WANTED, &[])
+}
+
+/// A datagram of the program.
+pub(crate) fn notify(bytes: &[u8]) -> Vec<u8> {
+    frame::encode(NOTIFY, bytes)
 }
 
 fn push_failure(payload: &mut Vec<u8>, failure: &Failure) {

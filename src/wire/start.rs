@@ -19,7 +19,7 @@ use std::ffi::CString;
 
 /// Every field: its number, its name in `docs/protocol.md`, the type of its value, and where the value goes.
 #[rustfmt::skip]
-const TABLE: [Row<Draft>; 40] = {
+const TABLE: [Row<Draft>; 41] = {
     let [variable, environment, set_variable, unset_variable, clear_env, login_env] = environment::rows();
     let [rlimits, nice, umask, oom_score_adj, no_new_privs, capabilities] = attributes::rows();
     let [cgroup_path, cgroup_controller, cgroup_set] = cgroup::rows();
@@ -52,6 +52,7 @@ const TABLE: [Row<Draft>; 40] = {
         one(34, "orphans", |d, f| set(&mut d.config.leave_orphans, f.choice(&ORPHANS))),
         many(35, "stop_step", |d, f| push(&mut d.config.given_stop_steps, f.checked(config::stop_step(f.utf8()?)))),
         one(36, "stop_scope", |d, f| set(&mut d.config.stop_scope, f.choice(&STOP_SCOPE))),
+        one(37, "notify", |d, f| set(&mut d.config.notify, f.flag())),
         one(48, "uid", |d, f| set_some(&mut d.config.user.uid, f.string())),
         one(49, "gid", |d, f| set_some(&mut d.config.user.gid, f.string())),
         one(50, "groups", |d, f| set_some(&mut d.config.user.groups, f.string())),
@@ -181,7 +182,10 @@ pub(crate) fn decode(
     let arg0 = draft.arg0.unwrap_or_else(program);
     config.argv = [vec![arg0], draft.arguments].concat();
     config.lookup = Lookup::Path(environment.path);
-    config.environment = environment.variables;
+    let has_own = environment.variables.is_none() && config.notify;
+    config.environment = environment
+        .variables
+        .or_else(|| has_own.then(environment::own));
     config.user.login = environment.login;
     if !config.user.login.is_empty() && config.user.uid.is_none() {
         return Err(malformed("login_env", "there is no uid"));

@@ -135,6 +135,12 @@ fn steps_take_the_place_of_the_stop_signal() {
 }
 
 #[test]
+fn with_a_socket_for_notifications_the_environment_is_known() {
+    let config = config(&[(1, b"a"), (37, &1_u32.to_be_bytes())]).unwrap();
+    assert!(config.notify && config.environment.is_some());
+}
+
+#[test]
 fn streams_may_be_files() {
     let config = config(&[
         (1, b"a"),
@@ -218,7 +224,7 @@ fn a_terminal_is_all_three_streams() {
 #[test]
 fn what_is_wrong_is_named() {
     type Case = (&'static [(u16, &'static [u8])], &'static str);
-    const CASES: [Case; 46] = [
+    const CASES: [Case; 47] = [
         (&[], "program"),
         (&[(1, b"")], "program"),
         (&[(1, b"a\0")], "program"),
@@ -248,6 +254,7 @@ fn what_is_wrong_is_named() {
         (&[(1, b"a"), (35, b"SIGNOPE 1")], "stop_step"),
         (&[(1, b"a"), (35, b"SIGINT 4294967296")], "stop_step"),
         (&[(1, b"a"), (36, b"everything")], "stop_scope"),
+        (&[(1, b"a"), (37, &[0, 0, 0, 2])], "notify"),
         (&[(1, b"a"), (48, b"\xff")], "uid"),
         (&[(1, b"a"), (10, &[0, 0, 0, 2])], "clear_env"),
         (&[(1, b"a"), (11, &[0, 0, 0, 1])], "login_env"),

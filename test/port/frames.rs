@@ -17,6 +17,7 @@ pub enum Frame {
     },
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
+    Notify(Vec<u8>),
     InputAck {
         written: u32,
         dropped: u32,
@@ -90,6 +91,7 @@ pub fn parse(tag: u8, payload: &[u8]) -> Frame {
         },
         0x82 => Frame::Stdout(fields.rest()),
         0x83 => Frame::Stderr(fields.rest()),
+        0x8a => Frame::Notify(fields.rest()),
         0x84 => Frame::InputAck {
             written: fields.u32(),
             dropped: fields.u32(),
@@ -231,6 +233,10 @@ pub fn input_eof() -> Vec<u8> {
 
 pub fn resize(rows: u16, cols: u16) -> Vec<u8> {
     frame(0x10, &[rows.to_be_bytes(), cols.to_be_bytes()].concat())
+}
+
+pub fn notify_ack() -> Vec<u8> {
+    frame(0x11, &[])
 }
 
 pub fn discard() -> Vec<u8> {

@@ -174,6 +174,7 @@ impl Owner {
                 self.input_written += u64::from(*written);
                 self.input_dropped += u64::from(*dropped);
             }
+            Frame::Notify(_) => {}
             Frame::Exited(_) | Frame::Failed(_) => self.last = Some(frame.clone()),
         }
         Some(frame)

@@ -31,6 +31,8 @@ mod inheritance;
 mod input;
 mod job_control;
 mod many;
+mod notify;
+mod odd_notifiers;
 mod odd_programs;
 mod odd_starters;
 mod orphans;

@@ -56,6 +56,7 @@ extern "C" fn run_if_asked() {
         "close-stdin" => close_stdin(),
         "become-root" => become_root(),
         "connect" => connect(words[1]),
+        "notify" => crate::odd_notifiers::notify(words[1]),
         "polluted" => odd_starters::exec_polluted(then),
         "deaf" => odd_starters::exec_deaf(then),
         "in-terminal" => odd_starters::exec_in_terminal(words[1], then),

@@ -27,7 +27,7 @@ enum Meaning {
 
 use Meaning::{Capture, Descriptors, Number, Text};
 
-const FLAGS: [(&str, &str, Meaning); 34] = [
+const FLAGS: [(&str, &str, Meaning); 36] = [
     ("--arg0", "-0", Text(3)),
     ("--cd", "", Text(5)),
     ("--stdio-window", "-l", Number(19)),
@@ -43,6 +43,8 @@ const FLAGS: [(&str, &str, Meaning); 34] = [
     ("--orphans", "", Text(34)),
     ("--stop-step", "", Text(35)),
     ("--stop-scope", "", Text(36)),
+    ("--notify", "", Number(37)),
+    ("--variable", "", Text(8)),
     ("--clear-env", "", Number(10)),
     ("--login-env", "", Number(11)),
     ("--uid", "-u", Text(48)),

@@ -1,0 +1,216 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The socket by which a program tells that it is ready, and that it is alive: `sd_notify(3)`.
+
+use super::states::{Session, State};
+use crate::error::Failure;
+use crate::reactor::Source;
+use crate::sys::PidVariable;
+use crate::wire::message;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// The longest datagram that is passed on, as in systemd.
+const LONGEST: usize = 4096;
+
+/// How many datagrams of strangers to throw away before looking at other events.
+const READS_IN_A_ROW: u32 = 16;
+
+/// A datagram.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Datagram {
+    /// The pid of its sender, as the kernel says.
+    pub sender: i32,
+    /// Empty if it was too long.
+    pub bytes: Vec<u8>,
+}
+
+/// A datagram socket in the abstract namespace.
+#[derive(Debug)]
+pub(super) struct NotifySocket {
+    pub socket: OwnedFd,
+    name: Vec<u8>,
+    /// Whether the owner has yet to acknowledge the last datagram.
+    awaits_ack: bool,
+}
+
+#[cfg(target_os = "linux")]
+impl NotifySocket {
+    pub(super) fn bind() -> Result<Self, Failure> {
+        Self::open().map_err(|error| Failure::cannot("create the socket for notifications", &error))
+    }
+
+    fn open() -> io::Result<Self> {
+        use nix::sys::socket::{
+            AddressFamily, SockFlag, SockType, UnixAddr, bind, getsockname, setsockopt, socket,
+            sockopt,
+        };
+        use std::os::fd::AsRawFd as _;
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
+        setsockopt(&socket, sockopt::PassCred, &true)?;
+        // The kernel chooses a name.
+        bind(socket.as_raw_fd(), &UnixAddr::new_unnamed())?;
+        let address: UnixAddr = getsockname(socket.as_raw_fd())?;
+        let name = address.as_abstract().unwrap_or_default().to_owned();
+        Ok(Self {
+            socket,
+            name,
+            awaits_ack: false,
+        })
+    }
+
+    /// The next datagram, if there is one. Descriptors in it are closed, for which the sender of `BARRIER=1` waits.
+    pub(super) fn receive(&self) -> io::Result<Option<Datagram>> {
+        use nix::errno::Errno;
+        use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recvmsg};
+        use std::os::fd::{AsRawFd as _, RawFd};
+        const MOST_DESCRIPTORS: usize = 253;
+        let mut bytes = vec![0; LONGEST];
+        let mut control = nix::cmsg_space!(UnixCredentials, [RawFd; MOST_DESCRIPTORS]);
+        let mut parts = [io::IoSliceMut::new(&mut bytes)];
+        let fd = self.socket.as_raw_fd();
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let received = match recvmsg::<UnixAddr>(fd, &mut parts, Some(&mut control), flags) {
+            Ok(received) => received,
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+        let mut sender = 0;
+        for message in received.cmsgs()? {
+            match message {
+                ControlMessageOwned::ScmCredentials(credentials) => sender = credentials.pid(),
+                ControlMessageOwned::ScmRights(descriptors) => {
+                    for fd in descriptors {
+                        let _ = nix::unistd::close(fd);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let length = if received.flags.contains(MsgFlags::MSG_TRUNC) {
+            0
+        } else {
+            received.bytes
+        };
+        bytes.truncate(length);
+        Ok(Some(Datagram { sender, bytes }))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl NotifySocket {
+    pub(super) fn bind() -> Result<Self, Failure> {
+        let message = "a socket for notifications needs Linux";
+        Err(Failure::new(crate::error::Step::Options, message).path("notify"))
+    }
+
+    pub(super) fn receive(&self) -> io::Result<Option<Datagram>> {
+        Ok(None)
+    }
+}
+
+impl NotifySocket {
+    /// Takes note of an acknowledgement. `false` if there was nothing to acknowledge.
+    pub(super) fn acknowledged(&mut self) -> bool {
+        std::mem::take(&mut self.awaits_ack)
+    }
+
+    /// Puts its name into the environment of the program. Returns the variable for the program's pid, which is there
+    /// for the watchdog alone.
+    pub(super) fn announce(&self, environment: &mut Vec<CString>) -> Option<PidVariable> {
+        let is_of = |variable: &CString, name: &[u8]| {
+            variable
+                .as_bytes()
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(b"="))
+        };
+        environment.retain(|variable| {
+            !is_of(variable, b"NOTIFY_SOCKET") && !is_of(variable, b"WATCHDOG_PID")
+        });
+        let variable = [b"NOTIFY_SOCKET=@", &self.name[..]].concat();
+        environment.extend(CString::new(variable));
+        let has_watchdog = environment
+            .iter()
+            .any(|variable| is_of(variable, b"WATCHDOG_USEC"));
+        has_watchdog.then(|| PidVariable::new("WATCHDOG_PID"))
+    }
+}
+
+impl Session<'_> {
+    /// Whether a datagram may be passed on: one at a time, since no window limits them.
+    pub(super) fn wants_notifications(&self) -> bool {
+        let may_send = |socket: &NotifySocket| !socket.awaits_ack || self.outbox.is_closed();
+        self.notify.as_ref().is_some_and(may_send)
+            && self.reactor.ready.is(Source::Notify)
+            && matches!(self.state, State::Running | State::Stopping { .. })
+    }
+
+    /// Passes on the next datagram of the program or of one of its descendants.
+    pub(super) fn move_notifications(&mut self) -> io::Result<()> {
+        for _ in 0..READS_IN_A_ROW {
+            if !self.wants_notifications() {
+                break;
+            }
+            let Some(socket) = &self.notify else { break };
+            let Some(Datagram { sender, bytes }) = socket.receive()? else {
+                self.reactor.ready.clear(Source::Notify);
+                break;
+            };
+            if !bytes.is_empty() && !self.outbox.is_closed() && self.is_own(sender) {
+                self.outbox.send(&message::notify(&bytes));
+                if let Some(socket) = &mut self.notify {
+                    socket.awaits_ack = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a process belongs to the program. One that has ended already cannot be told from a stranger.
+    fn is_own(&self, pid: i32) -> bool {
+        self.death.is_none() && pid == self.pid || self.containment.is_descendant(pid)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    fn send(to: &NotifySocket, bytes: &[u8]) {
+        let address = SocketAddr::from_abstract_name(&to.name).unwrap();
+        let socket = UnixDatagram::unbound().unwrap();
+        socket.send_to_addr(bytes, &address).unwrap();
+    }
+
+    #[test]
+    fn datagrams_have_a_sender() {
+        let socket = NotifySocket::bind().unwrap();
+        assert_eq!(socket.receive().unwrap(), None);
+        send(&socket, b"READY=1");
+        let sender = nix::unistd::getpid().as_raw();
+        let bytes = b"READY=1".to_vec();
+        assert_eq!(socket.receive().unwrap(), Some(Datagram { sender, bytes }));
+        send(&socket, &[b'x'; LONGEST + 1]);
+        let bytes = Vec::new();
+        assert_eq!(socket.receive().unwrap(), Some(Datagram { sender, bytes }));
+        assert_eq!(socket.receive().unwrap(), None);
+    }
+
+    #[test]
+    fn its_variables_take_the_place_of_others() {
+        let socket = NotifySocket::bind().unwrap();
+        let own = CString::new([b"NOTIFY_SOCKET=@", &socket.name[..]].concat()).unwrap();
+        let mut environment = vec![c"NOTIFY_SOCKET=/other".to_owned(), c"A=1".to_owned()];
+        assert!(socket.announce(&mut environment).is_none());
+        assert_eq!(environment, [c"A=1".to_owned(), own.clone()]);
+        environment = vec![c"WATCHDOG_PID=1".to_owned(), c"WATCHDOG_USEC=5".to_owned()];
+        assert!(socket.announce(&mut environment).is_some());
+        assert_eq!(environment, [c"WATCHDOG_USEC=5".to_owned(), own]);
+    }
+}
