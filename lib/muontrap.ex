@@ -98,7 +98,7 @@ defmodule MuonTrap do
   interface of `:telemetry.execute/3`, not against the package itself.
   """
 
-  alias MuonTrap.{Error, Helper, Options, Programs, Result, Runner}
+  alias MuonTrap.{Error, Helper, Options, Programs, Result, Runner, Usage}
   alias MuonTrap.Error.Exec
   alias MuonTrap.Options.{Arguments, Docs, Table}
 
@@ -326,7 +326,10 @@ defmodule MuonTrap do
           uptime_ms: non_neg_integer(),
           stdout_bytes: non_neg_integer(),
           stderr_bytes: non_neg_integer(),
-          input_bytes: non_neg_integer()
+          input_bytes: non_neg_integer(),
+          cpu_us: non_neg_integer() | nil,
+          memory_bytes: non_neg_integer() | nil,
+          processes: non_neg_integer() | nil
         }
 
   @doc """
@@ -341,6 +344,13 @@ defmodule MuonTrap do
     * `:uptime_ms` - the time since the start of the program was requested
     * `:stdout_bytes`, `:stderr_bytes` - bytes of output that the owner has received
     * `:input_bytes` - bytes that were written to the program's stdin
+    * `:processes` - how many processes the program and its descendants are
+    * `:cpu_us` - the CPU time of these processes, and of those children that they have waited for, in microseconds. The
+      kernel counts in steps of a hundredth of a second
+    * `:memory_bytes` - the sum of the resident sets of these processes. Memory that they share counts for each
+
+  The last three are read from `/proc` by a process of the helper, in one go. They are `nil` if that fails, for a program
+  that has just ended, and on systems other than Linux.
 
   A program whose owner has died is being stopped, and is not in the list.
 
@@ -357,14 +367,17 @@ defmodule MuonTrap do
   """
   @spec list() :: [program()]
   def list do
+    programs = Enum.sort_by(Programs.all(), & &1.started_at)
+    usage = programs |> Enum.map(& &1.os_pid) |> Usage.read()
     now = System.monotonic_time()
 
-    for program <- Enum.sort_by(Programs.all(), & &1.started_at) do
+    for program <- programs do
       uptime = System.convert_time_unit(now - program.started_at, :native, :millisecond)
 
       program
       |> Map.drop([:id, :started_at, :bytes])
       |> Map.merge(Programs.bytes(program))
+      |> Map.merge(usage.(program.os_pid))
       |> Map.put(:uptime_ms, max(uptime, 0))
     end
   end

@@ -42,6 +42,19 @@ defmodule MuonTrap.ListTest do
     assert Enum.flat_map([daemon, process, self()], &listed/1) == []
   end
 
+  test "CPU time and memory are those of the program and its descendants" do
+    # One child is in the background, and one is an orphan in a session of its own.
+    script = "sleep 1000 & (setsid sleep 1000 &); while :; do :; done"
+    {:ok, daemon} = MuonTrap.Daemon.start_link("sh", ["-c", script])
+
+    wait_until(fn ->
+      [program] = listed(daemon)
+      program.processes == 3 and program.cpu_us > 0 and program.memory_bytes > 0
+    end)
+
+    GenServer.stop(daemon)
+  end
+
   test "what could not be started is not listed" do
     assert_raise MuonTrap.Error, fn -> MuonTrap.cmd("true", [], cd: "/no/such") end
     assert listed(self()) == []

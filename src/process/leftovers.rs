@@ -7,15 +7,13 @@
 //! Those processes are not descendants of this one. They are found in `/proc` by the session and the process group
 //! that they began in. One that has left both is found only while its ancestors live.
 
-use super::proc_table::Process;
+use super::proc_table::{Process, live};
 use crate::error::Failure;
 use crate::sys;
 use crate::wait::{Undisturbed, Wait};
 use nix::unistd::{Pid, getpgid, getsid};
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// How often to look whether a process is gone.
@@ -92,7 +90,7 @@ impl Leftovers {
 
     fn find(self) -> io::Result<Vec<Process>> {
         let (mut left, mut others): (Vec<_>, Vec<_>) =
-            all()?.into_iter().partition(|it| self.contains(it.pid));
+            live()?.into_iter().partition(|it| self.contains(it.pid));
         // Those that they have started.
         loop {
             let pids: BTreeSet<i32> = left.iter().map(|it| it.pid).collect();
@@ -115,12 +113,4 @@ impl Leftovers {
             .is_some_and(|program| is(getpgid(pid), program) || is(getsid(pid), program));
         is_program_s || is(getsid(pid), self.helper)
     }
-}
-
-/// All live processes.
-fn all() -> io::Result<Vec<Process>> {
-    let proc = File::open("/proc")?;
-    let pids = sys::numbers_in(proc.as_fd())?.into_iter();
-    let found = pids.filter_map(|pid| Process::find(pid).ok());
-    Ok(found.filter(|process| !process.is_dead()).collect())
 }

@@ -20,3 +20,4 @@ pub(crate) mod spawn;
 pub(crate) mod stdio;
 pub(crate) mod step;
 pub(crate) mod sweep;
+pub(crate) mod usage;

@@ -83,6 +83,14 @@ pub fn parse_stat(line: &str) -> Option<Process> {
     })
 }
 
+/// All live processes.
+pub fn live() -> io::Result<Vec<Process>> {
+    let proc = File::open("/proc")?;
+    let pids = sys::numbers_in(proc.as_fd())?.into_iter();
+    let found = pids.filter_map(|pid| Process::find(pid).ok());
+    Ok(found.filter(|process| !process.is_dead()).collect())
+}
+
 /// The open directory of a process. Reads and signals through it never reach a later process with the same pid.
 #[derive(Debug)]
 pub struct Entry {
@@ -105,8 +113,12 @@ impl Entry {
 
     /// Reads its `stat`.
     pub fn stat(&self) -> io::Result<Process> {
-        let line = self.read("stat")?;
-        parse_stat(&line).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        parse_stat(&self.stat_line()?).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Reads its `stat`, undecoded.
+    pub fn stat_line(&self) -> io::Result<String> {
+        self.read("stat")
     }
 
     /// Its children, given how many threads it has. Fails with `NotFound` also where the kernel has no such files.

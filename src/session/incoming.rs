@@ -153,7 +153,8 @@ impl Session<'_> {
             Command::NotifyAck
             | Command::Hello(_)
             | Command::Start(_)
-            | Command::KillLeftovers { .. } => {
+            | Command::KillLeftovers { .. }
+            | Command::Usage { .. } => {
                 return Err(Violation::Unexpected(frame.tag));
             }
         }

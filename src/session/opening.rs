@@ -2,12 +2,13 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What an owner sends before there is a program: HELLO, CGROUP frames, `KILL_LEFTOVERS`, START.
+//! What an owner sends before there is a program: HELLO, CGROUP frames, `KILL_LEFTOVERS`, USAGE, START.
 
 use super::owner::Owner;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::process::leftovers::Leftovers;
+use crate::process::usage;
 use crate::wire::cgroup;
 use crate::wire::environment::Given;
 use crate::wire::frame::{Decoder, MAX_FRAME, MAX_START};
@@ -16,6 +17,7 @@ use crate::wire::leftovers;
 use crate::wire::message::{self, CgroupCommand, Command, check_protocol};
 use crate::wire::notice::Notices;
 use crate::wire::start::{self, Start};
+use crate::wire::usage as usage_fields;
 use crate::wire::violation::Violation;
 
 /// What the session knows of its owner beforehand.
@@ -62,6 +64,11 @@ pub(super) fn open(
                 }
                 Command::KillLeftovers { request, fields } if was_greeted => {
                     let result = leftovers::decode(fields).and_then(Leftovers::kill_for_reply);
+                    owner.outbox.send(&message::reply(request, &result));
+                }
+                Command::Usage { request, fields } if was_greeted => {
+                    let sessions = usage_fields::decode(fields);
+                    let result = sessions.and_then(|sessions| usage::reply(&sessions));
                     owner.outbox.send(&message::reply(request, &result));
                 }
                 _ => return Err(Violation::Unexpected(frame.tag).into()),

@@ -24,6 +24,7 @@ mod resource;
 mod rlimit;
 mod signal;
 mod signal_mask;
+mod sysconf;
 mod title;
 mod wait;
 
@@ -47,6 +48,7 @@ pub(crate) use resource::*;
 pub(crate) use rlimit::*;
 pub(crate) use signal::*;
 pub(crate) use signal_mask::*;
+pub(crate) use sysconf::*;
 pub(crate) use wait::*;
 
 use std::ffi::c_int;

@@ -42,7 +42,8 @@ pub(crate) fn decode(payload: &[u8]) -> Result<Leftovers, Failure> {
     })
 }
 
-fn pid(field: Field<'_>) -> Result<i32, Failure> {
+/// A pid that a program may have.
+pub(super) fn pid(field: Field<'_>) -> Result<i32, Failure> {
     let pid = i32::try_from(field.u32()?).ok().filter(|&pid| pid > 1);
     pid.ok_or_else(|| malformed(field.name, "it is no pid of a program"))
 }

@@ -39,6 +39,7 @@ const CGROUP_STATISTICS: u8 = 0x0b;
 const CGROUP_CONFIG: u8 = 0x0c;
 const CGROUP_CLEAN: u8 = 0x0d;
 const KILL_LEFTOVERS: u8 = 0x0e;
+const USAGE: u8 = 0x0f;
 const RESIZE: u8 = 0x10;
 const NOTIFY_ACK: u8 = 0x11;
 
@@ -63,6 +64,12 @@ pub(crate) enum Command<'a> {
     Cgroup(CgroupCommand<'a>),
     /// Kill what another helper has left behind.
     KillLeftovers {
+        /// The number that the client gave to it.
+        request: u32,
+        fields: &'a [u8],
+    },
+    /// Read what the programs of other sessions use.
+    Usage {
         /// The number that the client gave to it.
         request: u32,
         fields: &'a [u8],
@@ -112,6 +119,7 @@ impl<'a> Command<'a> {
             KILL_LEFTOVERS => {
                 request(payload).map(|(request, fields)| Self::KillLeftovers { request, fields })
             }
+            USAGE => request(payload).map(|(request, fields)| Self::Usage { request, fields }),
             RESIZE => exactly(payload).map(|[a, b, c, d]| Self::Resize {
                 rows: u16::from_be_bytes([a, b]),
                 cols: u16::from_be_bytes([c, d]),
@@ -287,7 +295,11 @@ mod tests {
             token: b"token",
         };
         let request = &[0, 0, 0, 9, b'x'];
-        let all: [(u8, &[u8], Command<'_>); 14] = [
+        let usage = Command::Usage {
+            request: 9,
+            fields: b"x",
+        };
+        let all: [(u8, &[u8], Command<'_>); 15] = [
             (ACK, &[0, 0, 1, 2], Command::Ack(258)),
             (SIGNAL, &[10], Command::Signal(10)),
             (STOP, &[], Command::Stop),
@@ -309,6 +321,7 @@ mod tests {
             (CGROUP_STATISTICS, request, cgroup(Action::Statistics)),
             (CGROUP_CONFIG, request, cgroup(Action::Config)),
             (CGROUP_CLEAN, request, cgroup(Action::Clean)),
+            (USAGE, request, usage),
         ];
         for (tag, payload, command) in all {
             assert_eq!(parse(tag, payload), Ok(command));

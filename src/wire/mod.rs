@@ -18,4 +18,5 @@ pub(crate) mod payload;
 pub(crate) mod report;
 pub(crate) mod start;
 pub(crate) mod transport;
+pub(crate) mod usage;
 pub(crate) mod violation;

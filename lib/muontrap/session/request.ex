@@ -16,8 +16,8 @@ defmodule MuonTrap.Session.Request do
   @typedoc "Values by name."
   @type answer :: %{optional(String.t()) => String.t()}
 
-  @names [:get, :set, :statistics, :config, :clean, :kill_leftovers]
-  @type name :: :get | :set | :statistics | :config | :clean | :kill_leftovers
+  @names [:get, :set, :statistics, :config, :clean, :kill_leftovers, :usage]
+  @type name :: :get | :set | :statistics | :config | :clean | :kill_leftovers | :usage
 
   @doc "Sends a request, and waits for the reply for `timeout` milliseconds at most."
   @spec run(name(), [{Start.field_name(), binary() | non_neg_integer()}], pos_integer()) ::
@@ -94,4 +94,5 @@ defmodule MuonTrap.Session.Request do
   defp purpose(:config), do: "read the settings of a cgroup"
   defp purpose(:clean), do: "remove a cgroup"
   defp purpose(:kill_leftovers), do: "kill what a helper has left behind"
+  defp purpose(:usage), do: "read what programs use"
 end

@@ -22,7 +22,8 @@ defmodule MuonTrap.Session.Start do
     statistics: 0x0B,
     config: 0x0C,
     clean: 0x0D,
-    kill_leftovers: 0x0E
+    kill_leftovers: 0x0E,
+    usage: 0x0F
   }
 
   # The fields of single options are in MuonTrap.Options.Table.
