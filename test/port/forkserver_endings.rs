@@ -247,8 +247,19 @@ fn a_later_fork_server_kills_a_session_of_an_earlier_one_that_takes_too_long() {
 
 #[test]
 fn what_a_killed_helper_without_a_fork_server_has_left_is_killed_on_request() {
+    assert_killed_on_request("sleep 1000 & sleep 1000 & echo ready; wait", &[]);
+    // With a terminal, in groups of their own in the program's session.
+    let pty = [field(18, b"stdout"), field(27, &[0, 24, 0, 80, 1])].concat();
+    let script = "trap '' HUP; set -m; sleep 1000 & sleep 1000 & echo ready; wait";
+    assert_killed_on_request(script, &pty);
+}
+
+/// Of a script that has two processes in the background.
+#[track_caller]
+fn assert_killed_on_request(script: &str, fields: &[u8]) {
     let mut first = Server::start();
-    let session = first.sh_until("sleep 1000 & sleep 1000 & echo ready; wait", "ready");
+    let mut session = first.run(&["sh", "-c", script], fields);
+    session.read_until("ready");
     send(first.pid, Signal::SIGKILL);
     first.await_exit();
     send(session.pid, Signal::SIGKILL);
