@@ -27,8 +27,9 @@ defmodule MuonTrap do
   `:input` is one of these:
 
     * iodata, which may be of any size
-    * an `Enumerable` of iodata: a `Stream`, or `File.stream!/1`. A list is taken as iodata, since every
-      list of iodata is iodata itself
+    * an `Enumerable` of iodata, such as a `Stream` or a stream of `stream!/3`. A list is taken as iodata,
+      since every list of iodata is iodata itself. `File.stream!` by lines turns the line
+      ends of Windows into those of Unix, so use it by bytes for what is no text, or `{:file, path}`
     * `{:file, path}`: the program reads the file itself. It is opened as the program's user, relative
       to `:cd`. If it cannot be opened, `MuonTrap.Error` with the step `:input` is raised
     * `:null`: `/dev/null`
@@ -246,7 +247,7 @@ defmodule MuonTrap do
   of any size. The same holds for `:input`, which may be another stream:
 
       "access.log.gz"
-      |> File.stream!([], 65_536)
+      |> File.stream!(65_536)
       |> then(&MuonTrap.stream!("gunzip", ["-c"], input: &1))
       |> then(&MuonTrap.stream!("grep", ["-F", "/index.html"], input: &1, lines: true))
       |> Enum.take(10)

@@ -132,7 +132,7 @@ defmodule MuonTrap.Options.Table do
          default: :open,
          doc: """
          what the program reads from stdin: iodata; an `Enumerable` of iodata, such as a `Stream`,
-         `File.stream!/1` or `MuonTrap.stream!/3`; `{:file, path}`, which the program's user has to be
+         `File.stream!` or `MuonTrap.stream!/3`; `{:file, path}`, which the program's user has to be
          permitted to read, relative to `:cd`; `:null`, which is `/dev/null`; or `:open`, a pipe that
          stays open and that nothing is written to. A daemon and a handle take the last three. See "Input" in
          `MuonTrap`
