@@ -247,7 +247,7 @@ defmodule MuonTrap.Daemon do
   Closes the program's stdin, after the writes that have been called so far. The program sees the end of file.
   """
   @spec close_input(GenServer.server()) :: :ok
-  def close_input(server), do: GenServer.call(server, :close_input)
+  def close_input(server), do: Caller.call(server, :close_input, {__MODULE__, :close_input})
 
   @doc """
   Sends a signal to the program: a number from 1 to 64, or a name such as `:sighup`, `:SIGHUP` or `"HUP"`.

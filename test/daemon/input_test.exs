@@ -73,6 +73,13 @@ defmodule MuonTrap.DaemonInputTest do
     GenServer.stop(daemon)
   end
 
+  test "closing the stdin of a daemon that has ended exits as writing does" do
+    daemon = start!("cat", [])
+    GenServer.stop(daemon)
+    assert {:noproc, {Daemon, :write, [^daemon]}} = catch_exit(Daemon.write(daemon, "x"))
+    assert {:noproc, {Daemon, :close_input, [^daemon]}} = catch_exit(Daemon.close_input(daemon))
+  end
+
   test "signals reach the program by name and number" do
     script = "trap 'echo hup' HUP; trap 'echo usr2' USR2; echo on; while :; do sleep 0.01; done"
     daemon = start!("sh", ["-c", script])
