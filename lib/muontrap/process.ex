@@ -260,7 +260,7 @@ defmodule MuonTrap.Process do
   @doc """
   Sets whether output comes as messages, see "Messages" above: `setopts(process, active: :once)`.
 
-  Readers that wait get `{:error, :active}` then.
+  Readers that wait get `{:error, :active}` if the handle becomes active.
 
   ## Examples
 

@@ -111,6 +111,15 @@ defmodule MuonTrap.ProcessActiveTest do
     assert_receive {:muontrap, ^handle, {:stdout, "c"}}, 10_000
   end
 
+  test "readers wait on when a passive handle is set to be passive" do
+    handle = start!("cat", [], [])
+    reader = Task.async(fn -> Handle.read(handle) end)
+    wait_until(fn -> not :queue.is_empty(:sys.get_state(handle).readers) end)
+    assert Handle.setopts(handle, active: false) == :ok
+    Handle.write(handle, "a")
+    assert Task.await(reader) == {:ok, {:stdout, "a"}}
+  end
+
   test "refuses other values" do
     handle = start!("cat", [], [])
 

@@ -75,7 +75,7 @@ defmodule MuonTrap.Process.Server do
     do: {:reply, Session.resize(state.session, rows, cols), state}
 
   def handle_call({:set_active, active}, _from, state),
-    do: state |> refuse_readers() |> set_active(active) |> serve() |> reply(:ok)
+    do: state |> refuse_readers(active) |> set_active(active) |> serve() |> reply(:ok)
 
   def handle_call({:controlling_process, pid}, _from, state) do
     if state.monitor, do: Process.demonitor(state.monitor, [:flush])
@@ -105,7 +105,9 @@ defmodule MuonTrap.Process.Server do
 
   def handle_call(:info, _from, state), do: {:reply, State.info(state), state}
 
-  defp refuse_readers(state) do
+  defp refuse_readers(state, false), do: state
+
+  defp refuse_readers(state, _active) do
     for {caller, _kind} <- :queue.to_list(state.readers),
         do: Caller.reply(caller, {:error, :active})
 
