@@ -61,7 +61,7 @@ defmodule MuonTrap.Process do
     * a number - that many chunks, and then passive. Numbers add up, as with `:inet.setopts/2`
     * `true` - all output as it comes. The window then does not bound what waits in the mailbox
 
-  A handle becomes passive when its controlling process ends.
+  A handle becomes passive when its controlling process ends, and the owner is its controlling process again.
 
   ## Terminals
 

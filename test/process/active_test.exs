@@ -111,6 +111,18 @@ defmodule MuonTrap.ProcessActiveTest do
     assert_receive {:muontrap, ^handle, {:stdout, "c"}}, 10_000
   end
 
+  test "the owner gets the messages after another receiver has ended" do
+    handle = start!("cat", [], [])
+    {receiver, ref} = spawn_monitor(fn -> receive(do: (:end -> :ok)) end)
+    assert Handle.controlling_process(handle, receiver) == :ok
+    send(receiver, :end)
+    assert_receive {:DOWN, ^ref, :process, ^receiver, :normal}, 10_000
+    wait_until(fn -> :sys.get_state(handle).monitor == nil end)
+    assert Handle.setopts(handle, active: true) == :ok
+    Handle.write(handle, "a")
+    assert_receive {:muontrap, ^handle, {:stdout, "a"}}, 10_000
+  end
+
   test "readers wait on when a passive handle is set to be passive" do
     handle = start!("cat", [], [])
     reader = Task.async(fn -> Handle.read(handle) end)

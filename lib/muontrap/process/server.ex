@@ -129,7 +129,7 @@ defmodule MuonTrap.Process.Server do
     do: {:stop, reason, state}
 
   def handle_info({:DOWN, monitor, :process, _pid, _reason}, %{monitor: monitor} = state),
-    do: {:noreply, %{state | receiver: nil, monitor: nil, active: false}}
+    do: {:noreply, %{state | receiver: state.owner, monitor: nil, active: false}}
 
   def handle_info(message, %{session: session} = state) when session != nil do
     case Session.event(session, message) do

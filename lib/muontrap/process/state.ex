@@ -10,10 +10,11 @@ defmodule MuonTrap.Process.State do
   alias MuonTrap.{Caller, Info, Input, Options, Result, Session}
   alias MuonTrap.Process.Output
 
-  @enforce_keys [:options, :input, :receiver]
+  @enforce_keys [:options, :input, :owner, :receiver]
   defstruct [
     :options,
     :input,
+    :owner,
     :receiver,
     :monitor,
     :session,
@@ -39,7 +40,8 @@ defmodule MuonTrap.Process.State do
   @type t :: %__MODULE__{
           options: Options.t(),
           input: Input.Queue.t(),
-          receiver: pid() | nil,
+          owner: pid(),
+          receiver: pid(),
           monitor: reference() | nil,
           session: Session.t() | nil,
           os_pids: {session :: pos_integer(), program :: pos_integer()} | nil,
@@ -56,12 +58,13 @@ defmodule MuonTrap.Process.State do
         }
 
   @doc "The state before the program is started."
-  @spec new(Options.t(), receiver :: pid()) :: t()
-  def new(options, receiver) do
+  @spec new(Options.t(), owner :: pid()) :: t()
+  def new(options, owner) do
     %__MODULE__{
       options: options,
       input: Input.Queue.new(options),
-      receiver: receiver,
+      owner: owner,
+      receiver: owner,
       active: options.active
     }
   end
