@@ -313,6 +313,16 @@ defmodule MuonTrap.ProcessTest do
     end
   end
 
+  describe "a timeout" do
+    test "of stop/2 does not keep the handle from stopping" do
+      Process.flag(:trap_exit, true)
+      handle = sh!("trap '' TERM; echo on; while :; do sleep 0.1; done", delay_to_sigkill: 500)
+      assert Handle.read_line(handle) == {:ok, {:stdout, "on"}}
+      assert Handle.stop(handle, 0) == {:error, :timeout}
+      assert_receive {:EXIT, ^handle, :normal}, 10_000
+    end
+  end
+
   describe "info/1" do
     test "tells about the program, never its environment" do
       handle = start!("cat", ["-u"], env: [{"SECRET", "hunter2"}], stderr: :capture)

@@ -94,13 +94,13 @@ defmodule MuonTrap.Process.Server do
     do: {:stop, :normal, {:ok, result}, state}
 
   def handle_call({:stop, timeout}, from, state) do
-    if state.stop_callers == [] do
+    if not state.stopping? do
       Session.discard(state.session)
       Session.stop(state.session)
     end
 
     caller = Caller.new(from, :stop, timeout)
-    {:noreply, %{state | stop_callers: [caller | state.stop_callers]}}
+    {:noreply, %{state | stopping?: true, stop_callers: [caller | state.stop_callers]}}
   end
 
   def handle_call(:info, _from, state), do: {:reply, State.info(state), state}
@@ -178,11 +178,11 @@ defmodule MuonTrap.Process.Server do
     Enum.each(state.exit_callers, &Caller.reply(&1, {:ok, state.result}))
     state = serve(%{state | exit_callers: []})
 
-    if state.stop_callers == [] do
-      noreply(state)
-    else
+    if state.stopping? do
       Enum.each(state.stop_callers, &Caller.reply(&1, {:ok, state.result}))
       {:stop, :normal, state}
+    else
+      noreply(state)
     end
   end
 

@@ -26,6 +26,7 @@ defmodule MuonTrap.Process.State do
     readers: :queue.new(),
     exit_callers: [],
     stop_callers: [],
+    stopping?: false,
     unacknowledged: 0,
     stdout_bytes: 0,
     stderr_bytes: 0
@@ -35,7 +36,8 @@ defmodule MuonTrap.Process.State do
 
   @typedoc """
   `receiver` gets the messages while the handle is `active`. `unacknowledged` are bytes of output that were read. There
-  is a session as long as the program runs, and a result after that.
+  is a session as long as the program runs, and a result after that. A handle that is `stopping?` stops with its program,
+  whether the callers of stop still wait or not.
   """
   @type t :: %__MODULE__{
           options: Options.t(),
@@ -52,6 +54,7 @@ defmodule MuonTrap.Process.State do
           readers: :queue.queue({Caller.t(), :chunk | :line}),
           exit_callers: [Caller.t()],
           stop_callers: [Caller.t()],
+          stopping?: boolean(),
           unacknowledged: non_neg_integer(),
           stdout_bytes: non_neg_integer(),
           stderr_bytes: non_neg_integer()
