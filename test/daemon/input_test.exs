@@ -73,6 +73,26 @@ defmodule MuonTrap.DaemonInputTest do
     GenServer.stop(daemon)
   end
 
+  test "there never was a program for writes, and the daemon holds its exit back" do
+    for end_waiter <- [&send(&1, :go), &Process.exit(&1, :kill)] do
+      test = self()
+
+      wait_for = fn ->
+        send(test, {:waiter, self()})
+        receive do: (:go -> :ok)
+      end
+
+      daemon = start!("/no/such/program", [], wait_for: wait_for, restart_delay: 60_000)
+      assert_receive {:waiter, waiter}, 10_000
+      task = Task.async(fn -> Daemon.write(daemon, "early") end)
+      wait_until(fn -> not :queue.is_empty(:sys.get_state(daemon).input.unsent) end)
+      end_waiter.(waiter)
+      assert Task.await(task, 20_000) == {:error, :closed}
+      assert Daemon.write(daemon, "late", 10_000) == {:error, :closed}
+      GenServer.stop(daemon)
+    end
+  end
+
   test "closing the stdin of a daemon that has ended exits as writing does" do
     daemon = start!("cat", [])
     GenServer.stop(daemon)

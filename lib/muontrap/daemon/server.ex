@@ -149,8 +149,8 @@ defmodule MuonTrap.Daemon.Server do
 
     case reason == :normal and start_program(state) do
       {:ok, state} -> {:noreply, state, {:continue, :early}}
-      {:error, reason} -> finish(state, reason)
-      false -> finish(state, reason)
+      {:error, reason} -> never_started(state, reason)
+      false -> never_started(state, reason)
     end
   end
 
@@ -173,6 +173,10 @@ defmodule MuonTrap.Daemon.Server do
   end
 
   def handle_info(_message, state), do: {:noreply, state}
+
+  # Nobody will read what was written, or is while the exit is held back.
+  defp never_started(state, reason),
+    do: finish(%{state | input: Input.Queue.ended(state.input)}, reason)
 
   defp handle_event({:frame, {:input_ack, written, dropped}}, state),
     do: {:noreply, acknowledged(state, written, dropped), {:continue, :early}}
