@@ -314,6 +314,24 @@ defmodule MuonTrap.ProcessTest do
   end
 
   describe "a timeout" do
+    test "that is invalid raises in the caller" do
+      cat = start!("cat")
+
+      calls = [
+        &Handle.write(cat, "x", &1),
+        &Handle.read(cat, &1),
+        &Handle.read_line(cat, &1),
+        &Handle.await_exit(cat, &1),
+        &Handle.stop(cat, &1)
+      ]
+
+      for call <- calls,
+          bad <- [nil, -1, 1.5, 0x1_0000_0000],
+          do: assert_raise(ArgumentError, ~r/timeout/, fn -> call.(bad) end)
+
+      assert Handle.write(cat, "x", 0xFFFF_FFFF) == :ok
+    end
+
     test "of stop/2 does not keep the handle from stopping" do
       Process.flag(:trap_exit, true)
       handle = sh!("trap '' TERM; echo on; while :; do sleep 0.1; done", delay_to_sigkill: 500)
@@ -350,6 +368,18 @@ defmodule MuonTrap.ProcessTest do
       assert_receive {:DOWN, ^ref, :process, ^writer, reason}, 10_000
       refute inspect(reason) =~ "hunter2"
     end
+  end
+
+  test "a crash report does not have what was written" do
+    data = [["hunter2"], "x"]
+
+    for message <- [{:write, data, 1}, {:"$gen_call", {self(), make_ref()}, {:write, data, 1}}],
+        status <- [%{message: message}, %{queue: [message]}] do
+      refute inspect(MuonTrap.Status.format(status, & &1), limit: :infinity) =~ "hunter2"
+    end
+
+    assert MuonTrap.Status.format(%{message: {:write, data, 1}}, & &1) ==
+             %{message: {:write, "8 bytes", 1}}
   end
 
   defp readers(handle), do: handle |> :sys.get_state() |> Map.fetch!(:readers) |> :queue.len()

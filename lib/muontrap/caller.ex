@@ -10,6 +10,20 @@ defmodule MuonTrap.Caller do
 
   @type t :: {GenServer.from(), timer :: reference() | nil}
 
+  # The most that `receive` accepts.
+  @longest 0xFFFFFFFF
+
+  @doc "The timeout, if it is one. It has to be checked in the caller: the GenServer would fail."
+  @spec timeout!(term()) :: timeout()
+  def timeout!(:infinity), do: :infinity
+  def timeout!(timeout) when is_integer(timeout) and timeout in 0..@longest, do: timeout
+
+  def timeout!(other) do
+    raise ArgumentError,
+          "expected the timeout to be :infinity or a number of milliseconds from 0 to #{@longest}, " <>
+            "got: #{inspect(other)}"
+  end
+
   @doc "A caller that has begun to wait."
   @spec new(GenServer.from(), atom(), timeout()) :: t()
   def new(from, _tag, :infinity), do: {from, nil}

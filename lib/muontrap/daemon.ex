@@ -239,7 +239,7 @@ defmodule MuonTrap.Daemon do
   """
   @spec write(GenServer.server(), iodata(), timeout()) :: :ok | {:error, :closed | :timeout}
   def write(server, data, timeout \\ :infinity) do
-    request = {:write, :erlang.iolist_to_iovec(data), timeout}
+    request = {:write, :erlang.iolist_to_iovec(data), Caller.timeout!(timeout)}
     Caller.call(server, request, {__MODULE__, :write})
   end
 

@@ -215,7 +215,7 @@ defmodule MuonTrap.Process do
   """
   @spec write(GenServer.server(), iodata(), timeout()) :: :ok | {:error, :closed | :timeout}
   def write(process, data, timeout \\ :infinity),
-    do: call(process, {:write, :erlang.iolist_to_iovec(data), timeout}, :write)
+    do: call(process, {:write, :erlang.iolist_to_iovec(data), Caller.timeout!(timeout)}, :write)
 
   @doc """
   Closes the program's stdin, after the writes that have been called so far. The program sees the end of file.
@@ -234,7 +234,8 @@ defmodule MuonTrap.Process do
   """
   @spec read(GenServer.server(), timeout()) ::
           {:ok, chunk()} | :eof | {:error, :timeout | :active}
-  def read(process, timeout \\ :infinity), do: call(process, {:read, :chunk, timeout}, :read)
+  def read(process, timeout \\ :infinity),
+    do: call(process, {:read, :chunk, Caller.timeout!(timeout)}, :read)
 
   @doc """
   Reads the next line, without the newline, or carriage return and newline, at its end. Otherwise it is as `read/2`.
@@ -255,7 +256,7 @@ defmodule MuonTrap.Process do
   @spec read_line(GenServer.server(), timeout()) ::
           {:ok, chunk()} | :eof | {:error, :timeout | :active}
   def read_line(process, timeout \\ :infinity),
-    do: call(process, {:read, :line, timeout}, :read_line)
+    do: call(process, {:read, :line, Caller.timeout!(timeout)}, :read_line)
 
   @doc """
   Sets whether output comes as messages, see "Messages" above: `setopts(process, active: :once)`.
@@ -331,7 +332,8 @@ defmodule MuonTrap.Process do
   Returns `{:error, :timeout}` if it takes more than `timeout` milliseconds. It goes on then.
   """
   @spec stop(GenServer.server(), timeout()) :: {:ok, Result.t()} | {:error, :timeout}
-  def stop(process, timeout \\ :infinity), do: call(process, {:stop, timeout}, :stop)
+  def stop(process, timeout \\ :infinity),
+    do: call(process, {:stop, Caller.timeout!(timeout)}, :stop)
 
   @doc """
   Waits until the program has ended, and all its descendants, and returns how.
@@ -341,7 +343,7 @@ defmodule MuonTrap.Process do
   """
   @spec await_exit(GenServer.server(), timeout()) :: {:ok, Result.t()} | {:error, :timeout}
   def await_exit(process, timeout \\ :infinity),
-    do: call(process, {:await_exit, timeout}, :await_exit)
+    do: call(process, {:await_exit, Caller.timeout!(timeout)}, :await_exit)
 
   @doc "Returns what is known about the program. Nothing in it is from the environment."
   @spec info(GenServer.server()) :: info()

@@ -25,8 +25,12 @@ defmodule MuonTrap.Status do
 
   defp without_data({:tcp, socket, data}), do: {:tcp, socket, "#{byte_size(data)} bytes"}
 
-  defp without_data({:"$gen_call", from, {:write, data, timeout}}),
-    do: {:"$gen_call", from, {:write, "#{IO.iodata_length(data)} bytes", timeout}}
+  defp without_data({:"$gen_call", from, request}),
+    do: {:"$gen_call", from, without_data(request)}
+
+  # The message of a crash report is the request alone.
+  defp without_data({:write, data, timeout}),
+    do: {:write, "#{IO.iodata_length(data)} bytes", timeout}
 
   defp without_data(message), do: message
 end

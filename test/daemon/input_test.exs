@@ -93,6 +93,16 @@ defmodule MuonTrap.DaemonInputTest do
     end
   end
 
+  test "an invalid timeout raises in the caller" do
+    daemon = start!("cat", [])
+
+    for bad <- [nil, -1, 1.5, 0x1_0000_0000],
+        do: assert_raise(ArgumentError, ~r/timeout/, fn -> Daemon.write(daemon, "x", bad) end)
+
+    assert Daemon.write(daemon, "x") == :ok
+    GenServer.stop(daemon)
+  end
+
   test "closing the stdin of a daemon that has ended exits as writing does" do
     daemon = start!("cat", [])
     GenServer.stop(daemon)
