@@ -96,6 +96,42 @@ defmodule MuonTrap.SecretsTest do
     end
   end
 
+  for {label, input} <- [
+        {"improper iodata", ["hunter2" | :no]},
+        {"a list that is no iodata", ["hunter2", :no]},
+        {"a charlist in a tuple", {:data, ~c"hunter2"}},
+        {"a map", %{"hunter2" => 1}}
+      ] do
+    test "an exception does not show the input: #{label}" do
+      opts = [input: unquote(Macro.escape(input))]
+      for {_name, run} <- @runs, do: refute_in_failure(fn -> run.("true", [], opts) end)
+      spec = Daemon.child_spec(["true", [], opts])
+      refute_shown(spec)
+      {module, function, args} = spec.start
+
+      assert {:error, %ArgumentError{message: message}, _} =
+               failure(fn -> apply(module, function, args) end)
+
+      assert message =~ "invalid option :input with value (a "
+    end
+  end
+
+  test "the child specification does not show the input, and says what is wrong" do
+    for input <- [@secret, [@secret], Stream.map([@secret], & &1)] do
+      spec = Daemon.child_spec(["true", [], [input: input]])
+      refute_shown(spec)
+      {module, function, args} = spec.start
+      error = catch_error(apply(module, function, args))
+      assert Exception.message(error) =~ "the :input of a daemon"
+      refute_in_failure(fn -> MuonTrap.cmd("/no/such/program", [], input: input) end)
+    end
+
+    for input <- [:null, :open, {:file, "/dev/null"}] do
+      assert %{start: {_, _, [_, _, [input: ^input]]}} =
+               Daemon.child_spec(["true", [], [input: input]])
+    end
+  end
+
   @tag :tmp_dir
   test "the stacktrace of a missing program does not show the environment", context do
     plain = Path.join(context.tmp_dir, "plain")

@@ -145,7 +145,7 @@ defmodule MuonTrap.Daemon do
   @doc """
   Returns the child specification for `[command, args]` or `[command, args, opts]`.
 
-  The values of `:env` are hidden in it, so that no supervisor logs them.
+  The values of `:env` and the data of `:input` are hidden in it, so that no supervisor logs them.
 
   The id is `MuonTrap.Daemon`. The shutdown time in milliseconds is the sum of those in `:stop`, or
   `:delay_to_sigkill` (500 by default), plus 5000 for killing what is left and logging the last output,

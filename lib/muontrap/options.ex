@@ -151,6 +151,10 @@ defmodule MuonTrap.Options do
     end
   end
 
+  # Hidden by hide_secrets/1.
+  defp put_option({:input, %Env{reveal: reveal}}, options),
+    do: put_option({:input, reveal.()}, options)
+
   defp put_option({name, value}, options) do
     case Table.fetch(name) do
       {:ok, row} -> parse_option(row, value, options)
@@ -195,6 +199,7 @@ defmodule MuonTrap.Options do
     option =
       case Table.fetch(key) do
         {:ok, %{secret: false}} -> option
+        {:ok, %{secret: :data}} -> {key, hide_data(value)}
         _secret_or_unknown -> {key, Env.hide(value)}
       end
 
@@ -204,6 +209,11 @@ defmodule MuonTrap.Options do
   def hide_secrets([key | options]) when is_atom(key), do: [key | hide_secrets(options)]
   def hide_secrets([]), do: []
   def hide_secrets(other), do: Env.hide(other)
+
+  defp hide_data(value) when is_atom(value) or is_struct(value, Env), do: value
+  defp hide_data({:file, _path} = value), do: value
+  # Without names, which may be data, too.
+  defp hide_data(value), do: %{Env.hide([]) | reveal: fn -> value end}
 
   @doc false
   # The session finds out whether there is a program at an absolute path.

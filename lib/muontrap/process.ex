@@ -154,7 +154,7 @@ defmodule MuonTrap.Process do
   Returns the child specification for `[command, args]` or `[command, args, opts]`, with `stop_on_exit: true` unless
   the options say otherwise.
 
-  The values of `:env` are hidden in it, so that no supervisor logs them. The shutdown time is that of
+  The values of `:env` and the data of `:input` are hidden in it, so that no supervisor logs them. The shutdown time is that of
   `MuonTrap.Daemon.child_spec/1`.
 
   ## Examples

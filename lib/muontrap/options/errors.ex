@@ -33,6 +33,12 @@ defmodule MuonTrap.Options.Errors do
   def invalid_value(%{secret: true} = row, _value, reason),
     do: error("invalid option #{inspect(row.name)}: #{reason}")
 
+  def invalid_value(%{secret: :data} = row, value, reason),
+    do:
+      error(
+        "invalid option #{inspect(row.name)} with value (#{Arguments.kind(value)}): #{reason}"
+      )
+
   def invalid_value(row, value, reason),
     do: error("invalid option #{inspect(row.name)} with value #{inspect(value)}: #{reason}")
 

@@ -14,7 +14,7 @@ defmodule MuonTrap.Options.Row do
   #   * `:field` is the number of the field of START, and how MuonTrap.Options.Encoder encodes it
   #   * `:doc` is the documentation, Markdown without blank lines; the default is added to it
   #   * `:instead` says what to use in a function that does not have the option
-  #   * `secret: true` keeps the value out of messages
+  #   * `secret: true` keeps the value out of messages; with `:data`, they say of which kind it is
 
   alias MuonTrap.Options.{Encoder, Type}
 
@@ -27,7 +27,7 @@ defmodule MuonTrap.Options.Row do
           field: {pos_integer(), Encoder.t()} | nil,
           doc: String.t(),
           instead: [{atom(), String.t()}],
-          secret: boolean()
+          secret: boolean() | :data
         }
 
   @doc "A row. `more` has the keys that the others do not have."

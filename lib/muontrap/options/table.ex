@@ -130,6 +130,7 @@ defmodule MuonTrap.Options.Table do
      [
        option.(:input, {:or, [:iodata, {:custom, Input, :source}]}, @all,
          default: :open,
+         secret: :data,
          doc: """
          what the program reads from stdin: iodata; an `Enumerable` of iodata, such as a `Stream`,
          `File.stream!` or `MuonTrap.stream!/3`; `{:file, path}`, which the program's user has to be
