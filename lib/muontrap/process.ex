@@ -231,6 +231,9 @@ defmodule MuonTrap.Process do
   Chunks are as the output has come: their limits mean nothing, except that none is empty. Returns `:eof` when the program
   has ended and all output was read, `{:error, :timeout}` after the timeout, and `{:error, :active}` if output goes
   to the controlling process. Nothing is lost after a timeout: the next read gets it.
+
+  With `stop_on_exit: true`, the handle stops once all output was read. So only a read that waits at that time gets `:eof`;
+  one after the last chunk exits, with `:noproc` as the reason if the handle has stopped before the call.
   """
   @spec read(GenServer.server(), timeout()) ::
           {:ok, chunk()} | :eof | {:error, :timeout | :active}
