@@ -154,8 +154,8 @@ defmodule MuonTrap.Process do
   Returns the child specification for `[command, args]` or `[command, args, opts]`, with `stop_on_exit: true` unless
   the options say otherwise.
 
-  The values of `:env` and the data of `:input` are hidden in it, so that no supervisor logs them. The shutdown time is that of
-  `MuonTrap.Daemon.child_spec/1`.
+  The values of `:env` and the data of `:input` are hidden in it, so that no supervisor logs them. The shutdown time is
+  that of `MuonTrap.Daemon.child_spec/1`.
 
   ## Examples
 
@@ -232,8 +232,8 @@ defmodule MuonTrap.Process do
   has ended and all output was read, `{:error, :timeout}` after the timeout, and `{:error, :active}` if output goes
   to the controlling process. Nothing is lost after a timeout: the next read gets it.
 
-  With `stop_on_exit: true`, the handle stops once all output was read. So only a read that waits at that time gets `:eof`;
-  one after the last chunk exits, with `:noproc` as the reason if the handle has stopped before the call.
+  With `stop_on_exit: true`, the handle stops once the program has ended and all output was read. So only a read that
+  waits at that time gets `:eof`; one after that exits, with `:noproc` as the reason if the handle has already stopped.
   """
   @spec read(GenServer.server(), timeout()) ::
           {:ok, chunk()} | :eof | {:error, :timeout | :active}

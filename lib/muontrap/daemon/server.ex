@@ -174,7 +174,7 @@ defmodule MuonTrap.Daemon.Server do
 
   def handle_info(_message, state), do: {:noreply, state}
 
-  # Nobody will read what was written, or is while the exit is held back.
+  # No program will read what is written, also while the exit is held back.
   defp never_started(state, reason),
     do: finish(%{state | input: Input.Queue.ended(state.input)}, reason)
 
