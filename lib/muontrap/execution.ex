@@ -56,6 +56,10 @@ defmodule MuonTrap.Execution do
   def deadline(:infinity), do: :infinity
   def deadline(timeout), do: now() + timeout
 
+  @doc "Whether a deadline has come."
+  @spec over?(deadline()) :: boolean()
+  def over?(deadline), do: remaining(deadline) == 0
+
   @doc "Starts the program. After `:timeout`, nothing runs."
   @spec start(Options.t(), deadline()) :: {:ok, t()} | {:error, Error.t()} | :timeout
   def start(options, deadline) do

@@ -11,21 +11,33 @@ defmodule MuonTrap.Runner do
   alias MuonTrap.Options.Output
   alias MuonTrap.Output.{Collector, LineBuffer}
 
-  # How much output to gather for a slow Collectable, and how long to wait for more.
+  # How much output to gather for a slow Collectable, how long to wait for more, and for how long in all.
   @gathered_bytes 65_536
   @gather_ms 1
+  @gather_longest_ms 5
 
   @enforce_keys [:execution, :fun, :lines, :stderr, :slow?]
-  defstruct [:execution, :fun, :lines, :stderr, :slow?, gathered: [], gathered_bytes: 0]
+  defstruct [
+    :execution,
+    :fun,
+    :lines,
+    :stderr,
+    :slow?,
+    :gather_deadline,
+    gathered: [],
+    gathered_bytes: 0
+  ]
 
   # `stderr` is nil unless it is collected apart from the output. `gathered` are chunks for a slow Collectable, last
-  # first. It gets them together, when they are enough or nothing more comes.
+  # first. It gets them together: when they are enough, when nothing more comes, or at `gather_deadline`. Until then,
+  # the limits of time are not looked at.
   @typep state :: %__MODULE__{
            execution: Execution.t(),
            fun: Collector.collect(),
            lines: LineBuffer.t() | nil,
            stderr: binary() | nil,
            slow?: boolean(),
+           gather_deadline: Execution.deadline() | nil,
            gathered: [binary()],
            gathered_bytes: non_neg_integer()
          }
@@ -108,9 +120,11 @@ defmodule MuonTrap.Runner do
     do: {acc, %{state | stderr: Collector.append(stderr, {:cont, data})}}
 
   defp add(%{slow?: true} = state, acc, _stream, data) do
-    bytes = state.gathered_bytes + byte_size(data)
-    state = %{state | gathered: [data | state.gathered], gathered_bytes: bytes}
-    if bytes < @gathered_bytes, do: {acc, state}, else: put_gathered(state, acc)
+    state = gather(state, data)
+
+    if state.gathered_bytes < @gathered_bytes and not Execution.over?(state.gather_deadline),
+      do: {acc, state},
+      else: put_gathered(state, acc)
   end
 
   defp add(%{lines: nil} = state, acc, _stream, data), do: {put(state, acc, [data]), state}
@@ -118,6 +132,16 @@ defmodule MuonTrap.Runner do
   defp add(state, acc, _stream, data) do
     {lines, buffer} = LineBuffer.push(state.lines, data)
     {put(state, acc, lines), %{state | lines: buffer}}
+  end
+
+  defp gather(%{gathered: []} = state, data) do
+    deadline = Execution.deadline(@gather_longest_ms)
+    %{state | gathered: [data], gathered_bytes: byte_size(data), gather_deadline: deadline}
+  end
+
+  defp gather(state, data) do
+    bytes = state.gathered_bytes + byte_size(data)
+    %{state | gathered: [data | state.gathered], gathered_bytes: bytes}
   end
 
   defp put_gathered(state, acc) do

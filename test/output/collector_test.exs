@@ -179,4 +179,32 @@ defmodule MuonTrap.Output.CollectorTest do
     fun.(initial, {:cont, <<0xE2>>})
     assert StringIO.flush(string) == <<0xC3, 0xA2>>
   end
+
+  test "a device gets small chunks together, but need not wait long for the first of them" do
+    test = self()
+    device = spawn_link(fn -> reply_with_sizes(test) end)
+    opts = [into: IO.binstream(device, :line), stdio_window: 1]
+    MuonTrap.cmd("head", ["-c", "20000", "/dev/zero"], opts)
+    sizes = sizes()
+    assert Enum.sum(sizes) == 20_000
+    # Each byte is a frame, and needs an acknowledgement.
+    assert Enum.max(sizes) < 10_000
+  end
+
+  defp reply_with_sizes(test) do
+    receive do
+      {:io_request, from, ref, {:put_chars, _encoding, bytes}} ->
+        send(test, {:size, IO.iodata_length(bytes)})
+        send(from, {:io_reply, ref, :ok})
+        reply_with_sizes(test)
+    end
+  end
+
+  defp sizes do
+    receive do
+      {:size, size} -> [size | sizes()]
+    after
+      0 -> []
+    end
+  end
 end
