@@ -46,6 +46,14 @@ defmodule MuonTrap.HelperTest do
     assert_raise ArgumentError, ~r/:muontrap, :fork_server/, fn -> MuonTrap.cmd("true", []) end
   end
 
+  test "a Collectable is halted when the attempt to start the program raises" do
+    ForkServer.without()
+    Application.put_env(:muontrap, :fork_server, "no")
+    into = %MuonTrap.Test.Callback{fun: & &1, owner: self()}
+    assert_raise ArgumentError, fn -> MuonTrap.cmd("true", [], into: into) end
+    assert_received :halted
+  end
+
   @tag :tmp_dir
   test "a helper that cannot be started is an error of step :helper", %{tmp_dir: directory} do
     plain = Path.join(directory, "plain")

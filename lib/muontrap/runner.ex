@@ -49,7 +49,7 @@ defmodule MuonTrap.Runner do
     Startup.ensure_started()
     {initial, fun} = Collector.into(options.into, options.lines)
 
-    case Execution.start(options, deadline) do
+    case start(options, deadline, initial, fun) do
       {:ok, execution} ->
         lines = options.lines && LineBuffer.new(:infinity)
         stderr = no_stderr(options)
@@ -71,6 +71,15 @@ defmodule MuonTrap.Runner do
         output = fun.(initial, :done)
         {:ok, %Result{exit_status: :timeout, output: output, stderr: no_stderr(options)}}
     end
+  end
+
+  defp start(options, deadline, initial, fun) do
+    Execution.start(options, deadline)
+  catch
+    kind, reason ->
+      stacktrace = __STACKTRACE__
+      fun.(initial, :halt)
+      :erlang.raise(kind, reason, stacktrace)
   end
 
   defp no_stderr(options), do: if(Output.apart?(options), do: "")
