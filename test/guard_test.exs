@@ -9,21 +9,21 @@ defmodule MuonTrap.GuardTest do
 
   import MuonTrap.Test.OS
 
-  alias MuonTrap.{Daemon, Error}
-  alias MuonTrap.Session.Guard
+  alias MuonTrap.{Daemon, Error, Options, Session}
+  alias MuonTrap.Session.{Guard, Pipe, Start}
 
   setup do: MuonTrap.Test.ForkServer.without()
 
-  test "the death of a guard is an error of the command, and the program is gone" do
-    test = self()
-    into = %MuonTrap.Test.Callback{fun: &send(test, {:pid, &1})}
-    args = ["-c", "echo $$; exec sleep 1000"]
-    task = Task.async(fn -> catch_error(MuonTrap.cmd("sh", args, into: into)) end)
-    assert_receive {:pid, pid}, 5000
+  @tag :tmp_dir
+  test "the death of a guard is an error of the command, and the program is gone", context do
+    file = Path.join(context.tmp_dir, "pid")
+    args = ["-c", "echo $$ >'#{file}'; exec sleep 1000"]
+    task = Task.async(fn -> catch_error(MuonTrap.cmd("sh", args)) end)
+    program = await_pid(file)
     [guard] = guards_of(task.pid)
     Process.exit(guard, :kill)
     assert %Error{step: :helper} = Task.await(task)
-    refute pid |> String.trim() |> String.to_integer() |> alive?()
+    refute alive?(program)
   end
 
   test "guards end with their commands" do
@@ -56,6 +56,42 @@ defmodule MuonTrap.GuardTest do
     owners = for {_hash, owner, _guard} <- :ets.tab2list(MuonTrap.Predecessors), do: owner
     refute daemon in owners
     GenServer.stop(successor)
+  end
+
+  test "no alias of the caller is left" do
+    pipe = open_pipe("true")
+    {{:frame, {:started, _started}}, started} = Pipe.first(pipe, :infinity)
+    refute :erlang.unalias(pipe.ref)
+    Pipe.close(started)
+    pipe = open_pipe("true")
+    Pipe.clean_up(pipe, %Session{stream: pipe, patience: 5_000})
+    refute :erlang.unalias(pipe.ref)
+  end
+
+  test "a program that is given up just after it has started leaves no message and no link" do
+    links = Process.info(self(), :links)
+    pipe = open_pipe("cat")
+    wait_until(fn -> mailbox() != [] end)
+    Pipe.clean_up(pipe, %Session{stream: pipe, patience: 5_000})
+    assert mailbox() == []
+    assert Process.info(self(), :links) == links
+  end
+
+  # Runs a program by a helper.
+  defp open_pipe(command) do
+    options = Options.new(:cmd, command, [], [])
+
+    purpose = %{
+      key: nil,
+      group: nil,
+      patience: 5_000,
+      use_stdio: true,
+      parallelism: nil,
+      crowded?: false
+    }
+
+    {:ok, pipe} = Pipe.open(purpose, &Start.start(options, nil, "/", &1))
+    pipe
   end
 
   defp guards_of(owner) do

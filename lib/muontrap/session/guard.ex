@@ -54,7 +54,8 @@ defmodule MuonTrap.Session.Guard do
   def open(request) do
     # Not by :proc_lib, whose crash reports show the mailbox: frames have the environment.
     guard = spawn(__MODULE__, :init, [self()])
-    ref = :erlang.monitor(:process, guard, alias: :explicit_unalias)
+    # The alias is gone with the monitor.
+    ref = :erlang.monitor(:process, guard, alias: :demonitor)
     send(guard, {:open, ref, request})
 
     receive do

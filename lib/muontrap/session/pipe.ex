@@ -196,10 +196,19 @@ defmodule MuonTrap.Session.Pipe do
   leaves behind, removes its cgroup.
   """
   @spec clean_up(t(), Session.t()) :: {String.t() | nil, nil}
-  def clean_up(%{ref: ref} = stream, _session) when ref != nil do
-    # The guard still has the port.
+  def clean_up(%{ref: ref, port: port} = stream, _session) when ref != nil do
+    # The guard still has the port, or takes it back if it has just handed it over.
     Process.demonitor(ref, [:flush])
     Guard.abandon(stream.guard)
+
+    receive do
+      {^ref, _early} -> :ok
+    after
+      0 -> :ok
+    end
+
+    unlink(port)
+    flush(port)
     {nil, nil}
   end
 
