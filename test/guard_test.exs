@@ -11,6 +11,7 @@ defmodule MuonTrap.GuardTest do
 
   alias MuonTrap.{Daemon, Error, Options, Session}
   alias MuonTrap.Session.{Guard, Pipe, Start}
+  alias MuonTrap.Test.Callback
 
   setup do: MuonTrap.Test.ForkServer.without()
 
@@ -75,6 +76,22 @@ defmodule MuonTrap.GuardTest do
     Pipe.clean_up(pipe, %Session{stream: pipe, patience: 5_000})
     assert mailbox() == []
     assert Process.info(self(), :links) == links
+  end
+
+  describe "code of the user has no frames in its mailbox" do
+    defp refute_frames, do: refute_receive({_port, {:data, _frame}}, 300)
+
+    test "in a Collectable" do
+      into = %Callback{fun: fn _chunk -> refute_frames() end}
+      assert {:done, 0} = MuonTrap.cmd("sh", ["-c", "echo a; sleep 0.1; echo b"], into: into)
+    end
+
+    test "in an Enumerable" do
+      input = Stream.each(["a"], fn _element -> refute_frames() end)
+
+      assert {"out\na", 0} =
+               MuonTrap.cmd("sh", ["-c", "sleep 0.1; echo out; exec cat"], input: input)
+    end
   end
 
   # Runs a program by a helper.

@@ -12,7 +12,8 @@ defmodule MuonTrap.Session do
   #
   #   * Session.Socket: a connection to the fork server. The usual way.
   #   * Session.Pipe: the port of a helper that runs this program alone, for `config :muontrap, fork_server: false`.
-  #   * Session.Relay: the latter in a process of its own, for an owner with a crowded mailbox.
+  #   * Session.Relay: the latter in a process of its own, for an owner with a crowded mailbox, or in which
+  #     code of the user runs meanwhile.
 
   alias MuonTrap.{Cgroup, Error, ForkServer, Helper, Native, Predecessors, Programs, Telemetry}
   alias MuonTrap.Options.Stop
@@ -106,13 +107,17 @@ defmodule MuonTrap.Session do
   end
 
   defp start_unlisted(options, key, timeout) do
-    # Between two elements, the consumer of a stream may look at its mailbox.
-    streams? = options.context in [:stream, :stream!]
-
-    if key == nil and (streams? or crowded?()) and not ForkServer.used?(),
+    if key == nil and (runs_code?(options) or crowded?()) and not ForkServer.used?(),
       do: Relay.start(options, timeout),
       else: start_here(options, key, timeout)
   end
+
+  # Whether code of the user runs in the calling process meanwhile. It may look at the mailbox, as the consumer of a
+  # stream may between two elements.
+  defp runs_code?(%{context: context}) when context in [:stream, :stream!], do: true
+  defp runs_code?(%{context: context}) when context not in [:cmd, :run], do: false
+  defp runs_code?(%{input: {:enumerable, _enumerable}}), do: true
+  defp runs_code?(%{into: into}), do: not (is_binary(into) or is_list(into))
 
   defp crowded? do
     {:message_queue_len, length} = Process.info(self(), :message_queue_len)

@@ -8,7 +8,8 @@ defmodule MuonTrap.Session.Relay do
   import Kernel, except: [send: 2]
 
   # A session over a port in a process of its own, for an owner with many messages in its mailbox:
-  # a port would have it search all of them for each frame. It asks the relay instead, and waits
+  # a port would have it search all of them for each frame. Or for an owner that runs code of the user meanwhile, which
+  # is not to see the frames. It asks the relay instead, and waits
   # with a fresh reference, which the BEAM finds without looking at what was there before.
 
   alias MuonTrap.{Error, Label, Options, Session}
