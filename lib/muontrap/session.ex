@@ -107,7 +107,7 @@ defmodule MuonTrap.Session do
   end
 
   defp start_unlisted(options, key, timeout) do
-    if key == nil and (runs_code?(options) or crowded?()) and not ForkServer.used?(),
+    if (runs_code?(options) or avoids_mailbox?(options, key)) and not ForkServer.used?(),
       do: Relay.start(options, timeout),
       else: start_here(options, key, timeout)
   end
@@ -118,6 +118,10 @@ defmodule MuonTrap.Session do
   defp runs_code?(%{context: context}) when context not in [:cmd, :run], do: false
   defp runs_code?(%{input: {:enumerable, _enumerable}}), do: true
   defp runs_code?(%{into: into}), do: not (is_binary(into) or is_list(into))
+
+  # The owners of daemons and handles get events as messages.
+  defp avoids_mailbox?(options, key),
+    do: key == nil and options.context != :process and crowded?()
 
   defp crowded? do
     {:message_queue_len, length} = Process.info(self(), :message_queue_len)
@@ -137,7 +141,7 @@ defmodule MuonTrap.Session do
       patience: min(Stop.milliseconds(options) + @patience_ms, @longest_ms),
       use_stdio: options.stdout != :inherit,
       parallelism: options.parallelism,
-      crowded?: key == nil and crowded?()
+      crowded?: avoids_mailbox?(options, key)
     }
 
     frame = fn environment ->

@@ -37,6 +37,14 @@ defmodule MuonTrap.Session.CrowdedTest do
     assert output == Enum.map_join(1..100_000, &"#{&1}\n")
   end
 
+  test "a handle can end its program" do
+    crowd()
+    options = MuonTrap.Options.new(:process, "sleep", ["1000"], [])
+    {:ok, state, _continue} = MuonTrap.Process.Server.init({self(), make_ref(), options})
+    MuonTrap.Process.Server.terminate(:normal, state)
+    refute alive?(state.session.program_pid)
+  end
+
   @tag skip: if(not ForkServer.used?(), do: "needs the fork server")
   test "a stopped fork server is sent more than the socket holds" do
     name = "MUONTRAP_" <> marker()
