@@ -24,7 +24,7 @@ const READS_IN_A_ROW: u32 = 16;
 pub(super) struct Datagram {
     /// The pid of its sender, as the kernel says.
     pub sender: i32,
-    /// Empty if it was too long.
+    /// Empty if it was too long, or something that came with it was left out.
     pub bytes: Vec<u8>,
 }
 
@@ -65,38 +65,19 @@ impl NotifySocket {
 
     /// The next datagram, if there is one. Descriptors in it are closed, for which the sender of `BARRIER=1` waits.
     pub(super) fn receive(&self) -> io::Result<Option<Datagram>> {
-        use nix::errno::Errno;
-        use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recvmsg};
-        use std::os::fd::{AsRawFd as _, RawFd};
-        const MOST_DESCRIPTORS: usize = 253;
+        use std::io::ErrorKind::{Interrupted, WouldBlock};
         let mut bytes = vec![0; LONGEST];
-        let mut control = nix::cmsg_space!(UnixCredentials, [RawFd; MOST_DESCRIPTORS]);
-        let mut parts = [io::IoSliceMut::new(&mut bytes)];
-        let fd = self.socket.as_raw_fd();
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-        let received = match recvmsg::<UnixAddr>(fd, &mut parts, Some(&mut control), flags) {
+        let received = match crate::sys::receive_datagram(&self.socket, &mut bytes) {
             Ok(received) => received,
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
-            Err(errno) => return Err(errno.into()),
+            Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => return Ok(None),
+            Err(error) => return Err(error),
         };
-        let mut sender = 0;
-        for message in received.cmsgs()? {
-            match message {
-                ControlMessageOwned::ScmCredentials(credentials) => sender = credentials.pid(),
-                ControlMessageOwned::ScmRights(descriptors) => {
-                    for fd in descriptors {
-                        let _ = nix::unistd::close(fd);
-                    }
-                }
-                _ => {}
-            }
-        }
-        let length = if received.flags.contains(MsgFlags::MSG_TRUNC) {
+        bytes.truncate(if received.truncated {
             0
         } else {
-            received.bytes
-        };
-        bytes.truncate(length);
+            received.length
+        });
+        let sender = received.sender;
         Ok(Some(Datagram { sender, bytes }))
     }
 }

@@ -12,6 +12,8 @@
 mod capabilities;
 mod clock;
 mod credentials;
+#[cfg(target_os = "linux")]
+mod datagram;
 mod descriptors;
 mod directory;
 mod exec;
@@ -37,6 +39,8 @@ pub use title::Title;
 pub(crate) use capabilities::*;
 pub(crate) use clock::*;
 pub(crate) use credentials::*;
+#[cfg(target_os = "linux")]
+pub(crate) use datagram::*;
 pub(crate) use descriptors::*;
 pub(crate) use directory::*;
 pub(crate) use exec::*;

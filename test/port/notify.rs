@@ -7,6 +7,7 @@
 use crate::frames::{self, Frame};
 use crate::harness::{Owner, captured};
 use crate::odd_notifiers::send;
+use std::process::Command;
 
 fn start(by: &str) -> (Owner, String) {
     let owner = captured(&["--notify", "1"])
@@ -90,6 +91,26 @@ fn a_barrier_is_passed_when_all_was_received() {
     assert_eq!(acknowledged(&mut owner), "BARRIER");
     assert_eq!(acknowledged(&mut owner), "BARRIER=1");
     owner.read_until("sent BARRIER");
+    owner.send(&frames::input_eof());
+    owner.finish();
+}
+
+/// The kernel leaves out descriptors for which the receiver has no room.
+#[test]
+fn descriptors_that_cannot_be_received_are_left_out() {
+    let (mut owner, _) = start("itself");
+    let session = format!("--pid={}", owner.pid);
+    let limit = |limit: &str| {
+        let set = Command::new("prlimit").args([&session, limit]).status();
+        assert!(set.unwrap().success());
+    };
+    limit("--nofile=3:");
+    owner.send(&frames::input(b"BARRIER\n"));
+    assert_eq!(acknowledged(&mut owner), "BARRIER");
+    owner.read_until("sent BARRIER");
+    limit("--nofile=1000:");
+    owner.send(&frames::input(b"READY=1\n"));
+    assert_eq!(acknowledged(&mut owner), "READY=1");
     owner.send(&frames::input_eof());
     owner.finish();
 }
