@@ -4,7 +4,7 @@
 
 //! Frames from the owner, and its end.
 
-use super::notify::NotifySocket;
+use super::notify_socket::NotifySocket;
 use super::opening;
 use super::states::Session;
 use crate::diagnostics;

@@ -20,6 +20,7 @@ mod incoming;
 mod interruptible;
 mod job_control;
 mod notify;
+mod notify_socket;
 pub(crate) mod opening;
 mod owner;
 mod pty;

@@ -2,124 +2,16 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The socket by which a program tells that it is ready, and that it is alive: `sd_notify(3)`.
+//! Notifications of the program, passed on to the owner one at a time.
 
+use super::notify_socket::{Datagram, NotifySocket};
 use super::states::{Session, State};
-use crate::error::Failure;
 use crate::reactor::Source;
-use crate::sys::PidVariable;
 use crate::wire::message;
-use std::ffi::CString;
 use std::io;
-use std::os::fd::OwnedFd;
-
-/// The longest datagram that is passed on, as in systemd.
-const LONGEST: usize = 4096;
 
 /// How many datagrams of strangers to throw away before looking at other events.
 const READS_IN_A_ROW: u32 = 16;
-
-/// A datagram.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Datagram {
-    /// The pid of its sender, as the kernel says.
-    pub sender: i32,
-    /// Empty if it was too long, or something that came with it was left out.
-    pub bytes: Vec<u8>,
-}
-
-/// A datagram socket in the abstract namespace.
-#[derive(Debug)]
-pub(super) struct NotifySocket {
-    pub socket: OwnedFd,
-    name: Vec<u8>,
-    /// Whether the owner has yet to acknowledge the last datagram.
-    awaits_ack: bool,
-}
-
-#[cfg(target_os = "linux")]
-impl NotifySocket {
-    pub(super) fn bind() -> Result<Self, Failure> {
-        Self::open().map_err(|error| Failure::cannot("create the socket for notifications", &error))
-    }
-
-    fn open() -> io::Result<Self> {
-        use nix::sys::socket::{
-            AddressFamily, SockFlag, SockType, UnixAddr, bind, getsockname, setsockopt, socket,
-            sockopt,
-        };
-        use std::os::fd::AsRawFd as _;
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let socket = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
-        setsockopt(&socket, sockopt::PassCred, &true)?;
-        // The kernel chooses a name.
-        bind(socket.as_raw_fd(), &UnixAddr::new_unnamed())?;
-        let address: UnixAddr = getsockname(socket.as_raw_fd())?;
-        let name = address.as_abstract().unwrap_or_default().to_owned();
-        Ok(Self {
-            socket,
-            name,
-            awaits_ack: false,
-        })
-    }
-
-    /// The next datagram, if there is one. Descriptors in it are closed, for which the sender of `BARRIER=1` waits.
-    pub(super) fn receive(&self) -> io::Result<Option<Datagram>> {
-        use std::io::ErrorKind::{Interrupted, WouldBlock};
-        let mut bytes = vec![0; LONGEST];
-        let received = match crate::sys::receive_datagram(&self.socket, &mut bytes) {
-            Ok(received) => received,
-            Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        bytes.truncate(if received.truncated {
-            0
-        } else {
-            received.length
-        });
-        let sender = received.sender;
-        Ok(Some(Datagram { sender, bytes }))
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-impl NotifySocket {
-    pub(super) fn bind() -> Result<Self, Failure> {
-        let message = "a socket for notifications needs Linux";
-        Err(Failure::new(crate::error::Step::Options, message).path("notify"))
-    }
-
-    pub(super) fn receive(&self) -> io::Result<Option<Datagram>> {
-        Ok(None)
-    }
-}
-
-impl NotifySocket {
-    /// Takes note of an acknowledgement. `false` if there was nothing to acknowledge.
-    pub(super) fn acknowledged(&mut self) -> bool {
-        std::mem::take(&mut self.awaits_ack)
-    }
-
-    /// Puts its name into the environment of the program. Returns the variable for the program's pid, which is there
-    /// for the watchdog alone.
-    pub(super) fn announce(&self, environment: &mut Vec<CString>) -> Option<PidVariable> {
-        let is_of = |variable: &CString, name: &[u8]| {
-            variable
-                .as_bytes()
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with(b"="))
-        };
-        environment.retain(|variable| {
-            !is_of(variable, b"NOTIFY_SOCKET") && !is_of(variable, b"WATCHDOG_PID")
-        });
-        let variable = [b"NOTIFY_SOCKET=@", &self.name[..]].concat();
-        environment.extend(CString::new(variable));
-        let has_watchdog = environment
-            .iter()
-            .any(|variable| is_of(variable, b"WATCHDOG_USEC"));
-        has_watchdog.then(|| PidVariable::new("WATCHDOG_PID"))
-    }
-}
 
 impl Session<'_> {
     /// Whether a datagram may be passed on: one at a time, since no window limits them.
@@ -154,44 +46,5 @@ impl Session<'_> {
     /// Whether a process belongs to the program. One that has ended already cannot be told from a stranger.
     fn is_own(&self, pid: i32) -> bool {
         self.death.is_none() && pid == self.pid || self.containment.is_descendant(pid)
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-    use std::os::linux::net::SocketAddrExt as _;
-    use std::os::unix::net::{SocketAddr, UnixDatagram};
-
-    fn send(to: &NotifySocket, bytes: &[u8]) {
-        let address = SocketAddr::from_abstract_name(&to.name).unwrap();
-        let socket = UnixDatagram::unbound().unwrap();
-        socket.send_to_addr(bytes, &address).unwrap();
-    }
-
-    #[test]
-    fn datagrams_have_a_sender() {
-        let socket = NotifySocket::bind().unwrap();
-        assert_eq!(socket.receive().unwrap(), None);
-        send(&socket, b"READY=1");
-        let sender = nix::unistd::getpid().as_raw();
-        let bytes = b"READY=1".to_vec();
-        assert_eq!(socket.receive().unwrap(), Some(Datagram { sender, bytes }));
-        send(&socket, &[b'x'; LONGEST + 1]);
-        let bytes = Vec::new();
-        assert_eq!(socket.receive().unwrap(), Some(Datagram { sender, bytes }));
-        assert_eq!(socket.receive().unwrap(), None);
-    }
-
-    #[test]
-    fn its_variables_take_the_place_of_others() {
-        let socket = NotifySocket::bind().unwrap();
-        let own = CString::new([b"NOTIFY_SOCKET=@", &socket.name[..]].concat()).unwrap();
-        let mut environment = vec![c"NOTIFY_SOCKET=/other".to_owned(), c"A=1".to_owned()];
-        assert!(socket.announce(&mut environment).is_none());
-        assert_eq!(environment, [c"A=1".to_owned(), own.clone()]);
-        environment = vec![c"WATCHDOG_PID=1".to_owned(), c"WATCHDOG_USEC=5".to_owned()];
-        assert!(socket.announce(&mut environment).is_some());
-        assert_eq!(environment, [c"WATCHDOG_USEC=5".to_owned(), own]);
     }
 }

@@ -6,7 +6,7 @@
 
 use super::emergency;
 use super::interruptible::InterruptibleWait;
-use super::notify::NotifySocket;
+use super::notify_socket::NotifySocket;
 use super::owner::Owner;
 use super::pty::Pty;
 use super::signals::Signals;
