@@ -25,43 +25,42 @@ const COUNTS: u8 = 0xc3;
 /// Bytes of the token.
 pub const TOKEN_SIZE: usize = 32;
 
-/// What the client wants.
+/// A frame from the client.
 #[derive(Debug)]
 pub enum Command {
-    /// Begin.
+    /// The first frame.
     Config(Config),
     /// The environment of sessions from now on.
     Environment(Given),
-    /// Say when a session is gone.
+    /// Report the end of a session.
     Watch(Watch),
-    /// Say how many of everything there were.
+    /// Report the counters.
     Count,
 }
 
 /// Who may connect.
 #[derive(Debug, Default)]
 pub struct Config {
-    /// What clients have to show.
+    /// What every connection has to present.
     pub token: Vec<u8>,
     /// The pid of the client.
     pub client: i32,
-    /// A fork server that does not answer.
+    /// A fork server that did not answer, and may be stopped.
     pub predecessor: Option<i32>,
 }
 
-/// A session to say the end of.
+/// A session whose end is to be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// The number of its connection.
     pub connection: u64,
     /// Its pid, or 0.
     pub pid: i32,
-    /// How long it may take, in milliseconds; 0 for as long as it likes.
+    /// After this many milliseconds the session is killed; 0 for no limit.
     pub limit_ms: u32,
 }
 
 impl Watch {
-    /// When the time is up.
     pub fn deadline(&self) -> Option<Instant> {
         let limit = Duration::from_millis(self.limit_ms.into());
         (self.limit_ms > 0)
@@ -81,9 +80,9 @@ pub struct Ended {
     pub how: u8,
     /// Exit status or signal.
     pub code: u8,
-    /// Processes that it left and that were killed.
+    /// How many processes it left that were killed.
     pub swept: usize,
-    /// Processes that it left and that could not be killed.
+    /// How many processes it left that could not be killed.
     pub survivors: usize,
 }
 
@@ -183,7 +182,7 @@ pub fn counts(counts: &Counts, sessions: usize) -> Vec<u8> {
     encode(COUNTS, &payload)
 }
 
-/// A frame that may not come now.
+/// The error for a CONFIG that is missing or comes twice.
 pub fn out_of_place() -> Failure {
     Failure::new(
         Step::Protocol,
@@ -191,7 +190,6 @@ pub fn out_of_place() -> Failure {
     )
 }
 
-/// Says that the fork server cannot do its work.
 pub fn failed(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(Step::Spawn, format!("the fork server cannot {what}")).caused_by(error)
 }
@@ -227,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_told_both_numbers() {
+    fn the_error_about_another_version_names_both_versions() {
         let failure = parsed(CONFIG, &config_payload(3, &[])).unwrap_err();
         assert_eq!(failure.step, Step::Version);
         assert!(failure.message.contains("protocol 2") && failure.message.contains("protocol 3"));

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! How many of everything there were.
+//! Counters of a fork server.
 
 /// Since the start of the fork server.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,8 +15,8 @@ pub struct Counts {
     pub refused_uid: u64,
     /// Sessions that were killed.
     pub lost: u64,
-    /// Processes that those left.
+    /// Processes that those left, and that were killed.
     pub swept: u64,
-    /// Times that a stopped session was continued.
+    /// How often a stopped session was continued.
     pub continued: u64,
 }

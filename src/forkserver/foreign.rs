@@ -4,7 +4,7 @@
 
 //! Sessions of an earlier fork server, while the client waits for their ends.
 //!
-//! They are not children of this process, so that neither their ends nor their stops are reported by waitpid(2).
+//! They are not children of this process, so waitpid(2) reports neither their ends nor their stops.
 
 use super::control::{Ended, Watch};
 use crate::process::children::Children;
@@ -15,19 +15,19 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// How often to look whether one is stopped.
+/// How often to check whether one is stopped.
 const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often to continue one, which may be stopped again and again, before it is killed.
+/// A session that is stopped again and again is killed after this many stops.
 const MAX_STOPS: u32 = 50;
 
-/// How often to kill what one started.
+/// Between two rounds of killing what one started.
 const KILL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How often to try to kill all that one started, before it is killed itself.
+/// A session is killed after this many rounds, even if some of what it started is left.
 const MAX_KILL_ROUNDS: u32 = 100;
 
-/// How long after its time was up to report the end of one that could not be killed.
+/// How long after its deadline a session is reported that could not be killed.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A session of an earlier fork server.
@@ -43,12 +43,12 @@ struct Foreign {
     kill_rounds: u32,
 }
 
-/// Those that the client waits for.
+/// The sessions of an earlier fork server whose ends the client watches.
 #[derive(Debug, Default)]
 pub struct ForeignSessions(Vec<Foreign>);
 
 impl ForeignSessions {
-    /// Waits for the session that `watch` is about. `false` when there is no such process.
+    /// Watches a session. Returns `false` if there is no such process.
     pub fn watch(&mut self, watch: &Watch, ended: Ended) -> bool {
         let Some((pidfd, entry, process)) = find(watch.pid) else {
             return false;
@@ -65,8 +65,8 @@ impl ForeignSessions {
         true
     }
 
-    /// Takes off those that are gone, continues those that are stopped, and kills those whose time is up. Returns
-    /// how many were continued.
+    /// Removes and reports those that are gone, continues those that are stopped, and kills those whose deadline has
+    /// passed. Returns how many were continued.
     pub fn step(&mut self, mut report: impl FnMut(&Ended)) -> u64 {
         let mut continued = 0;
         self.0.retain_mut(|foreign| {
@@ -83,7 +83,7 @@ impl ForeignSessions {
         continued
     }
 
-    /// How long until the next step.
+    /// The time until the next step.
     pub fn interval(&self) -> Option<Duration> {
         let intervals = self.0.iter().map(|foreign| {
             let left = foreign
@@ -98,7 +98,7 @@ impl ForeignSessions {
         intervals.min()
     }
 
-    /// Descriptors that become readable when a step is due earlier.
+    /// Descriptors that become readable when a session has died.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.0.iter().map(|foreign| foreign.pidfd.as_fd())
     }
@@ -115,7 +115,7 @@ impl Foreign {
         self.stops > MAX_STOPS || self.deadline.is_some_and(is_over)
     }
 
-    /// Whether it could not be killed.
+    /// Whether it could not be killed in time.
     fn gives_up(&mut self) -> bool {
         let last = self
             .deadline
@@ -136,8 +136,8 @@ impl Foreign {
         is_stopped
     }
 
-    /// Kills all that it started, and then it. While it lives, it is the subreaper of its descendants, so that all of
-    /// them are found.
+    /// Kills all that it started, and then the session. While the session lives, it is the subreaper of its
+    /// descendants, so all of them are found.
     fn kill(&mut self) {
         self.kill_rounds += 1;
         if self.kill_rounds > MAX_KILL_ROUNDS || !self.kill_descendants() {
@@ -176,7 +176,7 @@ pub fn continue_predecessor(pid: i32) {
     }
 }
 
-/// A process of muontrap.
+/// Returns `None` if the process is not one of muontrap.
 fn find(pid: i32) -> Option<(OwnedFd, Entry, Process)> {
     if pid <= 0 {
         return None;

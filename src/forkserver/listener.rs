@@ -13,12 +13,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
-/// The only peer that is let in.
+/// The only process whose connections are accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
-    /// Its pid.
     pub pid: i32,
-    /// Its user.
     pub uid: u32,
 }
 
@@ -33,14 +31,13 @@ pub struct Listener {
 /// A connection of the client.
 #[derive(Debug)]
 pub struct Connection {
-    /// Its socket.
     pub stream: UnixStream,
-    /// Its number; 0 if it has none.
+    /// The number in its name; 0 if it has none.
     pub number: u64,
 }
 
 impl Listener {
-    /// Listens at an address that nobody can guess.
+    /// Listens at a random address.
     pub fn bind(peer: Peer) -> io::Result<Self> {
         let mut random = [0; 16];
         File::open("/dev/urandom")?.read_exact(&mut random)?;
@@ -55,18 +52,18 @@ impl Listener {
         Ok(Self { socket, name, peer })
     }
 
-    /// Its address, as unix(7) has it: a null byte and the name.
+    /// The address in the format of unix(7): a null byte and the name.
     pub fn address(&self) -> Vec<u8> {
         [&[0][..], &self.name].concat()
     }
 
-    /// The next connection of the client, if there is one. All others are closed and counted.
+    /// Accepts the next connection of the client, if there is one. Connections of others are closed and counted.
     pub fn accept(&self, counts: &mut Counts) -> io::Result<Option<Connection>> {
         loop {
             let (stream, address) = match self.socket.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                // It went away before it was accepted.
+                // The peer closed it before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -131,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_client_is_let_in() {
+    fn only_connections_of_the_client_are_accepted() {
         let mut counts = Counts::default();
         for (pid, accepted) in [(nix::unistd::getpid().as_raw(), true), (1, false)] {
             let listener = listener(pid);

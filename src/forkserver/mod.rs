@@ -2,10 +2,10 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The fork server: accepts connections of its client, makes a session of each, and cleans up after
-//! sessions that were killed.
+//! The fork server: accepts connections of its client, forks a session for each, and cleans up after sessions that
+//! were killed.
 //!
-//! It has one thread, never waits for anybody, and holds nothing of a session but a few numbers.
+//! It has one thread, never blocks on a client or a session, and keeps only a few numbers of each session.
 
 mod control;
 mod counts;
@@ -13,6 +13,7 @@ mod foreign;
 mod listener;
 mod server;
 mod sessions;
+mod startup;
 
 use crate::cgroup::{self, Host, Request};
 use crate::diagnostics;
@@ -27,9 +28,9 @@ use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// Where the frames of the control stream come from.
+/// The control stream, from the client.
 const INPUT: RawFd = 3;
-/// Where they go.
+/// The control stream, to the client.
 const OUTPUT: RawFd = 4;
 
 const CONTROL: Transport = Transport::Framed {
@@ -37,30 +38,29 @@ const CONTROL: Transport = Transport::Framed {
     output: OUTPUT,
 };
 
-/// How long to try to remove the group of a session that was killed: less than what clients wait for, who then try
-/// it themselves and tell why it cannot be done.
+/// How long to try to remove the group of a session that was killed. Clients wait longer, then try it themselves and
+/// report why it fails.
 const CLEAN_TIME: Duration = Duration::from_secs(4);
 
-/// The same when there is no client any more.
+/// The same when the client is gone.
 const LAST_CLEAN_TIME: Duration = Duration::from_secs(10);
 
-/// What this process is, once the fork server is done with it.
+/// What this process is once the loop of the fork server has returned.
 #[derive(Debug)]
 enum Role {
     /// The fork server, whose client and last session are gone.
     Over,
-    /// A session.
     Session(UnixStream, Invitation),
-    /// One who removes the group of a lost session, and how long it may take.
+    /// A process that removes the group of a lost session, and how long it may take.
     Cleaner(Request, Duration),
 }
 
-/// Runs a fork server, and all that becomes of its copies. Returns the exit status.
+/// Runs a fork server and, in its copies, a session or a cleaner. Returns the exit status.
 pub fn main(title: Title) -> u8 {
     // Before there is a program that could get hold of what is in its memory.
     sys::become_undumpable();
-    let server = match Server::start() {
-        Ok(Some(server)) => server,
+    let server = match startup::start() {
+        Ok(Some(started)) => Server::new(started),
         Ok(None) => return EXIT_SETUP,
         Err(failure) => {
             diagnostics::say(failure);
@@ -68,8 +68,8 @@ pub fn main(title: Title) -> u8 {
         }
     };
     title.set(b"muontrap: fork server");
-    // The parent is a process of the client's, such as erl_child_setup, which dies with it. If this process is
-    // stopped then, nobody is left to continue it.
+    // The parent belongs to the client, such as erl_child_setup, and dies with it. If this process is stopped at that
+    // time, nobody else continues it.
     let _ = sys::set_parent_death_signal(libc::SIGCONT);
     let own_pid = getpid();
     let role = server.serve();
@@ -77,7 +77,7 @@ pub fn main(title: Title) -> u8 {
         Ok(Role::Over) => return 0,
         Ok(Role::Session(stream, invitation)) => session(stream, invitation, title),
         Ok(Role::Cleaner(group, time)) => {
-            // All other descriptors of the fork server are closed by now.
+            // Dropping the server has closed all its other descriptors.
             let _ = nix::unistd::close(INPUT);
             let _ = nix::unistd::close(OUTPUT);
             clean(&group, time)
@@ -117,7 +117,7 @@ fn session(stream: UnixStream, invitation: Invitation, title: Title) -> u8 {
 fn clean(group: &Request, time: Duration) -> u8 {
     let cleaned = Host::detect().and_then(|host| cgroup::clean(&host, group, time));
     match cleaned {
-        // Another session has it by now, and emptied it first.
+        // When another session uses the group by now, it has emptied it first.
         Ok(report) if report.removed || report.in_use.is_some() => 0,
         Ok(_) => EXIT_SETUP,
         Err(error) => {

@@ -4,45 +4,36 @@
 
 //! The loop of the fork server.
 
-use super::control::{self, Command, Config, Ended, Watch, failed};
+use super::Role;
+use super::control::{self, Command, Ended, Watch, failed};
 use super::counts::Counts;
-use super::foreign::{ForeignSessions, continue_predecessor};
-use super::listener::{Connection, Listener, Peer};
+use super::foreign::ForeignSessions;
+use super::listener::{Connection, Listener};
 use super::sessions::{Death, Sessions};
-use super::{CONTROL, Role};
+use super::startup::Started;
 use crate::error::Failure;
 use crate::session::opening::Invitation;
-use crate::sys::{self, SignalMask};
+use crate::sys;
 use crate::wire::environment::Given;
-use crate::wire::frame::{Decoder, MAX_START};
 use crate::wire::inbox::{Inbox, Received};
 use crate::wire::message;
 use crate::wire::notice::{self, Notices};
 use crate::wire::outbox::Outbox;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::SignalFd;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
-/// Between two steps of a sweep that no death ends, and before what failed is tried again.
+/// Between two steps of a sweep, and before something that failed is tried again.
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Connections to accept in a row, before looking at anything else.
+/// Connections to accept in a row before anything else is handled.
 const ACCEPTS_IN_A_ROW: u32 = 64;
 
-/// What tells this process of its children.
-#[derive(Debug)]
-struct Ears {
-    /// SIGCHLD, which is blocked.
-    signals: SignalFd,
-    notices: UnixDatagram,
-}
-
-/// What poll(2) has found.
+/// What poll(2) has reported.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::struct_excessive_bools)]
 struct Readable {
@@ -53,7 +44,7 @@ struct Readable {
 }
 
 impl Readable {
-    /// To look at everything.
+    /// Check everything.
     const ALL: Self = Self {
         signals: true,
         notices: true,
@@ -68,69 +59,52 @@ pub struct Server {
     inbox: Inbox,
     outbox: Outbox,
     token: Vec<u8>,
-    /// Until the client is gone.
+    /// `None` once the client is gone.
     listener: Option<Listener>,
-    ears: Ears,
-    /// The end of the notices that sessions have.
+    /// SIGCHLD, which is blocked.
+    children: SignalFd,
     notices: UnixDatagram,
+    /// The end that sessions have.
+    notices_of_sessions: UnixDatagram,
     environment: Option<Given>,
     sessions: Sessions,
     foreign: ForeignSessions,
-    /// Asked for, and not looked at yet.
+    /// Received, and not handled yet.
     watches: Vec<Watch>,
     counts: Counts,
     readable: Readable,
-    /// Something could not be had. It is tried again soon.
+    /// The kernel had no process, descriptor or memory left. What failed is tried again soon.
     is_short: bool,
 }
 
 impl Server {
-    /// Waits for CONFIG, and says READY. `None`: the client went away, or was told why not.
-    pub fn start() -> Result<Option<Self>, Failure> {
-        sys::cloexec_from_3();
-        let mut inbox = Inbox::open(CONTROL)?;
-        let mut outbox = Outbox::open(CONTROL)?;
-        inbox.decoder = Decoder::limited(MAX_START);
-        let started = match first(&mut inbox, &mut outbox) {
-            Ok(Some(config)) => prepare(&config).map(|prepared| (config, prepared)),
-            Ok(None) => return Ok(None),
-            Err(failure) => Err(failure),
-        };
-        match started {
-            Ok((config, (listener, ears, notices))) => {
-                outbox.send(&control::ready(&listener.address()));
-                Ok(Some(Self {
-                    inbox,
-                    outbox,
-                    token: config.token,
-                    listener: Some(listener),
-                    ears,
-                    notices,
-                    environment: None,
-                    sessions: Sessions::default(),
-                    foreign: ForeignSessions::default(),
-                    watches: Vec::new(),
-                    counts: Counts::default(),
-                    readable: Readable::ALL,
-                    is_short: false,
-                }))
-            }
-            Err(failure) => {
-                outbox.send(&message::failed(&failure));
-                while inbox.wait(&mut outbox, None) && inbox.receive().is_ok() {}
-                Ok(None)
-            }
+    pub(super) fn new(started: Started) -> Self {
+        Self {
+            inbox: started.inbox,
+            outbox: started.outbox,
+            token: started.prepared.token,
+            listener: Some(started.prepared.listener),
+            children: started.prepared.children,
+            notices: started.prepared.notices,
+            notices_of_sessions: started.prepared.notices_of_sessions,
+            environment: None,
+            sessions: Sessions::default(),
+            foreign: ForeignSessions::default(),
+            watches: Vec::new(),
+            counts: Counts::default(),
+            readable: Readable::ALL,
+            is_short: false,
         }
     }
 
-    /// Serves until there is nothing to do any more, or until this is a copy with another role.
+    /// Serves until the client and all sessions are gone. In a forked copy, returns with its role.
     pub fn serve(mut self) -> io::Result<Role> {
         loop {
             self.is_short = false;
             if self.readable.control {
                 self.take_control();
             }
-            // All who connected before the client sent WATCH are to be known then.
+            // A WATCH may be about a connection that was not accepted yet.
             if self.readable.listener || !self.watches.is_empty() {
                 if let Some(connection) = self.accept() {
                     return Ok(self.become_session(connection));
@@ -183,13 +157,13 @@ impl Server {
         self.client_left();
     }
 
-    /// Its connections are closed as well, so that its sessions come to their ends by themselves.
+    /// The sessions end by themselves, since their connections were closed by the client as well.
     fn client_left(&mut self) {
         self.inbox.close();
         self.listener = None;
     }
 
-    /// Tells the client what it asked for.
+    /// Sends what the client watches.
     fn tell(&mut self) {
         for ended in self.sessions.take_ended() {
             self.outbox.send(&control::session_ended(&ended));
@@ -202,7 +176,7 @@ impl Server {
 
     // Connections
 
-    /// Accepts connections. The copy of this process that is to be the session of one returns it.
+    /// Accepts connections, and forks a session for each. In the session, returns its connection.
     fn accept(&mut self) -> Option<Connection> {
         for _ in 0..ACCEPTS_IN_A_ROW {
             let accepted = match &self.listener {
@@ -228,18 +202,21 @@ impl Server {
         None
     }
 
-    /// Leaks what a session does not need: memory is shared with the fork server until it is changed, as freeing it
-    /// would. The descriptors are closed all together.
+    /// Leaks what a session does not need: freeing it would write to memory that is shared with the fork server. All
+    /// descriptors are closed at once.
     fn become_session(self, connection: Connection) -> Role {
-        let kept = [connection.stream.as_raw_fd(), self.notices.as_raw_fd()];
-        sys::close_all_but(kept);
+        sys::close_all_but([
+            connection.stream.as_raw_fd(),
+            self.notices_of_sessions.as_raw_fd(),
+        ]);
         let invitation = Invitation {
             token: self.token,
             environment: self.environment,
-            notices: Notices::to(self.notices),
+            notices: Notices::to(self.notices_of_sessions),
         };
-        let watching = (self.inbox, self.outbox, self.listener, self.ears);
-        std::mem::forget((watching, self.sessions, self.foreign, self.watches));
+        let watching = (self.inbox, self.outbox, self.listener, self.children);
+        std::mem::forget((watching, self.notices, self.sessions));
+        std::mem::forget((self.foreign, self.watches));
         Role::Session(connection.stream, invitation)
     }
 
@@ -270,8 +247,8 @@ impl Server {
         } else {
             Vec::new()
         };
-        // What the dead have said, they said before.
-        while let Some(notice) = notice::receive(&self.ears.notices) {
+        // A session sent its notices before it died.
+        while let Some(notice) = notice::receive(&self.notices) {
             self.sessions.note(notice);
         }
         let mut has_orphans = false;
@@ -288,7 +265,7 @@ impl Server {
     }
 
     fn collect_deaths(&mut self) -> io::Result<Vec<Death>> {
-        while let Ok(Some(_)) = self.ears.signals.read_signal() {}
+        while let Ok(Some(_)) = self.children.read_signal() {}
         let mut deaths = Vec::new();
         loop {
             match sys::wait_any_change() {
@@ -308,7 +285,7 @@ impl Server {
         }
     }
 
-    /// Goes on with what lost sessions left, as far as possible without waiting.
+    /// Cleans up after lost sessions, as far as possible without blocking.
     fn clean_up(&mut self) -> Option<Role> {
         while let Some((index, group)) = self.sessions.next_group() {
             match sys::fork() {
@@ -340,17 +317,17 @@ impl Server {
             timeout = Some(timeout.map_or(interval, |timeout| timeout.min(interval)));
         }
         let timeout = timeout.map_or(PollTimeout::NONE, |timeout| {
-            // Rounded up, so as not to wake too early and do nothing.
+            // Rounded up, so that poll does not return before the time.
             let timeout = timeout + Duration::from_millis(1);
             PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)
         });
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let nothing = || PollFd::new(self.ears.signals.as_fd(), PollFlags::empty());
+        let nothing = || PollFd::new(self.children.as_fd(), PollFlags::empty());
         let listener = self.listener.as_ref().filter(|_| !self.is_short);
         let control = (!self.inbox.is_closed()).then(|| self.inbox.fd());
         let mut fds = vec![
-            readable(self.ears.signals.as_fd()),
-            readable(self.ears.notices.as_fd()),
+            readable(self.children.as_fd()),
+            readable(self.notices.as_fd()),
             control.map_or_else(nothing, readable),
             listener.map_or_else(nothing, |listener| readable(listener.as_fd())),
         ];
@@ -375,56 +352,7 @@ impl Server {
     }
 }
 
-/// Waits for CONFIG, which comes first.
-fn first(inbox: &mut Inbox, outbox: &mut Outbox) -> Result<Option<Config>, Failure> {
-    loop {
-        match inbox.decoder.next_frame() {
-            Ok(Some(frame)) => match control::parse(frame)? {
-                Command::Config(config) => return Ok(Some(config)),
-                _ => return Err(control::out_of_place()),
-            },
-            Ok(None) => {}
-            Err(violation) => return Err(violation.into()),
-        }
-        let may_go_on = match inbox.receive() {
-            Ok(Received::Nothing) => inbox.wait(outbox, None),
-            Ok(Received::Framed) => true,
-            _ => false,
-        };
-        if !may_go_on {
-            return Ok(None);
-        }
-    }
-}
-
-fn prepare(config: &Config) -> Result<(Listener, Ears, UnixDatagram), Failure> {
-    if let Some(pid) = config.predecessor {
-        continue_predecessor(pid);
-    }
-    // So as not to hold on to a file system that somebody wants to unmount.
-    let _ = std::env::set_current_dir("/");
-    sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
-    let listener = Listener::bind(Peer {
-        pid: config.client,
-        uid: nix::unistd::geteuid().as_raw(),
-    });
-    let listener = listener.map_err(|error| failed("make a socket", &error))?;
-    let ears = ears().map_err(|error| failed("watch its sessions", &error))?;
-    Ok((listener, ears.0, ears.1))
-}
-
-fn ears() -> io::Result<(Ears, UnixDatagram)> {
-    sys::reset_sigchld();
-    SignalMask::all_but([]).set()?;
-    let child = SigSet::from(Signal::SIGCHLD);
-    let signals = SignalFd::with_flags(&child, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-    let (reader, writer) = UnixDatagram::pair()?;
-    reader.set_nonblocking(true)?;
-    let notices = reader;
-    Ok((Ears { signals, notices }, writer))
-}
-
-/// Tells the client why there is no session. What does not fit into an empty socket is lost.
+/// Tells the client why there is no session, as far as that fits into the empty socket.
 fn refuse(connection: &Connection, error: &io::Error) {
     let mut failure = failed("fork a session", error);
     if error.raw_os_error() == Some(libc::EAGAIN) {

@@ -14,16 +14,16 @@ use crate::wire::notice::Notice;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A session that is stopped this often, when its owner is gone, is not going to get anywhere.
+/// A session whose owner is gone is killed after this many stops.
 const MAX_STOPS: u32 = 50;
 
-/// What a session that is killed at its deadline has for all it left to be gone.
+/// How long the sweep after a session that was killed at its deadline may take, before its end is reported.
 const KILL_TIME: Duration = Duration::from_secs(5);
 
-/// Lost sessions to remember.
+/// How many lost sessions are remembered.
 const MAX_RECENT: usize = 32;
 
-/// A session that runs.
+/// A running session.
 #[derive(Debug)]
 struct Session {
     pid: i32,
@@ -49,7 +49,6 @@ struct Lost {
 /// How a process ended: wait(2).
 #[derive(Clone, Copy, Debug)]
 pub struct Death {
-    /// Its pid.
     pub pid: i32,
     /// 0: it exited, 1: a signal ended it.
     pub how: u8,
@@ -74,7 +73,7 @@ impl Death {
     }
 }
 
-/// All of them.
+/// All sessions of the fork server.
 #[derive(Debug, Default)]
 pub struct Sessions {
     running: Vec<Session>,
@@ -82,14 +81,14 @@ pub struct Sessions {
     /// Processes that sessions left behind on purpose.
     spared: Vec<i32>,
     sweep: Option<Sweep>,
-    /// Those to tell of.
+    /// Sessions whose end is to be reported.
     ended: Vec<Ended>,
-    /// Lost sessions whose end was not told, for those who ask later why.
+    /// Lost sessions whose end nobody watched, for a WATCH that comes later.
     recent: VecDeque<Ended>,
 }
 
 impl Sessions {
-    /// Adds one that was just forked.
+    /// Adds a session that was just forked.
     pub fn add(&mut self, pid: i32, connection: u64) {
         self.running.push(Session {
             pid,
@@ -101,22 +100,22 @@ impl Sessions {
         });
     }
 
-    /// How many run.
+    /// How many sessions are running.
     pub fn count(&self) -> usize {
         self.running.len()
     }
 
-    /// Whether none runs and nothing is left of any.
+    /// Whether no session is running and nothing is left of any.
     pub fn are_gone(&self) -> bool {
         self.running.is_empty() && self.lost.is_empty()
     }
 
-    /// Those of whose end the client wants to know, since the last call.
+    /// The watched sessions that ended since the last call.
     pub fn take_ended(&mut self) -> Vec<Ended> {
         std::mem::take(&mut self.ended)
     }
 
-    /// What a session said.
+    /// Records what a session reported.
     pub fn note(&mut self, notice: Notice) {
         match notice {
             Notice::Group(pid, group) => {
@@ -134,8 +133,8 @@ impl Sessions {
         self.spared.contains(&pid)
     }
 
-    /// Spares all children that are nobody else's: while nothing is swept, they come from a process that
-    /// was spared and is dead.
+    /// Spares all children that are not sessions. Call it while no sweep is going on: they are then orphans of a
+    /// process that was spared and has died.
     pub fn spare_all(&mut self) {
         let running: Vec<i32> = self.running.iter().map(|session| session.pid).collect();
         for pid in Children::open().list().pids {
@@ -145,7 +144,7 @@ impl Sessions {
         }
     }
 
-    /// A session whose end is of interest. `false`: there is none, here.
+    /// Has the end of a session reported. Returns `false` if the session is unknown.
     pub fn watch(&mut self, watch: &Watch) -> bool {
         let is_it = |connection: u64, pid: i32| match watch.connection {
             0 => pid == watch.pid,
@@ -173,8 +172,8 @@ impl Sessions {
         true
     }
 
-    /// Continues a session that was stopped; kills it if it does not go on and its owner `is_gone`.
-    /// Tells whether it is one.
+    /// Continues a session that was stopped. Kills it when it was stopped too often and its owner `is_gone`. Returns
+    /// whether the process is a session.
     pub fn stopped(&mut self, pid: i32, is_gone: bool) -> bool {
         let mut running = self.running.iter_mut();
         let Some(session) = running.find(|session| session.pid == pid) else {
@@ -186,12 +185,12 @@ impl Sessions {
         } else {
             libc::SIGCONT
         };
-        // It is not collected yet, so that its pid is its own.
+        // It was not reaped yet, so its pid was not reused.
         let _ = sys::kill(pid, signal);
         true
     }
 
-    /// A child that died, after all notices were taken. Tells whether it was a session that was killed.
+    /// Records the death of a child, after all notices were read. Returns whether it was a session that was killed.
     pub fn died(&mut self, death: Death) -> bool {
         self.spared.retain(|&pid| pid != death.pid);
         if let Some(sweep) = &mut self.sweep {
@@ -232,29 +231,29 @@ impl Sessions {
         true
     }
 
-    /// The place of a lost session whose group nobody removes yet, and the group.
+    /// The index of a lost session whose group no cleaner removes yet, and the group.
     pub fn next_group(&mut self) -> Option<(usize, Request)> {
         let mut lost = self.lost.iter_mut().enumerate();
         lost.find_map(|(index, lost)| Some((index, lost.group.take()?)))
     }
 
-    /// There is no process to remove it, for now.
+    /// Keeps the group for later, after a cleaner could not be forked.
     pub fn put_group_back(&mut self, index: usize, group: Request) {
         self.lost[index].group = Some(group);
     }
 
-    /// This process removes the group of the lost session at this place.
+    /// Records which process removes the group of the lost session at this index.
     pub fn set_cleaner(&mut self, index: usize, pid: i32) {
         self.lost[index].cleaner = Some(pid);
     }
 
-    /// Whether something is left to sweep.
+    /// Whether a sweep is going on.
     pub fn are_sweeping(&self) -> bool {
         self.lost.iter().any(|lost| !lost.is_swept)
     }
 
-    /// One step of killing what lost sessions left: all descendants of this process that belong to no
-    /// session. Returns how many were killed, when it is done.
+    /// Does one step of killing what lost sessions left: all descendants of this process that belong to no session.
+    /// Returns how many were killed, once it is complete.
     pub fn sweep(&mut self) -> usize {
         if !self.are_sweeping() {
             return 0;
@@ -279,13 +278,13 @@ impl Sessions {
         killed
     }
 
-    /// Forgets lost sessions of which nothing is left.
+    /// Removes lost sessions of which nothing is left.
     pub fn settle(&mut self) {
-        let (told, recent) = (&mut self.ended, &mut self.recent);
+        let (reported, recent) = (&mut self.ended, &mut self.recent);
         self.lost.retain(|lost| {
             let is_over = lost.is_swept && lost.group.is_none() && lost.cleaner.is_none();
             if is_over && lost.watched {
-                told.push(lost.ended);
+                reported.push(lost.ended);
             } else if is_over {
                 recent.truncate(MAX_RECENT - 1);
                 recent.push_front(lost.ended);
@@ -294,8 +293,8 @@ impl Sessions {
         });
     }
 
-    /// Kills sessions that had time enough, and tells of those whose processes are still there. Returns when
-    /// to come back for the next one.
+    /// Kills sessions whose deadline has passed, and reports lost ones whose processes are still there at theirs.
+    /// Returns the next deadline.
     pub fn expire(&mut self) -> Option<Instant> {
         let now = Instant::now();
         let is_over = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);

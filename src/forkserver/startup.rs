@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! From the start of the fork server to READY.
+
+use super::CONTROL;
+use super::control::{self, Command, Config, failed};
+use super::foreign::continue_predecessor;
+use super::listener::{Listener, Peer};
+use crate::error::Failure;
+use crate::sys::{self, SignalMask};
+use crate::wire::frame::{Decoder, MAX_START};
+use crate::wire::inbox::{Inbox, Received};
+use crate::wire::message;
+use crate::wire::outbox::Outbox;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::io;
+use std::os::unix::net::UnixDatagram;
+
+/// What a fork server has when it is ready.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub inbox: Inbox,
+    pub outbox: Outbox,
+    pub prepared: Prepared,
+}
+
+/// What it makes after CONFIG.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub token: Vec<u8>,
+    pub listener: Listener,
+    /// SIGCHLD, which is blocked.
+    pub children: SignalFd,
+    pub notices: UnixDatagram,
+    /// The end that sessions have.
+    pub notices_of_sessions: UnixDatagram,
+}
+
+/// Waits for CONFIG, and sends READY. `None` when the client closed the control stream, or was sent FAILED.
+pub(super) fn start() -> Result<Option<Started>, Failure> {
+    sys::cloexec_from_3();
+    let mut inbox = Inbox::open(CONTROL)?;
+    let mut outbox = Outbox::open(CONTROL)?;
+    inbox.decoder = Decoder::limited(MAX_START);
+    let config = read_config(&mut inbox, &mut outbox);
+    match config.and_then(|config| config.map(prepare).transpose()) {
+        Ok(Some(prepared)) => {
+            outbox.send(&control::ready(&prepared.listener.address()));
+            Ok(Some(Started {
+                inbox,
+                outbox,
+                prepared,
+            }))
+        }
+        Ok(None) => Ok(None),
+        Err(failure) => {
+            outbox.send(&message::failed(&failure));
+            while inbox.wait(&mut outbox, None) && inbox.receive().is_ok() {}
+            Ok(None)
+        }
+    }
+}
+
+/// Waits for CONFIG, which comes first.
+fn read_config(inbox: &mut Inbox, outbox: &mut Outbox) -> Result<Option<Config>, Failure> {
+    loop {
+        match inbox.decoder.next_frame() {
+            Ok(Some(frame)) => match control::parse(frame)? {
+                Command::Config(config) => return Ok(Some(config)),
+                _ => return Err(control::out_of_place()),
+            },
+            Ok(None) => {}
+            Err(violation) => return Err(violation.into()),
+        }
+        let may_go_on = match inbox.receive() {
+            Ok(Received::Nothing) => inbox.wait(outbox, None),
+            Ok(Received::Framed) => true,
+            _ => false,
+        };
+        if !may_go_on {
+            return Ok(None);
+        }
+    }
+}
+
+fn prepare(config: Config) -> Result<Prepared, Failure> {
+    if let Some(pid) = config.predecessor {
+        continue_predecessor(pid);
+    }
+    // Otherwise the file system of the working directory could not be unmounted.
+    let _ = std::env::set_current_dir("/");
+    sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
+    let peer = Peer {
+        pid: config.client,
+        uid: nix::unistd::geteuid().as_raw(),
+    };
+    let no_socket = |error| failed("make a socket", &error);
+    let listener = Listener::bind(peer).map_err(no_socket)?;
+    let children = signals().map_err(|error| failed("watch its sessions", &error))?;
+    let (notices, notices_of_sessions) = notices().map_err(no_socket)?;
+    Ok(Prepared {
+        token: config.token,
+        listener,
+        children,
+        notices,
+        notices_of_sessions,
+    })
+}
+
+/// Blocks all signals.
+fn signals() -> io::Result<SignalFd> {
+    sys::reset_sigchld();
+    SignalMask::all_but([]).set()?;
+    let child = SigSet::from(Signal::SIGCHLD);
+    Ok(SignalFd::with_flags(
+        &child,
+        SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC,
+    )?)
+}
+
+fn notices() -> io::Result<(UnixDatagram, UnixDatagram)> {
+    let (reader, writer) = UnixDatagram::pair()?;
+    reader.set_nonblocking(true)?;
+    Ok((reader, writer))
+}
