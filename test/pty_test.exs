@@ -218,8 +218,9 @@ defmodule MuonTrap.PtyTest do
     expect(bash, "prompt> ")
     Handle.write(bash, "echo $((6 * 7)); tty\n")
     expect(bash, ~r"\r\n42\r\n/dev/.*prompt> "s)
-    # Ctrl-C interrupts the job, and not the shell.
-    Handle.write(bash, "echo started; sleep 1000\n")
+
+    # Ctrl-C interrupts the job, and not the shell. The job writes, since it is in the foreground then.
+    Handle.write(bash, "sh -c 'echo started; exec sleep 1000'\n")
     expect(bash, ~r/\nstarted\r\n/)
     Handle.write(bash, <<3>>)
     expect(bash, ~r/\^C.*prompt> /s)

@@ -5,7 +5,7 @@
 defmodule MuonTrap.ReadmeTest do
   use ExUnit.Case, async: true
 
-  import MuonTrap.Test.{Needs, OS}
+  import MuonTrap.Test.{Examples, Needs, OS}
 
   alias MuonTrap.Test.Cgroup
 
@@ -21,7 +21,8 @@ defmodule MuonTrap.ReadmeTest do
   @moduletag :capture_log
 
   @root Path.expand("..", __DIR__)
-  @files ["README.md" | Path.wildcard("docs/**/*.md")]
+  # test/recipes_test.exs runs the recipes.
+  @files ["README.md" | Path.wildcard("docs/**/*.md") -- ["docs/recipes.md"]]
 
   @example ~r/^(?:<!-- (?<note>not run|run as root|run with cgroups)[^\n]*-->\n)?```(?<language>elixir|erlang|console)\n(?<code>.*?)^```$/ms
 
@@ -82,7 +83,7 @@ defmodule MuonTrap.ReadmeTest do
   # Checking
 
   defp check(%{note: "not run", language: "elixir"} = example) do
-    for {code, _result} <- iex(example), do: Code.string_to_quoted!(code)
+    for {code, _result} <- iex(example.code), do: Code.string_to_quoted!(code)
   end
 
   defp check(%{note: "not run"}), do: :ok
@@ -96,7 +97,7 @@ defmodule MuonTrap.ReadmeTest do
 
   defp check(%{language: "elixir"} = example) do
     if example.code =~ "iex>",
-      do: Enum.reduce(iex(example), [], &elixir(&1, &2, example.where)),
+      do: run(example.code, [], example.where),
       else: Code.string_to_quoted!(example.code)
   end
 
@@ -122,43 +123,6 @@ defmodule MuonTrap.ReadmeTest do
 
       assert String.trim_trailing(actual) == output, "#{example.where}: #{command}\n#{actual}"
     end
-  end
-
-  defp iex(example) do
-    for {code, result} <- sessions(example.code, ~r/^iex> /m) do
-      {more, results} = Enum.split_while(String.split(result, "\n"), &(&1 =~ ~r/^\.\.\.> /))
-      more = Enum.map(more, &String.replace_prefix(&1, "...> ", ""))
-      {Enum.join([code | more], "\n"), results |> Enum.join("\n") |> String.trim()}
-    end
-  end
-
-  # The input at each prompt, and its output.
-  defp sessions(code, prompt) do
-    for session <- prompt |> Regex.split(code) |> Enum.drop(1) do
-      case String.split(session, "\n", parts: 2) do
-        [typed, result] -> {typed, String.trim(result)}
-        [typed] -> {typed, ""}
-      end
-    end
-  end
-
-  defp elixir({code, ""}, bindings, where) do
-    {_value, bindings} = Code.eval_string(code, bindings, file: where)
-    bindings
-  end
-
-  defp elixir({code, "** (" <> expected}, bindings, where) do
-    [module, message] = String.split(expected, ") ", parts: 2)
-    exception = Module.concat([module])
-    assert_raise exception, message, fn -> Code.eval_string(code, bindings, file: where) end
-    bindings
-  end
-
-  defp elixir({code, expected}, bindings, where) do
-    {value, bindings} = Code.eval_string(code, bindings, file: where)
-    {expected_value, _} = Code.eval_string(expected, [], file: where)
-    assert value == expected_value, "#{where}: #{code}\nreturned #{inspect(value)}"
-    bindings
   end
 
   defp erlang({code, expected}, bindings) do
