@@ -202,7 +202,10 @@ defmodule MuonTrap.Daemon.Server do
 
   defp handle_output(%{handlers: handlers}, output) do
     call(fn ->
-      Enum.each(output, fn {kind, stream, data} -> Output.handle(handlers[stream][kind], data) end)
+      Enum.each(output, fn {kind, stream, data} ->
+        handler = handlers[stream][kind]
+        Enum.each(data, &Output.handle(handler, &1))
+      end)
     end)
   end
 

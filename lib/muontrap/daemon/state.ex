@@ -40,8 +40,8 @@ defmodule MuonTrap.Daemon.State do
           {:output, [output()], bytes :: non_neg_integer()}
           | {:end, [output()], Frame.report() | Error.t()}
 
-  @typedoc "Output with the key of its handler."
-  @type output :: {:chunk | :line, Output.stream(), binary()}
+  @typedoc "Output with the key of its handler, which gets each of the binaries."
+  @type output :: {:chunk | :line, Output.stream(), [binary()]}
 
   @typedoc """
   The state of a daemon. `report` is the exit report of its program; `held` is the reason to stop with once the timer has
@@ -103,7 +103,7 @@ defmodule MuonTrap.Daemon.State do
   def output(state, stream, data) do
     handlers = Map.fetch!(state.handlers, stream)
     {lines, state} = if handlers.line, do: push(state, stream, data), else: {[], state}
-    output = if handlers.chunk, do: [{:chunk, stream, data} | lines], else: lines
+    output = if handlers.chunk, do: [{:chunk, stream, [data]} | lines], else: lines
     size = byte_size(data)
     count(%{state | pending: {:output, output, size}}, stream, size)
   end
@@ -113,7 +113,8 @@ defmodule MuonTrap.Daemon.State do
     {of_stream(lines, stream), put_in(state.lines[stream], buffer)}
   end
 
-  defp of_stream(lines, stream), do: Enum.map(lines, &{:line, stream, &1})
+  defp of_stream([], _stream), do: []
+  defp of_stream(lines, stream), do: [{:line, stream, lines}]
 
   defp flush(state, stream) do
     {lines, _buffer} = state.lines |> Map.fetch!(stream) |> LineBuffer.flush()
@@ -138,8 +139,8 @@ defmodule MuonTrap.Daemon.State do
   @doc "Takes note of output that was handled."
   @spec handled(t(), [output()]) :: t()
   def handled(state, output) do
-    lines = Enum.count(output, &match?({:line, _stream, _line}, &1))
-    %{state | pending: nil, line_count: state.line_count + lines}
+    lines = for {:line, _stream, lines} <- output, do: length(lines)
+    %{state | pending: nil, line_count: state.line_count + Enum.sum(lines)}
   end
 
   @doc "What `MuonTrap.Daemon.info/1` returns, and crash reports show, without output and environment."

@@ -43,6 +43,25 @@ defmodule MuonTrap.Output.LineBuffer do
   def push(buffer, ""), do: {[], buffer}
 
   def push(buffer, chunk) do
+    # Any integer is smaller than the atom :infinity.
+    if buffer.size + byte_size(chunk) <= buffer.max and no_cr?(buffer, chunk),
+      do: push_whole(buffer, :binary.split(chunk, buffer.newline, [:global])),
+      else: push_each(buffer, chunk)
+  end
+
+  defp no_cr?(buffer, chunk),
+    do: not buffer.ends_with_cr and :binary.match(chunk, "\r") == :nomatch
+
+  # The usual case: no line has to be cut.
+  defp push_whole(buffer, [chunk]), do: keep([], chunk, buffer)
+
+  defp push_whole(buffer, [end_of_first | others]) do
+    first = join([end_of_first | buffer.rest])
+    {[], buffer} = keep([], List.last(others), %{buffer | rest: [], size: 0})
+    {[first | :lists.droplast(others)], buffer}
+  end
+
+  defp push_each(buffer, chunk) do
     case :binary.matches(chunk, buffer.newline) do
       [] ->
         keep([], chunk, buffer)
