@@ -124,6 +124,11 @@ impl Relay {
         self.window.acked_at_most(bytes);
     }
 
+    /// Notes whether the owner handles output in less time than a frame takes.
+    pub(crate) fn owner_is_quick(&mut self, is_quick: bool) {
+        self.window.owner_is_quick(is_quick);
+    }
+
     /// Whether an acknowledgement is outstanding.
     pub(crate) fn is_in_flight(&self) -> bool {
         self.window.is_in_flight()

@@ -16,6 +16,12 @@ pub struct Overrun {
 /// The most payload bytes in one frame.
 const MAX_FRAME: u32 = 64 * 1024;
 
+/// Frames to a window: while the owner handles one, the next is on its way.
+const FRAMES: u32 = 2;
+
+/// In a smaller window, sending and receiving a frame costs more than its bytes.
+const SMALL_WINDOW: u32 = 16 * 1024;
+
 /// Counts the bytes that were sent and not acknowledged.
 #[derive(Debug)]
 pub struct Window {
@@ -33,8 +39,7 @@ impl Window {
         Self {
             size,
             in_flight: 0,
-            // Two to a window: while the owner handles one, the next is on its way.
-            frame: size.div_ceil(2).min(MAX_FRAME),
+            frame: size.div_ceil(FRAMES).min(MAX_FRAME),
             threshold: size.div_ceil(4),
         }
     }
@@ -95,6 +100,17 @@ impl Window {
     pub fn acked_at_most(&mut self, bytes: u32) {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
+
+    /// Notes whether the owner handles output in less time than a frame takes. Such an owner gets the whole of a small
+    /// window as one frame.
+    pub fn owner_is_quick(&mut self, is_quick: bool) {
+        let frames = if is_quick && self.size <= SMALL_WINDOW {
+            1
+        } else {
+            FRAMES
+        };
+        self.frame = self.size.div_ceil(frames).min(MAX_FRAME);
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +152,18 @@ mod tests {
         assert_eq!(window.grant(1000), 1);
         window.sent(1);
         assert_eq!(window.grant(1000), 0);
+    }
+
+    #[test]
+    fn a_quick_owner_gets_a_small_window_as_one_frame() {
+        let mut window = Window::new(100);
+        window.owner_is_quick(true);
+        assert_eq!(window.grant(1000), 100);
+        window.owner_is_quick(false);
+        assert_eq!(window.grant(1000), 50);
+        let mut window = Window::new(100_000);
+        window.owner_is_quick(true);
+        assert_eq!(window.grant(100_000), 50_000);
     }
 
     #[test]

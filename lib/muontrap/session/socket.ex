@@ -16,7 +16,16 @@ defmodule MuonTrap.Session.Socket do
   alias MuonTrap.Session.{Frame, Start}
 
   @enforce_keys [:socket, :server_id, :connection, :patience]
-  defstruct [:socket, :server_id, :connection, :patience, :entry, :session_pid, active?: false]
+  defstruct [
+    :socket,
+    :server_id,
+    :connection,
+    :patience,
+    :entry,
+    :session_pid,
+    active?: false,
+    eager?: false
+  ]
 
   @type t :: %__MODULE__{
           socket: :gen_tcp.socket(),
@@ -25,7 +34,8 @@ defmodule MuonTrap.Session.Socket do
           patience: non_neg_integer(),
           entry: Predecessors.entry() | nil,
           session_pid: pos_integer() | nil,
-          active?: boolean()
+          active?: boolean(),
+          eager?: boolean()
         }
 
   # Longer than starting a program takes, where nothing has to be waited for.
@@ -33,6 +43,10 @@ defmodule MuonTrap.Session.Socket do
   # The queue of connections of the fork server is full.
   @busy_pause_ms 2
   @connect_attempts 1_000
+
+  # After a frame that took no longer, the next one is looked for this often before the process sleeps.
+  @soon_us 100
+  @polls 50
 
   @doc "Connects to the fork server and sends HELLO, then what `frame` makes of the environment."
   @spec open(Session.purpose(), Session.first_frame()) :: {:ok, t()} | {:error, Error.t()}
@@ -206,13 +220,14 @@ defmodule MuonTrap.Session.Socket do
 
   @doc "The next frame."
   @spec next(t(), timeout()) :: {Session.event() | :timeout, t()}
-  def next(%{active?: false, socket: socket} = stream, timeout) do
-    case :gen_tcp.recv(socket, 0, timeout) do
-      {:ok, data} -> {{:frame, Frame.decode(data)}, stream}
-      {:error, :timeout} -> {:timeout, stream}
-      {:error, _closed} -> {{:lost, nil}, stream}
+  def next(%{active?: false, eager?: true} = stream, timeout) do
+    case poll(stream.socket, @polls) do
+      {:error, :timeout} -> wait(stream, timeout)
+      received -> {event(received), stream}
     end
   end
+
+  def next(%{active?: false} = stream, timeout), do: wait(stream, timeout)
 
   def next(%{socket: socket} = stream, timeout) do
     receive do
@@ -224,6 +239,27 @@ defmodule MuonTrap.Session.Socket do
       timeout -> {:timeout, stream}
     end
   end
+
+  defp wait(stream, timeout) do
+    since = System.monotonic_time(:microsecond)
+    received = :gen_tcp.recv(stream.socket, 0, timeout)
+    soon? = System.monotonic_time(:microsecond) - since < @soon_us
+    {event(received), %{stream | eager?: soon? and is_port(stream.socket)}}
+  end
+
+  # To sleep for so short a time, and to be woken, costs both sides more than to look again. Other processes go first.
+  defp poll(_socket, 0), do: {:error, :timeout}
+
+  defp poll(socket, polls) do
+    with {:error, :timeout} <- :gen_tcp.recv(socket, 0, 0) do
+      :erlang.yield()
+      poll(socket, polls - 1)
+    end
+  end
+
+  defp event({:ok, data}), do: {:frame, Frame.decode(data)}
+  defp event({:error, :timeout}), do: :timeout
+  defp event({:error, _closed}), do: {:lost, nil}
 
   @doc "From now on, frames come as messages."
   @spec activate(t()) :: t()
