@@ -262,4 +262,13 @@ defmodule MuonTrap.OptionsTest do
       valid(:daemon, use_stdio: false, log_output: :info)
     end
   end
+
+  test "the window for a device is as large as what is gathered for it" do
+    window = fn opts -> Options.new(:cmd, "true", [], opts).stdio_window end
+
+    assert window.(into: File.stream!("/dev/null")) == 65_536
+    assert window.(into: IO.stream()) == 65_536
+    assert window.(into: []) == 10_240
+    assert window.(into: IO.stream(), stdio_window: 7) == 7
+  end
 end

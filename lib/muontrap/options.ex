@@ -13,6 +13,7 @@ defmodule MuonTrap.Options do
 
   alias MuonTrap.Error.Exec
   alias MuonTrap.Native
+  alias MuonTrap.Output.Collector
 
   alias MuonTrap.Options.{
     Arguments,
@@ -133,10 +134,18 @@ defmodule MuonTrap.Options do
 
     opts
     |> Enum.reduce(defaults(context, command, args), &put_option/2)
+    |> put_window(opts)
     |> Combinations.check()
     |> Stop.check(opts)
     |> close_stdin()
     |> put_output()
+  end
+
+  # A window as large as what is gathered for a slow Collectable.
+  defp put_window(%{into: into} = options, opts) do
+    if Collector.slow?(into) and not Keyword.has_key?(opts, :stdio_window),
+      do: %{options | stdio_window: Collector.gathered_bytes()},
+      else: options
   end
 
   defp close_stdin(%{close_stdin: true} = options), do: %{options | input: :null}

@@ -12,7 +12,7 @@ defmodule MuonTrap.Runner do
   alias MuonTrap.Output.{Collector, LineBuffer}
 
   # How much output to gather for a slow Collectable, how long to wait for more, and for how long in all.
-  @gathered_bytes 65_536
+  @gathered_bytes Collector.gathered_bytes()
   @gather_ms 1
   @gather_longest_ms 5
 

@@ -260,7 +260,8 @@ defmodule MuonTrap.Options.Table do
          field: {19, :u32},
          doc: """
          the number of bytes of output that may be on their way to the caller; 1 or more. A larger
-         window is faster for large outputs and takes more memory
+         window is faster for large outputs and takes more memory. `File.stream!/1` and `IO.stream/2` as `:into` have a
+         default of 65,536, as much as is gathered for them
          """
        )
      ]},

@@ -36,6 +36,10 @@ defmodule MuonTrap.Output.Collector do
   def slow?(collectable),
     do: is_struct(collectable, File.Stream) or is_struct(collectable, IO.Stream)
 
+  @doc "How many bytes to gather for a slow Collectable."
+  @spec gathered_bytes() :: pos_integer()
+  def gathered_bytes, do: 65_536
+
   @doc "The collecting function of a binary."
   @spec append(binary(), Collectable.command()) :: binary() | :ok
   def append(binary, {:cont, chunk}), do: <<binary::binary, chunk::binary>>
