@@ -47,7 +47,7 @@ defmodule MuonTrap.ClosedPortTest do
     port = port_of(helper)
     guard = guard_of(port)
     Port.close(port)
-    assert_receive {:ended, %Error{step: :helper}}, 10_000
+    assert_receive {:ended, %Error{step: :helper}}
     # The owner lives on, so that the guard does not end because of the owner's death.
     wait_until(fn -> not Process.alive?(guard) end)
     assert Process.alive?(owner)

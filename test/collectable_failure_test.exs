@@ -31,7 +31,7 @@ defmodule MuonTrap.CollectableFailureTest do
     ^caller = Failure.await_call()
     Failure.go(caller)
     if failure == :never_returns, do: Process.exit(caller, :kill)
-    assert_receive {:DOWN, ^ref, :process, ^caller, reason}, 10_000
+    assert_receive {:DOWN, ^ref, :process, ^caller, reason}
     assert Failure.reason?(failure, reason), inspect(reason)
 
     # Nothing else happened while the function was running.
@@ -40,7 +40,7 @@ defmodule MuonTrap.CollectableFailureTest do
       else: assert(marked(marker) == [])
   end
 
-  defp await_line(line), do: fn _caller -> assert_receive({:line, ^line}, 10_000) end
+  defp await_line(line), do: fn _caller -> assert_receive({:line, ^line}) end
 
   for failure <- Failure.all(), {name, run} <- [cmd: &MuonTrap.cmd/3, run: &MuonTrap.run/3] do
     describe "a collectable of #{name}/3 that fails (#{failure})" do

@@ -41,12 +41,12 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       {command, args, opts} = Kinds.command(kind, :stays, marker)
       opts = [into: held_output(), timeout: @timeout_ms] ++ opts
       task = Task.async(fn -> {MuonTrap.run(command, args, opts), marked(marker)} end)
-      assert_receive {:held, reader}, 10_000
+      assert_receive {:held, reader}
       deadline = System.monotonic_time(:millisecond) + @timeout_ms
       await_in_place(kind, marker)
       wait_until(fn -> System.monotonic_time(:millisecond) >= deadline end)
       send(reader, :release)
-      assert {%{exit_status: :timeout, survivors: 0} = result, []} = Task.await(task, 30_000)
+      assert {%{exit_status: :timeout, survivors: 0} = result, []} = Task.await(task, :infinity)
       assert 128 + result.signal == kind.status
       await_nothing(marker)
     end
@@ -67,7 +67,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
         release()
       end
 
-      assert Task.await(task, 30_000) == {:ok, []}
+      assert Task.await(task, :infinity) == {:ok, []}
       await_nothing(marker)
     end
 
@@ -92,7 +92,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
         release()
       end
 
-      assert {%{survivors: 0} = result, []} = Task.await(task, 30_000)
+      assert {%{survivors: 0} = result, []} = Task.await(task, :infinity)
       assert result.exit_status == kind.status
       await_nothing(marker)
     end
@@ -111,7 +111,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
           release()
         end
 
-        assert {%MuonTrap.Error{step: :helper}, []} = Task.await(task, 30_000)
+        assert {%MuonTrap.Error{step: :helper}, []} = Task.await(task, :infinity)
         await_nothing(marker)
       end
 
@@ -131,12 +131,12 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       task = Task.async(fn -> {MuonTrap.run(command, args, opts), marked(marker)} end)
 
       if kind.held do
-        assert_receive {:held, reader}, 10_000
+        assert_receive {:held, reader}
         wait_until(fn -> marked(marker) == [] end)
         send(reader, :release)
       end
 
-      assert {%{exit_status: 0, survivors: 0} = result, []} = Task.await(task, 30_000)
+      assert {%{exit_status: 0, survivors: 0} = result, []} = Task.await(task, :infinity)
       assert result.swept >= kind.left
       await_nothing(marker)
     end
@@ -160,7 +160,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
     defp await_in_place(kind, marker), do: wait_until(fn -> kind.in_place?.(marked(marker)) end)
 
     defp release do
-      assert_receive {:held, reader}, 10_000
+      assert_receive {:held, reader}
       send(reader, :release)
     end
 

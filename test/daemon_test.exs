@@ -30,7 +30,7 @@ defmodule MuonTrap.DaemonTest do
   defp lines(script, opts \\ []) do
     Process.flag(:trap_exit, true)
     daemon = start!(script, [logger_fun: to_me()] ++ opts)
-    assert_receive {:EXIT, ^daemon, reason}, 10_000
+    assert_receive {:EXIT, ^daemon, reason}
     {received_lines(), reason}
   end
 
@@ -171,9 +171,9 @@ defmodule MuonTrap.DaemonTest do
       end
 
       start!("echo one; echo two", logger_fun: fun)
-      assert_receive {:line, daemon, "one"}, 5000
+      assert_receive {:line, daemon, "one"}
       send(daemon, :go_on)
-      assert_receive {:line, ^daemon, "two"}, 5000
+      assert_receive {:line, ^daemon, "two"}
       send(daemon, :go_on)
     end
   end
@@ -197,7 +197,7 @@ defmodule MuonTrap.DaemonTest do
       daemon = start!("exec sleep 1000")
       program = Daemon.program_os_pid(daemon)
       kill(Daemon.os_pid(daemon), "KILL")
-      assert_receive {:EXIT, ^daemon, %MuonTrap.Error{step: :helper}}, 10_000
+      assert_receive {:EXIT, ^daemon, %MuonTrap.Error{step: :helper}}
       refute alive?(program)
     end
   end
@@ -205,7 +205,7 @@ defmodule MuonTrap.DaemonTest do
   describe "statistics/1" do
     test "counts" do
       daemon = start!("echo one; echo two; exec sleep 1000", logger_fun: to_me())
-      assert_receive {:line, "two"}, 5000
+      assert_receive {:line, "two"}
 
       assert %{
                output_byte_count: 8,
@@ -224,7 +224,7 @@ defmodule MuonTrap.DaemonTest do
       daemon =
         start!("echo e >&2; exec sleep 1000", logger_fun: to_me(), capture_stderr_only: true)
 
-      assert_receive {:line, "e"}, 5000
+      assert_receive {:line, "e"}
       assert %{stdout_byte_count: 0, stderr_byte_count: 2} = Daemon.statistics(daemon)
       GenServer.stop(daemon)
     end
@@ -255,7 +255,7 @@ defmodule MuonTrap.DaemonTest do
 
     test "waits for the program, and logs its last output" do
       daemon = start!(@trap, logger_fun: to_me(), delay_to_sigkill: 10_000)
-      assert_receive {:line, "ready"}, 5000
+      assert_receive {:line, "ready"}
       program = Daemon.program_os_pid(daemon)
       :ok = GenServer.stop(daemon)
       refute alive?(program)
@@ -265,7 +265,7 @@ defmodule MuonTrap.DaemonTest do
     test "kills a program that ignores the signal" do
       script = "trap '' TERM; echo ready; while :; do sleep 0.01; done"
       daemon = start!(script, logger_fun: to_me(), delay_to_sigkill: 50)
-      assert_receive {:line, "ready"}, 5000
+      assert_receive {:line, "ready"}
       program = Daemon.program_os_pid(daemon)
       :ok = GenServer.stop(daemon)
       refute alive?(program)
@@ -274,7 +274,7 @@ defmodule MuonTrap.DaemonTest do
     # The lines that a program writes after "ready".
     defp stopped(script, opts) do
       daemon = start!(script, [logger_fun: to_me()] ++ opts)
-      assert_receive {:line, "ready"}, 30_000
+      assert_receive {:line, "ready"}
       :ok = GenServer.stop(daemon)
       received_lines()
     end
@@ -303,13 +303,13 @@ defmodule MuonTrap.DaemonTest do
       opts = [logger_fun: to_me(), delay_to_sigkill: 10_000, env: [{"MARKER", marker}]]
       spec = {Daemon, ["sh", ["-c", @trap], opts]}
       {:ok, supervisor} = Supervisor.start_link([spec], strategy: :one_for_one)
-      assert_receive {:line, "ready"}, 5000
+      assert_receive {:line, "ready"}
       :ok = Supervisor.terminate_child(supervisor, Daemon)
       assert marked(marker) == []
       assert_received {:line, "stopped"}
 
       {:ok, _daemon} = Supervisor.restart_child(supervisor, Daemon)
-      assert_receive {:line, "ready"}, 5000
+      assert_receive {:line, "ready"}
       :ok = Supervisor.stop(supervisor)
       assert marked(marker) == []
       assert_received {:line, "stopped"}
@@ -319,7 +319,7 @@ defmodule MuonTrap.DaemonTest do
       marker = marker()
       script = "sleep 1000 & setsid sleep 1000 & echo ready; wait"
       daemon = start!(script, logger_fun: to_me(), env: [{"MARKER", marker}])
-      assert_receive {:line, "ready"}, 5000
+      assert_receive {:line, "ready"}
       :ok = GenServer.stop(daemon)
       assert marked(marker) == []
     end
@@ -342,10 +342,10 @@ defmodule MuonTrap.DaemonTest do
           receive(do: (:end -> exit(:over)))
         end)
 
-      assert_receive {:started, daemon, program}, 5000
+      assert_receive {:started, daemon, program}
       ref = Process.monitor(daemon)
       send(starter, :end)
-      assert_receive {:DOWN, ^ref, :process, ^daemon, :over}, 5000
+      assert_receive {:DOWN, ^ref, :process, ^daemon, :over}
       refute alive?(program)
     end
 
@@ -358,7 +358,7 @@ defmodule MuonTrap.DaemonTest do
         marker = marker()
 
         case start(script, logger_fun: fun, stdio_window: window, env: [{"MARKER", marker}]) do
-          {:ok, daemon} -> assert_receive {:EXIT, ^daemon, {%RuntimeError{}, _stack}}, 10_000
+          {:ok, daemon} -> assert_receive {:EXIT, ^daemon, {%RuntimeError{}, _stack}}
           {:error, _reason} -> flunk("the program was started")
         end
 
@@ -380,7 +380,7 @@ defmodule MuonTrap.DaemonTest do
       assert Daemon.os_pid(daemon) == :error
       assert Daemon.program_os_pid(daemon) == :error
       assert %{uptime_ms: 0, output_byte_count: 0} = Daemon.statistics(daemon)
-      assert_receive {:waiting, waiter}, 5000
+      assert_receive {:waiting, waiter}
       send(waiter, :go_on)
       program = wait_until(fn -> with :error <- Daemon.program_os_pid(daemon), do: nil end)
       assert alive?(program)
@@ -399,22 +399,22 @@ defmodule MuonTrap.DaemonTest do
           end
         )
 
-      assert_receive {:waiting, waiter}, 5000
+      assert_receive {:waiting, waiter}
       ref = Process.monitor(waiter)
       GenServer.stop(daemon)
-      assert_receive {:DOWN, ^ref, :process, ^waiter, :killed}, 5000
+      assert_receive {:DOWN, ^ref, :process, ^waiter, :killed}
     end
 
     test "stops the daemon if it fails" do
       Process.flag(:trap_exit, true)
       daemon = start!("exec sleep 1000", wait_for: fn -> exit(:no_device) end)
-      assert_receive {:EXIT, ^daemon, :no_device}, 5000
+      assert_receive {:EXIT, ^daemon, :no_device}
     end
 
     test "stops the daemon later if the program cannot be started" do
       Process.flag(:trap_exit, true)
       {:ok, daemon} = Daemon.start_link("/no/such/program", [], wait_for: fn -> :ok end)
-      assert_receive {:EXIT, ^daemon, :enoent}, 5000
+      assert_receive {:EXIT, ^daemon, :enoent}
     end
   end
 end

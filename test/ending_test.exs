@@ -148,7 +148,7 @@ defmodule MuonTrap.EndingTest do
     test "the helper is an error, and the program is gone" do
       {task, pid} = failing_task("echo $$; exec sleep 1000")
       kill(parent(pid), "KILL")
-      error = Task.await(task)
+      error = Task.await(task, :infinity)
       refute alive?(pid)
       assert %MuonTrap.Error{step: :helper, exit_status: 137} = error
       message = "muontrap was killed while it ran the program with pid #{pid}"
@@ -160,7 +160,7 @@ defmodule MuonTrap.EndingTest do
       script = "sleep 1000 & sleep 1000 & echo $$; wait"
       {task, pid} = failing_task(script, env: [{"MARKER", marker}])
       kill(parent(pid), "KILL")
-      assert %MuonTrap.Error{step: :helper} = Task.await(task)
+      assert %MuonTrap.Error{step: :helper} = Task.await(task, :infinity)
       wait_until(fn -> marked(marker) == [] end)
     end
 
@@ -169,7 +169,7 @@ defmodule MuonTrap.EndingTest do
       test = self()
       into = %MuonTrap.Test.Callback{fun: &send(test, {:pid, &1})}
       task = Task.async(fn -> catch_error(sh(script, [into: into] ++ opts)) end)
-      assert_receive {:pid, pid}, 5000
+      assert_receive {:pid, pid}
       {task, pid |> String.trim() |> String.to_integer()}
     end
   end

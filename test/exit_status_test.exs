@@ -30,7 +30,7 @@ defmodule MuonTrap.ExitStatusTest do
     Process.flag(:trap_exit, true)
     opts = [exit_status_to_reason: &{:status, &1}]
     {:ok, daemon} = MuonTrap.Daemon.start_link("sh", ["-c", script], opts)
-    assert_receive {:EXIT, ^daemon, reason}, 10_000
+    assert_receive {:EXIT, ^daemon, reason}
     reason
   end
 

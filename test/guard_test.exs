@@ -23,7 +23,7 @@ defmodule MuonTrap.GuardTest do
     program = await_pid(file)
     [guard] = guards_of(task.pid)
     Process.exit(guard, :kill)
-    assert %Error{step: :helper} = Task.await(task)
+    assert %Error{step: :helper} = Task.await(task, :infinity)
     refute alive?(program)
   end
 
@@ -50,7 +50,7 @@ defmodule MuonTrap.GuardTest do
     program = Daemon.program_os_pid(daemon)
     [guard] = guards_of(daemon)
     Process.exit(guard, :kill)
-    assert_receive {:EXIT, ^daemon, %Error{}}, 10_000
+    assert_receive {:EXIT, ^daemon, %Error{}}
     refute alive?(program)
     {:ok, successor} = Daemon.start_link("sh", args)
     # Nothing of the first one is left, either.

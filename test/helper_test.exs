@@ -134,8 +134,7 @@ defmodule MuonTrap.HelperTest do
   defp await_end({:ok, daemon}) do
     ref = Process.monitor(daemon)
 
-    assert_receive {:DOWN, ^ref, :process, ^daemon, reason} when reason in [:normal, :noproc],
-                   5000
+    assert_receive {:DOWN, ^ref, :process, ^daemon, reason} when reason in [:normal, :noproc]
   end
 
   defp started?, do: :muontrap in Enum.map(Application.started_applications(), &elem(&1, 0))

@@ -44,7 +44,7 @@ defmodule MuonTrap.InputFailureTest do
     ^caller = Failure.await_call()
     Failure.go(caller)
     if failure == :never_returns, do: Process.exit(caller, :kill)
-    assert_receive {:DOWN, ^ref, :process, ^caller, reason}, 10_000
+    assert_receive {:DOWN, ^ref, :process, ^caller, reason}
     assert Failure.reason?(failure, reason), inspect(reason)
 
     if failure in [:killed, :never_returns],

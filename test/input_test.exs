@@ -288,7 +288,7 @@ defmodule MuonTrap.InputTest do
       task = Task.async(fn -> MuonTrap.cmd("cat", [], input: {:file, fifo}) end)
       # The BEAM opens no FIFOs.
       System.cmd("sh", ["-c", "printf content > '#{fifo}'"])
-      assert Task.await(task) == {"content", 0}
+      assert Task.await(task, :infinity) == {"content", 0}
     end
 
     test "may be a daemon's", %{tmp_dir: directory} do
@@ -297,7 +297,7 @@ defmodule MuonTrap.InputTest do
       test = self()
       opts = [input: {:file, path}, logger_fun: &send(test, {:line, &1})]
       {:ok, _daemon} = Daemon.start_link("cat", [], opts)
-      assert_receive {:line, "line"}, 10_000
+      assert_receive {:line, "line"}
     end
   end
 

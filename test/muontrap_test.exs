@@ -168,9 +168,9 @@ defmodule MuonTrapTest do
           {:ok, _collected} = await_first_line(owner)
         end)
 
-      assert_receive {:chunk, "first\n"}, 5000
+      assert_receive {:chunk, "first\n"}
       send(task.pid, :go_on)
-      assert Task.await(task) == {:ok, {:done, 0}}
+      assert Task.await(task, :infinity) == {:ok, {:done, 0}}
     end
 
     defp await_first_line(owner) do

@@ -37,7 +37,7 @@ defmodule MuonTrap.ProcessTest do
       assert Handle.write(cat, "") == :ok
       assert Handle.write(cat, []) == :ok
       assert Handle.close_input(cat) == :ok
-      assert Task.await(reader) == data <> "xy"
+      assert Task.await(reader, :infinity) == data <> "xy"
       assert %{input_bytes: 1_000_002, stdout_bytes: 1_000_002} = Handle.info(cat)
     end
 
@@ -50,7 +50,7 @@ defmodule MuonTrap.ProcessTest do
       assert Handle.write(handle, "late", 0) == {:error, :timeout}
       assert blocked?(task)
       File.write!(Path.join(fifo_dir(), "fifo"), "\n")
-      assert Task.await(task) == :ok
+      assert Task.await(task, :infinity) == :ok
     end
 
     test "says that the program does not read any more" do
@@ -67,7 +67,7 @@ defmodule MuonTrap.ProcessTest do
       tasks = for _ <- 1..3, do: Task.async(fn -> Handle.write(handle, large()) end)
       wait_until(fn -> Handle.info(handle).input_bytes > 0 end)
       {_, 0} = System.cmd("kill", [pid])
-      assert Task.await_many(tasks) == List.duplicate({:error, :closed}, 3)
+      assert Task.await_many(tasks, :infinity) == List.duplicate({:error, :closed}, 3)
       assert {:ok, %{exit_status: 3}} = Handle.await_exit(handle)
       assert Handle.write(handle, "x") == {:error, :closed}
     end
@@ -80,10 +80,14 @@ defmodule MuonTrap.ProcessTest do
       |> Enum.map(fn n ->
         Task.async(fn -> Handle.write(cat, :binary.copy(<<n>>, 100_000)) end)
       end)
-      |> Task.await_many()
+      |> Task.await_many(:infinity)
 
       Handle.close_input(cat)
-      runs = for <<first, rest::binary-size(99_999) <- Task.await(reader)>>, do: {first, rest}
+
+      runs =
+        for <<first, rest::binary-size(99_999) <- Task.await(reader, :infinity)>>,
+          do: {first, rest}
+
       assert length(runs) == 20
       for {first, rest} <- runs, do: assert(rest == :binary.copy(<<first>>, 99_999))
     end
@@ -106,7 +110,7 @@ defmodule MuonTrap.ProcessTest do
       wc = start!("wc", ["-c"])
       writes = for _ <- 1..5, do: Task.async(fn -> Handle.write(wc, large()) end)
       wait_until(fn -> Handle.info(wc).input_bytes > 0 end)
-      Task.await_many(writes)
+      Task.await_many(writes, :infinity)
       assert Handle.close_input(wc) == :ok
       assert Handle.close_input(wc) == :ok
       assert Handle.write(wc, "x") == {:error, :closed}
@@ -152,8 +156,8 @@ defmodule MuonTrap.ProcessTest do
       Process.exit(dead, :kill)
       wait_until(fn -> not Process.alive?(dead) end)
       Handle.write(cat, "a\nb")
-      assert Task.await(first) == {:ok, {:stdout, "a"}}
-      assert Task.await(second) == {:ok, {:stdout, "b"}}
+      assert Task.await(first, :infinity) == {:ok, {:stdout, "a"}}
+      assert Task.await(second, :infinity) == {:ok, {:stdout, "b"}}
     end
 
     test "the program waits when the window is full" do
@@ -260,7 +264,10 @@ defmodule MuonTrap.ProcessTest do
       tasks = for _ <- 1..5, do: Task.async(fn -> Handle.await_exit(handle) end)
       assert Handle.await_exit(handle, 0) == {:error, :timeout}
       Handle.write(handle, "\n")
-      for task <- tasks, do: assert({:ok, %{exit_status: 7, input_bytes: 1}} = Task.await(task))
+
+      for task <- tasks,
+          do: assert({:ok, %{exit_status: 7, input_bytes: 1}} = Task.await(task, :infinity))
+
       assert {:ok, %{exit_status: 7}} = Handle.await_exit(handle, 0)
     end
   end
@@ -278,7 +285,7 @@ defmodule MuonTrap.ProcessTest do
             receive do: (:end -> if(reason != :normal, do: exit(reason)))
           end)
 
-        assert_receive {:program, program, handle}, 10_000
+        assert_receive {:program, program, handle}
         if reason == :kill, do: Process.exit(owner, :kill), else: send(owner, :end)
         wait_until(fn -> not alive?(program) and not Process.alive?(handle) end)
       end
@@ -303,11 +310,10 @@ defmodule MuonTrap.ProcessTest do
 
       wait_until(fn -> readers(handle) == 1 end)
       {_, 0} = System.cmd("kill", ["-9", "#{session}"])
-      assert_receive {:EXIT, ^handle, %MuonTrap.Error{step: :helper}}, 10_000
+      assert_receive {:EXIT, ^handle, %MuonTrap.Error{step: :helper}}
       {pid, ref} = caller
 
-      assert_receive {:DOWN, ^ref, :process, ^pid, {%MuonTrap.Error{}, {Handle, :read, _}}},
-                     10_000
+      assert_receive {:DOWN, ^ref, :process, ^pid, {%MuonTrap.Error{}, {Handle, :read, _}}}
 
       refute alive?(program)
     end
@@ -337,7 +343,7 @@ defmodule MuonTrap.ProcessTest do
       handle = sh!("trap '' TERM; echo on; while :; do sleep 0.1; done", delay_to_sigkill: 500)
       assert Handle.read_line(handle) == {:ok, {:stdout, "on"}}
       assert Handle.stop(handle, 0) == {:error, :timeout}
-      assert_receive {:EXIT, ^handle, :normal}, 10_000
+      assert_receive {:EXIT, ^handle, :normal}
     end
   end
 
@@ -365,7 +371,7 @@ defmodule MuonTrap.ProcessTest do
       refute inspect(:sys.get_status(handle), limit: :infinity) =~ "hunter2"
       Process.unlink(handle)
       Process.exit(handle, :kill)
-      assert_receive {:DOWN, ^ref, :process, ^writer, reason}, 10_000
+      assert_receive {:DOWN, ^ref, :process, ^writer, reason}
       refute inspect(reason) =~ "hunter2"
     end
   end

@@ -146,10 +146,10 @@ defmodule MuonTrap.PtyTest do
         Process.sleep(:infinity)
       end)
 
-    assert_receive {handle, pid}, 30_000
+    assert_receive {handle, pid}
     monitor = Process.monitor(handle)
     Process.exit(owner, :kill)
-    assert_receive {:DOWN, ^monitor, :process, ^handle, :killed}, 30_000
+    assert_receive {:DOWN, ^monitor, :process, ^handle, :killed}
     refute alive?(pid)
   end
 
@@ -178,11 +178,11 @@ defmodule MuonTrap.PtyTest do
       fun = &send(test, {:line, &1})
       opts = [pty: [rows: 10], logger_fun: fun, exit_status_to_reason: fn 5 -> :normal end]
       {:ok, daemon} = Daemon.start_link("sh", ["-c", @script], opts)
-      assert_receive {:line, "ready"}, 30_000
+      assert_receive {:line, "ready"}
       monitor = Process.monitor(daemon)
       assert Daemon.resize(daemon, 65_535, 1) == :ok
-      assert_receive {:line, "65535 1"}, 30_000
-      assert_receive {:DOWN, ^monitor, :process, _pid, :normal}, 30_000
+      assert_receive {:line, "65535 1"}
+      assert_receive {:DOWN, ^monitor, :process, _pid, :normal}
     end
 
     test "needs a terminal" do
@@ -205,7 +205,7 @@ defmodule MuonTrap.PtyTest do
 
     monitor = Process.monitor(daemon)
     assert Daemon.write(daemon, "done\n") == :ok
-    assert_receive {:DOWN, ^monitor, :process, _pid, :normal}, 30_000
+    assert_receive {:DOWN, ^monitor, :process, _pid, :normal}
   end
 
   @tag needs(program: "bash")

@@ -162,7 +162,7 @@ defmodule MuonTrap.SecretsTest do
         Supervisor.start_link([%{spec | restart: :temporary}], strategy: :one_for_one)
 
       refute_shown(:sys.get_state(supervisor))
-      assert_receive {:line, @secret}, 5000
+      assert_receive {:line, @secret}
       Process.unregister(:secrets_test)
       Supervisor.stop(supervisor)
     end
@@ -251,7 +251,7 @@ defmodule MuonTrap.SecretsTest do
 
       {:ok, daemon} = Daemon.start_link("sleep", ["1000"], env: @env, wait_for: wait_for)
       refute_in_process(daemon)
-      assert_receive {:waiting, waiter}, 5000
+      assert_receive {:waiting, waiter}
       refute_in_process(waiter, false)
       send(waiter, :go_on)
       wait_until(fn -> is_integer(Daemon.program_os_pid(daemon)) end)

@@ -76,7 +76,7 @@ defmodule MuonTrap.SetUpTest do
         task = Task.async(fn -> catch_error(command.()) end)
         [helper] = wait_until(fn -> with [] <- waiting(marker), do: nil end)
         kill(helper, "TERM")
-        assert %Error{step: :stopped} = error = Task.await(task)
+        assert %Error{step: :stopped} = error = Task.await(task, :infinity)
         assert Exception.message(error) =~ "told to stop before the program was started"
       end)
     end

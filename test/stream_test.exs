@@ -199,7 +199,7 @@ defmodule MuonTrap.StreamTest do
           end)
         end)
 
-      assert_receive :consuming, 10_000
+      assert_receive :consuming
       Process.exit(consumer, :kill)
       assert_receive {:DOWN, ^ref, :process, ^consumer, :killed}
       wait_until(fn -> marked(marker) == [] end)

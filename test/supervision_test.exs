@@ -33,7 +33,7 @@ defmodule MuonTrap.SupervisionTest do
   test "labels are those of OTP where it has them" do
     task = Task.async(fn -> {Label.set(:a_label), label(self())} end)
     expected = if function_exported?(:proc_lib, :set_label, 1), do: :a_label, else: :none
-    assert Task.await(task) == {:ok, expected}
+    assert Task.await(task, :infinity) == {:ok, expected}
   end
 
   test "starting a running application is no error" do

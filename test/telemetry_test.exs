@@ -39,7 +39,7 @@ defmodule MuonTrap.TelemetryTest do
   end
 
   defp receive_event(event) do
-    assert_receive {[:muontrap, :program, ^event], measurements, metadata}, 5_000
+    assert_receive {[:muontrap, :program, ^event], measurements, metadata}
     refute inspect({measurements, metadata}, limit: :infinity) =~ @secret
     {measurements, metadata}
   end
@@ -109,6 +109,6 @@ defmodule MuonTrap.TelemetryTest do
     kill(started.os_pid, "KILL")
     {_measurements, %{reason: %Error{step: :helper}} = failed} = receive_event(:exception)
     assert Map.take(failed, Map.keys(started)) == started
-    assert_receive {:EXIT, ^daemon, %Error{}}, 5_000
+    assert_receive {:EXIT, ^daemon, %Error{}}
   end
 end

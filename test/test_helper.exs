@@ -6,4 +6,7 @@
 if System.get_env("MUONTRAP_TEST_FORK_SERVER") == "false",
   do: Application.put_env(:muontrap, :fork_server, false)
 
-ExUnit.start(MuonTrap.Test.Summary.options())
+# On a busy machine, everything takes longer, and these are for what never comes.
+deadlines = [timeout: 300_000, assert_receive_timeout: 60_000]
+
+ExUnit.start(deadlines ++ MuonTrap.Test.Summary.options())

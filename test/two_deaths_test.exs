@@ -72,7 +72,7 @@ defmodule MuonTrap.TwoDeathsTest do
     on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
     script = "sleep 1000 & echo $$ >'#{file}'; echo line; wait"
     {:ok, daemon} = Daemon.start_link("sh", ["-c", script], opts)
-    assert_receive :stuck, 10_000
+    assert_receive :stuck
     kill(parent(await_pid(file)), "KILL")
     wait_until(fn -> marked(marker) == [] end)
     assert Process.alive?(daemon)

@@ -206,7 +206,7 @@ defmodule MuonTrap.CgroupDaemonTest do
         opts = [cgroup_base: group, wait_for: wait]
         {:ok, daemon} = Daemon.start_link("sleep", ["1000"], opts)
         path = Daemon.cgroup_path(daemon)
-        assert_receive {:waiting, waiter}, 5000
+        assert_receive {:waiting, waiter}
         send(waiter, :go_on)
         wait_until(fn -> is_integer(Daemon.program_os_pid(daemon)) end)
         assert Path.dirname(path) == group

@@ -113,7 +113,7 @@ defmodule MuonTrap.CgroupOwningTest do
       with_group(fn group ->
         escape(group, 500, &daemon/3, fn %{pid: pid, helper: helper} ->
           kill(helper, "KILL")
-          assert_receive {:EXIT, ^pid, %Error{step: :helper, advice: nil}}, 20_000
+          assert_receive {:EXIT, ^pid, %Error{step: :helper, advice: nil}}
           assert directories(group) == []
         end)
       end)
@@ -219,7 +219,7 @@ defmodule MuonTrap.CgroupOwningTest do
       script = "trap '' TERM; setsid sleep 1000 & echo $$; while :; do sleep 1000; done"
       opts = [cgroup_path: group, delay_to_sigkill: delay, into: into]
       task = spawn(fn -> MuonTrap.cmd("sh", ["-c", script], opts) end)
-      assert_receive {:program, program}, 20_000
+      assert_receive {:program, program}
       wait_until(fn -> length(members(group)) == 3 end)
       {task, program |> String.trim() |> String.to_integer() |> parent(), members(group)}
     end
@@ -316,7 +316,7 @@ defmodule MuonTrap.CgroupOwningTest do
         opts = [cgroup_path: group, cgroup_controllers: ["pids"]]
         assert {text, 0} = MuonTrap.cmd("cat", ["/proc/self/cgroup"], opts)
         assert text =~ group
-        assert Task.await(stray) == {"", 137}
+        assert Task.await(stray, :infinity) == {"", 137}
       end)
     end
   end

@@ -75,7 +75,7 @@ defmodule MuonTrap.DaemonFailureTest do
   end
 
   defp ends(failure, %{ref: ref, daemon: daemon}) do
-    assert_receive {:DOWN, ^ref, :process, ^daemon, reason}, 10_000
+    assert_receive {:DOWN, ^ref, :process, ^daemon, reason}
     assert Failure.reason?(failure, reason), inspect(reason)
   end
 
@@ -157,12 +157,12 @@ defmodule MuonTrap.DaemonFailureTest do
           trap = "trap '#{line}; exit' TERM; echo ready; while :; do sleep 0.01; done"
           # The function may be called late.
           started = start(context, trap, :while_stopping, opts(@opts))
-          assert_receive {:line, "ready"}, 10_000
+          assert_receive {:line, "ready"}
           stopper = Task.async(fn -> terminate(started) end)
           Failure.go(Failure.await_call())
           if @failure == :never_returns, do: Process.exit(started.daemon, :kill)
           ends(@failure, started)
-          Task.await(stopper, 10_000)
+          Task.await(stopper, :infinity)
           restart(started)
           await_restart(started)
         end
@@ -236,7 +236,7 @@ defmodule MuonTrap.DaemonFailureTest do
 
         Failure.go(Failure.await_call())
         if @failure == :never_returns, do: Process.exit(caller, :kill)
-        assert_receive {:DOWN, ^ref, :process, ^caller, reason}, 10_000
+        assert_receive {:DOWN, ^ref, :process, ^caller, reason}
 
         case reason do
           {:returned, result, told} ->

@@ -22,11 +22,11 @@ defmodule MuonTrap.DaemonInputTest do
   test "a daemon writes to its program, and closes its stdin" do
     daemon = start!("cat", [])
     assert Daemon.write(daemon, ["a", ?\n]) == :ok
-    assert_receive {:line, "a"}, 10_000
+    assert_receive {:line, "a"}
     assert Daemon.write(daemon, "b") == :ok
     assert Daemon.close_input(daemon) == :ok
-    assert_receive {:line, "b"}, 10_000
-    assert_receive {:EXIT, ^daemon, :normal}, 10_000
+    assert_receive {:line, "b"}
+    assert_receive {:EXIT, ^daemon, :normal}
   end
 
   test "writing blocks while the program does not read, and ends with it" do
@@ -35,8 +35,8 @@ defmodule MuonTrap.DaemonInputTest do
     wait_until(fn -> Daemon.info(daemon).input_bytes > 0 end)
     assert Daemon.write(daemon, "x", 0) == {:error, :timeout}
     assert Daemon.signal(daemon, :sigint) == :ok
-    assert Task.await(task) == {:error, :closed}
-    assert_receive {:EXIT, ^daemon, :error_exit_status}, 10_000
+    assert Task.await(task, :infinity) == {:error, :closed}
+    assert_receive {:EXIT, ^daemon, :error_exit_status}
   end
 
   test "writing is refused if stdin is no pipe" do
@@ -54,14 +54,14 @@ defmodule MuonTrap.DaemonInputTest do
     end
 
     daemon = start!("cat", [], wait_for: wait_for)
-    assert_receive {:waiter, waiter}, 10_000
+    assert_receive {:waiter, waiter}
     assert Daemon.signal(daemon, 1) == {:error, :not_started}
     assert %{os_pid: nil, program_os_pid: nil, uptime_ms: 0} = Daemon.info(daemon)
     task = Task.async(fn -> Daemon.write(daemon, "early\n") end)
     refute Task.yield(task, 0)
     send(waiter, :go)
-    assert Task.await(task) == :ok
-    assert_receive {:line, "early"}, 10_000
+    assert Task.await(task, :infinity) == :ok
+    assert_receive {:line, "early"}
     GenServer.stop(daemon)
   end
 
@@ -83,11 +83,11 @@ defmodule MuonTrap.DaemonInputTest do
       end
 
       daemon = start!("/no/such/program", [], wait_for: wait_for, restart_delay: 60_000)
-      assert_receive {:waiter, waiter}, 10_000
+      assert_receive {:waiter, waiter}
       task = Task.async(fn -> Daemon.write(daemon, "early") end)
       wait_until(fn -> not :queue.is_empty(:sys.get_state(daemon).input.unsent) end)
       end_waiter.(waiter)
-      assert Task.await(task, 20_000) == {:error, :closed}
+      assert Task.await(task, :infinity) == {:error, :closed}
       assert Daemon.write(daemon, "late", 10_000) == {:error, :closed}
       GenServer.stop(daemon)
     end
@@ -113,11 +113,11 @@ defmodule MuonTrap.DaemonInputTest do
   test "signals reach the program by name and number" do
     script = "trap 'echo hup' HUP; trap 'echo usr2' USR2; echo on; while :; do sleep 0.01; done"
     daemon = start!("sh", ["-c", script])
-    assert_receive {:line, "on"}, 10_000
+    assert_receive {:line, "on"}
     assert Daemon.signal(daemon, 1) == :ok
-    assert_receive {:line, "hup"}, 10_000
+    assert_receive {:line, "hup"}
     assert Daemon.signal(daemon, "SIGUSR2") == :ok
-    assert_receive {:line, "usr2"}, 10_000
+    assert_receive {:line, "usr2"}
     assert_raise ArgumentError, fn -> Daemon.signal(daemon, :sigfoo) end
     GenServer.stop(daemon)
   end
@@ -125,7 +125,7 @@ defmodule MuonTrap.DaemonInputTest do
   test "info/1 has what MuonTrap.Process.info/1 has" do
     daemon = start!("cat", [], env: [{"SECRET", "hunter2"}])
     Daemon.write(daemon, "four\n")
-    assert_receive {:line, "four"}, 10_000
+    assert_receive {:line, "four"}
     info = Daemon.info(daemon)
     assert %{input_bytes: 5, stdout_bytes: 5, stderr_bytes: 0, exit_status: nil} = info
     assert info.program_os_pid == Daemon.program_os_pid(daemon)
@@ -142,7 +142,7 @@ defmodule MuonTrap.DaemonInputTest do
     wait_until(fn -> Process.info(daemon, :message_queue_len) != {:message_queue_len, 0} end)
     refute inspect(:sys.get_status(daemon), limit: :infinity) =~ "hunter2"
     Process.exit(daemon, :kill)
-    assert_receive {:DOWN, ^ref, :process, ^writer, reason}, 10_000
+    assert_receive {:DOWN, ^ref, :process, ^writer, reason}
     refute inspect(reason) =~ "hunter2"
   end
 end

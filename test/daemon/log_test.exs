@@ -29,7 +29,7 @@ defmodule MuonTrap.DaemonLogTest do
     capture_log(capture, fn ->
       Process.flag(:trap_exit, true)
       {:ok, daemon} = Daemon.start_link("sh", ["-c", script], opts)
-      assert_receive {:EXIT, ^daemon, _reason}, 5000
+      assert_receive {:EXIT, ^daemon, _reason}
     end)
   end
 
@@ -163,7 +163,7 @@ defmodule MuonTrap.DaemonLogTest do
         Process.flag(:trap_exit, true)
 
         with {:ok, daemon} <- Daemon.start_link(command, [], opts),
-             do: assert_receive({:EXIT, ^daemon, :enoent}, 5000)
+             do: assert_receive({:EXIT, ^daemon, :enoent})
       end)
     end
 

@@ -26,7 +26,7 @@ defmodule MuonTrap.DaemonOutputTest do
   # Runs a program to its end, and returns the messages that came meanwhile.
   defp run(script, opts) do
     {:ok, daemon} = Daemon.start_link("sh", ["-c", script], opts)
-    assert_receive {:EXIT, ^daemon, :normal}, 10_000
+    assert_receive {:EXIT, ^daemon, :normal}
     messages()
   end
 
@@ -131,7 +131,7 @@ defmodule MuonTrap.DaemonOutputTest do
       {:ok, daemon} =
         Daemon.start_link("sh", ["-c", "printf '> '; exec sleep 1000"], output_fun: to_test())
 
-      assert_receive "> ", 10_000
+      assert_receive "> "
       GenServer.stop(daemon)
     end
 
@@ -165,7 +165,7 @@ defmodule MuonTrap.DaemonOutputTest do
 
       opts = [output_fun: wait, stdio_window: 1000]
       {:ok, daemon} = Daemon.start_link("seq", ["1", "1000000"], opts)
-      assert_receive {:chunk, ^daemon, chunk}, 10_000
+      assert_receive {:chunk, ^daemon, chunk}
       assert byte_size(chunk) <= 1000
       {:messages, messages} = Process.info(daemon, :messages)
       assert Enum.all?(messages, &(byte_size(:erlang.term_to_binary(&1)) < 5000))
@@ -180,7 +180,7 @@ defmodule MuonTrap.DaemonOutputTest do
       {:ok, daemon} =
         Daemon.start_link("echo", ["out"], output_fun: fun, logger_metadata: [mine: 1])
 
-      assert_receive {^daemon, 1}, 10_000
+      assert_receive {^daemon, 1}
     end
   end
 

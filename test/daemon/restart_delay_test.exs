@@ -89,7 +89,7 @@ defmodule MuonTrap.DaemonRestartDelayTest do
     spec = {Daemon, ["sh", ["-c", "exit 3"], opts]}
     intensity = [strategy: :one_for_one, max_restarts: 1, max_seconds: 1]
     {:ok, supervisor} = Supervisor.start_link([spec], intensity)
-    for _ <- 1..3, do: assert_receive({:ended, 3}, 30_000)
+    for _ <- 1..3, do: assert_receive({:ended, 3})
     assert Process.alive?(supervisor)
     Supervisor.stop(supervisor)
   end
@@ -99,7 +99,7 @@ defmodule MuonTrap.DaemonRestartDelayTest do
 
     for {script, reason} <- [{"exit 3", :error_exit_status}, {"exit 0", :normal}] do
       daemon = start!(script, restart_delay: 1)
-      assert_receive {:EXIT, ^daemon, ^reason}, 30_000
+      assert_receive {:EXIT, ^daemon, ^reason}
     end
   end
 
@@ -130,10 +130,10 @@ defmodule MuonTrap.DaemonRestartDelayTest do
         receive(do: (:end -> exit(:over)))
       end)
 
-    assert_receive {:held, daemon}, 30_000
+    assert_receive {:held, daemon}
     ref = Process.monitor(daemon)
     send(starter, :end)
-    assert_receive {:DOWN, ^ref, :process, ^daemon, :over}, 30_000
+    assert_receive {:DOWN, ^ref, :process, ^daemon, :over}
   end
 
   test "a program that cannot be started after :wait_for is delayed, too" do

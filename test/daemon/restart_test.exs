@@ -110,7 +110,7 @@ defmodule MuonTrap.DaemonRestartTest do
 
       if restarts? do
         # Gives up at the third end.
-        assert_receive {:EXIT, ^supervisor, :shutdown}, 10_000
+        assert_receive {:EXIT, ^supervisor, :shutdown}
       else
         wait_until(fn -> Supervisor.count_children(supervisor).active == 0 end)
         Supervisor.stop(supervisor)

@@ -35,7 +35,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
     into = %Callback{fun: fn _pid -> send(test, :ready) end}
     command = fn -> MuonTrap.cmd("sh", ["-c", @family], [into: into] ++ context.opts) end
     task = Task.async(fn -> {catch_error(command.()), marked(context.marker)} end)
-    assert_receive :ready, 10_000
+    assert_receive :ready
     {task, session(context.marker)}
   end
 
@@ -60,7 +60,10 @@ defmodule MuonTrap.ForkServer.DeathsTest do
          context do
       {task, session} = family_task(context)
       kill(session, "KILL")
-      assert {%Error{step: :helper, exit_status: 137, advice: nil}, []} = Task.await(task, 30_000)
+
+      assert {%Error{step: :helper, exit_status: 137, advice: nil}, []} =
+               Task.await(task, :infinity)
+
       assert state(session) == nil
     end
 
@@ -68,7 +71,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
          context do
       {:ok, daemon} = Daemon.start_link("sh", ["-c", @family], context.opts)
       kill(session(context.marker), "KILL")
-      assert_receive {:EXIT, ^daemon, %Error{step: :helper, exit_status: 137}}, 30_000
+      assert_receive {:EXIT, ^daemon, %Error{step: :helper, exit_status: 137}}
       assert marked(context.marker) == []
     end
 
@@ -78,9 +81,9 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       other = Task.async(fn -> MuonTrap.cmd("sh", ["-c", script]) end)
       {task, session} = family_task(context)
       kill(session, "KILL")
-      assert {%Error{}, []} = Task.await(task, 30_000)
+      assert {%Error{}, []} = Task.await(task, :infinity)
       File.touch!(file)
-      assert Task.await(other, 30_000) == {"ok\n", 0}
+      assert Task.await(other, :infinity) == {"ok\n", 0}
     end
 
     test "a session that is stopped is continued" do
@@ -128,7 +131,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
         kill(server, "KILL")
         # kill(2) returns before the process is gone, and the next round would kill it again.
         wait_until(fn -> ForkServer.os_pid() != server end)
-        assert Task.await_many(tasks, 30_000) |> Enum.uniq() == [{numbers, 0}]
+        assert Task.await_many(tasks, :infinity) |> Enum.uniq() == [{numbers, 0}]
       end
 
       assert File.read!(file) == String.duplicate("run\n", 100)
@@ -177,7 +180,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       kill(ForkServer.os_pid(), "STOP")
       for n <- 1..5, do: System.put_env("#{name}_#{n}", String.duplicate("x", 100_000))
       command = Task.async(fn -> catch_error(MuonTrap.cmd("true", [])) end)
-      assert %Error{step: :helper} = Task.await(command, 30_000)
+      assert %Error{step: :helper} = Task.await(command, :infinity)
       assert MuonTrap.cmd("echo", ["hi"], timeout: 30_000) == {"hi\n", 0}
     end
 
@@ -193,7 +196,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       kill(session, "KILL")
 
       # The fork server of the session sweeps what the session leaves behind, and then exits.
-      assert {%Error{step: :helper}, _left} = Task.await(task, 30_000)
+      assert {%Error{step: :helper}, _left} = Task.await(task, :infinity)
       await_nothing(context.marker)
       wait_until(fn -> not alive?(server) end)
     end

@@ -72,7 +72,7 @@ defmodule MuonTrap.Output.CollectorTest do
 
       MuonTrap.Test.OS.wait_until(fn -> File.read(path) == {:ok, "one\n"} end)
       File.touch!(go)
-      assert {%File.Stream{}, 3} = Task.await(task)
+      assert {%File.Stream{}, 3} = Task.await(task, :infinity)
       assert File.read!(path) == "one\ntwo\n"
     end
 

@@ -226,7 +226,7 @@ defmodule MuonTrap.OutputDestinationTest do
       task = Task.async(fn -> cmd("echo content", stdout: {:file, fifo}) end)
       # The BEAM opens no FIFOs.
       assert MuonTrap.cmd("cat", [], input: {:file, fifo}) == {"content\n", 0}
-      assert Task.await(task) == {"", 0}
+      assert Task.await(task, :infinity) == {"", 0}
     end
 
     @tag :capture_log
@@ -235,7 +235,7 @@ defmodule MuonTrap.OutputDestinationTest do
       Process.flag(:trap_exit, true)
       opts = [stdout: {:file, file}, stderr: :to_stdout]
       {:ok, daemon} = Daemon.start_link("sh", ["-c", @both], opts)
-      assert_receive {:EXIT, ^daemon, :normal}, 10_000
+      assert_receive {:EXIT, ^daemon, :normal}
       assert File.read!(file) == "out\nerr\n"
     end
   end
@@ -272,7 +272,7 @@ defmodule MuonTrap.OutputDestinationTest do
         "printf a; printf x >&2; printf b; printf y >&2; echo; echo >&2; printf c; printf z >&2"
 
       {:ok, daemon} = Daemon.start_link("sh", ["-c", script <> "; exec sleep 1000"], opts)
-      for line <- ["ab", "xy"], do: assert_receive({:line, ^line}, 10_000)
+      for line <- ["ab", "xy"], do: assert_receive({:line, ^line})
       wait_until(fn -> Daemon.statistics(daemon).output_byte_count == 8 end)
       statistics = Daemon.statistics(daemon)
       assert %{stdout_byte_count: 4, stderr_byte_count: 4, line_count: 2} = statistics

@@ -36,12 +36,12 @@ defmodule MuonTrap.ProcessActiveTest do
 
   test "with :once, one message comes, and the program waits" do
     handle = start!("cat", ["/dev/zero"], active: :once, stdio_window: 1000)
-    assert_receive {:muontrap, ^handle, {:stdout, _data}}, 10_000
+    assert_receive {:muontrap, ^handle, {:stdout, _data}}
     wait_until(fn -> Handle.info(handle).stdout_bytes >= 750 end)
     refute_received {:muontrap, ^handle, _more}
     assert Handle.info(handle).stdout_bytes <= 2000
     assert Handle.setopts(handle, active: :once) == :ok
-    assert_receive {:muontrap, ^handle, {:stdout, _data}}, 10_000
+    assert_receive {:muontrap, ^handle, {:stdout, _data}}
     assert {:ok, {:stdout, _data}} = Handle.read(handle)
   end
 
@@ -51,22 +51,22 @@ defmodule MuonTrap.ProcessActiveTest do
 
     for line <- ["a", "b", "c"] do
       Handle.write(handle, line)
-      assert_receive {:muontrap, ^handle, {:stdout, ^line}}, 10_000
+      assert_receive {:muontrap, ^handle, {:stdout, ^line}}
     end
 
-    assert_receive {:muontrap, ^handle, :passive}, 10_000
+    assert_receive {:muontrap, ^handle, :passive}
     Handle.write(handle, "d")
     assert Handle.read(handle) == {:ok, {:stdout, "d"}}
   end
 
   test "the end comes once the handle is active again" do
     handle = start!("sh", ["-c", "echo a"], active: 1)
-    assert_receive {:muontrap, ^handle, {:stdout, "a\n"}}, 10_000
-    assert_receive {:muontrap, ^handle, :passive}, 10_000
+    assert_receive {:muontrap, ^handle, {:stdout, "a\n"}}
+    assert_receive {:muontrap, ^handle, :passive}
     assert {:ok, result} = Handle.await_exit(handle)
     refute_received {:muontrap, ^handle, {:exit, _result}}
     Handle.setopts(handle, active: :once)
-    assert_receive {:muontrap, ^handle, {:exit, ^result}}, 10_000
+    assert_receive {:muontrap, ^handle, {:exit, ^result}}
   end
 
   test "reading and messages exclude each other" do
@@ -74,7 +74,7 @@ defmodule MuonTrap.ProcessActiveTest do
     reader = Task.async(fn -> Handle.read(handle) end)
     wait_until(fn -> not :queue.is_empty(:sys.get_state(handle).readers) end)
     Handle.setopts(handle, active: true)
-    assert Task.await(reader) == {:error, :active}
+    assert Task.await(reader, :infinity) == {:error, :active}
     assert Handle.read_line(handle, 0) == {:error, :active}
     Handle.setopts(handle, active: false)
     assert Handle.read(handle, 0) == {:error, :timeout}
@@ -86,7 +86,7 @@ defmodule MuonTrap.ProcessActiveTest do
     wait_until(fn -> Handle.info(handle).stdout_bytes == 3 end)
     assert Handle.read_line(handle) == {:ok, {:stdout, "a"}}
     Handle.setopts(handle, active: true)
-    assert_receive {:muontrap, ^handle, {:stdout, "b"}}, 10_000
+    assert_receive {:muontrap, ^handle, {:stdout, "b"}}
   end
 
   test "another process may get the messages, and the handle is passive when that ends" do
@@ -101,14 +101,14 @@ defmodule MuonTrap.ProcessActiveTest do
     assert Handle.controlling_process(handle, receiver) == :ok
     Handle.setopts(handle, active: true)
     Handle.write(handle, "a")
-    assert_receive {:received, {:muontrap, ^handle, {:stdout, "a"}}}, 10_000
+    assert_receive {:received, {:muontrap, ^handle, {:stdout, "a"}}}
     wait_until(fn -> :sys.get_state(handle).active == false end)
     Handle.write(handle, "b")
     assert Handle.read(handle) == {:ok, {:stdout, "b"}}
     assert Handle.controlling_process(handle, self()) == :ok
     Handle.setopts(handle, active: :once)
     Handle.write(handle, "c")
-    assert_receive {:muontrap, ^handle, {:stdout, "c"}}, 10_000
+    assert_receive {:muontrap, ^handle, {:stdout, "c"}}
   end
 
   test "the owner gets the messages after another receiver has ended" do
@@ -116,11 +116,11 @@ defmodule MuonTrap.ProcessActiveTest do
     {receiver, ref} = spawn_monitor(fn -> receive(do: (:end -> :ok)) end)
     assert Handle.controlling_process(handle, receiver) == :ok
     send(receiver, :end)
-    assert_receive {:DOWN, ^ref, :process, ^receiver, :normal}, 10_000
+    assert_receive {:DOWN, ^ref, :process, ^receiver, :normal}
     wait_until(fn -> :sys.get_state(handle).monitor == nil end)
     assert Handle.setopts(handle, active: true) == :ok
     Handle.write(handle, "a")
-    assert_receive {:muontrap, ^handle, {:stdout, "a"}}, 10_000
+    assert_receive {:muontrap, ^handle, {:stdout, "a"}}
   end
 
   test "readers wait on when a passive handle is set to be passive" do
@@ -129,7 +129,7 @@ defmodule MuonTrap.ProcessActiveTest do
     wait_until(fn -> not :queue.is_empty(:sys.get_state(handle).readers) end)
     assert Handle.setopts(handle, active: false) == :ok
     Handle.write(handle, "a")
-    assert Task.await(reader) == {:ok, {:stdout, "a"}}
+    assert Task.await(reader, :infinity) == {:ok, {:stdout, "a"}}
   end
 
   test "refuses other values" do

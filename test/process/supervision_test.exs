@@ -42,7 +42,7 @@ defmodule MuonTrap.ProcessSupervisionTest do
       {:ok, handle} = Handle.start_link("sh", ["-c", "echo a; exit 3"], stop_on_exit: true)
       assert {:ok, %{exit_status: 3}} = Handle.await_exit(handle)
       assert Handle.read(handle) == {:ok, {:stdout, "a\n"}}
-      assert_receive {:EXIT, ^handle, :error_exit_status}, 10_000
+      assert_receive {:EXIT, ^handle, :error_exit_status}
       assert {:noproc, {Handle, :read, _}} = catch_exit(Handle.read(handle))
     end
 
@@ -52,8 +52,8 @@ defmodule MuonTrap.ProcessSupervisionTest do
       tasks = for _ <- 1..2, do: Task.async(fn -> Handle.read(handle) end)
       wait_until(fn -> :queue.len(:sys.get_state(handle).readers) == 2 end)
       Handle.close_input(handle)
-      assert Task.await_many(tasks) == [:eof, :eof]
-      assert_receive {:EXIT, ^handle, :normal}, 10_000
+      assert Task.await_many(tasks, :infinity) == [:eof, :eof]
+      assert_receive {:EXIT, ^handle, :normal}
     end
 
     test "is restarted by its supervisor" do

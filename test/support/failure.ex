@@ -38,7 +38,7 @@ defmodule MuonTrap.Test.Failure do
   @doc "Waits until `fail/2` is called, and returns the process that calls it."
   @spec await_call() :: pid()
   def await_call do
-    assert_receive {:called, caller}, 10_000
+    assert_receive {:called, caller}
     caller
   end
 

@@ -11,7 +11,7 @@ defmodule MuonTrap.Test.OS do
   import ExUnit.Assertions
 
   @poll_ms 2
-  @deadline_ms 10_000
+  @deadline_ms 60_000
   # The number of bytes to read of a command line or an environment.
   @most_bytes 1_000_000
 

@@ -29,7 +29,7 @@ defmodule MuonTrap.Test.Upgrade do
 
     upgrade()
     File.touch!(first)
-    old = Task.await(command)
+    old = Task.await(command, :infinity)
     lines = [next_line()]
     new = [MuonTrap.cmd("echo", ["hi"])]
 
@@ -52,7 +52,7 @@ defmodule MuonTrap.Test.Upgrade do
     receive do
       {:line, line} -> line
     after
-      10_000 -> nil
+      60_000 -> nil
     end
   end
 
