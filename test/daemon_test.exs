@@ -285,7 +285,7 @@ defmodule MuonTrap.DaemonTest do
 
       assert stopped(script, stop: [sigint: 100, sigterm: 60_000]) == ["int", "term"]
       assert stopped(script, stop: [sigterm: 60_000, sigint: 60_000]) == ["term"]
-      assert stopped(script, stop: [sigint: 100]) == ["int"]
+      assert stopped(script, stop: [sigint: 2000]) == ["int"]
       assert stopped(script, stop: []) == []
     end
 
@@ -325,7 +325,7 @@ defmodule MuonTrap.DaemonTest do
     end
 
     test "is not delayed by a full window" do
-      daemon = start!("yes", logger_fun: fn _line -> :ok end, stdio_window: 1)
+      daemon = start!("yes", logger_fun: fn _line -> :ok end, stdio_window: 100)
       program = Daemon.program_os_pid(daemon)
       :ok = GenServer.stop(daemon)
       refute alive?(program)

@@ -88,7 +88,7 @@ defmodule MuonTrap.InputFailureTest do
     # All of it is more than fits between the caller and the program.
     input = failing(:exit, :after, self(), String.duplicate("x", 10_000))
     # So long that the program has been started by then.
-    fails(:exit, :after, "exec sleep 1000", timeout: 2000, input: input)
+    fails(:exit, :after, "exec sleep 1000", timeout: 3000, input: input)
   end
 
   test "a Collectable that fails has the Enumerable halted" do

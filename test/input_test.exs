@@ -155,7 +155,7 @@ defmodule MuonTrap.InputTest do
     test "has an Enumerable wait for a program that does not read" do
       element = String.duplicate("x", 1000)
       # So long that the program has been started for a while.
-      opts = [input: endless(element), timeout: 1000]
+      opts = [input: endless(element), timeout: 3000]
       assert {"", :timeout} = MuonTrap.cmd("sleep", ["1000"], opts)
       assert_received :after
       count = pulled() * 1000

@@ -206,7 +206,7 @@ defmodule MuonTrapTest do
     end
 
     test "reports a timeout" do
-      result = MuonTrap.run("sh", ["-c", "echo a; exec sleep 1000"], timeout: 100)
+      result = MuonTrap.run("sh", ["-c", "echo a; exec sleep 1000"], timeout: 3000)
       assert %{output: "a\n", exit_status: :timeout, signal: 15, sigkill_needed: false} = result
     end
 

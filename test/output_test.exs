@@ -48,7 +48,7 @@ defmodule MuonTrap.OutputTest do
     end
 
     @tag :tmp_dir
-    @tag timeout: 300_000
+    @tag timeout: 900_000
     test "through a window of one byte", %{tmp_dir: directory} do
       bytes = write_burst(directory)
       times(3, 1, fn -> burst(bytes, directory, stdio_window: 1) end)

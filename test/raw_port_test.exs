@@ -12,7 +12,7 @@ defmodule MuonTrap.RawPortTest do
   # The helper without frames, in a port that the caller opens, as in programs that were written for
   # MuonTrap 1.x.
 
-  @timeout 30_000
+  @timeout 60_000
 
   defp open(args, options \\ [:binary, :exit_status]) do
     path = String.to_charlist(MuonTrap.muontrap_path())

@@ -49,7 +49,7 @@ defmodule MuonTrap.SetUpTest do
       script = ": #{marker}; while :; do sleep 1000; done"
       MuonTrap.Test.ForkServer.without(silent_helper(directory, pid, script))
 
-      assert MuonTrap.cmd("true", [], timeout: 100, delay_to_sigkill: 0) == {"", :timeout}
+      assert MuonTrap.cmd("true", [], timeout: 3000, delay_to_sigkill: 0) == {"", :timeout}
       refute alive?(await_pid(pid))
       assert mailbox() == []
     end

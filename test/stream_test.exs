@@ -135,7 +135,7 @@ defmodule MuonTrap.StreamTest do
     end
 
     test "ends with :timeout when the time is up" do
-      stream = MuonTrap.stream("sh", ["-c", "echo hello; exec sleep 1000"], timeout: 1000)
+      stream = MuonTrap.stream("sh", ["-c", "echo hello; exec sleep 1000"], timeout: 3000)
       assert Enum.to_list(stream) == ["hello\n", {:exit, :timeout}]
       # For each enumeration anew.
       assert Enum.to_list(stream) == ["hello\n", {:exit, :timeout}]

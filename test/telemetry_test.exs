@@ -67,7 +67,7 @@ defmodule MuonTrap.TelemetryTest do
   end
 
   test "the exit status is the limit at which the program was stopped" do
-    assert {"", :timeout} = MuonTrap.cmd("sleep", ["1000"], timeout: 50)
+    assert {"", :timeout} = MuonTrap.cmd("sleep", ["1000"], timeout: 3000)
     assert {_measurements, %{exit_status: :timeout, signal: 15}} = receive_event(:stop)
   end
 

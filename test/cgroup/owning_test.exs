@@ -111,7 +111,10 @@ defmodule MuonTrap.CgroupOwningTest do
     @tag needs(cgroups: [])
     test "the helper's death" do
       with_group(fn group ->
-        escape(group, 500, &daemon/3, fn %{pid: pid, helper: helper} ->
+        # The fork server cleans up for as long as that and a few seconds more.
+        start = &daemon(&1, &2, Keyword.put(&3, :delay_to_sigkill, 60_000))
+
+        escape(group, 500, start, fn %{pid: pid, helper: helper} ->
           kill(helper, "KILL")
           assert_receive {:EXIT, ^pid, %Error{step: :helper, advice: nil}}
           assert directories(group) == []

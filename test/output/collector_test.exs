@@ -79,7 +79,7 @@ defmodule MuonTrap.Output.CollectorTest do
     test "is there when the program is stopped or lost", %{tmp_dir: directory} do
       path = Path.join(directory, "output")
       script = "echo one; exec sleep 1000"
-      opts = [into: File.stream!(path), timeout: 1000]
+      opts = [into: File.stream!(path), timeout: 3000]
       assert {%File.Stream{}, :timeout} = MuonTrap.cmd("sh", ["-c", script], opts)
       assert File.read!(path) == "one\n"
 

@@ -65,7 +65,7 @@ defmodule MuonTrap.OutputDestinationTest do
     end
 
     test "is what has come by then, after a timeout" do
-      result = run("echo out; echo err >&2; exec sleep 1000", stderr: :capture, timeout: 500)
+      result = run("echo out; echo err >&2; exec sleep 1000", stderr: :capture, timeout: 3000)
       assert {result.output, result.stderr} == {"out\n", "err\n"}
       assert result.exit_status == :timeout
     end

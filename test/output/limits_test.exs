@@ -11,6 +11,9 @@ defmodule MuonTrap.OutputLimitsTest do
   alias MuonTrap.ExitError
   alias MuonTrap.Test.Callback
 
+  # In milliseconds: longer than any program here takes to start or to write more, also on a busy machine.
+  @long 3000
+
   @numbers Enum.map_join(1..10_000, &"#{&1}\n")
   @size byte_size(@numbers)
 
@@ -127,7 +130,7 @@ defmodule MuonTrap.OutputLimitsTest do
 
     test "applies to what comes after a timeout, too" do
       script = "trap 'echo bye; exit' TERM; echo begun; sleep 1000 & wait"
-      opts = [timeout: 1000, max_output_bytes: 8]
+      opts = [timeout: @long, max_output_bytes: 8]
       assert MuonTrap.cmd("sh", ["-c", script], opts) == {"begun\nby", :timeout}
     end
   end
@@ -138,16 +141,16 @@ defmodule MuonTrap.OutputLimitsTest do
         assert MuonTrap.cmd("sh", ["-c", script], idle_timeout: 50) == {"", :idle_timeout}
       end
 
-      result = run("printf begun; sleep 1000 & setsid sleep 1000", idle_timeout: 1000)
+      result = run("printf begun; sleep 1000 & setsid sleep 1000", idle_timeout: @long)
       assert {result.output, result.exit_status, result.swept} == {"begun", :idle_timeout, 2}
     end
 
     test "begins anew with output, of either stream" do
       # Longer than the timeout all in all.
-      script = "for i in 1 2 3 4 5 6 7 8; do sleep 0.3; $WRITE; done"
+      script = "for i in 1 2 3 4 5 6 7 8; do sleep 0.5; $WRITE; done"
 
       for {write, opts} <- [{"echo x", []}, {"eval echo x >&2", [stderr: :capture]}] do
-        opts = [idle_timeout: 2000, env: [{"WRITE", write}]] ++ opts
+        opts = [idle_timeout: @long, env: [{"WRITE", write}]] ++ opts
         assert %{exit_status: 0} = run(script, opts)
       end
     end
@@ -155,12 +158,12 @@ defmodule MuonTrap.OutputLimitsTest do
     test "has the last output in the result" do
       script = "trap 'echo bye; exit' TERM; echo begun; sleep 1000 & wait"
       expected = {"begun\nbye\n", :idle_timeout}
-      assert MuonTrap.cmd("sh", ["-c", script], idle_timeout: 1000) == expected
+      assert MuonTrap.cmd("sh", ["-c", script], idle_timeout: @long) == expected
     end
 
     test "does not count the time that a Collectable takes" do
-      into = %Callback{fun: fn _chunk -> if first?(), do: Process.sleep(1100) end}
-      opts = [into: into, idle_timeout: 1000, stdio_window: 1000]
+      into = %Callback{fun: fn _chunk -> if first?(), do: Process.sleep(@long + 100) end}
+      opts = [into: into, idle_timeout: @long, stdio_window: 1000]
       assert MuonTrap.cmd("seq", ["10000"], opts) == {:done, 0}
     end
 
@@ -175,11 +178,11 @@ defmodule MuonTrap.OutputLimitsTest do
       # The second element takes longer than the timeout, and the output has come meanwhile.
       input =
         Stream.map(["a\n", "b\n"], fn line ->
-          if line == "b\n", do: Process.sleep(1100)
+          if line == "b\n", do: Process.sleep(@long + 100)
           line
         end)
 
-      assert MuonTrap.cmd("cat", [], input: input, idle_timeout: 1000) == {"a\nb\n", 0}
+      assert MuonTrap.cmd("cat", [], input: input, idle_timeout: @long) == {"a\nb\n", 0}
     end
 
     test "loses against a shorter timeout, and wins against a longer one" do
@@ -189,11 +192,11 @@ defmodule MuonTrap.OutputLimitsTest do
     end
 
     test "ends a stream, but does not count the time of its consumer" do
-      stream = MuonTrap.stream("sh", ["-c", "echo begun; exec sleep 1000"], idle_timeout: 1000)
+      stream = MuonTrap.stream("sh", ["-c", "echo begun; exec sleep 1000"], idle_timeout: @long)
       assert Enum.to_list(stream) == ["begun\n", {:exit, :idle_timeout}]
-      opts = [idle_timeout: 1000, lines: true, stdio_window: 100]
+      opts = [idle_timeout: @long, lines: true, stdio_window: 100]
       stream = MuonTrap.stream("seq", ["1000"], opts)
-      slowly = Stream.each(stream, fn _line -> if first?(), do: Process.sleep(1100) end)
+      slowly = Stream.each(stream, fn _line -> if first?(), do: Process.sleep(@long + 100) end)
       assert List.last(Enum.to_list(slowly)) == {:exit, 0}
       stream! = &MuonTrap.stream!("sleep", ["1000"], [idle_timeout: 50] ++ &1)
       error = assert_raise ExitError, fn -> Enum.to_list(stream!.([])) end
