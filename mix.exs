@@ -10,6 +10,13 @@ defmodule MuonTrap.MixProject do
 
   @version "1.0.0"
 
+  # The address of the repository, which documentation and package show. This one is a placeholder: the
+  # release workflow refuses it.
+  @source_url "https://example.org/muontrap"
+
+  @package_files ~w(lib mix src docs Cargo.toml Cargo.lock mix.exs .formatter.exs
+    README.md CHANGELOG.md SECURITY.md CONTRIBUTING.md LICENSES REUSE.toml)
+
   def project do
     [
       app: :muontrap,
@@ -23,8 +30,9 @@ defmodule MuonTrap.MixProject do
       deps: deps(Mix.env()),
       description:
         "Runs programs that cannot outlive their owner, flood it, or escape their limits",
+      source_url: @source_url,
       package: package(),
-      docs: docs()
+      docs: &docs/0
     ]
   end
 
@@ -45,18 +53,52 @@ defmodule MuonTrap.MixProject do
 
   defp package do
     [
-      files: ~w(lib mix src docs Cargo.toml Cargo.lock mix.exs .formatter.exs
-        README.md CHANGELOG.md LICENSES REUSE.toml),
-      licenses: ["Apache-2.0"],
-      links: %{}
+      files: @package_files,
+      # Unit tests, which only cargo test compiles.
+      exclude_patterns: [~r/_(test|properties)\.rs$/],
+      licenses: ["Apache-2.0", "CC-BY-4.0", "CC0-1.0"],
+      links: %{
+        "Source" => @source_url,
+        "Changelog" => "#{@source_url}/blob/v#{@version}/CHANGELOG.md"
+      }
     ]
   end
 
   defp docs do
     [
       main: "readme",
-      extras: ["README.md", "CHANGELOG.md"] ++ Path.wildcard("docs/*.md"),
-      source_ref: "v#{@version}"
+      source_url: @source_url,
+      source_ref: "v#{@version}",
+      assets: %{"docs/assets" => "assets"},
+      extras: Enum.flat_map(pages(), &elem(&1, 1)),
+      groups_for_extras: pages(),
+      groups_for_modules: [
+        "Running programs": [MuonTrap, MuonTrap.Daemon, MuonTrap.Process],
+        "Results and errors": [MuonTrap.Result, MuonTrap.ExitError, MuonTrap.Error],
+        Details: [MuonTrap.Options, MuonTrap.Daemon.Events]
+      ],
+      nest_modules_by_prefix: [MuonTrap]
     ]
   end
+
+  # Pages of docs/ that are not named here are guides.
+  defp pages do
+    start = ["README.md" | docs(~w(installation.md tour.livemd))]
+
+    guides =
+      docs(~w(commands.md streams.md supervision.md terminals.md process-limits.md cgroups.md
+        containers.md nerves.md migrating.md doctor.md))
+
+    reference =
+      docs(~w(cheatsheet.cheatmd limits.md performance.md)) ++ ["CHANGELOG.md", "SECURITY.md"]
+
+    internals = docs(~w(walkthrough.md decisions.md protocol.md)) ++ ["CONTRIBUTING.md"]
+
+    others =
+      Path.wildcard("docs/*.{md,cheatmd,livemd}") -- (start ++ guides ++ reference ++ internals)
+
+    [Start: start, Guides: guides ++ others, Reference: reference, Internals: internals]
+  end
+
+  defp docs(names), do: Enum.map(names, &Path.join("docs", &1))
 end

@@ -9,7 +9,7 @@ defmodule Bench.Report do
   # by side.
 
   @page "docs/performance.md"
-  @chart "docs/performance.svg"
+  @chart "docs/assets/performance.svg"
   @start "<!-- figures -->\n"
   @stop "<!-- end of figures -->\n"
 
@@ -109,7 +109,7 @@ defmodule Bench.Report do
           "\n"
         ]
       end,
-      "\n![Each figure against its limit](performance.svg)\n\n"
+      "\n![Each figure against its limit](assets/performance.svg)\n\n"
     ]
   end
 

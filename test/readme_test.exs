@@ -22,7 +22,8 @@ defmodule MuonTrap.ReadmeTest do
 
   @root Path.expand("..", __DIR__)
   # test/recipes_test.exs runs the recipes.
-  @files ["README.md" | Path.wildcard("docs/**/*.md") -- ["docs/recipes.md"]]
+  @files ["README.md" | Path.wildcard("docs/**/*.{md,cheatmd}") -- ["docs/recipes.md"]]
+  @livebooks Path.wildcard("docs/**/*.livemd")
 
   @example ~r/^(?:<!-- (?<note>not run|run as root|run with cgroups)[^\n]*-->\n)?```(?<language>elixir|erlang|console)\n(?<code>.*?)^```$/ms
 
@@ -55,6 +56,22 @@ defmodule MuonTrap.ReadmeTest do
     assert Enum.count(examples, &(&1.note == "not run")) <= 4
   end
 
+  for file <- @livebooks do
+    @external_resource Path.join(@root, file)
+
+    test "the cells of #{file}, from top to bottom" do
+      for cell <- cells(unquote(file)), not (cell =~ "Mix.install"), reduce: [] do
+        bindings ->
+          {_value, bindings} = Code.eval_string(cell, bindings, file: unquote(file))
+          bindings
+      end
+    end
+  end
+
+  test "the README has at most 1,200 words" do
+    assert @root |> Path.join("README.md") |> File.read!() |> String.split() |> length() <= 1200
+  end
+
   # The problem that the README shows with ping, which is not installed everywhere.
   @tag :tmp_dir
   test "a program outlives the caller of System.cmd/3, but not that of MuonTrap.cmd/3", %{
@@ -81,6 +98,13 @@ defmodule MuonTrap.ReadmeTest do
   end
 
   # Checking
+
+  defp cells(file) do
+    text = @root |> Path.join(file) |> File.read!()
+
+    for [cell] <- Regex.scan(~r/^```elixir\n(.*?)^```$/ms, text, capture: :all_but_first),
+        do: cell
+  end
 
   defp check(%{note: "not run", language: "elixir"} = example) do
     for {code, _result} <- iex(example.code), do: Code.string_to_quoted!(code)

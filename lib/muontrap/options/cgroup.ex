@@ -38,7 +38,7 @@ defmodule MuonTrap.Options.Cgroup do
     quote(do: [{controller :: String.t(), setting :: String.t(), String.t() | integer()}])
   end
 
-  def typespec(:sets, :parsed), do: quote(do: [unquote(__MODULE__).setting()])
+  def typespec(:sets, :parsed), do: quote(do: [{name :: String.t(), value :: String.t()}])
 
   @impl MuonTrap.Options.Type
   def parse("/", :base), do: {:ok, "/"}

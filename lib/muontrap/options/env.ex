@@ -35,7 +35,7 @@ defmodule MuonTrap.Options.Env do
 
   @impl MuonTrap.Options.Type
   def typespec(:variables, :given), do: quote(do: Enumerable.t())
-  def typespec(:variables, :parsed), do: quote(do: unquote(__MODULE__).t() | [])
+  def typespec(:variables, :parsed), do: quote(do: struct() | [])
 
   # A reason contains no value.
   @impl MuonTrap.Options.Type

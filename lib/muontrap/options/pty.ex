@@ -32,7 +32,9 @@ defmodule MuonTrap.Options.Pty do
 
   @impl Options.Type
   def typespec(:pty, :given), do: quote(do: boolean() | unquote(Typespec.typespec(@keys, :given)))
-  def typespec(:pty, :parsed), do: quote(do: unquote(__MODULE__).t())
+
+  def typespec(:pty, :parsed),
+    do: quote(do: %{rows: 1..65_535, cols: 1..65_535, echo: boolean()})
 
   @impl Options.Type
   def parse(false, :pty), do: {:ok, nil}
