@@ -7,6 +7,7 @@
 use crate::frames::{self, Report};
 use crate::harness::{Owner, captured};
 use crate::processes::{eventually, state};
+use crate::table::table;
 use nix::sys::signal::Signal;
 
 const FLAGS: &[&str] = &["--delay-to-sigkill", "200"];
@@ -176,35 +177,8 @@ fn finish(mut owner: Owner) -> Report {
     report
 }
 
-macro_rules! table {
-    ($($row:ident)*) => {
-        $(mod $row {
-            use super::$row as start;
-
-            #[test]
-            fn owner_goes_away() {
-                super::owner_goes_away(start);
-            }
-
-            #[test]
-            fn stop_frame() {
-                super::stop_frame(start);
-            }
-
-            #[test]
-            fn helper_is_terminated() {
-                super::helper_is_terminated(start);
-            }
-
-            #[test]
-            fn program_exits_by_itself() {
-                super::program_exits_by_itself(start);
-            }
-        })*
-    };
-}
-
 table! {
+    [owner_goes_away stop_frame helper_is_terminated program_exits_by_itself]
     direct_child
     background_child
     session_leader

@@ -9,6 +9,7 @@ use crate::forkserver_endings::{only_these_are_alive, send};
 use crate::frames::{field, number};
 use crate::odd_programs;
 use crate::processes::{eventually, state};
+use crate::table::table;
 use nix::sys::signal::Signal;
 use std::net::Shutdown;
 
@@ -144,35 +145,8 @@ fn fork_server_and_client_killed(start: Start) {
     eventually("nothing is left", || server.mark.alive().is_empty());
 }
 
-macro_rules! table {
-    ($($row:ident)*) => {
-        $(mod $row {
-            use super::$row as start;
-
-            #[test]
-            fn session_killed() {
-                super::session_killed(start);
-            }
-
-            #[test]
-            fn session_stopped_and_owner_gone() {
-                super::session_stopped_and_owner_gone(start);
-            }
-
-            #[test]
-            fn session_and_client_killed() {
-                super::session_and_client_killed(start);
-            }
-
-            #[test]
-            fn fork_server_and_client_killed() {
-                super::fork_server_and_client_killed(start);
-            }
-        })*
-    };
-}
-
 table! {
+    [session_killed session_stopped_and_owner_gone session_and_client_killed fork_server_and_client_killed]
     direct_child
     background_child
     session_leader

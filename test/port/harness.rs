@@ -128,7 +128,7 @@ impl Owner {
     }
 
     #[track_caller]
-    fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         // A pipe that poll(2) calls writable takes PIPE_BUF bytes without blocking: pipe(7).
         for chunk in bytes.chunks(4096) {
             let input = self.input.as_mut().expect("stdin is closed");

@@ -53,4 +53,5 @@ mod stdio;
 mod stop_steps;
 mod stopping;
 mod sweeping;
+mod table;
 mod terminal;

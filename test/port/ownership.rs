@@ -63,7 +63,7 @@ fn gone_while_the_program_is_blocked_in_write() {
 
 #[test]
 fn gone_while_the_program_is_being_stopped() {
-    let mut owner = captured(&["-k", "300"])
+    let mut owner = captured(&["-k", "3000"])
         .sh("trap 'echo no' TERM; echo ready; while :; do sleep 0.01; done")
         .start_until("ready");
     owner.send(&frames::stop());

@@ -51,7 +51,7 @@ fn a_program_that_ends_on_the_first_gets_no_other() {
 
 #[test]
 fn sigkill_comes_after_the_last() {
-    let flags = steps(&["SIGINT 50", "USR1 50"], "program");
+    let flags = steps(&["SIGINT 50", "USR1 2000"], "program");
     let outcome = stop(captured(&flags).sh(TALKS).start_until("ready"));
     assert_eq!(outcome.text(), "ready\nint\nusr1\n");
     assert_eq!(outcome.report().code, 9);

@@ -70,7 +70,7 @@ fn the_longest_delay_is_not_too_long_to_compute() {
 #[test]
 fn a_second_stop_changes_nothing() {
     let script = format!("trap 'echo once' TERM; echo ready; {IDLE}");
-    let mut owner = captured(&["-k", "300"]).sh(&script).start_until("ready");
+    let mut owner = captured(&["-k", "3000"]).sh(&script).start_until("ready");
     owner.send(&frames::stop());
     owner.read_until("once");
     owner.send(&frames::stop());
