@@ -20,6 +20,7 @@ defmodule MuonTrap.MixProject do
   def project do
     [
       app: :muontrap,
+      name: "MuonTrap",
       version: @version,
       elixir: "~> 1.14",
       compilers: Mix.compilers() ++ [:muontrap_helper],
@@ -76,8 +77,7 @@ defmodule MuonTrap.MixProject do
         "Running programs": [MuonTrap, MuonTrap.Daemon, MuonTrap.Process],
         "Results and errors": [MuonTrap.Result, MuonTrap.ExitError, MuonTrap.Error],
         Details: [MuonTrap.Options, MuonTrap.Daemon.Events]
-      ],
-      nest_modules_by_prefix: [MuonTrap]
+      ]
     ]
   end
 

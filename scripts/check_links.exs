@@ -3,25 +3,27 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # Checks the project's Markdown files: every relative link leads to a file, and to a heading in it if
-# the link has a fragment; every file or folder of the project that is named in code style exists; and
-# docs/walkthrough.md names no source file twice, neither by itself nor by its folder. Links to other sites
-# are not followed.
+# the link has a fragment, on GitHub as in the pages of ExDoc; every file or folder of the project that is
+# named in code style exists; and docs/walkthrough.md names no source file twice, neither by itself nor by
+# its folder. Links to other sites are not followed.
 #
 #     elixir scripts/check_links.exs
 
+Code.require_file("markdown.exs", __DIR__)
+
 defmodule CheckLinks do
   @walkthrough "docs/walkthrough.md"
-  @fenced_code ~r/^ *(```|~~~).*?^ *\1 *$/ms
-  @inline_code ~r/`[^`\n]*`/
   # A path below one of the project's folders, alone or as the first word of a command.
-  @path ~r/`((?:src|lib|mix|test|bench|docs|examples|scripts|\.ci)\/[^`\s*<>{}$]*)(?: [^`\n]*)?`/
-  @link ~r/\[[^\]]*\]\(([^()\s]+(?:\([^()]*\)[^()\s]*)*)(?:\s+"[^"]*")?\)|^\[[^\]]+\]:\s+(\S+)/m
+  @path ~r/^((?:src|lib|mix|test|bench|docs|examples|scripts|\.ci)\/[^\s*<>{}$]*)(?: .*)?$/
 
   def run do
-    files = Path.wildcard("*.md") ++ Path.wildcard("docs/**/*.md")
+    files = Markdown.files()
 
     broken =
-      for file <- files, link <- links(file), not leads_somewhere?(link, file), do: {file, link}
+      for file <- files,
+          link <- file |> File.read!() |> Markdown.links(),
+          not leads_somewhere?(link, file),
+          do: {file, link}
 
     missing = for file <- files, path <- paths(file), not File.exists?(path), do: {file, path}
     repeated = for {file, count} <- source_files(), count > 1, do: {file, count}
@@ -44,13 +46,9 @@ defmodule CheckLinks do
   end
 
   defp paths(file) do
-    text = file |> File.read!() |> without(@fenced_code)
-    for [_, path] <- Regex.scan(@path, text), do: path
-  end
-
-  defp links(file) do
-    text = file |> File.read!() |> without(@fenced_code) |> without(@inline_code)
-    for [_ | groups] <- Regex.scan(@link, text), do: List.last(groups)
+    for code <- file |> File.read!() |> Markdown.code(),
+        [_, path] <- [Regex.run(@path, code)],
+        do: path
   end
 
   defp leads_somewhere?(link, file) do
@@ -60,44 +58,23 @@ defmodule CheckLinks do
     end
   end
 
-  # Links to other sites count as good.
-  defp local?(link, path, file),
-    do: elsewhere?(link) or path == "" or File.exists?(resolve(path, file))
+  # Links to other sites count as good, except to the pages of another package with this name.
+  defp local?(link, path, file) do
+    if elsewhere?(link),
+      do: not String.starts_with?(link, "https://hexdocs.pm/muontrap"),
+      else: path == "" or File.exists?(resolve(path, file))
+  end
 
   defp heading?(path, fragment, file) do
     target = if path == "", do: file, else: resolve(path, file)
-    elsewhere?(path) or Path.extname(target) != ".md" or fragment in anchors(target)
+
+    elsewhere?(path) or Path.extname(target) not in ~w(.md .cheatmd .livemd) or
+      fragment in (target |> File.read!() |> Markdown.fragments())
   end
 
   defp elsewhere?(link), do: link =~ ~r/^[a-z][a-z0-9+.-]*:/
 
   defp resolve(path, file), do: Path.join(Path.dirname(file), URI.decode(path))
-
-  # As on GitHub: small letters, spaces as hyphens, no punctuation, and numbered when repeated.
-  defp anchors(file) do
-    text = file |> File.read!() |> without(@fenced_code)
-
-    {anchors, _} =
-      ~r/^\#{1,6} +(.+?) *\#*$/m
-      |> Regex.scan(text, capture: :all_but_first)
-      |> Enum.map_reduce(%{}, fn [heading], seen ->
-        slug = slug(heading)
-        count = Map.get(seen, slug, 0)
-        {if(count == 0, do: slug, else: "#{slug}-#{count}"), Map.put(seen, slug, count + 1)}
-      end)
-
-    anchors
-  end
-
-  defp slug(heading) do
-    heading
-    |> String.replace(~r/\[([^\]]*)\]\([^)]*\)/, "\\1")
-    |> String.downcase()
-    |> String.replace(~r/[^\p{L}\p{N}\s_-]/u, "")
-    |> String.replace(" ", "-")
-  end
-
-  defp without(text, regex), do: Regex.replace(regex, text, "")
 end
 
 CheckLinks.run()

@@ -299,7 +299,7 @@ defmodule MuonTrap.Daemon do
   `"cgroup.events"`, `"cgroup.stat"`. A file of keys for each device or each kind of pressure is a map of
   maps: `"io.stat"`, `"cpu.pressure"`, `"memory.pressure"`, `"io.pressure"`. A file is missing if the
   cgroup does not have its controller, or if the kernel does not have it. See
-  [docs/cgroups.md](cgroups.html).
+  [Control groups](cgroups.md).
   """
   @spec statistics(GenServer.server()) :: statistics()
   def statistics(server), do: GenServer.call(server, :statistics)

@@ -105,8 +105,8 @@ defmodule MuonTrap.Process do
       children = [{MuonTrap.Process, ["my_server", ["--stdio"], [name: MyServer]]}]
 
   The supervisor is then the owner. Often it is simpler to supervise a process of your own, that calls `start_link/3` in
-  its `init/1` with `active: true`, and stops when it gets `{:exit, result}`. So whatever it knows of the program
-  ends with the program. If it traps exits and calls `stop/2` in its `terminate/2`, its supervisor waits until
+  its `c:GenServer.init/1` with `active: true`, and stops when it gets `{:exit, result}`. So whatever it knows of the program
+  ends with the program. If it traps exits and calls `stop/2` in its `c:GenServer.terminate/2`, its supervisor waits until
   the program is gone.
 
   If the session of the program is killed, the handle stops with a `MuonTrap.Error` as the reason, and so do calls

@@ -310,7 +310,7 @@ defmodule MuonTrap.Options.Table do
        option.(:cgroup, Limits.type(), @all,
          doc: """
          a map of limits, by the names of cgroup v2, whichever version the host has. They are
-         explained in [docs/cgroups.md](cgroups.html), and in [the kernel's
+         explained in [Control groups](cgroups.md), and in [the kernel's
          documentation](https://docs.kernel.org/admin-guide/cgroup-v2.html):
          """
        ),
