@@ -15,6 +15,9 @@ defmodule MuonTrap.ForkServer.Server do
 
   # A fork server that is not stopped or stuck answers within a millisecond.
   @answer_ms 2_000
+  # A timer that expires while all processes are suspended, as in a virtual machine that is paused, says nothing
+  # about the fork server. So the time is waited for in two halves.
+  @half_answer_ms div(@answer_ms, 2)
   # Executing it takes milliseconds, also on a small board under load.
   @ready_ms 10_000
 
@@ -55,9 +58,7 @@ defmodule MuonTrap.ForkServer.Server do
   end
 
   def handle_call({:check, id}, from, %{server: %{id: id}} = state) do
-    Writer.write(state.writer, Control.count())
-    timer = Process.send_after(self(), {:no_answer, id}, @answer_ms)
-    {:noreply, %{state | checks: [{from, timer} | state.checks]}}
+    {:noreply, start_check(state, from)}
   end
 
   def handle_call({:check, _earlier}, _from, state), do: {:reply, {:error, replaced()}, state}
@@ -89,21 +90,17 @@ defmodule MuonTrap.ForkServer.Server do
   def handle_info({:EXIT, port, _reason}, %{port: port} = state),
     do: {:noreply, died(state, Helper.fork_server_error(nil))}
 
-  def handle_info({:no_answer, id}, %{server: %{id: id} = server, checks: [_ | _]} = state) do
-    for {from, timer} <- state.checks do
-      _left = Process.cancel_timer(timer)
-      reply_check(from, {:error, stuck()})
+  def handle_info({:no_answer, check, half}, state) do
+    case {List.keyfind(state.checks, check, 0), half} do
+      {nil, _answered} -> {:noreply, state}
+      {{_check, from, _timer}, :first} -> {:noreply, await_second_half(state, check, from)}
+      {_check, :second} -> {:noreply, replace_stuck(state)}
     end
-
-    state = close(%{state | checks: [], stuck_pid: server.os_pid})
-    {:noreply, if(state.watches == %{}, do: state, else: open(state))}
   end
 
   def handle_info({:probe, id}, %{server: %{id: id}, watches: watches} = state)
       when watches != %{} do
-    Writer.write(state.writer, Control.count())
-    timer = Process.send_after(self(), {:no_answer, id}, @answer_ms)
-    {:noreply, %{state | probe: nil, checks: [{nil, timer} | state.checks]}}
+    {:noreply, start_check(%{state | probe: nil}, nil)}
   end
 
   def handle_info({:probe, id}, %{server: %{id: id}} = state),
@@ -153,16 +150,40 @@ defmodule MuonTrap.ForkServer.Server do
   end
 
   defp handle_frame({:counts, _counts}, state) do
-    for {from, timer} <- state.checks do
-      _left = Process.cancel_timer(timer)
-      reply_check(from, :ok)
-    end
-
-    state = %{state | checks: []}
+    state = end_checks(state, :ok)
     if state.watches == %{}, do: state, else: probe_later(state)
   end
 
   defp handle_frame({:unknown, _frame}, state), do: state
+
+  # Checks, each of which is a reference, who asked for it, and a timer
+
+  defp start_check(state, from) do
+    Writer.write(state.writer, Control.count())
+    check = make_ref()
+    timer = Process.send_after(self(), {:no_answer, check, :first}, @half_answer_ms)
+    %{state | checks: [{check, from, timer} | state.checks]}
+  end
+
+  defp await_second_half(state, check, from) do
+    timer = Process.send_after(self(), {:no_answer, check, :second}, @half_answer_ms)
+    %{state | checks: List.keyreplace(state.checks, check, 0, {check, from, timer})}
+  end
+
+  defp replace_stuck(state) do
+    state = end_checks(%{state | stuck_pid: state.server.os_pid}, {:error, stuck()})
+    state = close(state)
+    if state.watches == %{}, do: state, else: open(state)
+  end
+
+  defp end_checks(state, answer) do
+    for {_check, from, timer} <- state.checks do
+      _left = Process.cancel_timer(timer)
+      reply_check(from, answer)
+    end
+
+    %{state | checks: []}
+  end
 
   # Nobody asked for a probe.
   defp reply_check(nil, _answer), do: :ok
@@ -247,12 +268,7 @@ defmodule MuonTrap.ForkServer.Server do
 
   defp close(state) do
     Current.clear()
-
-    for {from, timer} <- state.checks do
-      _left = Process.cancel_timer(timer)
-      reply_check(from, {:error, replaced()})
-    end
-
+    state = end_checks(state, {:error, replaced()})
     _left = if state.timer, do: Process.cancel_timer(state.timer)
     _left = if state.probe, do: Process.cancel_timer(state.probe)
     if state.writer, do: Process.exit(state.writer, :kill)
@@ -265,8 +281,7 @@ defmodule MuonTrap.ForkServer.Server do
         server: nil,
         id: nil,
         timer: nil,
-        probe: nil,
-        checks: []
+        probe: nil
     }
   end
 
