@@ -4,7 +4,6 @@
 
 //! The parts that `bench/parts.rs` measures.
 
-use crate::process::proc_table;
 use crate::stream::window::Window;
 use crate::wire::frame::Decoder;
 use crate::wire::message::{Command, OutputStream, output_header};
@@ -35,6 +34,7 @@ pub fn meter(frames: u32, waiting: usize) -> u64 {
 }
 
 /// Whether a line is one of `/proc/<pid>/stat`.
+#[cfg(target_os = "linux")]
 pub fn parse_stat(line: &str) -> bool {
-    proc_table::parse_stat(line).is_some()
+    crate::sys::parse_stat(line).is_some()
 }

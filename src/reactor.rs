@@ -7,6 +7,7 @@
 //! mio is edge-triggered. [`Ready`] keeps what it reported until a read or write returns `WouldBlock`, so that a source
 //! that is not read for lack of credit is not forgotten.
 
+use crate::sys;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -119,10 +120,7 @@ impl Reactor {
 
     /// Registers a source that another process reads, to find out when its other end is closed.
     pub fn watch_end(&self, source: Source, fd: &impl AsRawFd) -> io::Result<()> {
-        #[cfg(target_os = "linux")]
-        return self.watch(source, fd, Interest::PRIORITY);
-        #[cfg(not(target_os = "linux"))]
-        return self.watch(source, fd, Interest::READABLE);
+        self.watch(source, fd, sys::END_INTEREST)
     }
 
     fn watch(&self, source: Source, fd: &impl AsRawFd, interest: Interest) -> io::Result<()> {

@@ -6,11 +6,11 @@
 
 use super::values::{option, parsed, utf8};
 use crate::number::parse_decimal;
+use crate::sys;
 use crate::wire::transport::Transport;
 use clap::{ArgMatches, Command};
 use nix::unistd::{getppid, isatty};
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 
 /// Flags that only an owner who acknowledges output has a use for.
@@ -38,8 +38,8 @@ pub(super) fn choose(has_flag: impl Fn(&str) -> bool) -> Transport {
 
 /// Whether a port of the BEAM started this process. A shell that it started does not count.
 fn is_port() -> bool {
-    let parent = fs::read_to_string(format!("/proc/{}/comm", getppid()));
-    parent.is_ok_and(|name| name.trim_end() == PORT_STARTER)
+    let parent = sys::process_name(getppid().as_raw());
+    parent.is_ok_and(|name| name == PORT_STARTER.as_bytes())
 }
 
 /// Parses a command line that begins with `--framed`.

@@ -8,11 +8,9 @@
 
 use super::control::{Ended, Watch};
 use crate::process::children::Children;
-use crate::process::proc_table::{Entry, Process};
-use crate::sys;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::sys::{self, DeathWatch, Entry, Process};
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 /// How often to check whether one is stopped.
@@ -34,8 +32,7 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 struct Foreign {
     ended: Ended,
-    /// Readable when the process has died: `pidfd_open(2)`.
-    pidfd: OwnedFd,
+    death: DeathWatch,
     entry: Entry,
     process: Process,
     deadline: Option<Instant>,
@@ -50,12 +47,12 @@ pub struct ForeignSessions(Vec<Foreign>);
 impl ForeignSessions {
     /// Watches a session. Returns `false` if there is no such process.
     pub fn watch(&mut self, watch: &Watch, ended: Ended) -> bool {
-        let Some((pidfd, entry, process)) = find(watch.pid) else {
+        let Some((death, entry, process)) = find(watch.pid) else {
             return false;
         };
         self.0.push(Foreign {
             ended,
-            pidfd,
+            death,
             entry,
             process,
             deadline: watch.deadline(),
@@ -100,14 +97,13 @@ impl ForeignSessions {
 
     /// Descriptors that become readable when a session has died.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.0.iter().map(|foreign| foreign.pidfd.as_fd())
+        self.0.iter().filter_map(|foreign| foreign.death.fd())
     }
 }
 
 impl Foreign {
     fn is_dead(&self) -> bool {
-        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
-        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..))
+        self.death.is_dead()
     }
 
     fn is_late(&self) -> bool {
@@ -177,14 +173,14 @@ pub fn continue_predecessor(pid: i32) {
 }
 
 /// Returns `None` if the process is not one of muontrap.
-fn find(pid: i32) -> Option<(OwnedFd, Entry, Process)> {
+fn find(pid: i32) -> Option<(DeathWatch, Entry, Process)> {
     if pid <= 0 {
         return None;
     }
-    let pidfd = sys::open_pid(pid).ok()?;
+    let death = DeathWatch::of(pid).ok()?;
     let entry = Entry::open(pid).ok()?;
     let process = entry.stat().ok()?;
-    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = sys::process_name(pid).ok()?;
     name.starts_with(b"muontrap")
-        .then_some((pidfd, entry, process))
+        .then_some((death, entry, process))
 }

@@ -5,13 +5,10 @@
 //! The socket that clients connect to.
 
 use super::counts::Counts;
-use crate::sys;
-use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read};
+use crate::sys::{self, Rendezvous};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 
 /// The only process whose connections are accepted.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +17,10 @@ pub struct Peer {
     pub uid: u32,
 }
 
-/// A socket in the abstract namespace.
+/// The socket of the fork server.
 #[derive(Debug)]
 pub struct Listener {
-    socket: UnixListener,
-    name: Vec<u8>,
+    socket: Rendezvous,
     peer: Peer,
 }
 
@@ -37,30 +33,21 @@ pub struct Connection {
 }
 
 impl Listener {
-    /// Listens at a random address.
+    /// Listens at a new address.
     pub fn bind(peer: Peer) -> io::Result<Self> {
-        let mut random = [0; 16];
-        File::open("/dev/urandom")?.read_exact(&mut random)?;
-        let mut name = "muontrap-".to_owned();
-        for byte in random {
-            let _ = write!(name, "{byte:02x}");
-        }
-        let name = name.into_bytes();
-        let address = SocketAddr::from_abstract_name(&name)?;
-        let socket = UnixListener::bind_addr(&address)?;
-        socket.set_nonblocking(true)?;
-        Ok(Self { socket, name, peer })
+        let socket = Rendezvous::bind()?;
+        Ok(Self { socket, peer })
     }
 
-    /// The address in the format of unix(7): a null byte and the name.
+    /// The address, as clients need it: the bytes in `sun_path`.
     pub fn address(&self) -> Vec<u8> {
-        [&[0][..], &self.name].concat()
+        self.socket.address()
     }
 
     /// Accepts the next connection of the client, if there is one. Connections of others are closed and counted.
     pub fn accept(&self, counts: &mut Counts) -> io::Result<Option<Connection>> {
         loop {
-            let (stream, address) = match self.socket.accept() {
+            let (stream, suffix) = match self.socket.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 // The peer closed it before it was accepted.
@@ -75,24 +62,21 @@ impl Listener {
                 counts.refused_pid += 1;
             } else {
                 counts.accepted += 1;
-                let number = address
-                    .as_abstract_name()
-                    .and_then(|name| self.number(name));
-                let number = number.unwrap_or(0);
+                let number = suffix.and_then(|suffix| number(&suffix)).unwrap_or(0);
                 return Ok(Some(Connection { stream, number }));
             }
         }
     }
+}
 
-    /// The number in the name of a client's socket: this socket's name, a dot, 16 digits.
-    fn number(&self, name: &[u8]) -> Option<u64> {
-        let digits = name.strip_prefix(&self.name[..])?.strip_prefix(b".")?;
-        let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-        if digits.len() != 16 || !digits.iter().all(is_digit) {
-            return None;
-        }
-        u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+/// The number at the end of the address of a client's socket: behind this socket's address, a dot and 16 digits.
+fn number(suffix: &[u8]) -> Option<u64> {
+    let digits = suffix.strip_prefix(b".")?;
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    if digits.len() != 16 || !digits.iter().all(is_digit) {
+        return None;
     }
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 impl AsFd for Listener {
@@ -112,9 +96,7 @@ mod tests {
 
     #[test]
     fn a_connection_has_the_number_in_its_name() {
-        let listener = listener(nix::unistd::getpid().as_raw());
-        let digits = |text: &str| listener.number(&[&listener.name[..], text.as_bytes()].concat());
-        assert_eq!(digits(".00000000000000ff"), Some(255));
+        assert_eq!(number(b".00000000000000ff"), Some(255));
         for other in [
             ".ff",
             "00000000000000ff",
@@ -122,9 +104,8 @@ mod tests {
             ".+0000000000000ff",
             "",
         ] {
-            assert_eq!(digits(other), None, "{other}");
+            assert_eq!(number(other.as_bytes()), None, "{other}");
         }
-        assert_eq!(listener.number(b"muontrap-.00000000000000ff"), None);
     }
 
     #[test]
@@ -132,8 +113,7 @@ mod tests {
         let mut counts = Counts::default();
         for (pid, accepted) in [(nix::unistd::getpid().as_raw(), true), (1, false)] {
             let listener = listener(pid);
-            let address = SocketAddr::from_abstract_name(&listener.name).unwrap();
-            let _client = UnixStream::connect_addr(&address).unwrap();
+            let _client = listener.socket.connect().unwrap();
             let connection = listener.accept(&mut counts).unwrap();
             assert_eq!(connection.map(|it| it.number), accepted.then_some(0));
         }

@@ -13,7 +13,7 @@ use super::sessions::{Death, Sessions};
 use super::startup::Started;
 use crate::error::Failure;
 use crate::session::opening::Invitation;
-use crate::sys;
+use crate::sys::{self, ChildEvents};
 use crate::wire::environment::Given;
 use crate::wire::inbox::{Inbox, Received};
 use crate::wire::message;
@@ -21,7 +21,6 @@ use crate::wire::notice::{self, Notices};
 use crate::wire::outbox::Outbox;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signalfd::SignalFd;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixDatagram;
@@ -62,7 +61,7 @@ pub struct Server {
     /// `None` once the client is gone.
     listener: Option<Listener>,
     /// SIGCHLD, which is blocked.
-    children: SignalFd,
+    children: ChildEvents,
     notices: UnixDatagram,
     /// The end that sessions have.
     notices_of_sessions: UnixDatagram,
@@ -205,6 +204,7 @@ impl Server {
     /// Leaks what a session does not need: freeing it would write to memory that is shared with the fork server. All
     /// descriptors are closed at once.
     fn become_session(self, connection: Connection) -> Role {
+        self.children.detach();
         sys::close_all_but([
             connection.stream.as_raw_fd(),
             self.notices_of_sessions.as_raw_fd(),
@@ -265,7 +265,7 @@ impl Server {
     }
 
     fn collect_deaths(&mut self) -> io::Result<Vec<Death>> {
-        while let Ok(Some(_)) = self.children.read_signal() {}
+        self.children.clear();
         let mut deaths = Vec::new();
         loop {
             match sys::wait_any_change() {

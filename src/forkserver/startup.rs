@@ -9,13 +9,11 @@ use super::control::{self, Command, Config, failed};
 use super::foreign::continue_predecessor;
 use super::listener::{Listener, Peer};
 use crate::error::Failure;
-use crate::sys::{self, SignalMask};
+use crate::sys::{self, ChildEvents};
 use crate::wire::frame::{Decoder, MAX_START};
 use crate::wire::inbox::{Inbox, Received};
 use crate::wire::message;
 use crate::wire::outbox::Outbox;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io;
 use std::os::unix::net::UnixDatagram;
 
@@ -32,8 +30,7 @@ pub(super) struct Started {
 pub(super) struct Prepared {
     pub token: Vec<u8>,
     pub listener: Listener,
-    /// SIGCHLD, which is blocked.
-    pub children: SignalFd,
+    pub children: ChildEvents,
     pub notices: UnixDatagram,
     /// The end that sessions have.
     pub notices_of_sessions: UnixDatagram,
@@ -99,7 +96,7 @@ fn prepare(config: Config) -> Result<Prepared, Failure> {
     };
     let no_socket = |error| failed("make a socket", &error);
     let listener = Listener::bind(peer).map_err(no_socket)?;
-    let children = signals().map_err(|error| failed("watch its sessions", &error))?;
+    let children = ChildEvents::open().map_err(|error| failed("watch its sessions", &error))?;
     let (notices, notices_of_sessions) = notices().map_err(no_socket)?;
     Ok(Prepared {
         token: config.token,
@@ -108,17 +105,6 @@ fn prepare(config: Config) -> Result<Prepared, Failure> {
         notices,
         notices_of_sessions,
     })
-}
-
-/// Blocks all signals.
-fn signals() -> io::Result<SignalFd> {
-    sys::reset_sigchld();
-    SignalMask::all_but([]).set()?;
-    let child = SigSet::from(Signal::SIGCHLD);
-    Ok(SignalFd::with_flags(
-        &child,
-        SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC,
-    )?)
 }
 
 fn notices() -> io::Result<(UnixDatagram, UnixDatagram)> {

@@ -7,18 +7,10 @@
 //! A program may lower the limits of the processes of its user (prlimit(2)) so that this process can open nothing
 //! more. So the files are opened before the program starts; reading them again needs no new descriptor.
 
-use super::proc_table::{Entry, Process, parse_children, read_all};
-use crate::sys;
+use crate::sys::{self, Entry, OwnChildren, Process, ProcessList};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::sync::OnceLock;
-
-/// Lists the children of the thread that opens it: `proc_tid_children(5)`. This process has only one thread.
-const OWN_CHILDREN: &str = "/proc/thread-self/children";
 
 /// `PID_MAX_LIMIT` of Linux.
 const LAST_PID: i32 = 4_194_304;
@@ -38,10 +30,10 @@ pub struct Listing {
 /// Finds children.
 #[derive(Debug)]
 pub struct Children {
-    /// [`OWN_CHILDREN`]. Kernels without `CONFIG_PROC_CHILDREN` do not have it.
-    file: Option<File>,
-    /// `/proc`, without that file.
-    proc: Option<File>,
+    /// Where the system has such a list.
+    own: Option<OwnChildren>,
+    /// Of all processes, without that list.
+    all: Option<ProcessList>,
     /// The next pid to probe.
     next_probe: i32,
     /// Children that were found by probing.
@@ -51,12 +43,12 @@ pub struct Children {
 impl Children {
     /// Opens the files that this host has.
     pub fn open() -> Self {
-        let usable = is_of_this_namespace();
-        let file = File::open(OWN_CHILDREN).ok().filter(|_| usable);
-        let proc = file.is_none() && usable;
+        let usable = sys::sees_own_processes();
+        let own = OwnChildren::open().ok().filter(|_| usable);
+        let all = own.is_none() && usable;
         Self {
-            file,
-            proc: proc.then(open_proc).and_then(Result::ok),
+            own,
+            all: all.then(ProcessList::open).and_then(Result::ok),
             next_probe: 1,
             probed: BTreeSet::new(),
         }
@@ -84,9 +76,9 @@ impl Children {
     }
 
     fn listed(&self) -> io::Result<Vec<i32>> {
-        match (&self.file, &self.proc) {
-            (Some(file), _) => read_all(file).map(|list| parse_children(&list)),
-            (None, Some(proc)) => children_among(proc),
+        match (&self.own, &self.all) {
+            (Some(own), _) => own.pids(),
+            (None, Some(all)) => children_among(all),
             (None, None) => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -112,10 +104,10 @@ impl Children {
 
     /// Prepares finding the children of other processes.
     pub fn of_others(&self) -> ChildTable {
-        if self.file.is_some() {
+        if self.own.is_some() {
             ChildTable::Files
         } else {
-            ChildTable::Scan(table_by_parent(self.proc.as_ref()).unwrap_or_default())
+            ChildTable::Scan(table_by_parent(self.all.as_ref()).unwrap_or_default())
         }
     }
 }
@@ -125,7 +117,7 @@ impl Children {
 pub enum ChildTable {
     /// In `/proc/<pid>/task/<tid>/children`.
     Files,
-    /// In one scan of `/proc`, by parent.
+    /// In one scan of all processes, by parent.
     Scan(BTreeMap<i32, Vec<i32>>),
 }
 
@@ -139,31 +131,16 @@ impl ChildTable {
     }
 }
 
-/// Whether `/proc` is that of this process's pid namespace. That stays so, also in forks of this process.
-pub fn is_of_this_namespace() -> bool {
-    static IS_OF_THIS_NAMESPACE: OnceLock<bool> = OnceLock::new();
-    *IS_OF_THIS_NAMESPACE.get_or_init(|| {
-        let me = std::fs::read_link("/proc/self");
-        me.is_ok_and(|me| me.to_str() == Some(&nix::unistd::getpid().to_string()))
-    })
-}
-
-fn open_proc() -> io::Result<File> {
-    let mut options = File::options();
-    options.read(true).custom_flags(libc::O_DIRECTORY);
-    options.open("/proc")
-}
-
 fn children_among_all() -> io::Result<Vec<i32>> {
-    if !is_of_this_namespace() {
+    if !sys::sees_own_processes() {
         return Err(io::ErrorKind::NotFound.into());
     }
-    children_among(&open_proc()?)
+    children_among(&ProcessList::open()?)
 }
 
-fn children_among(proc: &File) -> io::Result<Vec<i32>> {
+fn children_among(all: &ProcessList) -> io::Result<Vec<i32>> {
     let mut children = Vec::new();
-    for pid in sys::numbers_in(proc.as_fd())? {
+    for pid in all.pids()? {
         if sys::is_child(pid)? {
             children.push(pid);
         }
@@ -171,13 +148,13 @@ fn children_among(proc: &File) -> io::Result<Vec<i32>> {
     Ok(children)
 }
 
-fn table_by_parent(proc: Option<&File>) -> io::Result<BTreeMap<i32, Vec<i32>>> {
-    let opened = proc.is_none().then(open_proc).transpose()?;
-    let Some(proc) = proc.or(opened.as_ref()) else {
+fn table_by_parent(all: Option<&ProcessList>) -> io::Result<BTreeMap<i32, Vec<i32>>> {
+    let opened = all.is_none().then(ProcessList::open).transpose()?;
+    let Some(all) = all.or(opened.as_ref()) else {
         return Ok(BTreeMap::new());
     };
     let mut table = BTreeMap::<i32, Vec<i32>>::new();
-    for pid in sys::numbers_in(proc.as_fd())? {
+    for pid in all.pids()? {
         // One that cannot be read has ended, or is hidden until it becomes a child of this process.
         if let Ok(process) = Process::find(pid) {
             table.entry(process.ppid).or_default().push(pid);

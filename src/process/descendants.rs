@@ -6,8 +6,7 @@
 
 use super::children::Children;
 use super::preexisting::Preexisting;
-use super::proc_table::{Entry, Process, ProcessId};
-use crate::sys;
+use crate::sys::{self, Entry, Process, ProcessId};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Walks of the tree. Processes that fork without a pause must not keep this process busy.

@@ -4,12 +4,11 @@
 
 //! Killing what another helper has left behind, which was executed for one program and killed.
 //!
-//! Those processes are not descendants of this one. They are found in `/proc` by the session and the process group
+//! Those processes are not descendants of this one. They are found by the session and the process group
 //! that they began in. One that has left both is found only while its ancestors live.
 
-use super::proc_table::{Process, live};
 use crate::error::Failure;
-use crate::sys;
+use crate::sys::{self, Process, live_processes};
 use crate::wait::{Undisturbed, Wait};
 use nix::unistd::{Pid, getpgid, getsid};
 use std::collections::BTreeSet;
@@ -46,13 +45,6 @@ impl Leftovers {
     ///
     /// The helper itself is killed only when its program is not known: it is stuck then.
     fn kill(self) -> io::Result<usize> {
-        if !cfg!(target_os = "linux") {
-            // Only the process group can be found.
-            let _ = self
-                .program
-                .map(|program| sys::kill(-program, libc::SIGKILL));
-            return Ok(0);
-        }
         let deadline = Instant::now() + self.timeout;
         while self.is_helper_alive() {
             if Instant::now() >= deadline {
@@ -68,7 +60,7 @@ impl Leftovers {
 
     /// A process of another name has got the pid later.
     fn is_helper_alive(self) -> bool {
-        let name = std::fs::read(format!("/proc/{}/comm", self.helper));
+        let name = sys::process_name(self.helper);
         let is_alive = Process::find(self.helper);
         name.is_ok_and(|name| name.starts_with(b"muontrap"))
             && is_alive.is_ok_and(|it| !it.is_dead())
@@ -89,8 +81,9 @@ impl Leftovers {
     }
 
     fn find(self) -> io::Result<Vec<Process>> {
-        let (mut left, mut others): (Vec<_>, Vec<_>) =
-            live()?.into_iter().partition(|it| self.contains(it.pid));
+        let (mut left, mut others): (Vec<_>, Vec<_>) = live_processes()?
+            .into_iter()
+            .partition(|it| self.contains(it.pid));
         // Those that they have started.
         loop {
             let pids: BTreeSet<i32> = left.iter().map(|it| it.pid).collect();

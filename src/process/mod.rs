@@ -13,7 +13,6 @@ pub(crate) mod find;
 pub(crate) mod leftovers;
 pub(crate) mod permission;
 pub(crate) mod preexisting;
-pub(crate) mod proc_table;
 pub(crate) mod program;
 pub(crate) mod reap;
 pub(crate) mod spawn;

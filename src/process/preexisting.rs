@@ -5,7 +5,7 @@
 //! Processes below this one that have nothing to do with the program.
 
 use super::children::{Children, Listing};
-use super::proc_table::{Entry, ProcessId};
+use crate::sys::{Entry, ProcessId};
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 

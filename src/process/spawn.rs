@@ -42,7 +42,7 @@ pub fn spawn(program: &Program<'_>, wait: &dyn Wait) -> Result<i32, Failure> {
         Failure::cannot("create a process", &error).path(OsStr::from_bytes(program.path.to_bytes()))
     };
     // fork(2) spends most of its time on copying the page tables.
-    let shares_memory = cfg!(target_os = "linux") && steps.iter().all(ChildStep::may_share_memory);
+    let shares_memory = sys::SHARES_MEMORY && steps.iter().all(ChildStep::may_share_memory);
     let (pid, report) = start(&steps, shares_memory).map_err(failed)?;
     // A child that shares memory has exec'ed or failed already.
     let wait = (!shares_memory).then_some(wait);

@@ -4,6 +4,7 @@
 
 //! Where the program's standard descriptors lead.
 
+use crate::sys;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use std::ffi::CString;
@@ -50,7 +51,7 @@ impl FileToOpen {
         Self {
             path,
             flags: OFlag::O_WRONLY | OFlag::O_CREAT | how,
-            mode: Mode::from_bits_truncate(mode),
+            mode: sys::permissions(mode),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::sys::{
     self, Capabilities, CpuLimit, PidVariable, ResourceLimit, SignalMask, StringArray,
 };
 use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{Mode, umask};
+use nix::sys::stat::umask;
 use nix::unistd::{Pid, chdir, getpid, getppid, setpgid, setsid, tcsetpgrp, write};
 use std::ffi::CStr;
 use std::io;
@@ -191,7 +191,7 @@ impl ChildStep<'_> {
             Self::KeepCapabilities => sys::keep_capabilities()?,
             Self::SetUid(uid) => sys::set_uid(*uid)?,
             Self::SetCapabilities(set) => sys::set_capabilities(*set)?,
-            Self::SetUmask(mask) => _ = umask(Mode::from_bits_truncate(*mask)),
+            Self::SetUmask(mask) => _ = umask(sys::permissions(*mask)),
             Self::ChangeDirectory(path) => chdir(*path)?,
             Self::Open { file, to } => {
                 let flags = file.flags | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;

@@ -11,9 +11,8 @@
 use super::children::{ChildTable, Children, Listing};
 use super::descendants;
 use super::preexisting::Preexisting;
-use super::proc_table::{Entry, Process, ProcessId};
 use super::reap::reap;
-use crate::sys;
+use crate::sys::{self, Entry, Process, ProcessId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
@@ -167,8 +166,8 @@ impl Sweep {
 
     fn step_with(&mut self, reap: fn(&mut Self)) -> Progress {
         self.has_progressed = false;
-        if !cfg!(target_os = "linux") {
-            // There are no subreapers elsewhere: a process that has left the group cannot be found.
+        if !sys::HAS_SUBREAPERS {
+            // A process that has left the group cannot be found.
             let _ = sys::kill(-self.program, libc::SIGKILL);
         }
         let mut snapshot = Snapshot::default();

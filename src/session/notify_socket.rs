@@ -4,8 +4,8 @@
 
 //! The socket by which a program tells that it is ready, and that it is alive: `sd_notify(3)`.
 
-use crate::error::Failure;
-use crate::sys::PidVariable;
+use crate::error::{Failure, Step};
+use crate::sys::{self, PidVariable};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -31,25 +31,15 @@ pub(super) struct NotifySocket {
     pub awaits_ack: bool,
 }
 
-#[cfg(target_os = "linux")]
 impl NotifySocket {
     pub(super) fn bind() -> Result<Self, Failure> {
-        Self::open().map_err(|error| Failure::cannot("create the socket for notifications", &error))
-    }
-
-    fn open() -> io::Result<Self> {
-        use nix::sys::socket::{
-            AddressFamily, SockFlag, SockType, UnixAddr, bind, getsockname, setsockopt, socket,
-            sockopt,
-        };
-        use std::os::fd::AsRawFd as _;
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let socket = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
-        setsockopt(&socket, sockopt::PassCred, &true)?;
-        // The kernel chooses a name.
-        bind(socket.as_raw_fd(), &UnixAddr::new_unnamed())?;
-        let address: UnixAddr = getsockname(socket.as_raw_fd())?;
-        let name = address.as_abstract().unwrap_or_default().to_owned();
+        let (socket, name) = sys::bind_notify_socket().map_err(|error| match error.kind() {
+            io::ErrorKind::Unsupported => {
+                let message = "a socket for notifications needs Linux";
+                Failure::new(Step::Options, message).path("notify")
+            }
+            _ => Failure::cannot("create the socket for notifications", &error),
+        })?;
         Ok(Self {
             socket,
             name,
@@ -61,7 +51,7 @@ impl NotifySocket {
     pub(super) fn receive(&self) -> io::Result<Option<Datagram>> {
         use std::io::ErrorKind::{Interrupted, WouldBlock};
         let mut bytes = vec![0; LONGEST];
-        let received = match crate::sys::receive_datagram(&self.socket, &mut bytes) {
+        let received = match sys::receive_datagram(&self.socket, &mut bytes) {
             Ok(received) => received,
             Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => return Ok(None),
             Err(error) => return Err(error),
@@ -71,24 +61,11 @@ impl NotifySocket {
         } else {
             received.length
         });
+        drop(received.descriptors);
         let sender = received.sender;
         Ok(Some(Datagram { sender, bytes }))
     }
-}
 
-#[cfg(not(target_os = "linux"))]
-impl NotifySocket {
-    pub(super) fn bind() -> Result<Self, Failure> {
-        let message = "a socket for notifications needs Linux";
-        Err(Failure::new(crate::error::Step::Options, message).path("notify"))
-    }
-
-    pub(super) fn receive(&self) -> io::Result<Option<Datagram>> {
-        Ok(None)
-    }
-}
-
-impl NotifySocket {
     /// Takes note of an acknowledgement. `false` if there was nothing to acknowledge.
     pub(super) fn acknowledged(&mut self) -> bool {
         std::mem::take(&mut self.awaits_ack)

@@ -14,7 +14,7 @@ use crate::stream::output::Relay;
 use crate::stream::stdin::Input;
 use crate::sys;
 use nix::sys::stat::{Mode, fchmod};
-use nix::sys::termios::{InputFlags, LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::fchown;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -48,8 +48,7 @@ impl Pty {
         let (master, slave) = sys::open_pty(rows, cols)?;
         set_nonblocking(&master)?;
         let mut modes = tcgetattr(&slave)?;
-        #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-        modes.input_flags.insert(InputFlags::IUTF8);
+        sys::expect_utf8(&mut modes);
         modes.local_flags.set(LocalFlags::ECHO, echo);
         tcsetattr(&slave, SetArg::TCSANOW, &modes)?;
         Ok(Self { master, slave })

@@ -4,10 +4,9 @@
 
 //! User and group ids: credentials(7).
 
-use super::{check, drop_ambient_capabilities};
+use super::check;
+use super::system::{drop_ambient_capabilities, has_only_uid};
 use std::io;
-#[cfg(target_os = "linux")]
-use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Sets the supplementary groups. For the child.
 pub fn set_groups(groups: &[u32]) -> io::Result<()> {
@@ -15,6 +14,17 @@ pub fn set_groups(groups: &[u32]) -> io::Result<()> {
     let count = groups.len() as _;
     // SAFETY: the list is live and has `count` entries.
     check(unsafe { libc::setgroups(count, groups.as_ptr()) }).map(drop)
+}
+
+/// The supplementary groups of this process: getgroups(2).
+pub fn own_groups() -> io::Result<Vec<u32>> {
+    // SAFETY: with a size of 0, the list is not written.
+    let count = check(unsafe { libc::getgroups(0, std::ptr::null_mut()) })?;
+    let mut groups = vec![0; usize::try_from(count).unwrap_or(0)];
+    // SAFETY: the list is live and has `count` entries.
+    let count = check(unsafe { libc::getgroups(count, groups.as_mut_ptr()) })?;
+    groups.truncate(usize::try_from(count).unwrap_or(0));
+    Ok(groups)
 }
 
 /// Sets the real, effective and saved gid, which takes privileges. For the child.
@@ -44,41 +54,4 @@ fn confirm(has_changed: bool) -> io::Result<()> {
     } else {
         Err(io::Error::from_raw_os_error(libc::EPERM))
     }
-}
-
-#[cfg(target_os = "linux")]
-fn has_only_uid(uid: u32) -> bool {
-    let (mut real, mut effective, mut saved) = (0, 0, 0);
-    // SAFETY: the pointers are to live, writable ids.
-    let result = unsafe { libc::getresuid(&raw mut real, &raw mut effective, &raw mut saved) };
-    result == 0 && [real, effective, saved] == [uid; 3]
-}
-
-/// There is no call for the saved uid. It is not root if root cannot be restored.
-#[cfg(not(target_os = "linux"))]
-fn has_only_uid(uid: u32) -> bool {
-    // SAFETY: system calls without pointers.
-    unsafe { libc::getuid() == uid && libc::geteuid() == uid && libc::setuid(0) == -1 }
-}
-
-/// The pid and the uid of the peer of a Unix socket: `SO_PEERCRED`, unix(7).
-#[cfg(target_os = "linux")]
-pub fn peer_of(socket: BorrowedFd<'_>) -> io::Result<(i32, u32)> {
-    let mut peer = libc::ucred {
-        pid: 0,
-        uid: 0,
-        gid: 0,
-    };
-    let mut size = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or(0);
-    // SAFETY: both pointers are to live, writable values, and `size` is that of the first.
-    check(unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEERCRED,
-            (&raw mut peer).cast(),
-            &raw mut size,
-        )
-    })?;
-    Ok((peer.pid, peer.uid))
 }

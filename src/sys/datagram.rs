@@ -2,14 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! `recvmsg(2)` of datagrams with control messages. That of nix does not give any of them when some were left out.
+//! A datagram and what comes with it.
 
-use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
-
-/// The most descriptors that the kernel sends in one datagram.
-const MOST_DESCRIPTORS: usize = 253;
+use std::os::fd::OwnedFd;
 
 /// A datagram on a socket with `SO_PASSCRED`.
 #[derive(Debug)]
@@ -21,60 +16,4 @@ pub(crate) struct ReceivedDatagram {
     /// The pid of its sender, 0 if unknown.
     pub sender: i32,
     pub descriptors: Vec<OwnedFd>,
-}
-
-/// Receives a datagram, with its descriptors as close-on-exec.
-#[allow(clippy::cast_ptr_alignment)] // Those are read as unaligned.
-pub(crate) fn receive_datagram(
-    socket: impl AsFd,
-    bytes: &mut [u8],
-) -> io::Result<ReceivedDatagram> {
-    // Aligned as the headers are, and with room for the credentials, too.
-    let mut control = [0_u64; MOST_DESCRIPTORS];
-    let mut part = libc::iovec {
-        iov_base: bytes.as_mut_ptr().cast(),
-        iov_len: bytes.len(),
-    };
-    // SAFETY: all of it may be zero.
-    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = size_of_val(&control) as _;
-    let fd = socket.as_fd().as_raw_fd();
-    // SAFETY: the message points to buffers that outlive the call.
-    let length = unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_CMSG_CLOEXEC) };
-    if length < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let mut received = ReceivedDatagram {
-        length: length.unsigned_abs(),
-        truncated: message.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0,
-        sender: 0,
-        descriptors: Vec::new(),
-    };
-    // SAFETY: the kernel has filled in whole control messages, and the macros stay inside them. Nobody else has the
-    // descriptors.
-    unsafe {
-        let mut header = libc::CMSG_FIRSTHDR(&raw const message);
-        while let Some(control) = header.as_ref() {
-            let data = libc::CMSG_DATA(header);
-            #[allow(clippy::unnecessary_cast)]
-            let size = (control.cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
-            match (control.cmsg_level, control.cmsg_type) {
-                (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if size >= size_of::<libc::ucred>() => {
-                    received.sender = data.cast::<libc::ucred>().read_unaligned().pid;
-                }
-                (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
-                    for index in 0..size / size_of::<RawFd>() {
-                        let fd = data.cast::<RawFd>().add(index).read_unaligned();
-                        received.descriptors.push(OwnedFd::from_raw_fd(fd));
-                    }
-                }
-                _ => {}
-            }
-            header = libc::CMSG_NXTHDR(&raw const message, header);
-        }
-    }
-    Ok(received)
 }

@@ -5,6 +5,7 @@
 //! File descriptors: fcntl(2), `close_range(2)`, flock(2), read(2).
 
 use super::check;
+use nix::sys::stat::Mode;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -46,7 +47,7 @@ pub fn close_all_but(mut kept: [RawFd; 2]) {
 /// Has the kernel do to a range of descriptors what `flags` say: `close_range(2)`. Without such a system call, `each`
 /// does it to each of them.
 fn in_range(range: Range<RawFd>, flags: libc::c_uint, each: impl Fn(RawFd)) {
-    if range.is_empty() || close_range(&range, flags).is_ok() {
+    if range.is_empty() || super::system::close_range(&range, flags).is_ok() {
         return;
     }
     for directory in ["/proc/self/fd", "/dev/fd"] {
@@ -60,19 +61,6 @@ fn in_range(range: Range<RawFd>, flags: libc::c_uint, each: impl Fn(RawFd)) {
         }
     }
     range.take_while(|&fd| fd < 1024).for_each(each);
-}
-
-#[cfg(target_os = "linux")]
-fn close_range(range: &Range<RawFd>, flags: libc::c_uint) -> io::Result<()> {
-    let (first, last) = (range.start, range.end - 1);
-    // SAFETY: close_range takes no pointers. What it closes is up to the callers.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
-    check(i32::try_from(result).unwrap_or(-1)).map(drop)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn close_range(_range: &Range<RawFd>, _flags: libc::c_uint) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 pub(super) fn set_cloexec(fd: RawFd) {
@@ -121,4 +109,10 @@ pub fn read_to_spare(fd: &impl AsFd, bytes: &mut Vec<u8>, limit: usize) -> nix::
     // SAFETY: the kernel initialized `count` bytes after the previous ones.
     unsafe { bytes.set_len(bytes.len() + count) };
     Ok(count)
+}
+
+/// Permission bits. The type of `mode_t` differs between systems.
+#[allow(clippy::useless_conversion)]
+pub fn permissions(bits: u32) -> Mode {
+    Mode::from_bits_truncate(bits.try_into().unwrap_or(0))
 }

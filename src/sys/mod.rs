@@ -4,6 +4,9 @@
 
 //! System calls that have no safe wrapper elsewhere, in a file for each area of the manual.
 //!
+//! What differs between systems is in a folder or a file for each of them, as functions of the same names and
+//! meanings: [`linux`], `macos` and `freebsd`, and `posix` for what the last two have in common.
+//!
 //! All `unsafe` is here, in `process/spawn/in_child.rs` and at the entry in `main.rs`. Calls that the child makes
 //! between fork and exec are async-signal-safe and allocate nothing, errors included; those that are meant for it
 //! say so.
@@ -12,23 +15,36 @@
 mod capabilities;
 mod clock;
 mod credentials;
-#[cfg(target_os = "linux")]
 mod datagram;
 mod descriptors;
-mod directory;
 mod exec;
 mod main_args;
-mod pidfd;
 mod pipe;
-mod prctl;
+mod process;
 mod pty;
 mod resource;
 mod rlimit;
 mod signal;
-mod signal_mask;
-mod sysconf;
 mod title;
 mod wait;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as system;
+
+#[cfg(not(target_os = "linux"))]
+mod posix;
+
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "macos")]
+use macos as system;
+
+#[cfg(target_os = "freebsd")]
+mod freebsd;
+#[cfg(target_os = "freebsd")]
+use freebsd as system;
 
 // For main.rs.
 pub use descriptors::open_standard_fds;
@@ -39,21 +55,27 @@ pub use title::Title;
 pub(crate) use capabilities::*;
 pub(crate) use clock::*;
 pub(crate) use credentials::*;
-#[cfg(target_os = "linux")]
 pub(crate) use datagram::*;
 pub(crate) use descriptors::*;
-pub(crate) use directory::*;
 pub(crate) use exec::*;
-pub(crate) use pidfd::*;
 pub(crate) use pipe::*;
-pub(crate) use prctl::*;
+pub(crate) use process::*;
 pub(crate) use pty::*;
 pub(crate) use resource::*;
 pub(crate) use rlimit::*;
 pub(crate) use signal::*;
-pub(crate) use signal_mask::*;
-pub(crate) use sysconf::*;
 pub(crate) use wait::*;
+
+// What each system has to have.
+#[cfg(target_os = "linux")]
+pub(crate) use linux::parse_stat;
+pub(crate) use system::{
+    ChildEvents, DeathWatch, END_INTEREST, Entry, HAS_SUBREAPERS, OwnChildren, ProcessList,
+    Rendezvous, SHARES_MEMORY, SignalMask, become_subreaper, become_undumpable, bind_notify_socket,
+    expect_utf8, keep_capabilities, limit_bounding_set, may_signal_others, peer_of, pipe,
+    process_name, read_counters, receive_datagram, resize_pipe, sees_own_processes,
+    set_capabilities, set_no_new_privs, set_oom_score_adj, set_parent_death_signal, start_child,
+}; // for the measurements
 
 use std::ffi::c_int;
 use std::io;
@@ -66,11 +88,3 @@ fn check(result: c_int) -> io::Result<c_int> {
         Ok(result)
     }
 }
-
-/// Bytes of the kernel's signal set, which is not the `sigset_t` of the C library: 128 signals on MIPS, 64 elsewhere.
-#[cfg(target_os = "linux")]
-const KERNEL_SIGSET_SIZE: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
-    16
-} else {
-    8
-};

@@ -57,8 +57,7 @@ impl CpuLimit {
         };
         Some(Self {
             original,
-            #[allow(clippy::useless_conversion)] // the type differs between systems
-            left: (left != libc::RLIM_INFINITY).then(|| left.into()),
+            left: (left != libc::RLIM_INFINITY).then(|| to_number(left)),
         })
     }
 
@@ -69,12 +68,17 @@ impl CpuLimit {
 
     /// Whether a SIGXCPU came from the kernel, and not from another process. The kernel then raises the soft limit
     /// by a second, and counts clock ticks, which may be ahead of the CPU-time clock.
-    #[allow(clippy::useless_conversion)] // the type differs between systems
     pub fn is_exceeded(&self) -> bool {
-        let raised = |left| get().is_ok_and(|limit| u64::from(limit.rlim_cur) > left);
+        let raised = |left| get().is_ok_and(|limit| to_number(limit.rlim_cur) > left);
         self.left
             .is_some_and(|left| cpu_seconds() >= left || raised(left))
     }
+}
+
+/// The type differs between systems, and is signed on FreeBSD.
+#[allow(clippy::unnecessary_fallible_conversions, clippy::useless_conversion)]
+fn to_number(limit: libc::rlim_t) -> u64 {
+    u64::try_from(limit).unwrap_or(u64::MAX)
 }
 
 fn get() -> io::Result<libc::rlimit> {

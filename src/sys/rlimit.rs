@@ -4,6 +4,7 @@
 
 //! Limits on resources by their names: setrlimit(2).
 
+use super::system::{MORE_RESOURCES, get_limits as get, nr_open, set_limits as set};
 use std::ffi::c_int;
 use std::io;
 
@@ -12,7 +13,7 @@ pub const UNLIMITED: u64 = u64::MAX;
 
 /// The names of setrlimit(2), in lower case and without `RLIMIT_`. The type of the numbers differs between C libraries.
 #[allow(clippy::cast_possible_wrap, clippy::unnecessary_cast)]
-const RESOURCES: &[(&str, c_int)] = &[
+const COMMON: [(&str, c_int); 10] = [
     ("as", libc::RLIMIT_AS as c_int),
     ("core", libc::RLIMIT_CORE as c_int),
     ("cpu", libc::RLIMIT_CPU as c_int),
@@ -23,18 +24,6 @@ const RESOURCES: &[(&str, c_int)] = &[
     ("nproc", libc::RLIMIT_NPROC as c_int),
     ("rss", libc::RLIMIT_RSS as c_int),
     ("stack", libc::RLIMIT_STACK as c_int),
-    #[cfg(target_os = "linux")]
-    ("locks", libc::RLIMIT_LOCKS as c_int),
-    #[cfg(target_os = "linux")]
-    ("msgqueue", libc::RLIMIT_MSGQUEUE as c_int),
-    #[cfg(target_os = "linux")]
-    ("nice", libc::RLIMIT_NICE as c_int),
-    #[cfg(target_os = "linux")]
-    ("rtprio", libc::RLIMIT_RTPRIO as c_int),
-    #[cfg(target_os = "linux")]
-    ("rttime", libc::RLIMIT_RTTIME as c_int),
-    #[cfg(target_os = "linux")]
-    ("sigpending", libc::RLIMIT_SIGPENDING as c_int),
 ];
 
 /// A limit on a resource.
@@ -49,15 +38,18 @@ pub struct ResourceLimit {
 /// A soft and a hard limit, as prlimit(2) takes them on all machines.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Limits {
-    soft: u64,
-    hard: u64,
+pub struct Limits {
+    pub soft: u64,
+    pub hard: u64,
 }
 
 impl ResourceLimit {
     /// `None` when there is no resource of this name.
     pub fn new(name: &str, soft: u64, hard: u64) -> Option<Self> {
-        let &(name, resource) = RESOURCES.iter().find(|(known, _)| *known == name)?;
+        let &(name, resource) = COMMON
+            .iter()
+            .chain(MORE_RESOURCES)
+            .find(|(known, _)| *known == name)?;
         let limits = Limits { soft, hard };
         Some(Self {
             name,
@@ -102,66 +94,6 @@ impl ResourceLimit {
     /// Sets the limit of this process. For the child.
     pub fn set(&self) -> io::Result<()> {
         set(self.resource, self.limits)
-    }
-}
-
-/// The largest limit on descriptors: `proc_sys_fs(5)`.
-fn nr_open() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/sys/fs/nr_open").ok()?;
-    text.trim_ascii_end().parse().ok()
-}
-
-#[cfg(target_os = "linux")]
-fn get(resource: c_int) -> io::Result<Limits> {
-    let mut limits = Limits::default();
-    prlimit(resource, std::ptr::null(), &raw mut limits)?;
-    Ok(limits)
-}
-
-#[cfg(target_os = "linux")]
-fn set(resource: c_int, limits: Limits) -> io::Result<()> {
-    prlimit(resource, &raw const limits, std::ptr::null_mut())
-}
-
-/// Of this process. Without the C library, whose limits may have 32 bits.
-#[cfg(target_os = "linux")]
-fn prlimit(resource: c_int, new: *const Limits, old: *mut Limits) -> io::Result<()> {
-    // SAFETY: each pointer is null or to a live `Limits`, which has the layout of the kernel's struct rlimit64.
-    let result = unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, new, old) };
-    super::check(if result == 0 { 0 } else { -1 }).map(drop)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn get(resource: c_int) -> io::Result<Limits> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the pointer is to a live, writable rlimit.
-    super::check(unsafe { libc::getrlimit(resource, &raw mut limit) })?;
-    Ok(Limits {
-        soft: from_system(limit.rlim_cur),
-        hard: from_system(limit.rlim_max),
-    })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn set(resource: c_int, limits: Limits) -> io::Result<()> {
-    let limit = libc::rlimit {
-        rlim_cur: limits.soft.min(libc::RLIM_INFINITY),
-        rlim_max: limits.hard.min(libc::RLIM_INFINITY),
-    };
-    // SAFETY: the pointer is to a live rlimit.
-    super::check(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
-}
-
-/// There, infinity is not the largest number.
-#[cfg(not(target_os = "linux"))]
-fn from_system(limit: libc::rlim_t) -> u64 {
-    if limit == libc::RLIM_INFINITY {
-        UNLIMITED
-    } else {
-        limit
     }
 }
 

@@ -37,44 +37,12 @@ pub fn ignore_sigpipe() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
-/// Gives SIGCHLD its default disposition. It may have been inherited as ignored, and then the kernel reaps
-/// children by itself.
-pub fn reset_sigchld() {
-    // SAFETY: no handler is installed.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-}
-
 /// Gives every signal its default disposition. For the child.
 pub fn reset_dispositions() {
     const LAST_SIGNAL: c_int = 64;
     for signal in 1..=LAST_SIGNAL {
-        set_default(signal);
+        super::system::set_default(signal);
     }
-}
-
-/// Not by way of the C library, which refuses to change the signals that it reserves for itself, although they may
-/// be inherited as ignored, for example from glibc's `posix_spawn(3)`.
-#[cfg(target_os = "linux")]
-fn set_default(signal: c_int) {
-    // All zeroes is SIG_DFL, no flags and an empty mask, in more bytes than the kernel's structure has.
-    let default = [0_u64; 8];
-    // SIGKILL and SIGSTOP, which cannot be changed, fail with EINVAL.
-    // SAFETY: the kernel reads the structure, and writes nothing without a place for the old one.
-    unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigaction,
-            signal,
-            &raw const default,
-            std::ptr::null::<u64>(),
-            super::KERNEL_SIGSET_SIZE,
-        )
-    };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn set_default(signal: c_int) {
-    // SAFETY: no handler is installed.
-    unsafe { libc::signal(signal, libc::SIG_DFL) };
 }
 
 /// Stops this process and its process group by `signal`, one of the stop signals of job control, even if it is

@@ -44,11 +44,7 @@ impl Title {
         let mut name = [0_u8; 16];
         let count = text.len().min(name.len() - 1);
         name[..count].copy_from_slice(&text[..count]);
-        #[cfg(target_os = "linux")]
-        // SAFETY: the pointer is to a live null-terminated string.
-        unsafe {
-            libc::prctl(libc::PR_SET_NAME, name.as_ptr());
-        }
+        super::system::set_process_name(CStr::from_bytes_until_nul(&name).unwrap_or_default());
         let count = text.len().min(self.length.saturating_sub(1));
         // SAFETY: the memory has `length` writable bytes that nothing else refers to, as `of` requires.
         unsafe {

@@ -46,14 +46,9 @@ fn microseconds(time: libc::timeval) -> u64 {
     seconds * 1_000_000 + u64::try_from(time.tv_usec).unwrap_or(0)
 }
 
-/// `ru_maxrss` is in kibibytes, and in bytes on Apple's systems: getrusage(2).
+/// `ru_maxrss`: getrusage(2).
 fn peak_rss_bytes(maxrss: libc::c_long) -> u64 {
-    let unit = if cfg!(target_vendor = "apple") {
-        1
-    } else {
-        1024
-    };
-    u64::try_from(maxrss).unwrap_or(0) * unit
+    u64::try_from(maxrss).unwrap_or(0) * super::system::MAXRSS_UNIT
 }
 
 /// A child that died or was stopped.
@@ -83,10 +78,12 @@ pub fn has_children() -> io::Result<bool> {
 
 /// Whether `pid` is a child, dead or alive. The kernel does not reuse the pid before the child is reaped.
 pub fn is_child(pid: i32) -> io::Result<bool> {
-    let Ok(id) = libc::id_t::try_from(pid) else {
+    // The type of the id differs between systems.
+    if pid < 0 {
         return Ok(false);
-    };
-    has_child_of(libc::P_PID, id)
+    }
+    #[allow(clippy::cast_sign_loss, clippy::cast_lossless)]
+    has_child_of(libc::P_PID, pid as libc::id_t)
 }
 
 fn has_child_of(kind: libc::idtype_t, id: libc::id_t) -> io::Result<bool> {
@@ -105,28 +102,23 @@ fn has_child_of(kind: libc::idtype_t, id: libc::id_t) -> io::Result<bool> {
 }
 
 /// The signal that stopped `child`, if it was stopped since the last call.
-#[cfg(target_os = "linux")]
 pub fn stopped_by(child: i32) -> Option<i32> {
-    use nix::errno::Errno;
-    use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-    use nix::unistd::Pid;
-    let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
+    let id = child.try_into().ok()?;
+    // SAFETY: siginfo_t is plain old data, for which all zeroes is a valid value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WSTOPPED | libc::WNOHANG;
     loop {
-        match waitid(Id::Pid(Pid::from_raw(child)), flags) {
-            Ok(WaitStatus::Stopped(_, signal)) => return Some(signal as i32),
-            Err(Errno::EINTR) => {}
-            _ => return None,
+        // SAFETY: the pointer is to a live, writable siginfo_t.
+        match check(unsafe { libc::waitid(libc::P_PID, id, &raw mut info, options) }) {
+            // SAFETY: all fields are those of a child, or zero when none was stopped.
+            Ok(_) => return unsafe { (info.si_pid() != 0).then(|| info.si_status()) },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
         }
     }
 }
 
-/// Not implemented elsewhere.
-#[cfg(not(target_os = "linux"))]
-pub fn stopped_by(_child: i32) -> Option<i32> {
-    None
-}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -15,9 +15,10 @@ pub use login::LOGIN_VARIABLES;
 use crate::error::{Failure, Step};
 use crate::number::parse_decimal;
 use crate::process::credentials::Credentials;
+use crate::sys;
 use crate::wait::Wait;
 use files::User;
-use nix::unistd::{self, Gid, Uid};
+use nix::unistd::{Gid, Uid};
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io;
@@ -138,10 +139,10 @@ fn without_needless_switches(
 
 /// The supplementary groups of this process.
 fn own_groups_now() -> Result<BTreeSet<u32>, Failure> {
-    let groups = unistd::getgroups().map_err(|errno| {
-        Failure::new(Step::Groups, "cannot find this process's groups").errno(errno as i32)
+    let groups = sys::own_groups().map_err(|error| {
+        Failure::new(Step::Groups, "cannot find this process's groups").caused_by(&error)
     })?;
-    Ok(groups.into_iter().map(Gid::as_raw).collect())
+    Ok(groups.into_iter().collect())
 }
 
 fn lookup_failed(step: Step, name: &str, error: &io::Error) -> Failure {

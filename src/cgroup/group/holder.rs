@@ -7,11 +7,12 @@
 
 use std::fs;
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::MetadataExt as _;
 
+use libc::{major, minor};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::sys::stat::{FileStat, fstat, major, minor};
+
+use nix::sys::stat::{FileStat, fstat, stat};
 use nix::unistd::{Pid, geteuid};
 
 /// The group that the holder of a lock uses.
@@ -92,8 +93,8 @@ fn classify(pid: i32, used: Used, file: &FileStat) -> Holder {
 fn has_open(pid: i32, file: &FileStat) -> Option<bool> {
     let mut open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
     Some(open.any(|entry| {
-        let found = fs::metadata(entry.path());
-        found.is_ok_and(|found| (found.dev(), found.ino()) == (file.st_dev, file.st_ino))
+        let found = stat(&entry.path());
+        found.is_ok_and(|found| (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino))
     }))
 }
 

@@ -9,13 +9,12 @@
 //! remove the group that it is about to enter; and so would one that uses a group above. The kernel releases
 //! the locks of a process that has ended.
 
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
-use nix::sys::stat::fstat;
+use nix::sys::stat::{fstat, lstat};
 
 use super::holder::{Holder, Used, holder};
 use super::tree;
@@ -73,8 +72,8 @@ pub(super) fn lock_above(location: &Location, since: Instant) -> Result<Vec<Owne
 }
 
 fn is_at(dir: BorrowedFd<'_>, path: &Path) -> io::Result<bool> {
-    let (open, named) = (fstat(dir)?, fs::symlink_metadata(path)?);
-    Ok((open.st_dev, open.st_ino) == (named.dev(), named.ino()))
+    let (open, named) = (fstat(dir)?, lstat(path)?);
+    Ok((open.st_dev, open.st_ino) == (named.st_dev, named.st_ino))
 }
 
 /// Fails if the lock that another process holds counts.

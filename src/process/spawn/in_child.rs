@@ -64,33 +64,14 @@ impl Child<'_> {
         }
     }
 
-    /// As by vfork(2), but on a stack of its own.
-    #[cfg(target_os = "linux")]
     fn start_in_shared_memory(&self) -> io::Result<i32> {
-        const STACK_SIZE: usize = 16 * 1024;
-        const ALIGNMENT: usize = 16;
         extern "C" fn entry(child: *mut libc::c_void) -> libc::c_int {
-            // SAFETY: it is the reference below, which outlives the child's use of it: the parent waits in clone.
+            // SAFETY: it is the reference below, which outlives the child's use of it: the parent waits for the exec.
             unsafe { (*child.cast_const().cast::<Child<'_>>()).run() }
         }
-        // On the heap: stack probes would touch each page of an array on this process's stack.
-        let mut stack = Vec::<u8>::with_capacity(STACK_SIZE);
-        let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
-        let top = top.wrapping_sub(top.addr() % ALIGNMENT);
-        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         let argument = std::ptr::from_ref(self).cast_mut().cast();
-        // SAFETY: the child runs on a stack of its own and changes nothing else in the memory of this process but
-        // errno, and CLONE_VFORK suspends this process until the exec: clone(2). Descriptors, dispositions and
-        // credentials are not shared.
-        match unsafe { libc::clone(entry, top.cast(), flags, argument) } {
-            -1 => Err(io::Error::last_os_error()),
-            pid => Ok(pid),
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn start_in_shared_memory(&self) -> io::Result<i32> {
-        self.fork()
+        // SAFETY: the entry never returns, and the steps that run here change nothing in memory.
+        unsafe { sys::start_child(entry, argument) }
     }
 
     fn run(&self) -> ! {

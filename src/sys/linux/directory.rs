@@ -4,15 +4,12 @@
 
 //! Listing a directory: `getdents64(2)`.
 
-#[cfg(target_os = "linux")]
 use nix::errno::Errno;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Lists the entries of an open directory whose names are numbers. Unlike readdir(3), it needs no new descriptor.
-#[cfg(target_os = "linux")]
 pub fn numbers_in(directory: BorrowedFd<'_>) -> io::Result<Vec<i32>> {
-    use std::os::fd::AsRawFd;
     let fd = directory.as_raw_fd();
     let mut buffer = [0_u8; 16 * 1024];
     let mut found = Vec::new();
@@ -30,15 +27,8 @@ pub fn numbers_in(directory: BorrowedFd<'_>) -> io::Result<Vec<i32>> {
     }
 }
 
-/// There is no `/proc` of this kind elsewhere.
-#[cfg(not(target_os = "linux"))]
-pub fn numbers_in(_directory: BorrowedFd<'_>) -> io::Result<Vec<i32>> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 /// Parses records of `getdents64(2)`: inode and offset (8 bytes each), length of the record (2 bytes), type
 /// (1 byte), null-terminated name.
-#[cfg(target_os = "linux")]
 fn numbers_of_entries(mut records: &[u8], found: &mut Vec<i32>) {
     while let Some(&[low, high]) = records.get(16..18) {
         let length = usize::from(u16::from_ne_bytes([low, high]));
@@ -52,7 +42,7 @@ fn numbers_of_entries(mut records: &[u8], found: &mut Vec<i32>) {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

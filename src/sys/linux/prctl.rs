@@ -4,59 +4,33 @@
 
 //! Attributes of this process: prctl(2), and `oom_score_adj` in `/proc`.
 
+use crate::sys::check;
 use std::ffi::CStr;
 use std::io;
 
 /// Makes this process the parent of orphans among its descendants: `PR_SET_CHILD_SUBREAPER(2const)`.
-#[cfg(target_os = "linux")]
 pub fn become_subreaper() -> io::Result<()> {
     // SAFETY: this prctl takes no pointers.
-    super::check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
-}
-
-/// There are no subreapers elsewhere: orphans are found by their process group alone.
-#[cfg(not(target_os = "linux"))]
-pub fn become_subreaper() -> io::Result<()> {
-    Ok(())
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
 }
 
 /// Protects this process's memory and descriptors (`/proc/<pid>/fd`) from other processes of its user:
 /// `PR_SET_DUMPABLE(2const)`. The exec of a program resets it.
-#[cfg(target_os = "linux")]
 pub fn become_undumpable() {
     // SAFETY: this prctl takes no pointers. It cannot fail with this argument.
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
 }
 
-/// Descriptors cannot be opened by way of `/proc` elsewhere.
-#[cfg(not(target_os = "linux"))]
-pub fn become_undumpable() {}
-
 /// Has the kernel send `signal` to this process when its parent dies: `PR_SET_PDEATHSIG(2const)`. For the child.
-#[cfg(target_os = "linux")]
 pub fn set_parent_death_signal(signal: libc::c_int) -> io::Result<()> {
     // SAFETY: this prctl takes no pointers.
-    super::check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }).map(drop)
-}
-
-/// There is no such signal elsewhere.
-#[cfg(not(target_os = "linux"))]
-#[allow(clippy::unnecessary_wraps)]
-pub fn set_parent_death_signal(_signal: libc::c_int) -> io::Result<()> {
-    Ok(())
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }).map(drop)
 }
 
 /// Has no exec of this process and of its descendants give privileges: `PR_SET_NO_NEW_PRIVS(2const)`. For the child.
-#[cfg(target_os = "linux")]
 pub fn set_no_new_privs() -> io::Result<()> {
     // SAFETY: this prctl takes no pointers.
-    super::check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
-}
-
-/// There is no such flag elsewhere.
-#[cfg(not(target_os = "linux"))]
-pub fn set_no_new_privs() -> io::Result<()> {
-    Err(io::Error::from_raw_os_error(libc::ENOSYS))
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
 }
 
 /// Sets what is added to the score by which the kernel selects a process to kill when memory runs out. For the child,
@@ -64,12 +38,11 @@ pub fn set_no_new_privs() -> io::Result<()> {
 ///
 /// The file of an undumpable process belongs to root, so that another user has to make the process dumpable to open
 /// it. It is not opened before the fork: `/proc/self` is the process that opens it.
-#[cfg(target_os = "linux")]
 pub fn set_oom_score_adj(text: &CStr) -> io::Result<()> {
     const PATH: &CStr = c"/proc/self/oom_score_adj";
     let open = || {
         // SAFETY: the path is a live C string.
-        super::check(unsafe { libc::open(PATH.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) })
+        check(unsafe { libc::open(PATH.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) })
     };
     let fd = match open() {
         Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
@@ -85,11 +58,11 @@ pub fn set_oom_score_adj(text: &CStr) -> io::Result<()> {
     // SAFETY: the buffer is live and has as many bytes.
     let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
     // Before anything else changes errno. The exec closes the descriptor.
-    super::check(if written < 0 { -1 } else { 0 }).map(drop)
+    check(if written < 0 { -1 } else { 0 }).map(drop)
 }
 
-/// There is no such score elsewhere.
-#[cfg(not(target_os = "linux"))]
-pub fn set_oom_score_adj(_text: &CStr) -> io::Result<()> {
-    Err(io::Error::from_raw_os_error(libc::ENOSYS))
+/// Sets the name that ps(1) shows of this process, of at most 15 bytes: `PR_SET_NAME(2const)`.
+pub fn set_process_name(name: &CStr) {
+    // SAFETY: the pointer is to a live null-terminated string.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }

@@ -2,67 +2,17 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! A process in `/proc`: proc(5).
+//! Processes in `/proc`: proc(5).
 
-use crate::sys;
+use super::{kill_by_directory, numbers_in};
+use crate::sys::{Process, kill};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-
-/// A pid and the start time of its process, which no later process with the same pid shares.
-pub type ProcessId = (i32, u64);
-
-/// What `/proc/<pid>/stat` says about a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Process {
-    pub pid: i32,
-    pub ppid: i32,
-    /// Process group.
-    pub group: i32,
-    /// State letter: that of the first thread.
-    pub state: u8,
-    /// Number of threads, a dead first thread included.
-    pub threads: u32,
-    /// Start time, clock ticks since boot.
-    pub started: u64,
-}
-
-impl Process {
-    /// Reads about the process that has this pid at present.
-    pub fn find(pid: i32) -> io::Result<Self> {
-        let line = read_all(&File::open(format!("/proc/{pid}/stat"))?)?;
-        parse_stat(&line).ok_or_else(|| io::ErrorKind::InvalidData.into())
-    }
-
-    /// Identifies the process for good.
-    pub fn id(&self) -> ProcessId {
-        (self.pid, self.started)
-    }
-
-    /// Sends a signal to it, and not to a later process with the same pid.
-    pub fn signal(&self, signal: i32) -> io::Result<()> {
-        let entry = Entry::open(self.pid)?;
-        if entry.stat()?.started != self.started {
-            return Err(io::Error::from_raw_os_error(libc::ESRCH));
-        }
-        entry.signal(self, signal)
-    }
-
-    /// Whether it is a zombie. The state alone does not tell: it is that of a zombie, too, when the first thread has
-    /// ended and others run on.
-    pub fn is_dead(&self) -> bool {
-        matches!(self.state, b'Z' | b'X' | b'x') && self.threads <= 1
-    }
-
-    /// Whether it cannot fork: it is stopped or in an uninterruptible wait. That of a process without a first
-    /// thread is unknown, and assumed.
-    pub fn cannot_fork(&self) -> bool {
-        matches!(self.state, b'T' | b't' | b'D' | b'Z' | b'X' | b'x')
-    }
-}
+use std::sync::OnceLock;
 
 /// Reads a line of `/proc/<pid>/stat`: `proc_pid_stat(5)`.
 pub fn parse_stat(line: &str) -> Option<Process> {
@@ -83,12 +33,57 @@ pub fn parse_stat(line: &str) -> Option<Process> {
     })
 }
 
-/// All live processes.
-pub fn live() -> io::Result<Vec<Process>> {
-    let proc = File::open("/proc")?;
-    let pids = sys::numbers_in(proc.as_fd())?.into_iter();
-    let found = pids.filter_map(|pid| Process::find(pid).ok());
-    Ok(found.filter(|process| !process.is_dead()).collect())
+/// Reads about the process that has this pid at present.
+pub fn read_process(pid: i32) -> io::Result<Process> {
+    let line = read_all(&File::open(format!("/proc/{pid}/stat"))?)?;
+    parse_stat(&line).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The pids of all processes, zombies included. Once it is open, it needs no new descriptor.
+#[derive(Debug)]
+pub struct ProcessList(File);
+
+impl ProcessList {
+    pub fn open() -> io::Result<Self> {
+        let mut options = File::options();
+        options.read(true).custom_flags(libc::O_DIRECTORY);
+        options.open("/proc").map(Self)
+    }
+
+    pub fn pids(&self) -> io::Result<Vec<i32>> {
+        numbers_in(self.0.as_fd())
+    }
+}
+
+/// The children of this process, zombies included, which has only one thread: `proc_tid_children(5)`. Once it is open,
+/// it needs no new descriptor. Kernels without `CONFIG_PROC_CHILDREN` do not have it.
+#[derive(Debug)]
+pub struct OwnChildren(File);
+
+impl OwnChildren {
+    pub fn open() -> io::Result<Self> {
+        File::open("/proc/thread-self/children").map(Self)
+    }
+
+    /// No child that exists at the beginning is missed, if none is reaped meanwhile: the kernel appends new ones.
+    pub fn pids(&self) -> io::Result<Vec<i32>> {
+        read_all(&self.0).map(|list| parse_children(&list))
+    }
+}
+
+/// Whether `/proc` is that of this process's pid namespace. That stays so, also in forks of this process.
+pub fn sees_own_processes() -> bool {
+    static SEES: OnceLock<bool> = OnceLock::new();
+    *SEES.get_or_init(|| {
+        let me = std::fs::read_link("/proc/self");
+        me.is_ok_and(|me| me.to_str() == Some(&nix::unistd::getpid().to_string()))
+    })
+}
+
+/// The first 15 bytes of the name of a process's program, or those that it has set itself.
+pub fn process_name(pid: i32) -> io::Result<Vec<u8>> {
+    let name = std::fs::read(format!("/proc/{pid}/comm"))?;
+    Ok(name.trim_ascii_end().to_vec())
 }
 
 /// The open directory of a process. Reads and signals through it never reach a later process with the same pid.
@@ -128,7 +123,7 @@ impl Entry {
         }
         let tasks = self.open_file("task", OFlag::O_DIRECTORY)?;
         let mut children = Vec::new();
-        for thread in sys::numbers_in(tasks.as_fd())? {
+        for thread in numbers_in(tasks.as_fd())? {
             match self.children_of_thread(thread) {
                 Ok(more) => children.extend(more),
                 // The thread has ended, and its children became those of another.
@@ -147,10 +142,10 @@ impl Entry {
     /// Sends a signal to it. Kernels that cannot do it through the directory need its `stat` from before, to tell it
     /// from a later process.
     pub fn signal(&self, process: &Process, signal: i32) -> io::Result<()> {
-        match sys::kill_by_directory(self.directory.as_fd(), signal) {
+        match kill_by_directory(self.directory.as_fd(), signal) {
             Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
                 if self.stat()?.started == process.started {
-                    sys::kill(self.pid, signal)
+                    kill(self.pid, signal)
                 } else {
                     Err(io::Error::from_raw_os_error(libc::ESRCH))
                 }
@@ -237,7 +232,6 @@ mod tests {
         assert!(parse_stat(&line(1)).unwrap().is_dead());
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn this_process_has_an_entry() {
         let me = nix::unistd::getpid().as_raw();
@@ -250,7 +244,6 @@ mod tests {
         entry.signal(&process, 0).unwrap();
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn children_of_all_threads_are_found() {
         let mut child = std::process::Command::new("sleep")
@@ -266,7 +259,6 @@ mod tests {
         child.wait().unwrap();
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn an_entry_is_never_that_of_a_later_process() {
         let mut child = std::process::Command::new("true").spawn().unwrap();

@@ -4,40 +4,25 @@
 
 //! Signals and events of one process, never of a later one with the same pid: `pidfd_open(2)`.
 
+use crate::sys::check;
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Opens a descriptor that becomes readable when the process dies: `pidfd_open(2)`, since Linux 5.3.
-#[cfg(target_os = "linux")]
 pub fn open_pid(pid: i32) -> io::Result<OwnedFd> {
-    use std::os::fd::FromRawFd;
     // SAFETY: pidfd_open takes no pointers.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let fd = super::check(c_int::try_from(fd).unwrap_or(-1))?;
+    let fd = check(c_int::try_from(fd).unwrap_or(-1))?;
     // SAFETY: it was just opened, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// There are none elsewhere.
-#[cfg(not(target_os = "linux"))]
-pub fn open_pid(_pid: i32) -> io::Result<OwnedFd> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 /// Sends a signal to the process of an open directory `/proc/<pid>`: `pidfd_send_signal(2)`, since Linux 5.1.
-#[cfg(target_os = "linux")]
 pub fn kill_by_directory(directory: BorrowedFd<'_>, signal: c_int) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
     let none = std::ptr::null::<libc::siginfo_t>();
     let fd = directory.as_raw_fd();
     // SAFETY: without a siginfo_t, no memory is read.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, none, 0) };
-    super::check(c_int::try_from(result).unwrap_or(-1)).map(drop)
-}
-
-/// There is no `/proc` of this kind elsewhere.
-#[cfg(not(target_os = "linux"))]
-pub fn kill_by_directory(_directory: BorrowedFd<'_>, _signal: c_int) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+    check(c_int::try_from(result).unwrap_or(-1)).map(drop)
 }

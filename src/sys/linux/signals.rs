@@ -2,23 +2,25 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The signal mask: sigprocmask(2).
+//! The signal mask and the dispositions of signals, without the C library: sigprocmask(2), sigaction(2).
+//!
+//! The C library changes nothing about the signals that it reserves for itself (glibc: 32 and 33), although any process
+//! may send them, and although they may be inherited as ignored, for example from its own `posix_spawn(3)`.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_ulong};
 use std::io;
 
-#[cfg(target_os = "linux")]
-use {super::KERNEL_SIGSET_SIZE, std::ffi::c_ulong};
+/// Bytes of the kernel's signal set, which is not the `sigset_t` of the C library: 128 signals on MIPS, 64 elsewhere.
+const KERNEL_SIGSET_SIZE: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
+    16
+} else {
+    8
+};
 
 /// A set of blocked signals.
-///
-/// On Linux not by way of the C library, which never blocks the signals that it reserves for itself (glibc: 32
-/// and 33), although any process may send them.
-#[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug)]
 pub struct SignalMask([c_ulong; 4]);
 
-#[cfg(target_os = "linux")]
 impl SignalMask {
     /// No signals.
     pub fn none() -> Self {
@@ -60,33 +62,19 @@ impl SignalMask {
     }
 }
 
-/// A set of blocked signals.
-#[cfg(not(target_os = "linux"))]
-#[derive(Clone, Copy, Debug)]
-pub struct SignalMask(nix::sys::signal::SigSet);
-
-#[cfg(not(target_os = "linux"))]
-impl SignalMask {
-    /// No signals.
-    pub fn none() -> Self {
-        Self(nix::sys::signal::SigSet::empty())
-    }
-
-    /// All signals except these.
-    pub fn all_but(signals: impl IntoIterator<Item = c_int>) -> Self {
-        let mut mask = nix::sys::signal::SigSet::all();
-        for signal in signals {
-            if let Ok(signal) = signal.try_into() {
-                mask.remove(signal);
-            }
-        }
-        Self(mask)
-    }
-
-    /// Replaces the mask, and returns the previous one.
-    pub fn set(self) -> io::Result<Self> {
-        Ok(Self(self.0.thread_swap_mask(
-            nix::sys::signal::SigmaskHow::SIG_SETMASK,
-        )?))
-    }
+/// Gives a signal its default disposition. For the child.
+pub fn set_default(signal: c_int) {
+    // All zeroes is SIG_DFL, no flags and an empty mask, in more bytes than the kernel's structure has.
+    let default = [0_u64; 8];
+    // SIGKILL and SIGSTOP, which cannot be changed, fail with EINVAL.
+    // SAFETY: the kernel reads the structure, and writes nothing without a place for the old one.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            &raw const default,
+            std::ptr::null::<u64>(),
+            KERNEL_SIGSET_SIZE,
+        )
+    };
 }

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Linux.
+
+mod capabilities;
+mod child_events;
+mod clone;
+mod counters;
+mod credentials;
+mod datagram;
+mod death_watch;
+mod descriptors;
+mod directory;
+mod limits;
+mod pidfd;
+mod pipe;
+mod prctl;
+mod process_table;
+mod rendezvous;
+mod signals;
+mod sysconf;
+mod terminal;
+
+pub use capabilities::*;
+pub use child_events::*;
+pub use clone::*;
+pub use counters::*;
+pub use credentials::*;
+pub use datagram::*;
+pub use death_watch::*;
+pub use descriptors::*;
+pub use directory::*;
+pub use limits::*;
+pub use pidfd::*;
+pub use pipe::*;
+pub use prctl::*;
+pub use process_table::*;
+pub use rendezvous::*;
+pub use signals::*;
+pub use terminal::*;
+
+/// Bytes in one unit of `ru_maxrss`: getrusage(2).
+pub const MAXRSS_UNIT: u64 = 1024;
+
+/// Whether [`become_subreaper`] makes this process the parent of orphans.
+pub const HAS_SUBREAPERS: bool = true;

@@ -1,0 +1,21 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! What systems other than Linux have in common.
+
+mod absent;
+mod child_events;
+mod death_watch;
+mod entry;
+mod limits;
+mod rendezvous;
+mod signals;
+
+pub use absent::*;
+pub use child_events::*;
+pub use death_watch::*;
+pub use entry::*;
+pub use limits::*;
+pub use rendezvous::*;
+pub use signals::*;
