@@ -55,6 +55,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       {command, args, opts} = daemon_command(kind, marker)
       {:ok, daemon} = Daemon.start_link(command, args, opts)
       await_in_place(kind, marker)
+      if kind.held, do: assert_receive({:held, ^daemon})
       task = Task.async(fn -> {GenServer.stop(daemon), marked(marker)} end)
 
       if kind.held do
@@ -64,7 +65,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
           Enum.any?(messages, &match?({:system, _from, {:terminate, _reason}}, &1))
         end)
 
-        release()
+        send(daemon, :release)
       end
 
       assert Task.await(task, :infinity) == {:ok, []}

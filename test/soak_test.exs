@@ -15,7 +15,7 @@ for {name, work, count, async?} <- [
     alias MuonTrap.Test.{SecondBeam, Soak}
 
     @moduletag :soak
-    @moduletag timeout: 300_000
+    @moduletag timeout: 900_000
 
     # Two pipes for each port.
     @descriptors 4096

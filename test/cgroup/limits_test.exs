@@ -56,7 +56,6 @@ defmodule MuonTrap.CgroupLimitsTest do
     end)
   end
 
-  @tag timeout: 120_000
   @tag needs(cgroups: ["cpu"])
   test "a busy program gets the CPU time that cpu_max allows" do
     with_group(["cpu"], fn group ->

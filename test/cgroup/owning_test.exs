@@ -11,7 +11,7 @@ defmodule MuonTrap.CgroupOwningTest do
   alias MuonTrap.{Daemon, Error}
 
   @moduletag :capture_log
-  @moduletag timeout: 300_000
+  @moduletag timeout: 900_000
 
   # Creates groups below its own, enters one of them if it can, and starts processes that leave their
   # session and their parent. `$GROUPS` are the directories of the program's group. When it has written

@@ -52,7 +52,7 @@ defmodule MuonTrap.Test.SecondBeam do
   @doc "Calls a function there, and returns its result."
   @spec call(t(), module(), atom(), list()) :: term()
   def call(second, module, function, args) do
-    :peer.call(second.peer, module, function, args, 600_000)
+    :peer.call(second.peer, module, function, args, :infinity)
   end
 
   @doc "Runs a function there in a new process, and does not wait for it."
