@@ -162,26 +162,6 @@ defmodule MuonTrap.InputTest do
       assert count > @pipe and count <= @in_flight + @pipe + 1000
     end
 
-    test "keeps memory flat" do
-      piece = :rand.bytes(65_536)
-      test = self()
-
-      input =
-        Stream.map(1..2000, fn n ->
-          # A copy, so that each counts.
-          if rem(n, 100) == 0, do: send(test, {:memory, :erlang.memory(:binary)})
-          <<n::32, piece::binary>>
-        end)
-
-      before = :erlang.memory(:binary)
-      {digest, 0} = MuonTrap.cmd("wc", ["-c"], input: input)
-      assert String.trim(digest) == "#{2000 * 65_540}"
-      samples = for {:memory, bytes} <- mailbox(), do: bytes - before
-      assert length(samples) == 20
-      # Of 131 MB.
-      assert Enum.max(samples) < 20_000_000
-    end
-
     test "has no deadlock, whoever writes or reads first" do
       size = 3_000_000
       input = Stream.map(1..300, fn _ -> String.duplicate("x", 10_000) end)

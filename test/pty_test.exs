@@ -21,7 +21,7 @@ defmodule MuonTrap.PtyTest do
     if output =~ pattern do
       output
     else
-      case Handle.read(handle, 30_000) do
+      case Handle.read(handle, 60_000) do
         {:ok, {:stdout, data}} -> expect(handle, pattern, output <> data)
         other -> flunk("no #{inspect(pattern)} in #{inspect(output)}, but #{inspect(other)}")
       end
@@ -29,7 +29,7 @@ defmodule MuonTrap.PtyTest do
   end
 
   defp await_status(handle) do
-    {:ok, result} = Handle.await_exit(handle, 30_000)
+    {:ok, result} = Handle.await_exit(handle, 60_000)
     result.exit_status
   end
 
@@ -281,7 +281,7 @@ defmodule MuonTrap.PtyTest do
   end
 
   defp drain(handle) do
-    case Handle.read(handle, 30_000) do
+    case Handle.read(handle, 60_000) do
       {:ok, _chunk} -> drain(handle)
       :eof -> :ok
     end

@@ -30,7 +30,7 @@ defmodule MuonTrap.ProcessActiveTest do
       {:muontrap, ^handle, {:stderr, data}} -> collect(handle, stdout, stderr <> data)
       {:muontrap, ^handle, {:exit, result}} -> {stdout, stderr, result}
     after
-      10_000 -> flunk("no message")
+      60_000 -> flunk("no message")
     end
   end
 

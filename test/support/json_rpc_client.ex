@@ -16,13 +16,13 @@ defmodule MuonTrap.Test.JSONRPCClient do
 
   @doc "Sends a request, and waits for its answer, or for the end of the server."
   def request(client, method, params) do
-    GenServer.call(client, {:request, method, params})
+    GenServer.call(client, {:request, method, params}, :infinity)
   catch
     :exit, {reason, _call} -> {:error, reason}
   end
 
   @doc "The handle on the server."
-  def handle(client), do: GenServer.call(client, :handle)
+  def handle(client), do: GenServer.call(client, :handle, :infinity)
 
   @impl GenServer
   def init({command, args}) do
