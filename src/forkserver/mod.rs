@@ -57,6 +57,7 @@ enum Role {
 
 /// Runs a fork server and, in its copies, a session or a cleaner. Returns the exit status.
 pub fn main(title: Title) -> u8 {
+    sys::copy_page_tables_to_forks();
     // Before there is a program that could get hold of what is in its memory.
     sys::become_undumpable();
     let server = match startup::start() {
