@@ -133,7 +133,7 @@ defmodule MuonTrap.SessionTest do
     test "are handled first by a daemon", %{session: session} do
       test = self()
       options = Options.validate(:daemon, "true", [], logger_fun: &send(test, {:line, &1}))
-      state = options |> State.new() |> State.started(session)
+      state = options |> State.new({self(), make_ref()}) |> State.started(session)
       state = Enum.reduce([:early, :pending, :early, :pending, :early], state, &continue/2)
       assert_received {:line, "a"}
       assert_received {:line, "bc"}

@@ -55,12 +55,24 @@ defmodule MuonTrap.Daemon do
   | `my_server: Process exited with status 137 (SIGKILL)` | `:error` |
   | a hint, if it exited with status 0 and left processes behind | `:warning` |
   | that there is no such program, and where it was looked for | `:error` |
+  | that it was not ready in time, or has given no sign of life | `:error` |
 
   This turns off all of them, or with `:error` in place of `:none` all except errors:
 
       Logger.put_module_level(MuonTrap.Daemon.Events, :none)
 
   OTP reports a daemon that stops with an error, as it does for every process under a supervisor.
+
+  ## Ready and alive
+
+  `:ready` says when the program can be used. `await_ready/2` waits for that, and with `start: :when_ready`,
+  `start_link/3` does, so that a supervisor starts the next child only then. `:watchdog` stops a program that gives no
+  sign of life. In both cases the daemon stops with a `MuonTrap.Error`, whose step is `:ready` or `:watchdog`.
+
+      {MuonTrap.Daemon, ["postgres", ["-D", data], [ready: {:tcp, 5432}, start: :when_ready]]}
+      {MuonTrap.Daemon, ["my_server", [], [ready: :notify, watchdog: 60_000]]}
+
+  [Supervising a program](supervision.md#ready) has the details.
 
   ## When the program ends
 
@@ -88,26 +100,13 @@ defmodule MuonTrap.Daemon do
   ## Restarts
 
   A supervisor restarts a daemon at once, and gives up, by default, when it has done so for the fourth time in 5
-  seconds (`:max_restarts` and `:max_seconds` of `Supervisor`). A program that fails at its start, such as
-  one whose database is not there yet, does that within milliseconds, and takes the supervisor and all of its
+  seconds. A program that fails at its start does that within milliseconds, and takes the supervisor and all of its
   children down. With `:restart_delay`, the daemon waits after the end of its program before it stops:
 
       {MuonTrap.Daemon, ["my_server", [], [restart_delay: 2_000]]}
       {MuonTrap.Daemon, ["my_server", [], [restart_delay: [min: 500, max: 30_000, factor: 2]]]}
 
-  With the list, the first delay is `:min`, and each further one is longer by `:factor`, up to `:max`. After a run
-  that took longer than `:max`, the delays begin with `:min` again. A run that took longer than that and
-  ended with exit status 0 is followed by no delay at all; a shorter one is, since a server that puts itself
-  in the background ends like that, too.
-
-  The supervisor counts restarts all the same, and those of its other children with them, so the delays have
-  to be long enough: not more than `:max_restarts` within `:max_seconds`. With its defaults of 3 and 5 seconds, which it
-  rounds up, a fixed delay of 2000 or a `:min` of 500 with a factor of 2 is enough for one daemon.
-
-  While the daemon waits, it is alive without a program: `program_os_pid/1` returns `:error`. A shutdown, and anything
-  else that stops the daemon, cuts the delay short. A daemon of which `start_link/3` returns an error is not
-  delayed, nor is one that stops because a function in the options has failed. The supervisor, the name, the
-  command and the arguments identify the earlier runs of a daemon.
+  [Supervising a program](supervision.md#restarts) says how that fits together with the limits of a supervisor.
 
   ## When the daemon stops
 
@@ -125,7 +124,7 @@ defmodule MuonTrap.Daemon do
   of the program never run at the same time.
   """
 
-  alias MuonTrap.Daemon.{Events, Server}
+  alias MuonTrap.Daemon.{CgroupCall, Events, Server}
   alias MuonTrap.{Caller, Error, Options, Startup}
   alias MuonTrap.Options.{Pty, Signals}
 
@@ -168,7 +167,8 @@ defmodule MuonTrap.Daemon do
   @doc """
   Starts a daemon, linked to the caller, and returns when its program is running.
 
-  With `:wait_for` it returns at once, and the program is started later.
+  With `:wait_for` it returns at once, and the program is started later. With `start: :when_ready` it returns when the
+  program is ready, also with `:wait_for`.
 
   Raises `ArgumentError` for invalid arguments and options. Returns `{:error, reason}` if the program
   cannot be started:
@@ -274,6 +274,46 @@ defmodule MuonTrap.Daemon do
   end
 
   @doc """
+  Waits until the program is ready, see "Ready and alive" above, for `timeout` milliseconds at most.
+
+  Returns `{:error, :timeout}` after that, and `{:error, reason}` if the daemon stops before: its reason, or a
+  `MuonTrap.Error` with the step `:ready` for a program that has ended by itself. Any number of processes may wait.
+
+  ## Examples
+
+      iex> opts = [ready: {:line, ~r/^listening/}]
+      iex> script = "echo listening on port 80; exec sleep 60"
+      iex> {:ok, daemon} = MuonTrap.Daemon.start_link("sh", ["-c", script], opts)
+      iex> MuonTrap.Daemon.await_ready(daemon)
+      :ok
+      iex> GenServer.stop(daemon)
+      :ok
+  """
+  @spec await_ready(GenServer.server(), timeout()) :: :ok | {:error, :timeout | term()}
+  def await_ready(server, timeout \\ :infinity) do
+    request = {:await_ready, Caller.timeout!(timeout)}
+    Caller.call(server, request, {__MODULE__, :await_ready})
+  end
+
+  @doc """
+  Returns what the program has told about itself:
+
+    * `:ready` - whether it is ready
+    * `:status` - the text of the last `STATUS=`, or `nil`
+    * `:main_pid` - the number in the last `MAINPID=`, or `nil`. MuonTrap makes no use of it
+    * `:stopping` - whether it has sent `STOPPING=1`
+
+  All but the first need `ready: :notify`.
+  """
+  @spec status(GenServer.server()) :: %{
+          ready: boolean(),
+          status: binary() | nil,
+          main_pid: pos_integer() | nil,
+          stopping: boolean()
+        }
+  def status(server), do: GenServer.call(server, :status)
+
+  @doc """
   Returns what is known about the program: a map with the same keys as that of `MuonTrap.Process.info/1`. The pids are
   `nil` while there is no program. Nothing in it is from the environment.
   """
@@ -292,14 +332,8 @@ defmodule MuonTrap.Daemon do
 
   Output is counted only if it is read: see "Output" above.
 
-  The files in `:cgroup` have the names and units of cgroup v2 on every host. A file of one number is an
-  integer: `"memory.current"`, `"memory.peak"`, `"memory.swap.current"` (bytes), `"pids.current"`,
-  `"pids.peak"`. A file of keys is a map: `"cpu.stat"` with `"usage_usec"` and others (microseconds),
-  `"memory.stat"` (on v1 with the keys of v1), `"memory.events"` with `"oom_kill"`, `"pids.events"`,
-  `"cgroup.events"`, `"cgroup.stat"`. A file of keys for each device or each kind of pressure is a map of
-  maps: `"io.stat"`, `"cpu.pressure"`, `"memory.pressure"`, `"io.pressure"`. A file is missing if the
-  cgroup does not have its controller, or if the kernel does not have it. See
-  [Control groups](cgroups.md).
+  The files in `:cgroup` have the names and units of cgroup v2 on every host, such as `"memory.current"`,
+  `"pids.peak"`, and maps such as `"cpu.stat"` and `"memory.events"`: see [Control groups](cgroups.md#statistics).
   """
   @spec statistics(GenServer.server()) :: statistics()
   def statistics(server), do: GenServer.call(server, :statistics)
@@ -323,7 +357,7 @@ defmodule MuonTrap.Daemon do
   Raises `MuonTrap.Error` if the cgroup cannot be read.
   """
   @spec cgroup_config(GenServer.server()) :: %{optional(atom()) => term()}
-  def cgroup_config(server), do: server |> GenServer.call(:cgroup_config) |> ok!()
+  def cgroup_config(server), do: server |> GenServer.call(:cgroup_config) |> CgroupCall.ok!()
 
   @doc """
   Reads a file of the program's cgroup. The value is without the newline at the end.
@@ -343,7 +377,7 @@ defmodule MuonTrap.Daemon do
   """
   @spec cgget(GenServer.server(), variable()) ::
           {:ok, String.t()} | {:error, File.posix() | Error.t()}
-  def cgget(server, variable), do: server |> read_file(nil, variable) |> posix()
+  def cgget(server, variable), do: server |> CgroupCall.get(nil, variable) |> CgroupCall.posix()
 
   @doc """
   Reads a file of the program's cgroup as `cgget/2` does. `controller` selects the hierarchy on cgroup
@@ -352,11 +386,11 @@ defmodule MuonTrap.Daemon do
   @spec cgget(GenServer.server(), String.t(), variable()) ::
           {:ok, String.t()} | {:error, File.posix() | Error.t()}
   def cgget(server, controller, variable),
-    do: server |> read_file(controller, variable) |> posix()
+    do: server |> CgroupCall.get(controller, variable) |> CgroupCall.posix()
 
   @doc "Reads a file as `cgget/2` does, but returns only the value, and raises `MuonTrap.Error` for any error."
   @spec cgget!(GenServer.server(), variable()) :: String.t()
-  def cgget!(server, variable), do: server |> read_file(nil, variable) |> ok!()
+  def cgget!(server, variable), do: server |> CgroupCall.get(nil, variable) |> CgroupCall.ok!()
 
   @doc """
   Writes to a file of the program's cgroup. Names and the format of the value are as for `cgget/2`; the
@@ -368,13 +402,14 @@ defmodule MuonTrap.Daemon do
   """
   @spec cgset(GenServer.server(), variable(), String.t() | integer()) ::
           :ok | {:error, File.posix() | Error.t()}
-  def cgset(server, variable, value), do: server |> write_file(nil, variable, value) |> posix()
+  def cgset(server, variable, value),
+    do: server |> CgroupCall.set(nil, variable, value) |> CgroupCall.posix()
 
   @doc "Writes to a file of the program's cgroup as `cgset/3` does. `controller` is as for `cgget/3`."
   @spec cgset(GenServer.server(), String.t(), variable(), String.t() | integer()) ::
           :ok | {:error, File.posix() | Error.t()}
   def cgset(server, controller, variable, value),
-    do: server |> write_file(controller, variable, value) |> posix()
+    do: server |> CgroupCall.set(controller, variable, value) |> CgroupCall.posix()
 
   @doc """
   Writes to a file as `cgset/3` does, but raises `MuonTrap.Error` for any error. The error has the path
@@ -382,20 +417,6 @@ defmodule MuonTrap.Daemon do
   """
   @spec cgset!(GenServer.server(), variable(), String.t() | integer()) :: :ok
   def cgset!(server, variable, value) do
-    with {:error, error} <- write_file(server, nil, variable, value), do: raise(error)
+    with {:error, error} <- CgroupCall.set(server, nil, variable, value), do: raise(error)
   end
-
-  defp read_file(server, controller, variable),
-    do: GenServer.call(server, {:cgget, controller, variable})
-
-  defp write_file(server, controller, variable, value),
-    do: GenServer.call(server, {:cgset, controller, variable, value})
-
-  defp posix({:error, %Error{step: step, errno: errno}}) when step != :helper and errno != nil,
-    do: {:error, errno}
-
-  defp posix(other), do: other
-
-  defp ok!({:ok, value}), do: value
-  defp ok!({:error, error}), do: raise(error)
 end

@@ -7,7 +7,8 @@ defmodule MuonTrap.Error do
   The error of a program that could not be run, or whose end is unknown.
 
   `MuonTrap.cmd/3` and `MuonTrap.run/3` raise it; `MuonTrap.Daemon.start_link/3` returns it as
-  `{:error, error}`; a `MuonTrap.Daemon` whose helper was killed stops with it.
+  `{:error, error}`; a `MuonTrap.Daemon` whose helper was killed, or whose program
+  was not ready in time or was stopped by its watchdog, stops with it.
 
   The fields:
 
@@ -48,6 +49,8 @@ defmodule MuonTrap.Error do
       empty, or it is a text file without `#!`
     * `:stopped` - nothing failed: the helper was told to stop, by SIGTERM for example, before the program
       was started
+    * `:ready` - a daemon's program was not ready in time, or has ended before it was
+    * `:watchdog` - a daemon's program has given no sign of life for too long
     * `:helper` - the helper, `muontrap`, is missing, could not be started, or was killed
   """
   @type step ::
@@ -69,6 +72,8 @@ defmodule MuonTrap.Error do
           | :spawn
           | :exec
           | :stopped
+          | :ready
+          | :watchdog
           | :helper
 
   @type t :: %__MODULE__{

@@ -25,6 +25,7 @@ defmodule MuonTrap.Session do
   @input 0x04
   @input_eof 0x05
   @discard 0x06
+  @notify_ack 0x11
   @resize 0x10
 
   # A session has this long, after SIGKILL, to kill and reap everything. Beyond
@@ -283,6 +284,10 @@ defmodule MuonTrap.Session do
   @doc "Stops the program. Its output goes on until EXITED."
   @spec stop(t()) :: :ok
   def stop(session), do: send_frame(session, <<@stop>>)
+
+  @doc "Asks for the next notification of the program."
+  @spec notify_ack(t()) :: :ok
+  def notify_ack(session), do: send_frame(session, <<@notify_ack>>)
 
   @doc "Has the output thrown away from now on: it needs no acknowledgement any more."
   @spec discard(t()) :: :ok

@@ -67,7 +67,42 @@ defmodule MuonTrap.Startup do
       :ignore -> {:error, receive_reason(ref, nil)}
       # With a `:via` name, its module may have failed after the message was sent.
       {:error, reason} -> {:error, receive_reason(ref, reason)}
-      {:ok, pid} -> {:ok, pid}
+      {:ok, pid} -> await_ready(pid, ref, options)
+    end
+  end
+
+  # It also reports by `{ref, :ready}`, or by `{ref, {:error, reason}}` when the link is gone.
+  defp await_ready(pid, ref, %{start: :when_ready}) do
+    monitor = Process.monitor(pid)
+
+    receive do
+      {^ref, :ready} ->
+        Process.demonitor(monitor, [:flush])
+        {:ok, pid}
+
+      {^ref, {:error, reason}} ->
+        # Its name is free then.
+        receive do
+          {:DOWN, ^monitor, :process, ^pid, _reason} -> {:error, reason}
+        end
+
+      # It was killed.
+      {:DOWN, ^monitor, :process, ^pid, reason} ->
+        flush_exit(pid)
+        {:error, reason}
+    end
+  end
+
+  defp await_ready(pid, _ref, _options), do: {:ok, pid}
+
+  # A caller that traps exits gets no exit signal from a daemon that has not started.
+  defp flush_exit(pid) do
+    Process.unlink(pid)
+
+    receive do
+      {:EXIT, ^pid, _reason} -> :ok
+    after
+      0 -> :ok
     end
   end
 

@@ -141,7 +141,10 @@ impl Session<'_> {
             Command::Stop => *wants_stop = true,
             Command::Input(bytes) => take_input(&mut self.input, bytes)?,
             Command::InputEof => self.input.end(),
-            Command::Discard => self.relay.discard(),
+            Command::Discard => {
+                self.relay.discard();
+                self.notify.as_mut().map(NotifySocket::discard);
+            }
             Command::NotifyAck if self.notify.as_mut().is_some_and(NotifySocket::acknowledged) => {}
             Command::Resize { rows, cols } => match &self.pty {
                 Some(pty) => pty.resize(rows, cols),

@@ -16,8 +16,10 @@ const READS_IN_A_ROW: u32 = 16;
 impl Session<'_> {
     /// Whether a datagram may be passed on: one at a time, since no window limits them.
     pub(super) fn wants_notifications(&self) -> bool {
-        let may_send = |socket: &NotifySocket| !socket.awaits_ack || self.outbox.is_closed();
-        self.notify.as_ref().is_some_and(may_send)
+        let may_read = |socket: &NotifySocket| {
+            !socket.awaits_ack || socket.discards || self.outbox.is_closed()
+        };
+        self.notify.as_ref().is_some_and(may_read)
             && self.reactor.ready.is(Source::Notify)
             && matches!(self.state, State::Running | State::Stopping { .. })
     }
@@ -33,7 +35,8 @@ impl Session<'_> {
                 self.reactor.ready.clear(Source::Notify);
                 break;
             };
-            if !bytes.is_empty() && !self.outbox.is_closed() && self.is_own(sender) {
+            let is_wanted = !socket.discards && !self.outbox.is_closed();
+            if is_wanted && !bytes.is_empty() && self.is_own(sender) {
                 self.outbox.send(&message::notify(&bytes));
                 if let Some(socket) = &mut self.notify {
                     socket.awaits_ack = true;

@@ -29,6 +29,8 @@ pub(super) struct NotifySocket {
     name: Vec<u8>,
     /// Whether the owner has yet to acknowledge the last datagram.
     pub awaits_ack: bool,
+    /// Whether the owner wants no more of them.
+    pub discards: bool,
 }
 
 impl NotifySocket {
@@ -44,6 +46,7 @@ impl NotifySocket {
             socket,
             name,
             awaits_ack: false,
+            discards: false,
         })
     }
 
@@ -69,6 +72,11 @@ impl NotifySocket {
     /// Takes note of an acknowledgement. `false` if there was nothing to acknowledge.
     pub(super) fn acknowledged(&mut self) -> bool {
         std::mem::take(&mut self.awaits_ack)
+    }
+
+    /// Throws all further datagrams away.
+    pub(super) fn discard(&mut self) {
+        self.discards = true;
     }
 
     /// Puts its name into the environment of the program. Returns the variable for the program's pid, which is there

@@ -132,6 +132,17 @@ fn a_program_that_notifies_without_a_pause_waits_and_can_be_stopped() {
 }
 
 #[test]
+fn nobody_is_kept_waiting_after_discard() {
+    let (mut owner, _) = start("itself");
+    owner.send(&frames::input(b"one\n"));
+    assert_eq!(next_notification(&mut owner), "one");
+    owner.send(&frames::discard());
+    owner.send(&frames::input("STATUS=x\n".repeat(10_000).as_bytes()));
+    owner.send(&frames::input_eof());
+    assert_eq!(owner.finish().code(), 0);
+}
+
+#[test]
 fn an_acknowledgement_of_nothing_is_a_protocol_error() {
     let mut owner = captured(&[]).program(&["sleep", "1000"]).start();
     owner.read_started();

@@ -5,7 +5,7 @@
 defmodule MuonTrap.Daemon.CgroupCall do
   @moduledoc false
 
-  # Handles the calls about a daemon's cgroup. Each is answered by a new process, so that the daemon
+  # The calls about a daemon's cgroup, on both sides. Each is answered by a new process, so that the daemon
   # can handle the output of its program meanwhile: the kernel may take seconds.
 
   alias MuonTrap.{Cgroup, Error, Label, Session}
@@ -16,6 +16,30 @@ defmodule MuonTrap.Daemon.CgroupCall do
           | {:cgset, controller :: term(), variable :: term(), value :: term()}
           | :cgroup_config
           | {:statistics, MuonTrap.Daemon.statistics()}
+
+  @doc "Reads a file."
+  @spec get(GenServer.server(), controller :: term(), variable :: term()) ::
+          {:ok, String.t()} | {:error, Error.t()}
+  def get(server, controller, variable),
+    do: GenServer.call(server, {:cgget, controller, variable})
+
+  @doc "Writes a file."
+  @spec set(GenServer.server(), controller :: term(), variable :: term(), value :: term()) ::
+          :ok | {:error, Error.t()}
+  def set(server, controller, variable, value),
+    do: GenServer.call(server, {:cgset, controller, variable, value})
+
+  @doc "An answer, with the error of the kernel alone if that is the reason."
+  @spec posix(answer) :: answer | {:error, File.posix()} when answer: term()
+  def posix({:error, %Error{step: step, errno: errno}}) when step != :helper and errno != nil,
+    do: {:error, errno}
+
+  def posix(other), do: other
+
+  @doc "The value of an answer. Raises its error."
+  @spec ok!({:ok, value} | {:error, Error.t()}) :: value when value: term()
+  def ok!({:ok, value}), do: value
+  def ok!({:error, error}), do: raise(error)
 
   @doc "Replies to a call, at once or from another process."
   @spec answer(request(), GenServer.from(), Session.t() | nil) :: :ok

@@ -58,6 +58,10 @@ defmodule MuonTrap.Daemon.Events do
   defp left(count), do: "#{count} processes that it left behind were"
 
   @doc false
+  @spec failed(Exception.t()) :: :ok
+  def failed(error), do: Logger.error(Exception.message(error))
+
+  @doc false
   # Called in the process that calls start_link/3, which does not have the metadata of the daemon.
   @spec not_found(binary(), [binary()], keyword()) :: :ok
   def not_found(command, args, opts) do

@@ -13,8 +13,20 @@ defmodule MuonTrap.Daemon.Server do
 
   use GenServer
 
-  alias MuonTrap.Daemon.{Backoff, CgroupCall, Events, Output, State}
-  alias MuonTrap.{Error, Helper, Input, Label, Native, Predecessors, Session, Startup, Status}
+  alias MuonTrap.Daemon.{Backoff, CgroupCall, Events, Health, Output, Readiness, State}
+
+  alias MuonTrap.{
+    Caller,
+    Error,
+    Helper,
+    Input,
+    Label,
+    Native,
+    Predecessors,
+    Session,
+    Startup,
+    Status
+  }
 
   @impl GenServer
   def init({starter, ref, options}) do
@@ -22,7 +34,7 @@ defmodule MuonTrap.Daemon.Server do
     Process.flag(:trap_exit, true)
     Logger.metadata(Events.metadata(options))
     Label.set("MuonTrap.Daemon: " <> Native.printable(options.command))
-    state = State.new(options)
+    state = State.new(options, {starter, ref})
 
     case options.wait_for do
       nil ->
@@ -48,7 +60,7 @@ defmodule MuonTrap.Daemon.Server do
 
     with :ok <- Predecessors.await(key),
          {:ok, session} <- Session.start(options, key) do
-      {:ok, State.started(state, Session.activate(session))}
+      {:ok, state |> State.started(Session.activate(session)) |> Health.started()}
     else
       {:error, :not_started} ->
         {:error, Helper.start_error(nil, :not_started)}
@@ -71,20 +83,27 @@ defmodule MuonTrap.Daemon.Server do
   end
 
   def handle_continue(:pending, %{pending: {:output, output, bytes}} = state) do
-    handle_output(state, output)
+    ready? = handle_output(state, output)
     # Acknowledged after that, so that the program waits for slow functions.
     Session.ack(state.session, bytes)
-    {:noreply, State.handled(state, output), {:continue, :early}}
+    state = state |> State.handled(output) |> Health.alive()
+    {:noreply, if(ready?, do: Health.ready(state), else: state), {:continue, :early}}
   end
 
   def handle_continue(:pending, %{pending: {:end, output, how}} = state) do
     handle_output(state, output)
-    reason = exit_reason(how, state.options)
-    state |> State.handled(output) |> finish(reason)
+    reason = exit_reason(how, state)
+    state |> State.handled(output) |> Health.ended(how) |> finish(reason)
   end
 
-  # Stops the daemon, after the :restart_delay.
-  defp finish(state, reason) do
+  # Stops the daemon, after the :restart_delay. With `start: :when_ready`, the first start fails at once.
+  defp finish(%{readiness: %{starter: starter}} = state, reason) do
+    if starter != nil and not Backoff.restarted?(state.backoff),
+      do: {:stop, reason, state},
+      else: hold(state, reason)
+  end
+
+  defp hold(state, reason) do
     case Backoff.delay(state.backoff, state.options, State.uptime_ms(state), reason == :normal) do
       0 ->
         {:stop, reason, state}
@@ -127,6 +146,12 @@ defmodule MuonTrap.Daemon.Server do
   def handle_call({:resize, rows, cols}, _from, state),
     do: {:reply, Session.resize(state.session, rows, cols), state}
 
+  def handle_call({:await_ready, timeout}, from, state) do
+    {:noreply, Health.await_ready(state, Caller.new(from, :health, timeout))}
+  end
+
+  def handle_call(:status, _from, state), do: {:reply, Health.status(state), state}
+
   def handle_call(:cgroup_path, _from, state), do: {:reply, state.options.cgroup_path, state}
 
   def handle_call(:statistics, from, state) do
@@ -154,6 +179,10 @@ defmodule MuonTrap.Daemon.Server do
     end
   end
 
+  def handle_info({:EXIT, prober, :normal}, %{readiness: %{prober: prober}} = state)
+      when is_pid(prober),
+      do: {:noreply, Health.probed(state)}
+
   # An error of a linked process stops this one, as it would if exits were not trapped.
   def handle_info({:EXIT, pid, reason}, state) when is_pid(pid) and reason != :normal do
     {:stop, reason, state}
@@ -161,6 +190,9 @@ defmodule MuonTrap.Daemon.Server do
 
   def handle_info({:timeout, timer, :held}, %{held: {timer, reason}} = state),
     do: {:stop, reason, state}
+
+  def handle_info({:timeout, timer, :health}, state),
+    do: {:noreply, Health.expired(state, timer)}
 
   def handle_info({:timeout, timer, :write}, state),
     do: {:noreply, %{state | input: Input.Queue.expired(state.input, timer)}}
@@ -181,6 +213,12 @@ defmodule MuonTrap.Daemon.Server do
   defp handle_event({:frame, {:input_ack, written, dropped}}, state),
     do: {:noreply, acknowledged(state, written, dropped), {:continue, :early}}
 
+  defp handle_event({:frame, {:notify, datagram}}, state) do
+    state = Health.notified(state, datagram)
+    Session.notify_ack(state.session)
+    {:noreply, state, {:continue, :early}}
+  end
+
   defp handle_event(event, state), do: {:noreply, update(event, state), {:continue, :pending}}
 
   defp acknowledged(state, written, dropped),
@@ -200,21 +238,24 @@ defmodule MuonTrap.Daemon.Server do
   defp update({:frame, _unexpected}, state), do: update({:lost, nil}, state)
   defp update({:lost, status}, state), do: State.ended(state, Session.lost(state.session, status))
 
-  defp handle_output(%{handlers: handlers}, output) do
+  # Returns whether a line tells that the program is ready.
+  defp handle_output(%{handlers: handlers, readiness: readiness}, output) do
     call(fn ->
-      Enum.each(output, fn {kind, stream, data} ->
+      Enum.reduce(output, false, fn {kind, stream, data}, ready? ->
         handler = handlers[stream][kind]
-        Enum.each(data, &Output.handle(handler, &1))
+        if handler, do: Enum.each(data, &Output.handle(handler, &1))
+        ready? or (kind == :line and Readiness.lines?(readiness, data))
       end)
     end)
   end
 
-  defp exit_reason(%Error{} = error, _options), do: error
+  defp exit_reason(%Error{} = error, _state), do: error
 
-  defp exit_reason(report, options) do
+  defp exit_reason(report, %{options: options, failure: failure}) do
     Events.exited(options.command, report)
 
     case {report.exit_status, options.exit_status_to_reason} do
+      _any when failure != nil -> failure
       {0, _to_reason} -> :normal
       {_status, nil} -> :error_exit_status
       {status, to_reason} -> call(fn -> to_reason.(status) end)
@@ -233,6 +274,8 @@ defmodule MuonTrap.Daemon.Server do
     # Its supervisor does not stop it because it has failed.
     if reason == :shutdown or match?({:shutdown, _}, reason), do: Backoff.forget(state.backoff)
     stop_program(state)
+  after
+    Readiness.failed(state.readiness, reason)
   end
 
   defp stop_program(%{session: nil, waiter: nil}), do: :ok
@@ -260,6 +303,10 @@ defmodule MuonTrap.Daemon.Server do
       {:frame, {:input_ack, written, dropped}} ->
         state |> acknowledged(written, dropped) |> await_exited()
 
+      {:frame, {:notify, _datagram}} ->
+        Session.notify_ack(session)
+        await_exited(state)
+
       event ->
         event |> update(state) |> handle_pending()
     end
@@ -272,7 +319,7 @@ defmodule MuonTrap.Daemon.Server do
       abandon(session)
       :erlang.raise(kind, reason, __STACKTRACE__)
   else
-    :ok -> after_output(state)
+    _ready? -> after_output(state)
   end
 
   defp abandon(nil), do: :ok

@@ -8,7 +8,7 @@ defmodule MuonTrap.Daemon.State do
   # The state of a daemon as a value. These functions have no side effects; MuonTrap.Daemon.Server acts
   # on what is `pending`.
 
-  alias MuonTrap.Daemon.{Backoff, Output}
+  alias MuonTrap.Daemon.{Backoff, Output, Readiness, Watchdog}
   alias MuonTrap.{Cgroup, Error, Info, Input, Options, Session}
   alias MuonTrap.Output.LineBuffer
   alias MuonTrap.Session.Frame
@@ -27,6 +27,10 @@ defmodule MuonTrap.Daemon.State do
     :report,
     :backoff,
     :held,
+    :readiness,
+    :watchdog,
+    :failure,
+    notified: %{status: nil, main_pid: nil, stopping: false},
     stdout_byte_count: 0,
     stderr_byte_count: 0,
     line_count: 0
@@ -45,7 +49,7 @@ defmodule MuonTrap.Daemon.State do
 
   @typedoc """
   The state of a daemon. `report` is the exit report of its program; `held` is the reason to stop with once the timer has
-  expired.
+  expired; `failure` is why the program is being stopped; `notified` is what it has told.
   """
   @type t :: %__MODULE__{
           options: Options.t(),
@@ -53,6 +57,10 @@ defmodule MuonTrap.Daemon.State do
           handlers: %{required(Output.stream()) => Output.handlers()},
           input: Input.Queue.t(),
           backoff: Backoff.key(),
+          readiness: Readiness.t(),
+          watchdog: Watchdog.t() | nil,
+          failure: Error.t() | nil,
+          notified: map(),
           held: {timer :: reference(), reason :: term()} | nil,
           session: Session.t() | nil,
           os_pids: {helper :: pos_integer(), program :: pos_integer()} | nil,
@@ -66,8 +74,8 @@ defmodule MuonTrap.Daemon.State do
         }
 
   @doc "The initial state: the program is not started yet."
-  @spec new(Options.t()) :: t()
-  def new(options) do
+  @spec new(Options.t(), starter :: {pid(), reference()}) :: t()
+  def new(options, starter) do
     # Now, so that MuonTrap.Daemon.cgroup_path/1 has it before the program is started.
     options = Cgroup.choose(options)
 
@@ -78,7 +86,9 @@ defmodule MuonTrap.Daemon.State do
       lines: %{stdout: lines, stderr: lines},
       handlers: Output.handlers(options),
       input: Input.Queue.new(options),
-      backoff: Backoff.key(options)
+      backoff: Backoff.key(options),
+      readiness: Readiness.new(options, starter),
+      watchdog: Watchdog.new(options)
     }
   end
 
@@ -102,7 +112,8 @@ defmodule MuonTrap.Daemon.State do
   @spec output(t(), Output.stream(), binary()) :: t()
   def output(state, stream, data) do
     handlers = Map.fetch!(state.handlers, stream)
-    {lines, state} = if handlers.line, do: push(state, stream, data), else: {[], state}
+    lines? = handlers.line != nil or Readiness.wants_lines?(state.readiness)
+    {lines, state} = if lines?, do: push(state, stream, data), else: {[], state}
     output = if handlers.chunk, do: [{:chunk, stream, [data]} | lines], else: lines
     size = byte_size(data)
     count(%{state | pending: {:output, output, size}}, stream, size)
@@ -139,9 +150,11 @@ defmodule MuonTrap.Daemon.State do
   @doc "Takes note of output that was handled."
   @spec handled(t(), [output()]) :: t()
   def handled(state, output) do
-    lines = for {:line, _stream, lines} <- output, do: length(lines)
+    lines = for {:line, stream, lines} <- output, handles?(state, stream), do: length(lines)
     %{state | pending: nil, line_count: state.line_count + Enum.sum(lines)}
   end
+
+  defp handles?(state, stream), do: state.handlers[stream].line != nil
 
   @doc "What `MuonTrap.Daemon.info/1` returns, and crash reports show, without output and environment."
   @spec info(t()) :: MuonTrap.Process.info()

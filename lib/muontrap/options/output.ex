@@ -97,11 +97,17 @@ defmodule MuonTrap.Options.Output do
 
   # An option that has no purpose unless output is captured.
   defp user(options) do
-    Enum.find(users(options.context), &(Map.fetch!(options, &1) not in [nil, :infinity]))
+    Enum.find(users(options), &(Map.fetch!(options, &1) not in [nil, :infinity]))
   end
 
-  defp users(:daemon), do: [:logger_fun, :output_fun, :log_output]
-  defp users(_context), do: [:idle_timeout, :max_output_bytes]
+  defp users(%{context: :daemon} = options) do
+    ready = if match?({:line, _test}, options.ready), do: [:ready], else: []
+    # The program has another way to show that it is alive.
+    watchdog = if options.ready == :notify, do: [], else: [:watchdog]
+    [:logger_fun, :output_fun, :log_output] ++ ready ++ watchdog
+  end
+
+  defp users(_options), do: [:idle_timeout, :max_output_bytes]
 
   defp check(options) do
     user = user(options)

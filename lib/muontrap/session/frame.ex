@@ -17,6 +17,7 @@ defmodule MuonTrap.Session.Frame do
   @answer 0x87
   @refused 0x88
   @environment_wanted 0x89
+  @notify 0x8A
 
   @unknown_peak 0xFFFFFFFFFFFFFFFF
 
@@ -38,6 +39,7 @@ defmodule MuonTrap.Session.Frame do
           | {:answer, request :: non_neg_integer(), %{optional(String.t()) => String.t()}}
           | {:refused, request :: non_neg_integer(), map()}
           | :environment_wanted
+          | {:notify, datagram :: binary()}
           | {:unknown, binary()}
 
   @doc "Decodes a frame. Bytes of output are not copied."
@@ -59,6 +61,7 @@ defmodule MuonTrap.Session.Frame do
   end
 
   def decode(<<@environment_wanted>>), do: :environment_wanted
+  def decode(<<@notify, datagram::binary>>), do: {:notify, datagram}
   def decode(other), do: {:unknown, other}
 
   defp decode_exited(

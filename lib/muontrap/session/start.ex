@@ -46,6 +46,7 @@ defmodule MuonTrap.Session.Start do
     stdout_mode: 25,
     stderr_mode: 26,
     stop_step: 35,
+    notify: 37,
     cgroup_path: 64,
     cgroup_controller: 65,
     cgroup_set: 66,
@@ -85,6 +86,7 @@ defmodule MuonTrap.Session.Start do
       Enum.map(options.args, &field(:argument, &1)),
       field(:directory, directory),
       environment(environment),
+      notify(options),
       options.env |> Env.reveal() |> Enum.map(&change/1),
       stdin(options),
       output(:stdout, options.stdout),
@@ -128,6 +130,17 @@ defmodule MuonTrap.Session.Start do
 
   defp change({name, nil}), do: field(:unset, name)
   defp change({name, value}), do: field(:set, name <> "=" <> value)
+
+  # The BEAM may have such variables itself, from systemd. Before :env, which may change them.
+  defp notify(%{ready: :notify, watchdog: nil}),
+    do: [notify_field() | Enum.map(["WATCHDOG_USEC", "WATCHDOG_PID"], &field(:unset, &1))]
+
+  defp notify(%{ready: :notify, watchdog: ms}),
+    do: [notify_field(), field(:set, "WATCHDOG_USEC=#{ms * 1000}")]
+
+  defp notify(_options), do: []
+
+  defp notify_field, do: field(:notify, <<1::32>>)
 
   # The defaults of the streams are left out: a pipe as stdin, no stdout, and the stderr of the BEAM.
   defp stdin(%{use_stdio: false}), do: field(:stdin, "inherit")

@@ -7,7 +7,7 @@ defmodule MuonTrap.Options.Table.Servers do
 
   # The options of processes that run a program: handles and daemons.
 
-  alias MuonTrap.Options.{RestartDelay, Row, Values}
+  alias MuonTrap.Options.{Ready, RestartDelay, Row, Values}
   alias MuonTrap.Output.LineBuffer
 
   @daemon [:daemon]
@@ -15,6 +15,7 @@ defmodule MuonTrap.Options.Table.Servers do
 
   option = &Row.new/4
   bytes = &{:integer, &1, &2, "a number of bytes"}
+  milliseconds = &{:integer, &1, 0xFFFFFFFF, "a number of milliseconds"}
   function_name = [:atom, :atom]
 
   # A function of two arguments gets the name of the stream, too.
@@ -106,6 +107,35 @@ defmodule MuonTrap.Options.Table.Servers do
          doc: """
          a function that takes the exit status when it is not 0, and returns the reason for the
          daemon to stop with
+         """
+       ),
+       option.(:ready, {:custom, Ready, :ready}, @daemon,
+         doc: """
+         when the program counts as ready: `{:line, regex}` or `{:line, fun}` when a line of its
+         output matches, or a function of that line returns a true value; `{:tcp, port}` when something accepts
+         connections on that port of this host; `{:unix, path}` when something does so on that socket;
+         `{:file, path}` when there is such a file; `:notify` when the program says so, as with systemd.
+         Without it, a program is ready once it runs. See "Ready and alive" below
+         """
+       ),
+       option.(:ready_timeout, {:or, [milliseconds.(1), {:one_of, [:infinity]}]}, @daemon,
+         default: 30_000,
+         doc: """
+         milliseconds after its start by which the program has to be ready. Otherwise it is stopped, and
+         the daemon fails
+         """
+       ),
+       option.(:start, {:one_of, [:when_running, :when_ready]}, @daemon,
+         default: :when_running,
+         doc: """
+         with `:when_ready`, `start_link/3` returns when the program is ready, so that a supervisor
+         starts the next child only then
+         """
+       ),
+       option.(:watchdog, milliseconds.(1), @daemon,
+         doc: """
+         milliseconds after which a program that is ready, and has neither written output nor sent
+         `WATCHDOG=1`, is stopped, and the daemon fails
          """
        ),
        option.(:restart_delay, {:custom, RestartDelay, :restart_delay}, @daemon,
