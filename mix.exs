@@ -2,8 +2,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-for file <- ~w(target linkage cargo helpers compile),
-    do: Code.require_file("mix/#{file}.exs", __DIR__)
+Code.require_file("mix/compile.exs", __DIR__)
 
 defmodule MuonTrap.MixProject do
   use Mix.Project
@@ -14,7 +13,8 @@ defmodule MuonTrap.MixProject do
   # release workflow refuses it.
   @source_url "https://example.org/muontrap"
 
-  @package_files ~w(lib mix src docs Cargo.toml Cargo.lock mix.exs .formatter.exs
+  # The helpers are there only when scripts/package builds the package.
+  @package_files ~w(lib mix src docs helpers Cargo.toml Cargo.lock mix.exs .formatter.exs
     README.md CHANGELOG.md SECURITY.md CONTRIBUTING.md LICENSES REUSE.toml)
 
   def project do

@@ -392,6 +392,8 @@ defmodule MuonTrap do
     2. the path in the environment variable `MUONTRAP_HELPER`
     3. `muontrap` in the `priv` directory of the `:muontrap` application, where `mix compile` puts it
 
+  A path of a folder, from which `mix compile` takes the helper, does not count here.
+
   Raises `MuonTrap.Error` when there is no executable file at this path.
 
   ## Examples

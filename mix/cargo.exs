@@ -14,17 +14,40 @@ defmodule MuonTrap.Build.Cargo do
   `choice` is the result of `MuonTrap.Build.Target.choose/3`. `target_dir` is cargo's target folder.
   `digest` identifies the sources: cargo compares modification times only, and does not notice a changed
   file that is older than its last build. So when the digest has changed, the package is cleaned first.
+  `absent` is for the user: why there is no ready-built helper, or `nil`.
   """
-  @spec build(Path.t(), Target.choice(), Path.t(), String.t()) ::
+  @spec build(Path.t(), Target.choice(), Path.t(), String.t(), String.t() | nil) ::
           {:ok, Path.t()} | {:error, String.t()}
-  def build(source, choice, target_dir, digest) do
-    with {:ok, cargo} <- find(),
+  def build(source, choice, target_dir, digest, absent) do
+    with {:ok, cargo} <- find(absent),
          {:ok, %{host: host}} <- version(cargo, source),
          cargo = %{path: cargo, source: source, host: host, target_dir: target_dir},
          {:ok, {triple, flags}} <- linkage(cargo, choice) do
+      if absent, do: Mix.shell().info(absent)
+      for_target = if choice == :host, do: "", else: " for #{choice}"
+      Mix.shell().info("Building the helper muontrap with cargo#{for_target}")
       build_for(cargo, triple, flags, digest)
     end
   end
+
+  @doc "The files and folders that cargo reads for the helper, whether or not they exist."
+  @spec sources(Path.t()) :: [Path.t()]
+  def sources(source) do
+    fixed = for name <- ~w(Cargo.toml Cargo.lock build.rs .cargo src), do: Path.join(source, name)
+    fixed ++ Enum.flat_map(~w(.cargo/* src/**), &wildcard(source, &1))
+  end
+
+  @doc "Identifies the contents of these files. Modification times do not count: a checkout changes them."
+  @spec digest(Path.t()) :: String.t()
+  def digest(source) do
+    ~w(Cargo.toml Cargo.lock build.rs .cargo/* src/**/*.rs)
+    |> Enum.flat_map(&wildcard(source, &1))
+    |> Enum.map(&[Path.relative_to(&1, source), 0, :erlang.md5(File.read!(&1))])
+    |> :erlang.md5()
+    |> Base.encode16()
+  end
+
+  defp wildcard(source, pattern), do: Path.wildcard(Path.join(source, pattern), match_dot: true)
 
   defp build_for(cargo, triple, flags, digest) do
     stamp = Path.join([cargo.target_dir, triple, "muontrap.digest"])
@@ -69,10 +92,10 @@ defmodule MuonTrap.Build.Cargo do
   defp no_linker({:error, output}) do
     case Regex.run(~r/^error: (linker|linking with) `([^`]*)`/m, output) do
       [_, "linker", linker] ->
-        "There is no C linker, which Rust needs: " <> install_linker(linker, output)
+        "There is no C linker (#{linker}), which Rust needs. " <> install_linker(output)
 
       [_, "linking with", linker] ->
-        "The C linker cannot link an empty program: " <> install_linker(linker, output)
+        "The C linker (#{linker}) cannot link an empty program. " <> install_linker(output)
 
       nil ->
         nil
@@ -81,18 +104,29 @@ defmodule MuonTrap.Build.Cargo do
 
   defp no_linker({:ok, _output}), do: nil
 
-  defp install_linker(linker, output) do
+  defp install_linker(output) do
     """
-    Rust calls #{linker}. Install it with the C library in one of these ways:
+    Install one, with the C library:
 
-        apt-get install gcc libc6-dev    # Debian, Ubuntu
-        dnf install gcc glibc-devel      # Fedora
-        apk add gcc musl-dev             # Alpine
-
+    #{linker_packages(:os.type())}
     #{prebuilt()}
     cargo says:
 
     #{String.trim(output)}
+    """
+  end
+
+  defp linker_packages({:unix, :darwin}) do
+    """
+        xcode-select --install           # the Command Line Tools of Xcode
+    """
+  end
+
+  defp linker_packages(_linux) do
+    """
+        apt-get install gcc libc6-dev    # Debian, Ubuntu
+        dnf install gcc glibc-devel      # Fedora
+        apk add gcc musl-dev             # Alpine
     """
   end
 
@@ -142,10 +176,14 @@ defmodule MuonTrap.Build.Cargo do
   defp env,
     do: for({name, value} when value != "" <- System.get_env(), into: %{}, do: {name, value})
 
-  defp find do
+  defp find(absent) do
     case System.find_executable("cargo") do
-      nil -> {:error, "cargo is not installed, or not in PATH. " <> how_to_install()}
-      cargo -> {:ok, cargo}
+      nil ->
+        missing = "cargo, which builds the helper, is not installed, or not in PATH."
+        {:error, Enum.join(List.wrap(absent) ++ [missing, how_to_install()], "\n")}
+
+      cargo ->
+        {:ok, cargo}
     end
   end
 
@@ -191,8 +229,9 @@ defmodule MuonTrap.Build.Cargo do
   defp prebuilt do
     """
     Or use a muontrap that was built elsewhere, without Rust: set the environment variable
-    MUONTRAP_HELPER, or "config :muontrap, helper:", to its absolute path. For a folder of helpers
-    with their checksums, set MUONTRAP_HELPERS, or "config :muontrap, helpers:".
+    MUONTRAP_HELPER, or "config :muontrap, helper:", to its absolute path, or to that of a folder of
+    helpers with their checksums, as scripts/build-release creates it. The package on Hex contains
+    such a folder.
     """
   end
 

@@ -15,8 +15,6 @@ defmodule MuonTrap.Build.Target do
   @type env :: %{optional(String.t()) => String.t()}
   @type choice :: :host | String.t()
 
-  @explicit ["MUONTRAP_CARGO_TARGET", "CARGO_BUILD_TARGET"]
-
   @architectures %{
     "aarch64" => "aarch64",
     "arm64" => "aarch64",
@@ -54,25 +52,6 @@ defmodule MuonTrap.Build.Target do
       true ->
         {:ok, :host}
     end
-  end
-
-  @doc "The variables that have an effect on the helper."
-  @spec relevant(env) :: [{String.t(), String.t()}]
-  def relevant(env) do
-    env |> Enum.filter(fn {name, _} -> relevant?(name) end) |> Enum.sort()
-  end
-
-  @names @explicit ++
-           @compiler_variables ++
-           @linker_variables ++
-           ~w(CROSSCOMPILE NERVES_SDK_SYSROOT TARGET_ARCH TARGET_CPU TARGET_OS TARGET_ABI) ++
-           ~w(RUSTC RUSTC_WRAPPER RUSTFLAGS RUSTUP_TOOLCHAIN RUSTC_BOOTSTRAP)
-  @prefixes ~w(CARGO_BUILD_ CARGO_ENCODED_ CARGO_PROFILE_ CARGO_TARGET_ CARGO_UNSTABLE_)
-  # These have an effect on where and how fast cargo builds only.
-  @irrelevant ~w(CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR CARGO_BUILD_BUILD_DIR CARGO_BUILD_JOBS)
-
-  defp relevant?(name) do
-    name in @names or (String.starts_with?(name, @prefixes) and name not in @irrelevant)
   end
 
   @doc """

@@ -15,10 +15,9 @@ defmodule MuonTrap.Helper do
   @doc "Returns the path where the helper should be, without checking that it is there."
   @spec find() :: {:ok, binary()} | {:error, Error.t()}
   def find do
-    case configured() || from_environment() do
-      nil -> in_priv()
-      path -> {:ok, path}
-    end
+    path = configured() || from_environment()
+    # From a folder of helpers, mix compile has installed the one for this machine.
+    if path == nil or File.dir?(path), do: in_priv(), else: {:ok, path}
   end
 
   defp configured do

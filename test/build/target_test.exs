@@ -5,10 +5,11 @@
 defmodule MuonTrap.Build.TargetTest do
   use ExUnit.Case, async: true
 
-  alias MuonTrap.Build.Target
+  alias MuonTrap.Build.{Helpers, Target}
 
   defp nerves(arch, cpu, abi) do
-    %{"TARGET_ARCH" => arch, "TARGET_CPU" => cpu, "TARGET_OS" => "linux", "TARGET_ABI" => abi}
+    env = %{"TARGET_ARCH" => arch, "TARGET_OS" => "linux", "TARGET_ABI" => abi}
+    if cpu, do: Map.put(env, "TARGET_CPU", cpu), else: env
   end
 
   describe "choose/3" do
@@ -20,19 +21,38 @@ defmodule MuonTrap.Build.TargetTest do
       assert Target.choose(%{}, nil, :embedded) == {:ok, :host}
     end
 
-    # The variables of the official Nerves systems.
-    for {system, arch, cpu, abi, triple} <- [
-          {:rpi0, "arm", "arm1176jzf_s", "gnueabihf", "arm-unknown-linux-gnueabihf"},
-          {:bbb, "arm", "cortex_a8", "gnueabihf", "armv7-unknown-linux-gnueabihf"},
-          {:rpi3, "arm", "cortex_a53", "gnueabihf", "armv7-unknown-linux-gnueabihf"},
-          {:rpi4, "aarch64", "cortex_a72", "gnu", "aarch64-unknown-linux-gnu"},
-          {:ev3, "arm", "arm926ej_s", "gnueabi", "armv5te-unknown-linux-gnueabi"},
-          {:mangopi, "riscv64", "sifive_u74", "gnu", "riscv64gc-unknown-linux-gnu"},
-          {:x86_64, "x86_64", "x86_64", "musl", "x86_64-unknown-linux-musl"}
+    @v6 "arm-unknown-linux-gnueabihf"
+    @v7 "armv7-unknown-linux-gnueabihf"
+    @aarch64 "aarch64-unknown-linux-gnu"
+    @riscv64 "riscv64gc-unknown-linux-gnu"
+
+    # The variables of the official Nerves systems (nerves_package in their mix.exs), the Rust target, and
+    # the target of the ready-built helper.
+    for {system, arch, cpu, abi, triple, helper} <- [
+          {:rpi, "arm", "arm1176jzf_s", "gnueabihf", @v6, "arm-unknown-linux-musleabihf"},
+          {:rpi0, "arm", "arm1176jzf_s", "gnueabihf", @v6, "arm-unknown-linux-musleabihf"},
+          {:rpi2, "arm", "cortex_a53", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
+          {:rpi3, "arm", "cortex_a53", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
+          {:rpi3a, "arm", "cortex_a53", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
+          {:bbb, "arm", "cortex_a8", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
+          {:osd32mp1, "arm", "cortex_a7", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
+          {:grisp2, "arm", "cortex_a7", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
+          {:rpi0_2, "aarch64", "cortex_a53", "gnu", @aarch64, "aarch64-unknown-linux-musl"},
+          {:rpi4, "aarch64", "cortex_a72", "gnu", @aarch64, "aarch64-unknown-linux-musl"},
+          {:rpi5, "aarch64", "cortex_a76", "gnu", @aarch64, "aarch64-unknown-linux-musl"},
+          {:qemu_aarch64, "aarch64", "cortex_a53", "gnu", @aarch64, "aarch64-unknown-linux-musl"},
+          {:mangopi_mq_pro, "riscv64", "baseline_rv64", "gnu", @riscv64,
+           "riscv64gc-unknown-linux-musl"},
+          {:x86_64, "x86_64", nil, "musl", "x86_64-unknown-linux-musl",
+           "x86_64-unknown-linux-musl"},
+          {:ev3, "arm", "arm926ej_s", "gnueabi", "armv5te-unknown-linux-gnueabi",
+           "armv5te-unknown-linux-musleabi"}
         ] do
       test "understands the variables of #{system}" do
         env = nerves(unquote(arch), unquote(cpu), unquote(abi))
-        assert Target.choose(env, nil, unquote(system)) == {:ok, unquote(triple)}
+        assert {:ok, triple} = Target.choose(env, nil, unquote(system))
+        assert triple == unquote(triple)
+        assert unquote(helper) in Helpers.targets(triple, "x86_64-pc-linux-gnu", "")
       end
     end
 
@@ -133,20 +153,21 @@ defmodule MuonTrap.Build.TargetTest do
     end
   end
 
-  test "relevant/1 has the variables with an effect on the helper, not those on where and how fast it is built" do
+  test "settings/1 has the variables with an effect on the helper, not those on where and how fast it is built" do
     env = %{
       "CARGO_TARGET_DIR" => "/x",
       "CARGO_BUILD_JOBS" => "2",
       "CARGO_PROFILE_RELEASE_LTO" => "off",
       "HOME" => "/root",
+      "MUONTRAP_BUILD" => "",
       "RUSTFLAGS" => "-g",
       "TARGET_CPU" => "cortex_a8"
     }
 
-    assert Target.relevant(env) == [
-             {"CARGO_PROFILE_RELEASE_LTO", "off"},
-             {"RUSTFLAGS", "-g"},
-             {"TARGET_CPU", "cortex_a8"}
-           ]
+    assert Mix.Tasks.Compile.MuontrapHelper.settings(env).env == %{
+             "CARGO_PROFILE_RELEASE_LTO" => "off",
+             "RUSTFLAGS" => "-g",
+             "TARGET_CPU" => "cortex_a8"
+           }
   end
 end
