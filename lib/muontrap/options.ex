@@ -35,9 +35,13 @@ defmodule MuonTrap.Options do
   @enforce_keys [:context, :command, :args]
   defstruct @derived ++ for(row <- @rows, do: {row.name, row.default})
 
+  {common, others} = Enum.split_with(Table.rows(), &(Table.contexts() -- &1.contexts == []))
+
   given = fn rows ->
     Typespec.union(for row <- rows, do: {row.name, Typespec.typespec(row.type, :given)})
   end
+
+  others = fn context -> given.(Enum.filter(others, &(context in &1.contexts))) end
 
   parsed =
     for row <- @rows do
@@ -48,23 +52,32 @@ defmodule MuonTrap.Options do
   @typedoc "The function that the options are for."
   @type context :: unquote(Typespec.union(Table.contexts()))
 
+  @typedoc "A limit in `:rlimits`: for both, or the soft and the hard one."
+  @type rlimit ::
+          non_neg_integer()
+          | :unlimited
+          | {non_neg_integer() | :unlimited, non_neg_integer() | :unlimited}
+
+  @typedoc "An option of every function."
+  @type common_option :: unquote(given.(common))
+
   @typedoc "An option of `MuonTrap.cmd/3`, and of `MuonTrap.run/3`, which has the same."
-  @type cmd_option :: unquote(given.(Table.rows(:cmd)))
+  @type cmd_option :: common_option() | unquote(others.(:cmd))
 
   @typedoc "An option of `MuonTrap.shell/2`."
-  @type shell_option :: unquote(given.(Table.rows(:shell)))
+  @type shell_option :: common_option() | unquote(others.(:shell))
 
   @typedoc "An option of `MuonTrap.stream/3`."
-  @type stream_option :: unquote(given.(Table.rows(:stream)))
+  @type stream_option :: common_option() | unquote(others.(:stream))
 
   @typedoc "An option of `MuonTrap.stream!/3`."
-  @type stream_bang_option :: unquote(given.(Table.rows(:stream!)))
+  @type stream_bang_option :: common_option() | unquote(others.(:stream!))
 
   @typedoc "An option of `MuonTrap.Daemon.start_link/3`."
-  @type daemon_option :: unquote(given.(Table.rows(:daemon)))
+  @type daemon_option :: common_option() | unquote(others.(:daemon))
 
   @typedoc "An option of `MuonTrap.Process.start_link/3`."
-  @type process_option :: unquote(given.(Table.rows(:process)))
+  @type process_option :: common_option() | unquote(others.(:process))
 
   @typedoc "An option of any function."
   @type option ::

@@ -30,8 +30,11 @@ defmodule MuonTrap.OptionsTableTest do
       process: :process_option
     }
 
+    {common, []} = options_in(:common_option)
+
     for context <- Table.contexts() do
-      assert options_in(Map.fetch!(types, context)) == {Enum.sort(Table.names(context)), []}
+      assert {names, [:common_option]} = options_in(Map.fetch!(types, context))
+      assert Enum.sort(names ++ common) == Enum.sort(Table.names(context))
     end
 
     assert {[], others} = options_in(:option)

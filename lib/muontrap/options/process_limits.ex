@@ -47,15 +47,8 @@ defmodule MuonTrap.Options.ProcessLimits do
     do: "a number, {soft, hard} with soft not above hard, or :unlimited"
 
   @impl Type
-  def typespec(:limit, :given) do
-    number = quote(do: non_neg_integer())
-
-    quote do
-      unquote(number)
-      | :unlimited
-      | {unquote(number) | :unlimited, unquote(number) | :unlimited}
-    end
-  end
+  # A type of MuonTrap.Options, which would otherwise show it once for each limit.
+  def typespec(:limit, :given), do: quote(do: rlimit())
 
   def typespec(:limit, :parsed), do: quote(do: String.t())
 
