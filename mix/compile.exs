@@ -109,7 +109,7 @@ defmodule Mix.Tasks.Compile.MuontrapHelper do
     with {:ok, found} <- MuonTrap.Build.Origin.find(@source, settings),
          status when is_atom(status) <- install(found, forced?) do
       files =
-        for path <- Enum.map(~w(priv helpers), &Path.join(@source, &1)) ++ found.files,
+        for path <- Enum.map(~w(priv helpers/SHA256SUMS), &Path.join(@source, &1)) ++ found.files,
             into: %{helper() => stat(helper())},
             do: {path, settled(stat(path), now)}
 

@@ -56,7 +56,7 @@ defmodule MuonTrap.Build.Origin do
   # Only the package has this folder: the helpers are not in the repository.
   defp packaged(source) do
     folder = Path.join(source, "helpers")
-    if File.dir?(folder), do: [folder], else: []
+    if Enum.all?(Helpers.sums([folder]), &File.exists?/1), do: [folder], else: []
   end
 
   defp from_file(path) do
