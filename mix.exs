@@ -87,7 +87,7 @@ defmodule MuonTrap.MixProject do
 
     guides =
       docs(~w(commands.md streams.md supervision.md terminals.md process-limits.md cgroups.md
-        containers.md nerves.md migrating.md recipes.md doctor.md))
+        containers.md nerves.md migrating.md comparison.md recipes.md doctor.md))
 
     reference =
       docs(~w(cheatsheet.cheatmd limits.md performance.md)) ++ ["CHANGELOG.md", "SECURITY.md"]

@@ -41,6 +41,8 @@ defmodule MuonTrap.RecipesTest do
     for part <- killed, do: part |> run(marker, folder) |> kill_beam(marker)
     second = run(last, marker, folder)
     assert for(pid <- programs(marker), name = name(pid), do: name) == []
+    # Sessions end just after their programs.
+    wait_until(fn -> helpers(marker) == [] end, @deadline_ms)
     kill_beam(second, marker)
   end
 
@@ -56,11 +58,11 @@ defmodule MuonTrap.RecipesTest do
     wait_until(fn -> processes(marker) == [] end, @deadline_ms)
   end
 
-  # All but the BEAM, which has a process to start others, and the fork server.
+  # All but the BEAM, which has a process to start others.
   defp programs(marker) do
     for pid <- processes(marker),
-        name = name(pid),
-        name not in ["beam.smp", "erl_child_setup", "muontrap: fork "],
+        name(pid) not in ["beam.smp", "erl_child_setup"],
+        muontrap?(pid) == false,
         do: pid
   end
 

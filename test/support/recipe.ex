@@ -7,7 +7,8 @@ defmodule MuonTrap.Test.Recipe do
   The recipes of `docs/recipes.md`: each section of it, as far as it has code.
 
   A comment below its heading names the programs that it needs, as in `<!-- needs: nginx, sh -->`, and
-  `<!-- The BEAM is killed here. -->` divides a recipe into parts that run in one BEAM after the other.
+  `<!-- The BEAM is killed here. -->` divides a recipe into parts that run in one BEAM after the other. Blocks without `iex>`
+  are the application, which each of these BEAMs has.
   """
 
   alias MuonTrap.Test.Examples
@@ -60,19 +61,24 @@ defmodule MuonTrap.Test.Recipe do
   defp parts(section, first_line) do
     blocks =
       for [{at, _}, {from, length} | _kill] <- Regex.scan(@block, section, return: :index) do
+        where = "#{@file_name}:#{first_line + line(section, at)}"
         # A group that does not match is at -1.
-        if from < 0,
-          do: :kill,
-          else:
-            {binary_part(section, from, length),
-             "#{@file_name}:#{first_line + line(section, at)}"}
+        if from < 0, do: :kill, else: {binary_part(section, from, length), where}
       end
 
-    Enum.chunk_by(blocks, &(&1 == :kill)) |> Enum.reject(&match?([:kill | _], &1)) |> non_empty()
+    {sessions, application} = Enum.split_with(blocks, &session?/1)
+    for part <- split(sessions, []), do: application ++ part
   end
 
-  defp non_empty([]), do: [[]]
-  defp non_empty(parts), do: parts
+  defp session?(:kill), do: true
+  defp session?({code, _where}), do: code =~ "iex>"
+
+  defp split(blocks, parts) do
+    case Enum.split_while(blocks, &(&1 != :kill)) do
+      {part, [:kill | rest]} -> split(rest, [part | parts])
+      {part, []} -> Enum.reverse([part | parts])
+    end
+  end
 
   @doc """
   Runs the blocks in a process of their own, which stays afterwards, since what they have started is linked to it.
