@@ -2,8 +2,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-# Checks the project's Markdown files: every relative link leads to a file, and to a heading in it if
-# the link has a fragment, on GitHub as in the pages of ExDoc; every file or folder of the project that is
+# Checks the project's Markdown files: every relative link leads to a page or an asset, and to a heading in it
+# if the link has a fragment, on GitHub as in the pages of ExDoc; every file or folder of the project that is
 # named in code style exists; and docs/walkthrough.md names no source file twice, neither by itself nor by
 # its folder. Links to other sites are not followed.
 #
@@ -12,6 +12,7 @@
 Code.require_file("markdown.exs", __DIR__)
 
 defmodule CheckLinks do
+  @pages ~w(.md .cheatmd .livemd)
   @walkthrough "docs/walkthrough.md"
   # A path below one of the project's folders, alone or as the first word of a command.
   @path ~r/^((?:src|lib|mix|test|bench|docs|examples|scripts|\.ci)\/[^\s*<>{}$]*)(?: .*)?$/
@@ -62,13 +63,20 @@ defmodule CheckLinks do
   defp local?(link, path, file) do
     if elsewhere?(link),
       do: not String.starts_with?(link, "https://hexdocs.pm/muontrap"),
-      else: path == "" or File.exists?(resolve(path, file))
+      else: path == "" or page?(resolve(path, file))
+  end
+
+  # ExDoc has these only. Other files are named in code style.
+  defp page?(path) do
+    File.exists?(path) and
+      (Path.extname(path) in @pages or
+         Path.relative_to_cwd(Path.expand(path)) =~ ~r{^docs/assets/})
   end
 
   defp heading?(path, fragment, file) do
     target = if path == "", do: file, else: resolve(path, file)
 
-    elsewhere?(path) or Path.extname(target) not in ~w(.md .cheatmd .livemd) or
+    elsewhere?(path) or Path.extname(target) not in @pages or
       fragment in (target |> File.read!() |> Markdown.fragments())
   end
 
