@@ -118,8 +118,10 @@ defmodule MuonTrap.Daemon.Readiness do
   @doc "Looks no longer whether the program becomes ready."
   @spec stop(t()) :: t()
   def stop(readiness) do
-    if readiness.timer, do: Process.cancel_timer(readiness.timer, async: true, info: false)
-    if readiness.prober, do: kill(readiness.prober)
+    _left =
+      if readiness.timer, do: Process.cancel_timer(readiness.timer, async: true, info: false)
+
+    _killed = if readiness.prober, do: kill(readiness.prober)
     %{readiness | timer: nil, prober: nil}
   end
 
