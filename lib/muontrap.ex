@@ -99,7 +99,7 @@ defmodule MuonTrap do
   interface of `:telemetry.execute/3`, not against the package itself.
   """
 
-  alias MuonTrap.{Error, Helper, Options, Programs, Result, Runner, Usage}
+  alias MuonTrap.{Error, Helper, Options, Result, Runner, Top, Usage}
   alias MuonTrap.Error.Exec
   alias MuonTrap.Options.{Arguments, Docs, Table}
 
@@ -367,21 +367,26 @@ defmodule MuonTrap do
       :ok
   """
   @spec list() :: [program()]
-  def list do
-    programs = Enum.sort_by(Programs.all(), & &1.started_at)
-    usage = programs |> Enum.map(& &1.os_pid) |> Usage.read()
-    now = System.monotonic_time()
+  def list, do: Usage.programs()
 
-    for program <- programs do
-      uptime = System.convert_time_unit(now - program.started_at, :native, :millisecond)
+  @doc """
+  Shows the programs that run on this node in a table like that of top(1), which is refreshed every two seconds until you
+  press Enter. For IEx, also in a remote shell.
 
-      program
-      |> Map.drop([:id, :started_at, :bytes])
-      |> Map.merge(Programs.bytes(program))
-      |> Map.merge(usage.(program.os_pid))
-      |> Map.put(:uptime_ms, max(uptime, 0))
-    end
-  end
+      my_app@host: 2 programs, 3 processes, 101.3% CPU, 38M memory
+        CPU%    MEM UPTIME     IN    OUT     PID SESSION OWNER     COMMAND
+        99.8    31M  2m07s   1.2M   420K 1234567 1234566 <0.251.0> gzip -c
+         1.5   6.9M  3h12m      0    11M  984212  984211 MyServer  my_server --port 8080
+
+  The columns are those of `list/0`. Programs with the most CPU time since the last refresh, or in the first table
+  since their start, come first: 100 % is one CPU. IN and OUT are bytes that were written to the program and
+  read from it, PID and SESSION are the pids of the program and of the helper's process for it. CGROUP is there if a
+  program has one. What does not fit on the screen is left out.
+
+  Without a terminal, the table is printed once. `:interval` is the time between two refreshes in milliseconds.
+  """
+  @spec top([{:interval, pos_integer()}]) :: :ok
+  def top(opts \\ []), do: Top.run(opts)
 
   @doc """
   Returns the path of the helper, `muontrap`.

@@ -7,6 +7,7 @@ defmodule MuonTrap.Usage do
 
   # The CPU time and memory of running programs, which a session of its own reads.
 
+  alias MuonTrap.Programs
   alias MuonTrap.Session.Request
 
   # Reading thousands of processes takes less.
@@ -17,6 +18,24 @@ defmodule MuonTrap.Usage do
           memory_bytes: non_neg_integer() | nil,
           processes: non_neg_integer() | nil
         }
+
+  @doc "The running programs, the oldest first, with what they use."
+  @spec programs() :: [MuonTrap.program()]
+  def programs do
+    programs = Enum.sort_by(Programs.all(), & &1.started_at)
+    usage = programs |> Enum.map(& &1.os_pid) |> read()
+    now = System.monotonic_time()
+
+    for program <- programs do
+      uptime = System.convert_time_unit(now - program.started_at, :native, :millisecond)
+
+      program
+      |> Map.drop([:id, :started_at, :bytes])
+      |> Map.merge(Programs.bytes(program))
+      |> Map.merge(usage.(program.os_pid))
+      |> Map.put(:uptime_ms, max(uptime, 0))
+    end
+  end
 
   @doc """
   Returns a function from the pid of a session to what its program and the descendants of that use. The values are `nil`
