@@ -75,7 +75,8 @@ defmodule MuonTrap.Test.JSONRPCClient do
     with [header, rest] <- :binary.split(state.buffer, "\r\n\r\n"),
          "Content-Length: " <> length = header,
          length = String.to_integer(length),
-         <<body::binary-size(length), rest::binary>> <- rest do
+         true <- byte_size(rest) >= length do
+      {body, rest} = split(rest, length)
       {id, result} = parse(body)
       {from, callers} = Map.pop!(state.callers, id)
       GenServer.reply(from, {:ok, result})
@@ -84,6 +85,9 @@ defmodule MuonTrap.Test.JSONRPCClient do
       _incomplete -> state
     end
   end
+
+  defp split(binary, at),
+    do: {binary_part(binary, 0, at), binary_part(binary, at, byte_size(binary) - at)}
 
   # This project has no dependency on a JSON library.
   defp parse(body) do
