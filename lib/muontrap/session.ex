@@ -108,7 +108,7 @@ defmodule MuonTrap.Session do
   end
 
   defp start_unlisted(options, key, timeout) do
-    if (runs_code?(options) or avoids_mailbox?(options, key)) and not ForkServer.used?(),
+    if not ForkServer.used?() and (runs_code?(options) or avoids_mailbox?(options, key)),
       do: Relay.start(options, timeout),
       else: start_here(options, key, timeout)
   end
