@@ -125,6 +125,17 @@ defmodule MuonTrap.DaemonTest do
       # This process, which is linked and does not trap exits, is still alive.
       assert mailbox() == []
     end
+
+    test "sends nothing to a caller that traps exits if the program cannot be run" do
+      Process.flag(:trap_exit, true)
+
+      for start_link <- [&Daemon.start_link/3, &MuonTrap.Process.start_link/3], _ <- 1..10 do
+        assert {:error, %MuonTrap.Error{step: :cd}} =
+                 start_link.("true", [], cd: "/no/such/directory")
+      end
+
+      assert mailbox() == []
+    end
   end
 
   describe "lines" do

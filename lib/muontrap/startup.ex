@@ -56,7 +56,7 @@ defmodule MuonTrap.Startup do
 
   @doc """
   Starts a GenServer with options that have a name. Its `init/1` gets `{starter, ref, options}`, and reports an error by
-  `{ref, reason}` to the starter and `:ignore`: with `{:stop, reason}`, the starter would also get an exit signal.
+  `report/3` and `:ignore`: with `{:stop, reason}`, the starter would also get an exit signal.
   """
   @spec start_link(module(), Options.t()) :: {:ok, pid()} | {:error, term()}
   def start_link(server, options) do
@@ -108,10 +108,20 @@ defmodule MuonTrap.Startup do
 
   defp receive_reason(ref, otherwise) do
     receive do
-      {^ref, reason} -> reason
+      {^ref, pid, reason} ->
+        # Before OTP 26, a caller that traps exits gets `{:EXIT, pid, :normal}`.
+        flush_exit(pid)
+        reason
     after
       0 -> otherwise
     end
+  end
+
+  @doc "Called in `init/1`: tells the starter why there is no such GenServer."
+  @spec report(pid(), reference(), term()) :: :ok
+  def report(starter, ref, reason) do
+    send(starter, {ref, self(), reason})
+    :ok
   end
 
   @doc "The child specification for `[command, args]` or `[command, args, opts]` of a module."

@@ -43,7 +43,7 @@ defmodule MuonTrap.Daemon.Server do
             {:ok, state, {:continue, :early}}
 
           {:error, reason} ->
-            send(starter, {ref, reason})
+            Startup.report(starter, ref, reason)
             :ignore
         end
 

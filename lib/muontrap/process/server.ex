@@ -26,7 +26,7 @@ defmodule MuonTrap.Process.Server do
         {:ok, state, {:continue, :early}}
 
       {:error, error} ->
-        send(starter, {ref, Error.reason(error)})
+        Startup.report(starter, ref, Error.reason(error))
         :ignore
     end
   end
