@@ -32,9 +32,11 @@ pub enum Source {
     Signal,
     /// The socket for notifications of the program.
     Notify,
+    /// What tells of forks of the program and its descendants.
+    Forks,
 }
 
-const SOURCES: [Source; 7] = [
+const SOURCES: [Source; 8] = [
     Source::Inbox,
     Source::Outbox,
     Source::Stdin,
@@ -42,6 +44,7 @@ const SOURCES: [Source; 7] = [
     Source::Stderr,
     Source::Signal,
     Source::Notify,
+    Source::Forks,
 ];
 
 /// The sources that are ready, and those whose other end is closed.

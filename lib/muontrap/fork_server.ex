@@ -25,7 +25,7 @@ defmodule MuonTrap.ForkServer do
   @typedoc "A call that a code upgrade does not invalidate, as it would a function."
   @type function_call :: {module(), atom(), args :: list()}
 
-  @doc "Whether programs are run by sessions of a fork server. Its address is one that only Linux has."
+  @doc "Whether programs are run by sessions of a fork server. Elsewhere than on Linux, this was never tried."
   @spec used?() :: boolean()
   def used? do
     case Application.get_env(:muontrap, :fork_server, :default) do

@@ -9,7 +9,7 @@ use crate::cgroup::Request;
 use crate::process::children::Children;
 use crate::process::preexisting::Preexisting;
 use crate::process::sweep::{Progress, Sweep};
-use crate::sys::{self, Changed};
+use crate::sys::{self, Changed, Process, ProcessId};
 use crate::wire::notice::Notice;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -32,6 +32,21 @@ struct Session {
     deadline: Option<Instant>,
     stops: u32,
     group: Option<Request>,
+    /// What it has said that it has started.
+    processes: Vec<ProcessId>,
+}
+
+impl Session {
+    /// Forgets those that are gone from time to time, since a session may start any number of them.
+    fn note_started(&mut self, processes: Vec<ProcessId>) {
+        if self.processes.len() + processes.len() > self.processes.capacity() {
+            let is_alive = |(pid, started): &ProcessId| {
+                Process::find(*pid).is_ok_and(|process| process.started == *started)
+            };
+            self.processes.retain(is_alive);
+        }
+        self.processes.extend(processes);
+    }
 }
 
 /// A session that was killed, and may have left something.
@@ -42,6 +57,7 @@ struct Lost {
     deadline: Option<Instant>,
     is_swept: bool,
     group: Option<Request>,
+    processes: Vec<ProcessId>,
     /// The process that removes its group.
     cleaner: Option<i32>,
 }
@@ -97,6 +113,7 @@ impl Sessions {
             deadline: None,
             stops: 0,
             group: None,
+            processes: Vec::new(),
         });
     }
 
@@ -125,6 +142,12 @@ impl Sessions {
                 }
             }
             Notice::Left(pids) => self.spared.extend(pids),
+            Notice::Started(pid, processes) => {
+                let mut running = self.running.iter_mut();
+                if let Some(session) = running.find(|session| session.pid == pid) {
+                    session.note_started(processes);
+                }
+            }
         }
     }
 
@@ -226,6 +249,7 @@ impl Sessions {
             deadline: session.deadline,
             is_swept: false,
             group: session.group,
+            processes: session.processes,
             cleaner: None,
         });
         true
@@ -265,6 +289,9 @@ impl Sessions {
         let new = || Sweep::sparing(Preexisting::default());
         let sweep = self.sweep.get_or_insert_with(new);
         sweep.spare(others);
+        for lost in self.lost.iter_mut().filter(|lost| !lost.is_swept) {
+            sweep.add(&std::mem::take(&mut lost.processes));
+        }
         if sweep.step_without_reaping() == Progress::Waiting {
             return 0;
         }

@@ -55,6 +55,7 @@ impl Children {
     }
 
     /// Continues probing at this pid. Pids are assigned in ascending order, so later ones are near it.
+    #[cfg_attr(any(target_os = "macos", feature = "portable"), allow(dead_code))]
     pub fn probe_from(&mut self, pid: i32) {
         self.next_probe = pid;
     }

@@ -7,16 +7,28 @@
 pub(crate) mod backoff;
 pub(crate) mod children;
 pub(crate) mod credentials;
-pub(crate) mod descendants;
 mod explain;
 pub(crate) mod find;
 pub(crate) mod leftovers;
 pub(crate) mod permission;
 pub(crate) mod preexisting;
 pub(crate) mod program;
+mod progress;
 pub(crate) mod reap;
 pub(crate) mod spawn;
 pub(crate) mod stdio;
 pub(crate) mod step;
-pub(crate) mod sweep;
 pub(crate) mod usage;
+
+// Orphans become children of a subreaper. Where there are none, descendants are found in the process table.
+#[cfg(not(any(target_os = "macos", feature = "portable")))]
+mod descendants;
+#[cfg(not(any(target_os = "macos", feature = "portable")))]
+pub(crate) mod sweep;
+
+#[cfg(any(target_os = "macos", feature = "portable"))]
+pub(crate) mod sweep_by_table;
+#[cfg(any(target_os = "macos", feature = "portable"))]
+mod tracker;
+#[cfg(any(target_os = "macos", feature = "portable"))]
+pub(crate) use sweep_by_table as sweep;

@@ -11,20 +11,13 @@
 use super::children::{ChildTable, Children, Listing};
 use super::descendants;
 use super::preexisting::Preexisting;
+pub use super::progress::Progress;
 use super::reap::reap;
 use crate::sys::{self, Entry, Process, ProcessId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
-
-/// The state of a sweep after a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Nothing is left that can be killed.
-    Gone,
-    /// Processes are left; another step is needed.
-    Waiting,
-}
 
 /// Rounds of stopping before the kill. A descendant that cannot be stopped, for example because it is traced, must
 /// not keep the others alive.
@@ -120,6 +113,22 @@ impl Sweep {
         self.children.probe_from(pid);
     }
 
+    /// Adds processes that another session has started: they have become descendants of this process by themselves.
+    #[allow(clippy::unused_self)]
+    pub fn add(&mut self, _processes: &[ProcessId]) {}
+
+    /// A descriptor that tells of forks of descendants: these remain descendants whatever happens.
+    #[allow(clippy::unused_self)]
+    pub fn watch(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Descendants that were found since the last call, after a fork.
+    #[allow(clippy::unused_self)]
+    pub fn find_forked(&mut self) -> Vec<ProcessId> {
+        Vec::new()
+    }
+
     /// A child was reaped.
     pub fn note_reaped(&mut self, pid: i32) {
         self.preexisting.children.remove(&pid);
@@ -166,10 +175,6 @@ impl Sweep {
 
     fn step_with(&mut self, reap: fn(&mut Self)) -> Progress {
         self.has_progressed = false;
-        if !sys::HAS_SUBREAPERS {
-            // A process that has left the group cannot be found.
-            let _ = sys::kill(-self.program, libc::SIGKILL);
-        }
         let mut snapshot = Snapshot::default();
         for _ in 0..MAX_STOP_ROUNDS {
             reap(self);

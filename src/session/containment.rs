@@ -8,6 +8,7 @@ use crate::cgroup::{Cgroup, KillStep};
 use crate::error::Failure;
 use crate::process::backoff::Backoff;
 use crate::process::sweep::{Progress, Sweep};
+use crate::sys::ProcessId;
 use std::time::{Duration, Instant};
 
 /// The kernel may count a dead process as a member of its cgroup for a while.
@@ -90,6 +91,11 @@ impl Containment {
     /// Whether the program or a descendant is alive, or one in this process group.
     pub fn has_descendants(&mut self, group: Option<i32>) -> bool {
         self.sweep.has_descendants(group)
+    }
+
+    /// Descendants that were found since the last call, after a fork.
+    pub fn find_forked(&mut self) -> Vec<ProcessId> {
+        self.sweep.find_forked()
     }
 
     /// From now on, [`Self::sweep`] kills.

@@ -130,6 +130,11 @@ impl Setup<'_> {
             }) => {
                 emergency::record_start(pid);
                 sweep.set_program(pid);
+                if let Some(watch) = sweep.watch() {
+                    // At worst, some of what it starts is not found.
+                    let _ = reactor.watch_read(Source::Forks, &watch);
+                    let _ = self.notices.started(&sweep.find_forked());
+                }
                 emergency::inject_panic("started");
                 Ok(Running {
                     pid,

@@ -151,6 +151,7 @@ impl<'a> Session<'a> {
         self.handle_frames()?;
         loop {
             self.handle_signals()?;
+            self.note_forks();
             self.receive()?;
             self.move_input();
             self.move_notifications()?;
@@ -262,6 +263,15 @@ impl<'a> Session<'a> {
             self.reap_dead()?;
         }
         self.control_job(child_changed)
+    }
+
+    /// Finds processes that the program has started, while their parents live.
+    fn note_forks(&mut self) {
+        if self.reactor.ready.is(Source::Forks) {
+            self.reactor.ready.clear(Source::Forks);
+            let found = self.containment.find_forked();
+            let _ = self.notices.started(&found);
+        }
     }
 
     pub(super) fn reap_dead(&mut self) -> io::Result<()> {

@@ -11,13 +11,17 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-pub use super::posix::*;
+pub use super::posix::{
+    ChildEvents, DeathWatch, END_INTEREST, Entry, MORE_RESOURCES, OwnChildren, Rendezvous,
+    SHARES_MEMORY, SignalMask, become_undumpable, bind_notify_socket, close_range,
+    copy_page_tables_to_forks, drop_ambient_capabilities, fork_into_cgroup, get_limits,
+    has_only_uid, keep_capabilities, limit_bounding_set, may_signal_others, nr_open,
+    receive_datagram, resize_pipe, sees_own_processes, set_capabilities, set_default, set_limits,
+    set_no_new_privs, set_oom_score_adj, set_process_name, start_child,
+};
 
 /// Bytes in one unit of `ru_maxrss`: getrusage(2).
 pub const MAXRSS_UNIT: u64 = 1024;
-
-/// Whether [`become_subreaper`] makes this process the parent of orphans.
-pub const HAS_SUBREAPERS: bool = true;
 
 /// Makes this process the parent of orphans among its descendants: `PROC_REAP_ACQUIRE`, procctl(2).
 pub fn become_subreaper() -> io::Result<()> {

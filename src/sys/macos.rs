@@ -9,26 +9,12 @@ use nix::sys::termios::{InputFlags, Termios};
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 pub use super::posix::*;
 
 /// Bytes in one unit of `ru_maxrss`: getrusage(2).
 pub const MAXRSS_UNIT: u64 = 1;
-
-/// Whether [`become_subreaper`] makes this process the parent of orphans. They become launchd's.
-pub const HAS_SUBREAPERS: bool = false;
-
-#[allow(clippy::unnecessary_wraps)]
-pub fn become_subreaper() -> io::Result<()> {
-    Ok(())
-}
-
-/// There is no such signal.
-#[allow(clippy::unnecessary_wraps)]
-pub fn set_parent_death_signal(_signal: c_int) -> io::Result<()> {
-    Ok(())
-}
 
 /// Creates a pipe, close-on-exec and blocking: (read end, write end). No other thread can fork in between: there is
 /// none.
@@ -164,4 +150,78 @@ fn microseconds_of(units: u64) -> u64 {
     unsafe { libc::mach_timebase_info(&raw mut base) };
     let nanoseconds = u128::from(units) * u128::from(base.numer) / u128::from(base.denom.max(1));
     u64::try_from(nanoseconds / 1000).unwrap_or(u64::MAX)
+}
+
+/// Readable after a fork or the end of one of its processes: kqueue(2), `EVFILT_PROC`.
+#[derive(Debug)]
+pub struct ForkWatch(OwnedFd);
+
+impl ForkWatch {
+    pub fn open() -> io::Result<Self> {
+        // SAFETY: takes no pointer.
+        let fd = check(unsafe { libc::kqueue() })?;
+        crate::sys::descriptors::set_cloexec(fd);
+        // SAFETY: it was just opened, and nothing else owns it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Watches a process.
+    pub fn add(&self, pid: i32) -> io::Result<()> {
+        let change = libc::kevent {
+            ident: usize::try_from(pid).unwrap_or(0),
+            filter: libc::EVFILT_PROC,
+            flags: libc::EV_ADD | libc::EV_CLEAR,
+            fflags: libc::NOTE_FORK | libc::NOTE_EXIT,
+            data: 0,
+            udata: std::ptr::null_mut(),
+        };
+        self.kevent(&[change], &mut []).map(drop)
+    }
+
+    /// Takes the events so far, and returns whether there were any.
+    pub fn clear(&self) -> bool {
+        let none = libc::kevent {
+            ident: 0,
+            filter: 0,
+            flags: 0,
+            fflags: 0,
+            data: 0,
+            udata: std::ptr::null_mut(),
+        };
+        let mut events = [none; 32];
+        let mut any = false;
+        while let Ok(count @ 1..) = self.kevent(&[], &mut events) {
+            any = true;
+            if count < events.len() {
+                break;
+            }
+        }
+        any
+    }
+
+    fn kevent(&self, changes: &[libc::kevent], events: &mut [libc::kevent]) -> io::Result<usize> {
+        let now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let length = |number: usize| c_int::try_from(number).unwrap_or(0);
+        // SAFETY: both lists are live and have as many entries.
+        let count = check(unsafe {
+            libc::kevent(
+                self.0.as_raw_fd(),
+                changes.as_ptr(),
+                length(changes.len()),
+                events.as_mut_ptr(),
+                length(events.len()),
+                &raw const now,
+            )
+        })?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+}
+
+impl AsFd for ForkWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }

@@ -29,12 +29,19 @@ mod title;
 mod wait;
 
 #[cfg(target_os = "linux")]
+#[cfg_attr(feature = "portable", allow(dead_code, unused_imports))]
 mod linux;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 use linux as system;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
+#[cfg_attr(feature = "portable", allow(dead_code, unused_imports))]
 mod posix;
+
+#[cfg(all(target_os = "linux", feature = "portable"))]
+mod portable;
+#[cfg(all(target_os = "linux", feature = "portable"))]
+use portable as system;
 
 #[cfg(target_os = "macos")]
 mod macos;
@@ -69,9 +76,11 @@ pub(crate) use wait::*;
 // What each system has to have.
 #[cfg(target_os = "linux")]
 pub(crate) use linux::parse_stat;
+#[cfg(any(target_os = "macos", feature = "portable"))]
+pub(crate) use system::ForkWatch;
 pub(crate) use system::{
-    ChildEvents, DeathWatch, END_INTEREST, Entry, HAS_SUBREAPERS, OwnChildren, ProcessList,
-    Rendezvous, SHARES_MEMORY, SignalMask, become_subreaper, become_undumpable, bind_notify_socket,
+    ChildEvents, DeathWatch, END_INTEREST, Entry, OwnChildren, ProcessList, Rendezvous,
+    SHARES_MEMORY, SignalMask, become_subreaper, become_undumpable, bind_notify_socket,
     copy_page_tables_to_forks, expect_utf8, fork_into_cgroup, keep_capabilities,
     limit_bounding_set, may_signal_others, peer_of, pipe, process_name, read_counters,
     receive_datagram, resize_pipe, sees_own_processes, set_capabilities, set_no_new_privs,

@@ -8,13 +8,20 @@
 
 use super::cgroup;
 use crate::cgroup::Request;
-use crate::sys;
+use crate::sys::{self, ProcessId};
 use nix::unistd::getpid;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 
 const GROUP: u8 = 1;
 const LEFT: u8 = 2;
+const STARTED: u8 = 3;
+
+/// How many processes a datagram has at the most: some systems limit one to 2 KiB.
+const PROCESSES: usize = 100;
+
+/// Bytes of a pid and a start time.
+const ID_SIZE: usize = 12;
 
 /// The session's end of the sockets. Without a fork server, nothing is sent.
 #[derive(Debug, Default)]
@@ -26,6 +33,8 @@ pub(crate) enum Notice {
     Group(i32, Request),
     /// The processes with these pids are to live on when their session ends.
     Left(Vec<i32>),
+    /// The session with this pid has started these processes. Where there are subreapers, nobody needs to know.
+    Started(i32, Vec<ProcessId>),
 }
 
 impl Notices {
@@ -42,6 +51,18 @@ impl Notices {
     pub(crate) fn left(&self, pids: impl IntoIterator<Item = i32>) -> io::Result<()> {
         let pids: Vec<u8> = pids.into_iter().flat_map(i32::to_be_bytes).collect();
         self.send(LEFT, &pids)
+    }
+
+    /// Announces processes that are to be killed when this session is killed.
+    pub(crate) fn started(&self, processes: &[ProcessId]) -> io::Result<()> {
+        for some in processes.chunks(PROCESSES) {
+            let bytes = some.iter().flat_map(|(pid, started)| {
+                let pid = pid.to_be_bytes().into_iter();
+                pid.chain(started.to_be_bytes())
+            });
+            self.send(STARTED, &bytes.collect::<Vec<u8>>())?;
+        }
+        Ok(())
     }
 
     /// Whether there is a fork server.
@@ -86,6 +107,14 @@ fn parse(bytes: &[u8]) -> Option<Notice> {
         let request = cgroup::decode_request(payload).ok()?;
         return Some(Notice::Group(i32::from_be_bytes(*pid), request));
     }
+    if kind == STARTED {
+        let ids = payload.chunks_exact(ID_SIZE).filter_map(|bytes| {
+            let (pid, started) = bytes.split_first_chunk()?;
+            let started = started.try_into().ok()?;
+            Some((i32::from_be_bytes(*pid), u64::from_be_bytes(started)))
+        });
+        return Some(Notice::Started(i32::from_be_bytes(*pid), ids.collect()));
+    }
     let pids = payload
         .chunks_exact(4)
         .filter_map(|pid| pid.try_into().ok());
@@ -107,9 +136,12 @@ mod tests {
         };
         notices.group(&request).unwrap();
         notices.left([7, 300_000]).unwrap();
+        notices.started(&[(8, 1), (9, u64::MAX)]).unwrap();
         let me = getpid().as_raw();
         assert_eq!(receive(&reader), Some(Notice::Group(me, request)));
         assert_eq!(receive(&reader), Some(Notice::Left(vec![7, 300_000])));
+        let started = Notice::Started(me, vec![(8, 1), (9, u64::MAX)]);
+        assert_eq!(receive(&reader), Some(started));
         assert_eq!(receive(&reader), None);
         drop(reader);
         notices.left([1]).unwrap();

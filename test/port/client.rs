@@ -122,9 +122,9 @@ impl Server {
     pub fn connect(&self) -> Session {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = [&self.address[1..], format!(".{number:016x}").as_bytes()].concat();
+        let name = [&self.address[..], format!(".{number:016x}").as_bytes()].concat();
         Session {
-            stream: connect(&self.address[1..], &name),
+            stream: connect(&self.address, &name),
             bytes: Vec::new(),
             number,
             mark: self.mark.clone(),
@@ -221,7 +221,7 @@ impl Drop for Server {
     }
 }
 
-/// Connects from an abstract address to another. The standard library binds only listeners.
+/// Connects from an address to another, in the format of unix(7). The standard library binds only listeners.
 #[allow(unsafe_code)]
 pub fn connect(to: &[u8], from: &[u8]) -> UnixStream {
     type Call = unsafe extern "C" fn(i32, *const libc::sockaddr, libc::socklen_t) -> i32;
@@ -230,10 +230,10 @@ pub fn connect(to: &[u8], from: &[u8]) -> UnixStream {
             sun_family: libc::sa_family_t::try_from(libc::AF_UNIX).unwrap(),
             sun_path: [0; 108],
         };
-        for (place, byte) in address.sun_path[1..].iter_mut().zip(name) {
+        for (place, byte) in address.sun_path.iter_mut().zip(name) {
             *place = libc::c_char::from_ne_bytes([*byte]);
         }
-        let size = size_of::<libc::sa_family_t>() + 1 + name.len();
+        let size = size_of::<libc::sa_family_t>() + name.len();
         let size = libc::socklen_t::try_from(size).unwrap();
         // SAFETY: the address is live and has at least `size` bytes.
         let result = unsafe { call(fd, (&raw const address).cast(), size) };

@@ -10,8 +10,10 @@ use crate::frames::{self, Frame, PROTOCOL, field, frame, hello, number};
 use crate::harness::helper_path;
 use crate::odd_programs;
 use crate::processes::{Process, eventually, field as field_of, status_field};
+use std::ffi::OsStr;
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::process::Command;
 
@@ -287,8 +289,11 @@ fn it_waits_for_the_last_session_when_the_client_is_gone() {
     let session = server.sh_until(script, "ready");
     server.input = None;
     eventually("the socket is closed", || {
-        let address = SocketAddr::from_abstract_name(&server.address[1..]).unwrap();
-        UnixStream::connect_addr(&address).is_err()
+        let address = match server.address.strip_prefix(&[0]) {
+            Some(name) => SocketAddr::from_abstract_name(name),
+            None => SocketAddr::from_pathname(OsStr::from_bytes(&server.address)),
+        };
+        UnixStream::connect_addr(&address.unwrap()).is_err()
     });
     assert!(server.child.try_wait().unwrap().is_none());
     drop(session);

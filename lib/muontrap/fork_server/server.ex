@@ -273,6 +273,7 @@ defmodule MuonTrap.ForkServer.Server do
     _left = if state.probe, do: Process.cancel_timer(state.probe)
     if state.writer, do: Process.exit(state.writer, :kill)
     if state.port, do: close_port(state.port)
+    remove_socket(state.server)
 
     %{
       state
@@ -284,6 +285,15 @@ defmodule MuonTrap.ForkServer.Server do
         probe: nil
     }
   end
+
+  # A fork server that was killed leaves its socket behind, where that is a file.
+  defp remove_socket(%{address: <<?/, _rest::binary>> = path}) do
+    folder = Path.dirname(path)
+    if String.starts_with?(Path.basename(folder), "muontrap-"), do: File.rm_rf(folder)
+    :ok
+  end
+
+  defp remove_socket(_server), do: :ok
 
   defp close_port(port) do
     Port.close(port)

@@ -45,6 +45,3 @@ pub use terminal::*;
 
 /// Bytes in one unit of `ru_maxrss`: getrusage(2).
 pub const MAXRSS_UNIT: u64 = 1024;
-
-/// Whether [`become_subreaper`] makes this process the parent of orphans.
-pub const HAS_SUBREAPERS: bool = true;

@@ -61,6 +61,7 @@ impl ChildEvents {
     }
 
     /// For a fork of this process, before it closes the descriptor, whose number another file may get.
+    #[allow(clippy::unused_self)]
     pub fn detach(&self) {
         WRITER.store(-1, Ordering::Relaxed);
     }

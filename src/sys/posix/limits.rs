@@ -3,6 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Limits on resources: setrlimit(2).
+// Types differ between systems.
+#![allow(
+    clippy::unnecessary_cast,
+    clippy::cast_sign_loss,
+    clippy::useless_conversion,
+    clippy::unnecessary_min_or_max
+)]
 
 use crate::sys::{Limits, UNLIMITED, check};
 use std::ffi::c_int;
@@ -23,7 +30,7 @@ pub fn get_limits(resource: c_int) -> io::Result<Limits> {
         rlim_max: 0,
     };
     // SAFETY: the pointer is to a live, writable rlimit.
-    check(unsafe { libc::getrlimit(resource, &raw mut limit) })?;
+    check(unsafe { libc::getrlimit(resource as _, &raw mut limit) })?;
     Ok(Limits {
         soft: from_system(limit.rlim_cur),
         hard: from_system(limit.rlim_max),
@@ -37,22 +44,21 @@ pub fn set_limits(resource: c_int, limits: Limits) -> io::Result<()> {
         rlim_max: to_system(limits.hard),
     };
     // SAFETY: the pointer is to a live rlimit.
-    check(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
+    check(unsafe { libc::setrlimit(resource as _, &raw const limit) }).map(drop)
 }
 
-/// Infinity is not the largest number. The type is signed on FreeBSD.
-#[allow(clippy::unnecessary_fallible_conversions)]
+/// Infinity is not the largest number, and the type is signed on FreeBSD.
 fn from_system(limit: libc::rlim_t) -> u64 {
     if limit == libc::RLIM_INFINITY {
         UNLIMITED
     } else {
-        u64::try_from(limit).unwrap_or(UNLIMITED)
+        limit.try_into().unwrap_or(UNLIMITED)
     }
 }
 
-#[allow(clippy::unnecessary_fallible_conversions)]
 fn to_system(limit: u64) -> libc::rlim_t {
-    libc::rlim_t::try_from(limit)
-        .unwrap_or(libc::RLIM_INFINITY)
-        .min(libc::RLIM_INFINITY)
+    let infinity = libc::RLIM_INFINITY;
+    limit
+        .try_into()
+        .map_or(infinity, |it: libc::rlim_t| it.min(infinity))
 }

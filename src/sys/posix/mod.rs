@@ -9,6 +9,8 @@ mod child_events;
 mod death_watch;
 mod entry;
 mod limits;
+#[cfg(not(target_os = "freebsd"))]
+mod orphans;
 mod rendezvous;
 mod signals;
 
@@ -17,5 +19,7 @@ pub use child_events::*;
 pub use death_watch::*;
 pub use entry::*;
 pub use limits::*;
+#[cfg(not(target_os = "freebsd"))]
+pub use orphans::*;
 pub use rendezvous::*;
 pub use signals::*;

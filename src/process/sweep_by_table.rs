@@ -1,0 +1,248 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Killing what the program left behind, where orphans become children of init.
+//!
+//! All known descendants are stopped before any is killed, so that none can fork meanwhile and none loses its parent
+//! before its children were found.
+
+use super::children::Children;
+use super::preexisting::Preexisting;
+pub use super::progress::Progress;
+use super::reap::reap;
+use super::tracker::Tracker;
+use crate::sys::{self, ForkWatch, Process, ProcessId};
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+/// Rounds of stopping before the kill. A descendant that cannot be stopped, for example because it is traced, must
+/// not keep the others alive.
+const MAX_STOP_ROUNDS: u32 = 20;
+
+/// How often to signal those that were found meanwhile.
+const MAX_SIGNAL_ROUNDS: u32 = 20;
+
+/// Generations to search for an ancestor.
+const MAX_DEPTH: u32 = 1000;
+
+/// Kills the descendants of a program, in steps.
+#[derive(Debug)]
+pub struct Sweep {
+    tracker: Tracker,
+    program: i32,
+    preexisting: Preexisting,
+    stopped: BTreeSet<ProcessId>,
+    killed: BTreeSet<ProcessId>,
+    denied: BTreeSet<i32>,
+    /// Whether the process table cannot be read.
+    is_blind: bool,
+    has_progressed: bool,
+}
+
+impl Sweep {
+    /// Opens what is needed to find processes, and finds the preexisting ones, which are left alone.
+    pub fn prepare() -> io::Result<Self> {
+        let mut sweep = Self::sparing(Preexisting::default());
+        sweep.tracker = Tracker::watching()?;
+        if sys::has_children()? {
+            sweep.preexisting.find(&mut Children::open())?;
+        }
+        Ok(sweep)
+    }
+
+    /// As [`Self::prepare`], when the preexisting processes are known, for a program that has ended.
+    pub fn sparing(preexisting: Preexisting) -> Self {
+        Self {
+            tracker: Tracker::default(),
+            program: 0,
+            preexisting,
+            stopped: BTreeSet::new(),
+            killed: BTreeSet::new(),
+            denied: BTreeSet::new(),
+            is_blind: false,
+            has_progressed: false,
+        }
+    }
+
+    /// The processes that it leaves alone.
+    pub fn preexisting(&self) -> &Preexisting {
+        &self.preexisting
+    }
+
+    /// Sets the program's pid, which is its process group, too.
+    pub fn set_program(&mut self, pid: i32) {
+        self.program = pid;
+        self.tracker.add((pid, 0));
+        self.update();
+    }
+
+    /// Adds processes that another session has started.
+    pub fn add(&mut self, processes: &[ProcessId]) {
+        for id in processes {
+            self.tracker.add(*id);
+        }
+    }
+
+    /// A descriptor that tells of forks of descendants.
+    pub fn watch(&self) -> Option<BorrowedFd<'_>> {
+        self.tracker.watch().map(|watch| watch.as_fd())
+    }
+
+    /// Descendants that were found since the last call, after a fork.
+    pub fn find_forked(&mut self) -> Vec<ProcessId> {
+        if self.tracker.watch().is_some_and(ForkWatch::clear) {
+            self.update();
+        }
+        self.tracker.take_fresh()
+    }
+
+    fn update(&mut self) {
+        self.is_blind = self.tracker.update(&self.preexisting).is_err();
+    }
+
+    fn known(&mut self) -> Vec<Process> {
+        self.update();
+        self.tracker.known().copied().collect()
+    }
+
+    /// Sends a signal to all descendants, or to those in one process group, once to each.
+    pub fn signal(&mut self, signal: i32, group: Option<i32>) {
+        let mut signaled = BTreeSet::new();
+        for _ in 0..MAX_SIGNAL_ROUNDS {
+            let before = signaled.len();
+            for process in self.known() {
+                let is_meant = group.is_none_or(|group| process.group == group);
+                if is_meant && signaled.insert(process.id()) {
+                    // EPERM, when it has become another user's.
+                    let _ = process.signal(signal);
+                }
+            }
+            if signaled.len() == before {
+                break;
+            }
+        }
+    }
+
+    /// Whether a process is a descendant, as far as the process table shows it.
+    pub fn is_descendant(&self, mut pid: i32) -> bool {
+        for _ in 0..MAX_DEPTH {
+            match Process::find(pid) {
+                Ok(process) if self.tracker.knows(&process) => return true,
+                Ok(process) if process.ppid > 1 => pid = process.ppid,
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether a descendant is alive, or one in this process group.
+    pub fn has_descendants(&mut self, group: Option<i32>) -> bool {
+        let is_meant = |process: &Process| group.is_none_or(|group| process.group == group);
+        self.known().iter().any(is_meant)
+    }
+
+    /// A child was reaped.
+    pub fn note_reaped(&mut self, pid: i32) {
+        self.preexisting.children.remove(&pid);
+    }
+
+    /// How many processes were killed so far.
+    pub fn killed(&self) -> usize {
+        self.killed.len()
+    }
+
+    /// Processes that are alive because this process lacks the permission to kill them.
+    pub fn denied(&self) -> &BTreeSet<i32> {
+        &self.denied
+    }
+
+    /// How many others are alive because they cannot be found.
+    pub fn hidden(&self) -> usize {
+        usize::from(self.is_blind)
+    }
+
+    /// Whether the last step killed a process.
+    pub fn has_progressed(&self) -> bool {
+        self.has_progressed
+    }
+
+    /// Only what was added is killed, so nothing else has to be spared.
+    #[allow(clippy::unused_self)]
+    pub fn spare(&mut self, _children: BTreeSet<i32>) {}
+
+    /// Stops, kills and reaps once.
+    pub fn step(&mut self) -> Progress {
+        self.step_with(Self::reap)
+    }
+
+    /// As [`Self::step`], for a caller that reaps children itself, and reports each by [`Self::note_reaped`].
+    pub fn step_without_reaping(&mut self) -> Progress {
+        self.step_with(|_| ())
+    }
+
+    fn step_with(&mut self, reap: fn(&mut Self)) -> Progress {
+        self.has_progressed = false;
+        let mut alive = Vec::new();
+        for _ in 0..MAX_STOP_ROUNDS {
+            reap(self);
+            alive = self.known();
+            if !self.stop(&alive) {
+                break;
+            }
+        }
+        if self.is_blind {
+            if self.program > 0 {
+                let _ = sys::kill(-self.program, libc::SIGKILL);
+            }
+            return Progress::Gone;
+        }
+        self.denied.clear();
+        // Children before their parents, as far as possible: the death of a parent may continue stopped children
+        // (SIGHUP and SIGCONT to orphaned process groups).
+        alive.sort_unstable_by_key(|process| std::cmp::Reverse(process.started));
+        for process in &alive {
+            self.kill(process);
+        }
+        if alive.iter().all(|it| self.denied.contains(&it.pid)) {
+            Progress::Gone
+        } else {
+            Progress::Waiting
+        }
+    }
+
+    fn reap(&mut self) {
+        let mut dead = Vec::new();
+        // After an error, they are zombies.
+        let _ = reap(0, |pid| dead.push(pid));
+        for pid in dead {
+            self.note_reaped(pid);
+        }
+    }
+
+    /// Returns whether one was not stopped yet.
+    fn stop(&mut self, alive: &[Process]) -> bool {
+        let mut is_new = false;
+        for process in alive {
+            let id = process.id();
+            let is_done = self.killed.contains(&id) || self.denied.contains(&id.0);
+            // Again if a process that was not stopped yet has continued it.
+            if self.stopped.insert(id) || !(process.cannot_fork() || is_done) {
+                let _ = process.signal(libc::SIGSTOP);
+                is_new = true;
+            }
+        }
+        is_new
+    }
+
+    fn kill(&mut self, process: &Process) {
+        match process.signal(libc::SIGKILL) {
+            Ok(()) => self.has_progressed |= self.killed.insert(process.id()),
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                self.denied.insert(process.pid);
+            }
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! Linux without its subreapers, parent-death signals, pidfds and most of `/proc`: for tests of what other systems do.
+
+use super::check;
+use nix::errno::Errno;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+
+pub use super::linux::{
+    END_INTEREST, MAXRSS_UNIT, MORE_RESOURCES, ProcessList, SHARES_MEMORY, SignalMask,
+    become_undumpable, bind_notify_socket, close_range, copy_page_tables_to_forks,
+    drop_ambient_capabilities, expect_utf8, fork_into_cgroup, get_limits, has_only_uid,
+    keep_capabilities, limit_bounding_set, may_signal_others, nr_open, peer_of, pipe, process_name,
+    read_counters, read_process, receive_datagram, resize_pipe, set_capabilities, set_default,
+    set_limits, set_no_new_privs, set_oom_score_adj, set_process_name, start_child,
+};
+pub use super::posix::{
+    ChildEvents, DeathWatch, Entry, OwnChildren, Rendezvous, become_subreaper, sees_own_processes,
+    set_parent_death_signal,
+};
+
+/// How often forks are looked for without the privilege for events: `CAP_NET_ADMIN`.
+const INTERVAL_NS: i64 = 5_000_000;
+
+/// `CN_IDX_PROC`, `CN_VAL_PROC` and `PROC_CN_MCAST_LISTEN` of the kernel's `cn_proc.h`.
+const PROC: u32 = 1;
+const LISTEN: u32 = 1;
+
+/// Where a message has the kind of event and the process, behind the headers of netlink(7) and of the connector.
+const KIND_AT: usize = 36;
+const PROCESS_AT: usize = 56;
+const FORK: u32 = 1;
+const EXIT: u32 = 0x8000_0000;
+
+/// Readable after a fork or the end of one of its processes, and now and then without one.
+#[derive(Debug)]
+pub struct ForkWatch {
+    source: Source,
+    watched: RefCell<BTreeSet<i32>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Events(OwnedFd),
+    Timer(OwnedFd),
+}
+
+impl ForkWatch {
+    pub fn open() -> io::Result<Self> {
+        let source = match events() {
+            Ok(socket) => Source::Events(socket),
+            Err(_) => Source::Timer(timer()?),
+        };
+        Ok(Self {
+            source,
+            watched: RefCell::default(),
+        })
+    }
+
+    /// Watches a process.
+    #[allow(clippy::unnecessary_wraps)]
+    pub fn add(&self, pid: i32) -> io::Result<()> {
+        self.watched.borrow_mut().insert(pid);
+        Ok(())
+    }
+
+    /// Takes the events so far, and returns whether there were any.
+    pub fn clear(&self) -> bool {
+        match &self.source {
+            Source::Events(socket) => self.take_events(socket),
+            Source::Timer(timer) => nix::unistd::read(timer, &mut [0; 8]).is_ok(),
+        }
+    }
+
+    fn take_events(&self, socket: &OwnedFd) -> bool {
+        let mut any = false;
+        let mut bytes = [0_u8; 512];
+        loop {
+            match nix::unistd::read(socket, &mut bytes) {
+                Ok(count) => any |= self.is_meant(&bytes[..count]),
+                // Some were lost.
+                Err(Errno::ENOBUFS) => any = true,
+                Err(_) => return any,
+            }
+        }
+    }
+
+    fn is_meant(&self, message: &[u8]) -> bool {
+        let number = |at: usize| {
+            let bytes = message.get(at..at + 4)?;
+            Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+        };
+        let process = number(PROCESS_AT).and_then(|pid| i32::try_from(pid).ok());
+        matches!(number(KIND_AT), Some(FORK | EXIT))
+            && process.is_some_and(|pid| self.watched.borrow().contains(&pid))
+    }
+}
+
+impl AsFd for ForkWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.source {
+            Source::Events(fd) | Source::Timer(fd) => fd.as_fd(),
+        }
+    }
+}
+
+/// Events of all processes, from the kernel's process connector.
+fn events() -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: takes no pointer.
+    let fd = check(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_CONNECTOR) })?;
+    // SAFETY: it was just opened, and nothing else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: plain old data, for which all zeroes is a valid value.
+    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+    address.nl_family = libc::sa_family_t::try_from(libc::AF_NETLINK).unwrap_or(0);
+    address.nl_groups = PROC;
+    let size = libc::socklen_t::try_from(size_of_val(&address)).unwrap_or(0);
+    // SAFETY: the pointer is to a live address of this size.
+    check(unsafe { libc::bind(fd, (&raw const address).cast(), size) })?;
+    // Length, type, flags, sequence and port of netlink; index, value, sequence, ack, length and flags of the connector.
+    let done: u32 = 3;
+    let words: [u32; 10] = [40, done, 0, 0, PROC, PROC, 0, 0, 4, LISTEN];
+    let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+    nix::unistd::write(&socket, &bytes)?;
+    Ok(socket)
+}
+
+fn timer() -> io::Result<OwnedFd> {
+    let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+    // SAFETY: takes no pointer.
+    let fd = check(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) })?;
+    // SAFETY: it was just opened, and nothing else owns it.
+    let timer = unsafe { OwnedFd::from_raw_fd(fd) };
+    let interval = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: INTERVAL_NS,
+    };
+    let schedule = libc::itimerspec {
+        it_interval: interval,
+        it_value: interval,
+    };
+    let none = std::ptr::null_mut();
+    // SAFETY: the pointer is to a live value, and the old one is not asked for.
+    check(unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &raw const schedule, none) })?;
+    Ok(timer)
+}
