@@ -120,6 +120,7 @@ defmodule MuonTrap do
   ## Options
 
   #{Docs.options(:cmd)}
+
   ## Errors
 
     * `ArgumentError` - an argument or an option is not valid. The message names the option and the

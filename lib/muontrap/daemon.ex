@@ -23,6 +23,7 @@ defmodule MuonTrap.Daemon do
   ## Options
 
   #{MuonTrap.Options.Docs.options(:daemon, :cmd)}
+
   ## Output
 
   Output is handled by lines and by chunks:

@@ -80,7 +80,8 @@ defmodule MuonTrap.Process do
   The terminal is stdin, stdout and stderr, and `/dev/tty`. It belongs to the user of `:uid`. These are its rules, and not
   those of MuonTrap:
 
-    * There is one output, so `:stderr` cannot be apart. A newline comes out as `\\r\\n`, unless the program changes that.
+    * There is one output, so `:stderr` cannot be apart. A newline comes out as carriage return and newline, unless the program
+      changes that.
       `read_line/2` and `:lines` remove both.
     * Input comes out again, unless `echo: false` or the program changes that.
     * Keys are bytes: `write(sh, <<3>>)` is Ctrl-C, and interrupts what runs in the foreground; `<<26>>` is Ctrl-Z, for
