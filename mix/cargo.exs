@@ -230,8 +230,8 @@ defmodule MuonTrap.Build.Cargo do
     """
     Or use a muontrap that was built elsewhere, without Rust: set the environment variable
     MUONTRAP_HELPER, or "config :muontrap, helper:", to its absolute path, or to that of a folder of
-    helpers with their checksums, as scripts/build-release creates it. The package on Hex contains
-    such a folder.
+    helpers with their checksums, as scripts/build-release creates it. The package that
+    scripts/package builds contains such a folder.
     """
   end
 
