@@ -61,6 +61,11 @@ defmodule MuonTrap.MistakesTest do
        ~r/milliseconds from 1 to 4294967295, or :infinity/},
       {fn -> cmd.("ls", [], timeout: "100") end, ~r/:timeout with value "100"/,
        ~r/without quotes/},
+      # Without quotes alone, 077 would be the decimal 77.
+      {fn -> cmd.("ls", [], umask: "077") end,
+       ~r/:umask with value "077": expected permission bits from 0 to 0o777/, ~r/write 0o077/},
+      {fn -> cmd.("ls", [], stderr: :stdout) end, ~r/:stderr with value :stdout/,
+       ~r/expected :inherit, :to_stdout, :discard, :capture, {:file, path}, or/},
       {fn -> cmd.("ls", [], uid: 0) end, ~r/:uid with value 0: root is refused, as programs/,
        ~r/leave the option out/},
       {fn -> cmd.("ls", [], groups: ["root"]) end,
@@ -95,8 +100,8 @@ defmodule MuonTrap.MistakesTest do
     ]
   end
 
-  test "the message for each of 37 mistakes says what is wrong and how to fix it" do
-    assert length(mistakes()) == 37
+  test "the message for each of 39 mistakes says what is wrong and how to fix it" do
+    assert length(mistakes()) == 39
 
     scores =
       for {mistake, wrong, fix} <- mistakes() do
@@ -109,7 +114,7 @@ defmodule MuonTrap.MistakesTest do
         points
       end
 
-    assert scores |> List.flatten() |> Enum.sum() == 74
+    assert scores |> List.flatten() |> Enum.sum() == 78
   end
 
   defp message(mistake) do
@@ -194,7 +199,15 @@ defmodule MuonTrap.MistakesTest do
   end
 
   test "list items in the documentation have no backslash, which IEx would omit" do
-    for module <- [MuonTrap, Daemon, MuonTrap.Error, MuonTrap.Options, MuonTrap.Result],
+    for module <- [
+          MuonTrap,
+          Daemon,
+          MuonTrap.Error,
+          MuonTrap.ExitError,
+          MuonTrap.Options,
+          MuonTrap.Process,
+          MuonTrap.Result
+        ],
         {_, _, _, _, module_doc, _, docs} = Code.fetch_docs(module),
         %{"en" => text} <- [module_doc | Enum.map(docs, &elem(&1, 3))],
         item <- Regex.scan(~r/^ *(?:\*|\d+\.) .*(?:\n +\S.*)*/m, text) do

@@ -24,7 +24,7 @@ defmodule MuonTrap.Options.Output do
   @file_options {:keys, :keyword, "option of a file",
                  [
                    {:append, :boolean, "whether to add to the file instead of truncating it"},
-                   {:mode, {:integer, 0, 0o777, "permission bits"}, "those of a new file"}
+                   {:mode, :permissions, "those of a new file"}
                  ]}
   @file_type {:one_of, [:file]}
   @files [

@@ -27,6 +27,7 @@ defmodule MuonTrap.Options.Type do
           | :keyword
           | :list
           | :path
+          | :permissions
           | :string
           | {:custom, module(), kind :: atom()}
           | {:function, arity()}
@@ -92,6 +93,7 @@ defmodule MuonTrap.Options.Type do
   defp valid?(:keyword, value), do: Keyword.keyword?(value)
   defp valid?(:list, value), do: is_list(value) and not improper?(value)
   defp valid?(:path, value), do: text?(value) and value != ""
+  defp valid?(:permissions, value), do: value in 0..0o777
   defp valid?(:string, value), do: text?(value)
   defp valid?({:function, arity}, value), do: is_function(value, arity)
   # Any integer is smaller than the atom :infinity.
@@ -163,6 +165,7 @@ defmodule MuonTrap.Options.Type do
   def expected(:keyword), do: "a keyword list"
   def expected(:list), do: "a list"
   def expected(:path), do: "a path: a string that is not empty and has no null byte"
+  def expected(:permissions), do: "permission bits from 0 to 0o777"
   def expected(:string), do: "a string without null bytes"
   def expected({:custom, module, kind}), do: module.expected(kind)
   def expected({:function, 0}), do: "a function of no arguments"
@@ -174,6 +177,10 @@ defmodule MuonTrap.Options.Type do
   def expected({:keys, :keyword, noun, keys}), do: "a list of #{noun}s such as [#{example(keys)}]"
   def expected({:list, type, text}), do: text <> ", where each is " <> expected(type)
   def expected({:one_of, values}), do: Nearest.list(values, "or")
+
+  def expected({:or, [{:one_of, values} | types]}),
+    do: alternatives(Enum.map(values, &inspect/1) ++ Enum.map(types, &expected/1))
+
   def expected({:or, types}), do: types |> Enum.map(&expected/1) |> alternatives()
   def expected({:protocol, _protocol, text}), do: text
   def expected({:tuple, _types, text}), do: text
@@ -210,6 +217,14 @@ defmodule MuonTrap.Options.Type do
   defp hint_for_string({:integer, _min, _max, _unit}, text) do
     case Integer.parse(text) do
       {_number, ""} -> " (write it without quotes)"
+      _other -> ""
+    end
+  end
+
+  # Without the prefix, it would be a decimal number.
+  defp hint_for_string(:permissions, text) do
+    case Integer.parse(text, 8) do
+      {number, ""} when number in 0..0o777 -> " (write 0o#{text})"
       _other -> ""
     end
   end

@@ -18,6 +18,7 @@ defmodule MuonTrap.Options.Typespec do
   def typespec(:list, _stage), do: quote(do: list())
   # Paths and arguments are bytes, not always UTF-8.
   def typespec(type, _stage) when type in [:binary, :path, :string], do: quote(do: binary())
+  def typespec(:permissions, _stage), do: quote(do: 0..0o777)
   def typespec({:custom, module, kind}, stage), do: module.typespec(kind, stage)
   def typespec({:function, 0}, _stage), do: quote(do: (() -> term()))
   def typespec({:function, 1}, _stage), do: quote(do: (term() -> term()))

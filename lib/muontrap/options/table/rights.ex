@@ -36,7 +36,7 @@ defmodule MuonTrap.Options.Table.Rights do
          less than that of the BEAM
          """
        ),
-       option.(:umask, {:integer, 0, 0o777, "permission bits"}, contexts,
+       option.(:umask, :permissions, contexts,
          field: {53, :u32},
          doc: """
          the permissions that new files do not get, such as `0o077`. It also holds for the files in
@@ -68,7 +68,7 @@ defmodule MuonTrap.Options.Table.Rights do
          the list of capabilities that remain, in all five sets
          ([capabilities(7)](https://man7.org/linux/man-pages/man7/capabilities.7.html)); `[]` for
          none. Also with `:uid`, whose program has none without this option. Names are atoms or
-         strings, with or without `cap_`. Takes a BEAM that runs as root, or that has CAP_SETPCAP
+         strings, with or without `cap_`. Only for a BEAM that runs as root, or has CAP_SETPCAP
          """
        )
      ]}
