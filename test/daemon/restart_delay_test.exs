@@ -103,6 +103,21 @@ defmodule MuonTrap.DaemonRestartDelayTest do
     end
   end
 
+  test "delays also grow if the reason for a failed program is a shutdown" do
+    Process.flag(:trap_exit, true)
+
+    for reason <- [:shutdown, {:shutdown, :failed}] do
+      script = "exit 3 # #{System.unique_integer()}"
+      opts = [restart_delay: 1, exit_status_to_reason: fn 3 -> reason end]
+      daemon = start!(script, opts)
+      assert_receive {:EXIT, ^daemon, ^reason}, 60_000
+
+      options = MuonTrap.Options.new(:daemon, "sh", ["-c", script], opts)
+      key = fn -> Backoff.key(options) end |> Task.async() |> Task.await(:infinity)
+      assert Backoff.restarted?(key)
+    end
+  end
+
   test "a shutdown cuts the delay short" do
     spec = {Daemon, ["sh", ["-c", "exit 1"], [restart_delay: 600_000]]}
     {:ok, supervisor} = Supervisor.start_link([spec], strategy: :one_for_one)

@@ -189,7 +189,7 @@ defmodule MuonTrap.Daemon.Server do
   end
 
   def handle_info({:timeout, timer, :held}, %{held: {timer, reason}} = state),
-    do: {:stop, reason, state}
+    do: {:stop, reason, %{state | held: nil}}
 
   def handle_info({:timeout, timer, :health}, state),
     do: {:noreply, Health.expired(state, timer)}
@@ -272,11 +272,16 @@ defmodule MuonTrap.Daemon.Server do
   @impl GenServer
   def terminate(reason, state) do
     # Its supervisor does not stop it because it has failed.
-    if reason == :shutdown or match?({:shutdown, _}, reason), do: Backoff.forget(state.backoff)
+    if shutdown?(reason) and not over?(state), do: Backoff.forget(state.backoff)
     stop_program(state)
   after
     Readiness.failed(state.readiness, reason)
   end
+
+  defp shutdown?(reason), do: reason == :shutdown or match?({:shutdown, _}, reason)
+
+  # The daemon stops by itself, and the reason is that of its program.
+  defp over?(state), do: state.session == nil and state.waiter == nil and state.held == nil
 
   defp stop_program(%{session: nil, waiter: nil}), do: :ok
 
