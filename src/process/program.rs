@@ -45,8 +45,6 @@ impl Attributes {
 pub struct CgroupEntry<'a> {
     /// Its `cgroup.procs`, open for writing.
     pub procs: BorrowedFd<'a>,
-    /// Its directory, if it is of version 2.
-    pub directory: Option<BorrowedFd<'a>>,
     /// Explains the errno of a write to it.
     pub explain: Box<dyn Fn(i32) -> Failure + 'a>,
 }

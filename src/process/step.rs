@@ -168,14 +168,6 @@ impl ChildStep<'_> {
         )
     }
 
-    /// The directory of the cgroup of version 2 that it enters.
-    pub fn directory(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            Self::EnterCgroup(cgroup) => cgroup.directory,
-            _ => None,
-        }
-    }
-
     /// Runs in the child, where only async-signal-safe calls are permitted and nothing may allocate.
     pub fn run(&self) -> io::Result<()> {
         match self {

@@ -279,7 +279,6 @@ fn start_time(pid: i32) -> u64 {
 fn cgroup_entries(cgroup: &Cgroup) -> Vec<CgroupEntry<'_>> {
     let entries = cgroup.entries().map(|entry| CgroupEntry {
         procs: entry.procs,
-        directory: entry.directory,
         explain: Box::new(move |errno| entry.error(errno).into()),
     });
     entries.collect()

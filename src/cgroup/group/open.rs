@@ -88,11 +88,8 @@ impl Group {
     /// The way into it, once it was opened.
     pub fn entry(&self) -> Option<Entry<'_>> {
         let procs = self.procs.as_ref()?.as_fd();
-        Some(Entry {
-            procs,
-            directory: self.is_v2().then(|| self.dir()),
-            location: &self.location,
-        })
+        let location = &self.location;
+        Some(Entry { procs, location })
     }
 }
 
@@ -101,8 +98,6 @@ impl Group {
 pub struct Entry<'a> {
     /// `cgroup.procs`, open for writing, close-on-exec.
     pub procs: BorrowedFd<'a>,
-    /// v2: its directory, for a process that is forked into it.
-    pub directory: Option<BorrowedFd<'a>>,
     location: &'a Location,
 }
 

@@ -9,7 +9,7 @@
 use crate::process::step::ChildStep;
 use crate::sys;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// Exit status of a child that was not exec'ed. The parent reads the report instead.
 const NOT_EXECUTED: libc::c_int = 127;
@@ -39,10 +39,9 @@ impl ChildError {
 /// Starts a child that runs `steps`. Returns its pid, and the pipe to which it writes a [`ChildError`].
 pub fn start(steps: &[ChildStep<'_>], shares_memory: bool) -> io::Result<(i32, OwnedFd)> {
     let (reader, writer) = sys::pipe()?;
-    let mut child = Child {
+    let child = Child {
         steps,
         report: writer.as_raw_fd(),
-        has_entered: false,
     };
     let pid = if shares_memory {
         child.start_in_shared_memory()?
@@ -55,32 +54,14 @@ pub fn start(steps: &[ChildStep<'_>], shares_memory: bool) -> io::Result<(i32, O
 struct Child<'a> {
     steps: &'a [ChildStep<'a>],
     report: RawFd,
-    /// Whether it was forked into the cgroup of version 2.
-    has_entered: bool,
 }
 
 impl Child<'_> {
-    fn fork(&mut self) -> io::Result<i32> {
-        let forked = match self.steps.iter().find_map(ChildStep::directory) {
-            Some(directory) => self.fork_into(directory),
-            None => sys::fork(),
-        };
-        match forked? {
+    fn fork(&self) -> io::Result<i32> {
+        match sys::fork()? {
             Some(pid) => Ok(pid),
             None => self.run(),
         }
-    }
-
-    /// A process that exists enters a cgroup only when all CPUs have passed a grace period of RCU, which may take 10 ms
-    /// (Linux 6.0, without the mount option `favordynmods`).
-    fn fork_into(&mut self, directory: BorrowedFd<'_>) -> io::Result<Option<i32>> {
-        self.has_entered = true;
-        // The kernel may be too old, a filter of system calls may forbid it, and `pids.max` counts for a fork, but not
-        // for a process that enters.
-        sys::fork_into_cgroup(directory).or_else(|_| {
-            self.has_entered = false;
-            sys::fork()
-        })
     }
 
     fn start_in_shared_memory(&self) -> io::Result<i32> {
@@ -95,9 +76,6 @@ impl Child<'_> {
 
     fn run(&self) -> ! {
         for (index, step) in (0..=u8::MAX).zip(self.steps) {
-            if self.has_entered && step.directory().is_some() {
-                continue;
-            }
             if let Err(error) = step.run() {
                 self.report(index, &error);
                 break;

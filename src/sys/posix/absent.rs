@@ -9,7 +9,7 @@ use mio::Interest;
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 /// What to wait for to find out that the other end of a descriptor is closed: there is nothing less.
 pub const END_INTEREST: Interest = Interest::READABLE;
@@ -41,11 +41,6 @@ pub unsafe fn start_child(
 
 /// Descriptors cannot be opened by way of `/proc`.
 pub fn become_undumpable() {}
-
-/// There are no cgroups.
-pub fn fork_into_cgroup(_directory: BorrowedFd<'_>) -> io::Result<Option<i32>> {
-    unsupported()
-}
 
 /// A child has a page fault for each part of the code that it uses.
 pub fn copy_page_tables_to_forks() {}
