@@ -177,7 +177,7 @@ defmodule MuonTrap.BadInputTest do
     end
 
     test "that is missing", context do
-      for command <- ["no_such_program", "/no/such/program"] do
+      for command <- ["no_such_program", "/no/such/program", ""] do
         assert refused(context, command, [], []) == [:enoent, :enoent, :enoent]
       end
     end

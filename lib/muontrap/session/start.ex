@@ -79,6 +79,8 @@ defmodule MuonTrap.Session.Start do
   """
   @spec start(Options.t(), Cgroup.t() | nil, binary(), environment()) ::
           {:ok, iodata()} | {:error, Error.t()}
+  def start(%{command: ""}, _group, _directory, _environment), do: {:error, no_program()}
+
   def start(options, group, directory, environment) do
     frame = [
       @start,
@@ -102,6 +104,17 @@ defmodule MuonTrap.Session.Start do
   @doc "Whether a frame is within the limit until START."
   @spec fits?(iodata()) :: boolean()
   def fits?(frame), do: IO.iodata_length(frame) <= @max_bytes
+
+  # As for any other name that is not found.
+  defp no_program do
+    %Error{
+      step: :exec,
+      path: "",
+      errno: :enoent,
+      exit_status: 127,
+      message: "a program without a name cannot be found"
+    }
+  end
 
   defp too_long(command) do
     %Error{
