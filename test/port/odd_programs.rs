@@ -247,6 +247,11 @@ fn traced(leaves: bool) {
 
 /// Forks without end, up to its limit of processes. Noisy ones also continue those that were stopped.
 fn bomb(leaves: bool, noisy: bool) {
+    let is_contained = !cfg!(feature = "portable");
+    assert!(
+        is_contained,
+        "with this feature, a fork bomb is not contained"
+    );
     limit_processes(40);
     if leaves && !is_forked_child() {
         return leave_when_told();
