@@ -289,7 +289,7 @@ defmodule MuonTrap.ForkServer.Server do
   # A fork server that was killed leaves its socket behind, where that is a file.
   defp remove_socket(%{address: <<?/, _rest::binary>> = path}) do
     folder = Path.dirname(path)
-    if String.starts_with?(Path.basename(folder), "muontrap-"), do: File.rm_rf(folder)
+    _removed = if String.starts_with?(Path.basename(folder), "muontrap-"), do: File.rm_rf(folder)
     :ok
   end
 
