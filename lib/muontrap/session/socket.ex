@@ -220,7 +220,7 @@ defmodule MuonTrap.Session.Socket do
 
   @doc "The next frame."
   @spec next(t(), timeout()) :: {Session.event() | :timeout, t()}
-  def next(%{active?: false, eager?: true} = stream, timeout) do
+  def next(%{active?: false, eager?: true} = stream, timeout) when timeout > 0 do
     case poll(stream.socket, @polls) do
       {:error, :timeout} -> wait(stream, timeout)
       received -> {event(received), stream}
@@ -244,7 +244,8 @@ defmodule MuonTrap.Session.Socket do
     since = System.monotonic_time(:microsecond)
     received = :gen_tcp.recv(stream.socket, 0, timeout)
     soon? = System.monotonic_time(:microsecond) - since < @soon_us
-    {event(received), %{stream | eager?: soon? and is_port(stream.socket)}}
+    came? = received != {:error, :timeout}
+    {event(received), %{stream | eager?: came? and soon? and is_port(stream.socket)}}
   end
 
   # To sleep for so short a time, and to be woken, costs both sides more than to look again. Other processes go first.
