@@ -8,7 +8,7 @@ defmodule MuonTrap.Execution do
   # One execution of a program on behalf of the calling process: a session, the input that is sent to it,
   # and the limits at which it is stopped. MuonTrap.Runner and MuonTrap.Stream handle its output.
 
-  alias MuonTrap.{Error, Input, Options, Result, Session}
+  alias MuonTrap.{Deadline, Error, Input, Options, Result, Session}
   alias MuonTrap.Session.Frame
 
   @enforce_keys [:session, :input, :deadline, :idle_timeout, :bytes_left]
@@ -30,16 +30,13 @@ defmodule MuonTrap.Execution do
   @type t :: %__MODULE__{
           session: Session.t() | nil,
           input: Input.t(),
-          deadline: deadline(),
+          deadline: Deadline.t(),
           idle_timeout: timeout(),
-          idle_deadline: deadline(),
+          idle_deadline: Deadline.t(),
           bytes_left: non_neg_integer() | :infinity,
           discards: boolean(),
           stopped_by: Result.limit() | nil
         }
-
-  @typedoc "A point of monotonic time, in milliseconds."
-  @type deadline :: integer() | :infinity
 
   @typedoc """
   Output, which has to be acknowledged; the end of the program; or the end of the session without that. `:failed`: the
@@ -51,19 +48,10 @@ defmodule MuonTrap.Execution do
           | {:error, Error.t()}
           | {:failed, Input.failure()}
 
-  @doc "The deadline of a timeout that begins now."
-  @spec deadline(timeout()) :: deadline()
-  def deadline(:infinity), do: :infinity
-  def deadline(timeout), do: now() + timeout
-
-  @doc "Whether a deadline has come."
-  @spec over?(deadline()) :: boolean()
-  def over?(deadline), do: remaining(deadline) == 0
-
   @doc "Starts the program. After `:timeout`, nothing runs."
-  @spec start(Options.t(), deadline()) :: {:ok, t()} | {:error, Error.t()} | :timeout
+  @spec start(Options.t(), Deadline.t()) :: {:ok, t()} | {:error, Error.t()} | :timeout
   def start(options, deadline) do
-    with {:ok, session} <- Session.start(options, nil, remaining(deadline)) do
+    with {:ok, session} <- Session.start(options, nil, Deadline.remaining(deadline)) do
       {:ok,
        %__MODULE__{
          session: session,
@@ -78,7 +66,8 @@ defmodule MuonTrap.Execution do
   @doc "Sends input, stops the program at a limit, and waits for the next event meanwhile."
   @spec next(t()) :: {event(), t()}
   # The time that the caller has taken for the output before it does not count as idle.
-  def next(execution), do: await(%{execution | idle_deadline: deadline(execution.idle_timeout)})
+  def next(execution),
+    do: await(%{execution | idle_deadline: Deadline.new(execution.idle_timeout)})
 
   @doc "As `next/1`, but `:nothing` when no output comes for some milliseconds."
   @spec next_soon(t(), non_neg_integer()) :: {event() | :nothing, t()}
@@ -123,10 +112,11 @@ defmodule MuonTrap.Execution do
   defp time_to_wait(execution) do
     if Input.sends?(execution.input),
       do: 0,
-      else: min(remaining(execution.deadline), remaining(execution.idle_deadline))
+      else:
+        min(Deadline.remaining(execution.deadline), Deadline.remaining(execution.idle_deadline))
   end
 
-  defp idle?(execution), do: remaining(execution.idle_deadline) == 0
+  defp idle?(execution), do: Deadline.over?(execution.idle_deadline)
 
   defp handle({:frame, {stream, _data}}, %{discards: true} = execution)
        when stream in [:stdout, :stderr],
@@ -199,7 +189,7 @@ defmodule MuonTrap.Execution do
   defp check_deadline(%{deadline: :infinity} = execution), do: {:ok, execution}
 
   defp check_deadline(execution) do
-    if remaining(execution.deadline) == 0, do: stop(execution, :timeout), else: {:ok, execution}
+    if Deadline.over?(execution.deadline), do: stop(execution, :timeout), else: {:ok, execution}
   end
 
   # Output that the program writes before it is gone still comes. It is not told that the input is over, since it
@@ -244,9 +234,4 @@ defmodule MuonTrap.Execution do
   @doc "Raises, throws or exits as the code of the user has done."
   @spec reraise(Input.failure()) :: no_return()
   def reraise({kind, reason, stacktrace}), do: :erlang.raise(kind, reason, stacktrace)
-
-  defp remaining(:infinity), do: :infinity
-  defp remaining(deadline), do: max(deadline - now(), 0)
-
-  defp now, do: System.monotonic_time(:millisecond)
 end

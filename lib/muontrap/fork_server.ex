@@ -11,7 +11,7 @@ defmodule MuonTrap.ForkServer do
   # MuonTrap.ForkServer.Server owns its port. These functions ask that process for what only the fork
   # server knows: when the process of a session, and all that it left behind, is gone.
 
-  alias MuonTrap.{Error, Startup}
+  alias MuonTrap.{Deadline, Error, Startup}
   alias MuonTrap.ForkServer.{Control, Current}
 
   # Until the supervisor has restarted MuonTrap.ForkServer.Server.
@@ -40,25 +40,25 @@ defmodule MuonTrap.ForkServer do
       inspect(value)
   end
 
-  @doc "The running fork server. Starts it if it does not run."
-  @spec fetch() :: {:ok, t()} | {:error, Error.t()}
-  def fetch do
+  @doc "The running fork server. Starts it if it does not run, which may take until after the deadline: `:timeout`."
+  @spec fetch(Deadline.t()) :: {:ok, t()} | {:error, Error.t()} | :timeout
+  def fetch(deadline \\ :infinity) do
     case Current.get() do
-      nil -> call({:fetch, nil})
+      nil -> call({:fetch, nil}, deadline)
       current -> {:ok, current}
     end
   end
 
   @doc "The fork server that follows `failed`, which refused a connection."
-  @spec fetch_next(t()) :: {:ok, t()} | {:error, Error.t()}
-  def fetch_next(failed), do: call({:fetch, failed.id})
+  @spec fetch_next(t(), Deadline.t()) :: {:ok, t()} | {:error, Error.t()} | :timeout
+  def fetch_next(failed, deadline), do: call({:fetch, failed.id}, deadline)
 
   @doc """
   Makes sure that the fork server is neither stopped nor stuck. If it is, another takes its place, and the answer is
   an error for the command that waited for it.
   """
-  @spec check(t()) :: :ok | {:error, Error.t()}
-  def check(server), do: call({:check, server.id})
+  @spec check(t(), Deadline.t()) :: :ok | {:error, Error.t()} | :timeout
+  def check(server, deadline), do: call({:check, server.id}, deadline)
 
   @doc """
   A number for a new connection. It is part of the address of the client's socket. Half of it depends on a secret, so that
@@ -76,7 +76,8 @@ defmodule MuonTrap.ForkServer do
   session is killed if it is not gone after `timeout` milliseconds.
   """
   @spec await_end(connection(), pos_integer() | nil, timeout()) :: Control.session_end()
-  def await_end(connection, pid, timeout), do: call({:await_end, connection, pid, timeout})
+  def await_end(connection, pid, timeout),
+    do: call({:await_end, connection, pid, timeout}, :infinity)
 
   @doc """
   Has the function `ended` called when `owner` has died without `await_end/3`, and the session is gone. The function
@@ -95,13 +96,17 @@ defmodule MuonTrap.ForkServer do
   def publish_environment, do: GenServer.cast(__MODULE__, :publish_environment)
 
   # The process may be between two lives.
-  defp call(request, attempts \\ 50) do
-    GenServer.call(__MODULE__, request, :infinity)
+  defp call(request, deadline, attempts \\ 50) do
+    GenServer.call(__MODULE__, request, Deadline.remaining(deadline))
   catch
+    # The answer is discarded when it comes.
+    :exit, {:timeout, {GenServer, :call, _call}} ->
+      :timeout
+
     :exit, {reason, {GenServer, :call, _call}}
     when reason in [:noproc, :killed, :normal, :shutdown] and attempts > 0 ->
       if Process.whereis(MuonTrap.Supervisor) == nil, do: Startup.ensure_started()
       Process.sleep(@restart_pause_ms)
-      call(request, attempts - 1)
+      call(request, deadline, attempts - 1)
   end
 end

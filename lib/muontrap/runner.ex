@@ -7,7 +7,7 @@ defmodule MuonTrap.Runner do
 
   # Runs one program to completion in the calling process, for MuonTrap.cmd/3 and MuonTrap.run/3.
 
-  alias MuonTrap.{Error, Execution, Options, Result, Startup}
+  alias MuonTrap.{Deadline, Error, Execution, Options, Result, Startup}
   alias MuonTrap.Options.Output
   alias MuonTrap.Output.{Collector, LineBuffer}
 
@@ -37,7 +37,7 @@ defmodule MuonTrap.Runner do
            lines: LineBuffer.t() | nil,
            stderr: binary() | nil,
            slow?: boolean(),
-           gather_deadline: Execution.deadline() | nil,
+           gather_deadline: Deadline.t() | nil,
            gathered: [binary()],
            gathered_bytes: non_neg_integer()
          }
@@ -45,7 +45,7 @@ defmodule MuonTrap.Runner do
   @doc "Runs the program. The reason of an error is to be raised."
   @spec run(Options.t()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   def run(options) do
-    deadline = Execution.deadline(options.timeout)
+    deadline = Deadline.new(options.timeout)
     Startup.ensure_started()
     {initial, fun} = Collector.into(options.into, options.lines)
 
@@ -131,7 +131,7 @@ defmodule MuonTrap.Runner do
   defp add(%{slow?: true} = state, acc, _stream, data) do
     state = gather(state, data)
 
-    if state.gathered_bytes < @gathered_bytes and not Execution.over?(state.gather_deadline),
+    if state.gathered_bytes < @gathered_bytes and not Deadline.over?(state.gather_deadline),
       do: {acc, state},
       else: put_gathered(state, acc)
   end
@@ -144,7 +144,7 @@ defmodule MuonTrap.Runner do
   end
 
   defp gather(%{gathered: []} = state, data) do
-    deadline = Execution.deadline(@gather_longest_ms)
+    deadline = Deadline.new(@gather_longest_ms)
     %{state | gathered: [data], gathered_bytes: byte_size(data), gather_deadline: deadline}
   end
 

@@ -15,7 +15,18 @@ defmodule MuonTrap.Session do
   #   * Session.Relay: the latter in a process of its own, for an owner with a crowded mailbox, or in which
   #     code of the user runs meanwhile.
 
-  alias MuonTrap.{Cgroup, Error, ForkServer, Helper, Native, Predecessors, Programs, Telemetry}
+  alias MuonTrap.{
+    Cgroup,
+    Deadline,
+    Error,
+    ForkServer,
+    Helper,
+    Native,
+    Predecessors,
+    Programs,
+    Telemetry
+  }
+
   alias MuonTrap.Options.Stop
   alias MuonTrap.Session.{Frame, Pipe, Relay, Socket, Start}
 
@@ -71,7 +82,8 @@ defmodule MuonTrap.Session do
           patience: non_neg_integer(),
           use_stdio: boolean(),
           parallelism: boolean() | nil,
-          crowded?: boolean()
+          crowded?: boolean(),
+          deadline: Deadline.t()
         }
 
   @doc """
@@ -133,16 +145,17 @@ defmodule MuonTrap.Session do
   @spec start_here(MuonTrap.Options.t(), Predecessors.key() | nil, timeout()) ::
           {:ok, t()} | {:error, Error.t()} | :timeout
   def start_here(options, key, timeout),
-    do: options |> Cgroup.choose() |> start_here(key, timeout, @attempts)
+    do: options |> Cgroup.choose() |> start_here(key, Deadline.new(timeout), @attempts)
 
-  defp start_here(options, key, timeout, attempts) do
+  defp start_here(options, key, deadline, attempts) do
     purpose = %{
       key: key,
       group: Cgroup.new(options),
       patience: min(Stop.milliseconds(options) + @patience_ms, @longest_ms),
       use_stdio: options.stdout != :inherit,
       parallelism: options.parallelism,
-      crowded?: avoids_mailbox?(options, key)
+      crowded?: avoids_mailbox?(options, key),
+      deadline: deadline
     }
 
     frame = fn environment ->
@@ -153,8 +166,8 @@ defmodule MuonTrap.Session do
     with {:ok, stream} <- open(purpose, frame) do
       session = %__MODULE__{stream: stream, patience: purpose.patience, group: purpose.group}
 
-      case await_started(session, frame, timeout) do
-        {:again, _error} when attempts > 1 -> start_here(options, key, timeout, attempts - 1)
+      case await_started(session, frame, deadline) do
+        {:again, _error} when attempts > 1 -> start_here(options, key, deadline, attempts - 1)
         {:again, error} -> {:error, error}
         started -> started
       end
@@ -176,15 +189,16 @@ defmodule MuonTrap.Session do
   @type first_frame :: (Start.environment() -> {:ok, iodata()} | {:error, Error.t()})
 
   @doc "Opens a stream, with HELLO and one more frame on it."
-  @spec open(purpose(), first_frame()) :: {:ok, Socket.t() | Pipe.t()} | {:error, Error.t()}
+  @spec open(purpose(), first_frame()) ::
+          {:ok, Socket.t() | Pipe.t()} | {:error, Error.t()} | :timeout
   def open(purpose, frame) do
     if ForkServer.used?(),
       do: Socket.open(purpose, frame),
       else: Pipe.open(purpose, frame)
   end
 
-  defp await_started(session, frame, timeout) do
-    case module(session).first(session.stream, timeout) do
+  defp await_started(session, frame, deadline) do
+    case module(session).first(session.stream, Deadline.remaining(deadline)) do
       {{:frame, {:started, started}}, stream} ->
         {:ok,
          %{
@@ -199,7 +213,7 @@ defmodule MuonTrap.Session do
         {:error, Error.from_failed(failed)}
 
       {{:frame, :environment_wanted}, stream} ->
-        send_whole(%{session | stream: stream}, frame, timeout)
+        send_whole(%{session | stream: stream}, frame, deadline)
 
       {:timeout, stream} ->
         _error = lost(%{session | stream: stream}, nil)
@@ -221,11 +235,11 @@ defmodule MuonTrap.Session do
     end
   end
 
-  defp send_whole(session, frame, timeout) do
+  defp send_whole(session, frame, deadline) do
     case frame.(ForkServer.Environment.whole()) do
       {:ok, start} ->
         send_frame(session, start)
-        await_started(session, frame, timeout)
+        await_started(session, frame, deadline)
 
       {:error, error} ->
         _error = lost(session, nil)

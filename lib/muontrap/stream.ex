@@ -12,7 +12,7 @@ defmodule MuonTrap.Stream do
   # the window allows. Stream.resource/3 calls finish/1 with the last state whatever ends the enumeration, but also
   # when next/1 raises. So next/1 raises only in a state in which nothing is left to do.
 
-  alias MuonTrap.{Error, Execution, ExitError, Input, Options, Startup}
+  alias MuonTrap.{Deadline, Error, Execution, ExitError, Input, Options, Startup}
   alias MuonTrap.Error.Exec
   alias MuonTrap.Options.Output
   alias MuonTrap.Output.LineBuffer
@@ -48,7 +48,7 @@ defmodule MuonTrap.Stream do
 
   @spec next(progress()) :: {[term()] | :halt, progress()}
   defp next({:new, options}) do
-    deadline = Execution.deadline(options.timeout)
+    deadline = Deadline.new(options.timeout)
     Startup.ensure_started()
 
     case Execution.start(options, deadline) do

@@ -173,6 +173,36 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
     end
 
+    # It is looked at after two seconds, which takes two more.
+    test "the fork server is stopped: the timeout of a command holds" do
+      MuonTrap.cmd("true", [])
+      kill(ForkServer.os_pid(), "STOP")
+      assert MuonTrap.cmd("true", [], timeout: 2_500) == {"", :timeout}
+      assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
+    end
+
+    test "the next fork server does not become ready: the timeout of a command holds", context do
+      MuonTrap.cmd("true", [])
+      server = ForkServer.os_pid()
+      helper = Path.join(context.tmp_dir, "helper")
+      pid_file = Path.join(context.tmp_dir, "pid")
+      File.write!(helper, "#!/bin/sh\necho $$ >'#{pid_file}'\nexec sleep 1000\n")
+      File.chmod!(helper, 0o755)
+      before = Application.get_env(:muontrap, :helper)
+      Application.put_env(:muontrap, :helper, helper)
+      on_exit(fn -> restore(before) end)
+      kill(server, "KILL")
+      assert MuonTrap.cmd("true", [], timeout: 100) == {"", :timeout}
+      stuck = await_pid(pid_file)
+      restore(before)
+      kill(stuck, "KILL")
+      wait_until(fn -> :sys.get_state(MuonTrap.ForkServer).port == nil end)
+      assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
+    end
+
+    defp restore(nil), do: Application.delete_env(:muontrap, :helper)
+    defp restore(helper), do: Application.put_env(:muontrap, :helper, helper)
+
     test "a stopped fork server is sent more than its pipe holds" do
       MuonTrap.cmd("true", [])
       name = "MUONTRAP_" <> marker()

@@ -55,7 +55,8 @@ defmodule MuonTrap.Session.Request do
       patience: timeout,
       use_stdio: true,
       parallelism: nil,
-      crowded?: false
+      crowded?: false,
+      deadline: :infinity
     }
 
     frame = Start.request(name, @request, fields)

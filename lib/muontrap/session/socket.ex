@@ -11,7 +11,7 @@ defmodule MuonTrap.Session.Socket do
   # opened it. When that process dies the BEAM closes the socket, and the session stops the
   # program. So there is nothing here to guard.
 
-  alias MuonTrap.{Cgroup, Error, ForkServer, Helper, Predecessors, Session}
+  alias MuonTrap.{Cgroup, Deadline, Error, ForkServer, Helper, Predecessors, Session}
   alias MuonTrap.ForkServer.{Current, Environment}
   alias MuonTrap.Session.{Frame, Start}
 
@@ -49,9 +49,11 @@ defmodule MuonTrap.Session.Socket do
   @polls 50
 
   @doc "Connects to the fork server and sends HELLO, then what `frame` makes of the environment."
-  @spec open(Session.purpose(), Session.first_frame()) :: {:ok, t()} | {:error, Error.t()}
+  @spec open(Session.purpose(), Session.first_frame()) ::
+          {:ok, t()} | {:error, Error.t()} | :timeout
   def open(purpose, frame) do
-    with {:ok, server} <- ForkServer.fetch(), do: open(server, purpose, frame, @connect_attempts)
+    with {:ok, server} <- ForkServer.fetch(purpose.deadline),
+         do: open(server, purpose, frame, @connect_attempts)
   end
 
   defp open(_server, _purpose, _frame, 0), do: {:error, Helper.start_error(nil, :eagain)}
@@ -65,7 +67,7 @@ defmodule MuonTrap.Session.Socket do
     # for.
     entry = enter(purpose, connection)
 
-    with {:ok, socket} <- connect(server, connection, purpose.crowded?),
+    with {:ok, socket} <- connect(server, connection, purpose),
          :ok <- send_first(socket, Start.hello(token)),
          {:ok, start} <- make(frame, raw, socket),
          :ok <- send_first(socket, start),
@@ -82,7 +84,7 @@ defmodule MuonTrap.Session.Socket do
       {:error, reason} ->
         leave(entry, connection)
 
-        with {:ok, next} <- after_error(reason, server),
+        with {:ok, next} <- after_error(reason, server, purpose.deadline),
              do: open(next, purpose, frame, attempts - 1)
     end
   end
@@ -95,27 +97,33 @@ defmodule MuonTrap.Session.Socket do
   end
 
   # The fork server to try next.
-  defp after_error(%Error{} = not_made, _server), do: {:error, not_made}
+  defp after_error(%Error{} = not_made, _server, _deadline), do: {:error, not_made}
 
-  defp after_error(reason, server) when reason in [:eagain, :enotconn, :eaddrinuse] do
+  defp after_error(reason, server, deadline) do
+    if Deadline.over?(deadline), do: :timeout, else: next_server(reason, server, deadline)
+  end
+
+  defp next_server(reason, server, _deadline)
+       when reason in [:eagain, :enotconn, :eaddrinuse] do
     Process.sleep(@busy_pause_ms)
     {:ok, server}
   end
 
-  defp after_error(:timeout, server) do
-    with :ok <- ForkServer.check(server), do: {:ok, server}
+  defp next_server(:timeout, server, deadline) do
+    with :ok <- ForkServer.check(server, deadline), do: {:ok, server}
   end
 
   # A fork server that cannot fork says so and closes the connection, maybe before all is sent. The
   # next connection gets to read it.
-  defp after_error(:closed, server) do
-    case ForkServer.check(server) do
+  defp next_server(:closed, server, deadline) do
+    case ForkServer.check(server, deadline) do
       :ok -> {:ok, server}
-      {:error, _died} -> ForkServer.fetch_next(server)
+      {:error, _died} -> ForkServer.fetch_next(server, deadline)
+      :timeout -> :timeout
     end
   end
 
-  defp after_error(_died, server), do: ForkServer.fetch_next(server)
+  defp next_server(_died, server, deadline), do: ForkServer.fetch_next(server, deadline)
 
   defp enter(%{key: nil}, _connection), do: nil
 
@@ -133,7 +141,7 @@ defmodule MuonTrap.Session.Socket do
     Predecessors.leave(entry)
   end
 
-  defp connect(server, connection, crowded?) do
+  defp connect(server, connection, purpose) do
     digits = Base.encode16(<<connection::64>>, case: :lower)
     name = <<server.address::binary, ?., digits::binary>>
 
@@ -146,14 +154,18 @@ defmodule MuonTrap.Session.Socket do
       ifaddr: {:local, name}
     ]
 
-    :gen_tcp.connect({:local, server.address}, 0, backend(crowded?) ++ options)
+    :gen_tcp.connect({:local, server.address}, 0, backend(purpose) ++ options)
   end
 
   # The default backend waits for a message with a number in it, for which the BEAM searches the whole
   # mailbox. The other one is slower otherwise, but waits with fresh references. It also blocks in
   # send/2, where the default one has a queue.
-  defp backend(false), do: []
-  defp backend(true), do: [inet_backend: :socket, send_timeout: @check_ms]
+  defp backend(%{crowded?: false}), do: []
+
+  defp backend(%{deadline: deadline}) do
+    timeout = deadline |> Deadline.remaining() |> min(@check_ms) |> max(1)
+    [inet_backend: :socket, send_timeout: timeout]
+  end
 
   defp send_first(socket, frame) do
     with {:error, reason} <- :gen_tcp.send(socket, frame) do
@@ -184,30 +196,29 @@ defmodule MuonTrap.Session.Socket do
   @doc "The answer to the first frame, for which the fork server may have to be checked."
   @spec first(t(), timeout()) :: {Session.event() | :timeout | {:error, Error.t()}, t()}
   def first(stream, timeout) do
+    deadline = Deadline.new(timeout)
+
     case next(stream, min(timeout, @check_ms)) do
-      {:timeout, stream} when timeout > @check_ms -> check(stream, left(timeout))
+      {:timeout, stream} when timeout > @check_ms -> check(stream, deadline)
       event -> event
     end
   end
 
-  defp check(stream, timeout) do
-    with {:ok, server} <- ForkServer.fetch(),
-         :ok <- ForkServer.check(server) do
-      first(stream, timeout)
+  defp check(stream, deadline) do
+    with {:ok, server} <- ForkServer.fetch(deadline),
+         :ok <- ForkServer.check(server, deadline) do
+      first(stream, Deadline.remaining(deadline))
     else
-      {:error, _error} = error -> {error, stream}
+      not_checked -> {not_checked, stream}
     end
   end
-
-  defp left(:infinity), do: :infinity
-  defp left(timeout), do: timeout - @check_ms
 
   @doc "Whether another fork server has taken the place of the one that this stream leads to."
   @spec replaced?(t()) :: boolean()
   def replaced?(stream) do
     case ForkServer.fetch() do
       {:ok, server} -> server.id != stream.server_id
-      {:error, _error} -> false
+      _error -> false
     end
   end
 
