@@ -51,7 +51,7 @@ defmodule MuonTrap.Execution do
   @doc "Starts the program. After `:timeout`, nothing runs."
   @spec start(Options.t(), Deadline.t()) :: {:ok, t()} | {:error, Error.t()} | :timeout
   def start(options, deadline) do
-    with {:ok, session} <- Session.start(options, nil, Deadline.remaining(deadline)) do
+    with {:ok, session} <- Session.start(options, nil, deadline) do
       {:ok,
        %__MODULE__{
          session: session,

@@ -105,8 +105,12 @@ defmodule MuonTrap.ForkServer do
 
     :exit, {reason, {GenServer, :call, _call}}
     when reason in [:noproc, :killed, :normal, :shutdown] and attempts > 0 ->
-      if Process.whereis(MuonTrap.Supervisor) == nil, do: Startup.ensure_started()
-      Process.sleep(@restart_pause_ms)
-      call(request, deadline, attempts - 1)
+      if Deadline.over?(deadline), do: :timeout, else: call_next(request, deadline, attempts - 1)
+  end
+
+  defp call_next(request, deadline, attempts) do
+    if Process.whereis(MuonTrap.Supervisor) == nil, do: Startup.ensure_started(deadline)
+    Process.sleep(@restart_pause_ms)
+    call(request, deadline, attempts)
   end
 end

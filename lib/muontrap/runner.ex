@@ -46,7 +46,7 @@ defmodule MuonTrap.Runner do
   @spec run(Options.t()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
   def run(options) do
     deadline = Deadline.new(options.timeout)
-    Startup.ensure_started()
+    Startup.ensure_started(deadline)
     {initial, fun} = Collector.into(options.into, options.lines)
 
     case start(options, deadline, initial, fun) do

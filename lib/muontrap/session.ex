@@ -87,15 +87,15 @@ defmodule MuonTrap.Session do
         }
 
   @doc """
-  Opens a session and waits until it has started the program, for `timeout` milliseconds at most. Returns what FAILED says,
+  Opens a session and waits until it has started the program, until `deadline` at most. Returns what FAILED says,
   decoded, or an error of step `:helper`, if it did not. After `:timeout`, nothing runs.
   """
-  @spec start(MuonTrap.Options.t(), Predecessors.key() | nil, timeout()) ::
+  @spec start(MuonTrap.Options.t(), Predecessors.key() | nil, Deadline.t()) ::
           {:ok, t()} | {:error, Error.t()} | :timeout
-  def start(options, key \\ nil, timeout \\ :infinity) do
+  def start(options, key \\ nil, deadline \\ :infinity) do
     program = Programs.new(options, System.monotonic_time())
 
-    case start_unlisted(options, key, timeout) do
+    case start_unlisted(options, key, deadline) do
       {:ok, session} ->
         program = Programs.enter(program, started(session))
         Telemetry.started(program)
@@ -119,10 +119,10 @@ defmodule MuonTrap.Session do
     }
   end
 
-  defp start_unlisted(options, key, timeout) do
+  defp start_unlisted(options, key, deadline) do
     if not ForkServer.used?() and (runs_code?(options) or avoids_mailbox?(options, key)),
-      do: Relay.start(options, timeout),
-      else: start_here(options, key, timeout)
+      do: Relay.start(options, deadline),
+      else: start_here(options, key, deadline)
   end
 
   # Whether code of the user runs in the calling process meanwhile. It may look at the mailbox, as the consumer of a
@@ -142,10 +142,10 @@ defmodule MuonTrap.Session do
   end
 
   @doc "Opens a session whose stream belongs to the calling process, whatever its mailbox holds."
-  @spec start_here(MuonTrap.Options.t(), Predecessors.key() | nil, timeout()) ::
+  @spec start_here(MuonTrap.Options.t(), Predecessors.key() | nil, Deadline.t()) ::
           {:ok, t()} | {:error, Error.t()} | :timeout
-  def start_here(options, key, timeout),
-    do: options |> Cgroup.choose() |> start_here(key, Deadline.new(timeout), @attempts)
+  def start_here(options, key, deadline),
+    do: options |> Cgroup.choose() |> start_here(key, deadline, @attempts)
 
   defp start_here(options, key, deadline, attempts) do
     purpose = %{
@@ -198,7 +198,7 @@ defmodule MuonTrap.Session do
   end
 
   defp await_started(session, frame, deadline) do
-    case module(session).first(session.stream, Deadline.remaining(deadline)) do
+    case module(session).first(session.stream, deadline) do
       {{:frame, {:started, started}}, stream} ->
         {:ok,
          %{
@@ -227,7 +227,11 @@ defmodule MuonTrap.Session do
 
         # A fork server that dies has not made a session of a connection that was still in its
         # queue.
-        if module(session).replaced?(stream), do: {:again, error}, else: {:error, error}
+        case module(session).replaced?(stream, deadline) do
+          true -> {:again, error}
+          false -> {:error, error}
+          :timeout -> :timeout
+        end
 
       {{:error, error}, stream} ->
         _error = lost(%{session | stream: stream}, nil)

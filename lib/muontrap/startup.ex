@@ -8,7 +8,7 @@ defmodule MuonTrap.Startup do
   # Starts the application on demand, for programs that have not started it: Mix tasks, scripts, and
   # projects that depend on it with `runtime: false`. Starts the processes of programs, too.
 
-  alias MuonTrap.{Label, Options}
+  alias MuonTrap.{Deadline, Label, Options}
   alias MuonTrap.Options.{Arguments, Stop}
 
   # Starting takes a millisecond. It never returns while the BEAM, or the application that depends
@@ -23,24 +23,26 @@ defmodule MuonTrap.Startup do
   @longest_shutdown_ms 0xFFFFFFFF
 
   @doc """
-  Starts the application if it is not running. Reports no error: the functions that need the
-  application do.
+  Starts the application if it is not running, and waits for that until `deadline` at most. Reports no error: the
+  functions that need the application do.
   """
-  @spec ensure_started() :: :ok
-  def ensure_started do
-    if Process.whereis(MuonTrap.Supervisor) || stopping?(), do: :ok, else: start()
+  @spec ensure_started(Deadline.t()) :: :ok
+  def ensure_started(deadline \\ :infinity) do
+    if Process.whereis(MuonTrap.Supervisor) || stopping?(),
+      do: :ok,
+      else: deadline |> Deadline.remaining() |> min(@timeout_ms) |> start()
   end
 
   defp stopping?, do: match?({:stopping, _status}, :init.get_status())
 
   # In another process, so that it can be given up.
-  defp start do
+  defp start(timeout) do
     {pid, monitor} = :proc_lib.spawn_opt(__MODULE__, :init, [], [:monitor])
 
     receive do
       {:DOWN, ^monitor, :process, ^pid, _reason} -> :ok
     after
-      @timeout_ms ->
+      timeout ->
         Process.demonitor(monitor, [:flush])
         :ok
     end

@@ -49,7 +49,7 @@ defmodule MuonTrap.Stream do
   @spec next(progress()) :: {[term()] | :halt, progress()}
   defp next({:new, options}) do
     deadline = Deadline.new(options.timeout)
-    Startup.ensure_started()
+    Startup.ensure_started(deadline)
 
     case Execution.start(options, deadline) do
       {:ok, execution} ->

@@ -9,6 +9,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
   import MuonTrap.Test.OS
 
   alias MuonTrap.{Daemon, Error}
+  alias MuonTrap.ForkServer.Current
   alias MuonTrap.Test.{Callback, ForkServer, SecondBeam}
 
   @moduletag :capture_log
@@ -152,9 +153,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
     end
 
     test "the fork server is stopped: a command gets an error, and the next one runs", context do
-      MuonTrap.cmd("true", [])
-      server = ForkServer.os_pid()
-      kill(server, "STOP")
+      server = ForkServer.stop()
       error = catch_error(MuonTrap.cmd("sh", ["-c", @family], context.opts))
       assert %Error{step: :helper} = error
       assert Exception.message(error) =~ "does not answer"
@@ -165,49 +164,56 @@ defmodule MuonTrap.ForkServer.DeathsTest do
 
     test "the fork server is stopped: waiting for the end of a session does not block" do
       {:ok, daemon} = Daemon.start_link("sleep", ["1000"])
-      server = ForkServer.os_pid()
-      kill(server, "STOP")
+      ForkServer.stop()
       assert MuonTrap.cmd("sleep", ["1000"], timeout: 100) == {"", :timeout}
-      kill(ForkServer.os_pid(), "STOP")
+      ForkServer.stop()
       assert GenServer.stop(daemon, :normal, 60_000) == :ok
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
     end
 
-    # It is looked at after two seconds, which takes two more.
-    test "the fork server is stopped: the timeout of a command holds" do
-      MuonTrap.cmd("true", [])
-      kill(ForkServer.os_pid(), "STOP")
-      assert MuonTrap.cmd("true", [], timeout: 2_500) == {"", :timeout}
+    # It is checked after two seconds, for two seconds.
+    test "the fork server is stopped: the timeouts of commands and streams hold" do
+      ForkServer.stop()
+      assert_timeouts([300, 2_500])
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
     end
 
-    test "the next fork server does not become ready: the timeout of a command holds", context do
+    test "the next fork server does not become ready: the timeouts of commands and streams hold",
+         context do
       MuonTrap.cmd("true", [])
-      server = ForkServer.os_pid()
-      helper = Path.join(context.tmp_dir, "helper")
       pid_file = Path.join(context.tmp_dir, "pid")
-      File.write!(helper, "#!/bin/sh\necho $$ >'#{pid_file}'\nexec sleep 1000\n")
-      File.chmod!(helper, 0o755)
-      before = Application.get_env(:muontrap, :helper)
-      Application.put_env(:muontrap, :helper, helper)
-      on_exit(fn -> restore(before) end)
-      kill(server, "KILL")
-      assert MuonTrap.cmd("true", [], timeout: 100) == {"", :timeout}
-      stuck = await_pid(pid_file)
-      restore(before)
-      kill(stuck, "KILL")
+      ForkServer.use_helper(silent_helper(context.tmp_dir, pid_file, "exec cat <&3 >/dev/null"))
+      kill(ForkServer.os_pid(), "KILL")
+      wait_until(fn -> Current.get() == nil end)
+      assert_timeouts([100])
+      kill(await_pid(pid_file), "KILL")
       wait_until(fn -> :sys.get_state(MuonTrap.ForkServer).port == nil end)
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
     end
 
-    defp restore(nil), do: Application.delete_env(:muontrap, :helper)
-    defp restore(helper), do: Application.put_env(:muontrap, :helper, helper)
+    # Also when a fork server starts the program nevertheless, since it was not stopped, or replaced, in time.
+    defp assert_timeouts(timeouts) do
+      tasks =
+        for timeout <- timeouts, function <- [:cmd, :run, :stream] do
+          Task.async(fn -> timed_out(function, "sleep", ["1000"], timeout: timeout) end)
+        end
+
+      assert Task.await_many(tasks, :infinity) |> Enum.uniq() == [true]
+    end
+
+    defp timed_out(:cmd, command, args, opts),
+      do: MuonTrap.cmd(command, args, opts) == {"", :timeout}
+
+    defp timed_out(:run, command, args, opts),
+      do: match?(%{output: "", exit_status: :timeout}, MuonTrap.run(command, args, opts))
+
+    defp timed_out(:stream, command, args, opts),
+      do: Enum.to_list(MuonTrap.stream(command, args, opts)) == [exit: :timeout]
 
     test "a stopped fork server is sent more than its pipe holds" do
-      MuonTrap.cmd("true", [])
       name = "MUONTRAP_" <> marker()
       on_exit(fn -> Enum.each(1..5, &System.delete_env("#{name}_#{&1}")) end)
-      kill(ForkServer.os_pid(), "STOP")
+      ForkServer.stop()
       for n <- 1..5, do: System.put_env("#{name}_#{n}", String.duplicate("x", 100_000))
       command = Task.async(fn -> catch_error(MuonTrap.cmd("true", [])) end)
       assert %Error{step: :helper} = Task.await(command, :infinity)

@@ -49,9 +49,8 @@ defmodule MuonTrap.Session.CrowdedTest do
   test "a stopped fork server is sent more than the socket holds" do
     name = "MUONTRAP_" <> marker()
     on_exit(fn -> Enum.each(1..5, &System.delete_env("#{name}_#{&1}")) end)
-    MuonTrap.cmd("true", [])
     crowd()
-    kill(ForkServer.os_pid(), "STOP")
+    ForkServer.stop()
     for n <- 1..5, do: System.put_env("#{name}_#{n}", String.duplicate("x", 100_000))
     assert %Error{step: :helper} = catch_error(MuonTrap.cmd("true", []))
     assert MuonTrap.cmd("echo", ["hi"], timeout: 60_000) == {"hi\n", 0}

@@ -7,6 +7,8 @@ defmodule MuonTrap.Test.ForkServer do
   Which processes run the programs of a test: sessions of the fork server, or a helper for each program.
   """
 
+  alias MuonTrap.Test.OS
+
   @doc """
   Has each program run by a helper of its own until the end of the test, by the one at `helper` if that is
   given. This is for the whole BEAM, and so not for tests that are `async`.
@@ -16,12 +18,14 @@ defmodule MuonTrap.Test.ForkServer do
     restore_later(:fork_server)
     Application.put_env(:muontrap, :fork_server, false)
 
-    if helper do
-      restore_later(:helper)
-      Application.put_env(:muontrap, :helper, helper)
-    end
+    if helper, do: use_helper(helper), else: :ok
+  end
 
-    :ok
+  @doc "Has the helper at this path executed until the end of the test."
+  @spec use_helper(Path.t()) :: :ok
+  def use_helper(helper) do
+    restore_later(:helper)
+    Application.put_env(:muontrap, :helper, helper)
   end
 
   defp restore_later(key) do
@@ -78,4 +82,18 @@ defmodule MuonTrap.Test.ForkServer do
     {:ok, server} = MuonTrap.ForkServer.fetch()
     server.os_pid
   end
+
+  @doc """
+  Stops the fork server with SIGSTOP, and returns its pid. Only the next command finds out, by a check, since nothing
+  that came before is waiting for the fork server.
+  """
+  @spec stop() :: pos_integer()
+  def stop do
+    OS.wait_until(fn -> match?(%{checks: [], watches: none} when none == %{}, state()) end)
+    pid = os_pid()
+    OS.kill(pid, "STOP")
+    pid
+  end
+
+  defp state, do: :sys.get_state(MuonTrap.ForkServer)
 end

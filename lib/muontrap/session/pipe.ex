@@ -11,7 +11,7 @@ defmodule MuonTrap.Session.Pipe do
   # owns the port without being linked to it, since a port may end with an error. Session.Guard is
   # linked to it instead, and sees to it that the program ends with the owner.
 
-  alias MuonTrap.{Error, Helper, Session}
+  alias MuonTrap.{Deadline, Error, Helper, Session}
   alias MuonTrap.Session.{Frame, Guard, Start}
 
   @enforce_keys [:guard, :ref, :port, :helper, :os_pid]
@@ -67,8 +67,8 @@ defmodule MuonTrap.Session.Pipe do
   end
 
   @doc "The answer to the first frame, after which the port is the caller's."
-  @spec first(t(), timeout()) :: {Session.event() | :timeout, t()}
-  def first(%{ref: ref, guard: guard, port: port} = stream, timeout) do
+  @spec first(t(), Deadline.t()) :: {Session.event() | :timeout, t()}
+  def first(%{ref: ref, guard: guard, port: port} = stream, deadline) do
     receive do
       {^ref, early} ->
         Process.demonitor(ref, [:flush])
@@ -78,7 +78,7 @@ defmodule MuonTrap.Session.Pipe do
       {:DOWN, ^ref, :process, ^guard, _reason} ->
         {{:lost, nil}, %{stream | ref: nil}}
     after
-      timeout -> {:timeout, stream}
+      Deadline.remaining(deadline) -> {:timeout, stream}
     end
   end
 
@@ -96,8 +96,8 @@ defmodule MuonTrap.Session.Pipe do
   end
 
   @doc "A helper of one's own has no successor."
-  @spec replaced?(t()) :: false
-  def replaced?(_stream), do: false
+  @spec replaced?(t(), Deadline.t()) :: false
+  def replaced?(_stream, _deadline), do: false
 
   @doc "Takes down what STARTED said."
   @spec started(t(), map()) :: t()

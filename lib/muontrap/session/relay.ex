@@ -12,7 +12,7 @@ defmodule MuonTrap.Session.Relay do
   # is not to see the frames. It asks the relay instead, and waits
   # with a fresh reference, which the BEAM finds without looking at what was there before.
 
-  alias MuonTrap.{Error, Label, Options, Session}
+  alias MuonTrap.{Deadline, Error, Label, Options, Session}
   alias MuonTrap.Session.Pipe
 
   @enforce_keys [:pid]
@@ -21,9 +21,9 @@ defmodule MuonTrap.Session.Relay do
   @type t :: %__MODULE__{pid: pid()}
 
   @doc "Starts a session in a relay."
-  @spec start(Options.t(), timeout()) :: {:ok, Session.t()} | {:error, Error.t()} | :timeout
-  def start(options, timeout) do
-    pid = :proc_lib.spawn(__MODULE__, :init, [self(), options, timeout])
+  @spec start(Options.t(), Deadline.t()) :: {:ok, Session.t()} | {:error, Error.t()} | :timeout
+  def start(options, deadline) do
+    pid = :proc_lib.spawn(__MODULE__, :init, [self(), options, deadline])
 
     case call(pid, :session) do
       {:ok, session} -> {:ok, %{session | stream: %__MODULE__{pid: pid}}}
@@ -80,11 +80,11 @@ defmodule MuonTrap.Session.Relay do
   end
 
   @doc false
-  @spec init(pid(), Options.t(), timeout()) :: :ok
-  def init(owner, options, timeout) do
+  @spec init(pid(), Options.t(), Deadline.t()) :: :ok
+  def init(owner, options, deadline) do
     Label.set("MuonTrap: relay for a caller with a crowded mailbox")
     :proc_lib.spawn(__MODULE__, :end_with, [owner, self()])
-    started = Session.start_here(options, nil, timeout)
+    started = Session.start_here(options, nil, deadline)
 
     receive do
       {:session, ref} -> Kernel.send(ref, {ref, started})

@@ -8,7 +8,7 @@ defmodule MuonTrap.Session.Request do
   # Sends one request to a new session, and waits for the reply. A new process does it,
   # so that frames of the session, also late ones, do not reach the caller's mailbox.
 
-  alias MuonTrap.{Error, Helper, Label, Session}
+  alias MuonTrap.{Deadline, Error, Helper, Label, Session}
   alias MuonTrap.Session.Start
 
   @request 1
@@ -56,16 +56,18 @@ defmodule MuonTrap.Session.Request do
       use_stdio: true,
       parallelism: nil,
       crowded?: false,
-      deadline: :infinity
+      deadline: Deadline.new(timeout)
     }
 
     frame = Start.request(name, @request, fields)
 
     with {:ok, stream} <- Session.open(purpose, fn _environment -> {:ok, frame} end) do
-      {event, stream} = stream.__struct__.first(stream, timeout)
+      {event, stream} = stream.__struct__.first(stream, purpose.deadline)
       # A session that is stuck in the kernel exits when the system call returns.
       :ok = stream.__struct__.close(stream)
       answer(event, name)
+    else
+      not_opened -> answer(not_opened, name)
     end
   end
 

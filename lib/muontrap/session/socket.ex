@@ -194,9 +194,9 @@ defmodule MuonTrap.Session.Socket do
   end
 
   @doc "The answer to the first frame, for which the fork server may have to be checked."
-  @spec first(t(), timeout()) :: {Session.event() | :timeout | {:error, Error.t()}, t()}
-  def first(stream, timeout) do
-    deadline = Deadline.new(timeout)
+  @spec first(t(), Deadline.t()) :: {Session.event() | :timeout | {:error, Error.t()}, t()}
+  def first(stream, deadline) do
+    timeout = Deadline.remaining(deadline)
 
     case next(stream, min(timeout, @check_ms)) do
       {:timeout, stream} when timeout > @check_ms -> check(stream, deadline)
@@ -207,18 +207,19 @@ defmodule MuonTrap.Session.Socket do
   defp check(stream, deadline) do
     with {:ok, server} <- ForkServer.fetch(deadline),
          :ok <- ForkServer.check(server, deadline) do
-      first(stream, Deadline.remaining(deadline))
+      first(stream, deadline)
     else
       not_checked -> {not_checked, stream}
     end
   end
 
   @doc "Whether another fork server has taken the place of the one that this stream leads to."
-  @spec replaced?(t()) :: boolean()
-  def replaced?(stream) do
-    case ForkServer.fetch() do
+  @spec replaced?(t(), Deadline.t()) :: boolean() | :timeout
+  def replaced?(stream, deadline) do
+    case ForkServer.fetch(deadline) do
       {:ok, server} -> server.id != stream.server_id
-      _error -> false
+      {:error, _error} -> false
+      :timeout -> :timeout
     end
   end
 
