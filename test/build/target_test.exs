@@ -26,8 +26,8 @@ defmodule MuonTrap.Build.TargetTest do
     @aarch64 "aarch64-unknown-linux-gnu"
     @riscv64 "riscv64gc-unknown-linux-gnu"
 
-    # The variables of the official Nerves systems (nerves_package in their mix.exs), the Rust target, and
-    # the target of the ready-built helper.
+    # The variables of Nerves systems (nerves_package in their mix.exs), the Rust target, and the target of the
+    # ready-built helper.
     for {system, arch, cpu, abi, triple, helper} <- [
           {:rpi, "arm", "arm1176jzf_s", "gnueabihf", @v6, "arm-unknown-linux-musleabihf"},
           {:rpi0, "arm", "arm1176jzf_s", "gnueabihf", @v6, "arm-unknown-linux-musleabihf"},
@@ -37,6 +37,9 @@ defmodule MuonTrap.Build.TargetTest do
           {:bbb, "arm", "cortex_a8", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
           {:osd32mp1, "arm", "cortex_a7", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
           {:grisp2, "arm", "cortex_a7", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
+          {:npi_imx6ull, "arm", "cortex_a7", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
+          {:trellis, "arm", "cortex_a7", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
+          {:srhub, "arm", "cortex_a8", "gnueabihf", @v7, "armv7-unknown-linux-musleabihf"},
           {:rpi0_2, "aarch64", "cortex_a53", "gnu", @aarch64, "aarch64-unknown-linux-musl"},
           {:rpi4, "aarch64", "cortex_a72", "gnu", @aarch64, "aarch64-unknown-linux-musl"},
           {:rpi5, "aarch64", "cortex_a76", "gnu", @aarch64, "aarch64-unknown-linux-musl"},
@@ -61,6 +64,8 @@ defmodule MuonTrap.Build.TargetTest do
           {"/t/bin/armv7-nerves-linux-gnueabihf", "armv7-unknown-linux-gnueabihf"},
           {"/t/bin/armv5-nerves-linux-musleabi", "armv5te-unknown-linux-musleabi"},
           {"/t/bin/aarch64-nerves-linux-gnu", "aarch64-unknown-linux-gnu"},
+          # nerves_system_vultr sets nothing else.
+          {"/t/bin/x86_64-unknown-linux-musl", "x86_64-unknown-linux-musl"},
           {"aarch64-linux-gnu", "aarch64-unknown-linux-gnu"}
         ] do
       test "understands CROSSCOMPILE=#{crosscompile}" do
