@@ -8,8 +8,8 @@
 
 use crate::cgroup;
 use crate::number::parse_decimal;
+use crate::process::attributes::Attributes;
 use crate::process::find::Lookup;
-use crate::process::program::Attributes;
 use crate::user;
 use nix::sys::signal::Signal;
 use std::ffi::{CString, OsString};

@@ -38,16 +38,8 @@ pub enum Step {
     Groups,
     /// Finding the user whose variables a login would set.
     LoginEnv,
-    /// Setting the niceness.
-    Nice,
-    /// Setting what is added to the score of the OOM killer.
-    OomScoreAdj,
-    /// Setting limits on resources, or executing the program within them.
-    Rlimits,
-    /// Setting the capabilities.
-    Capabilities,
-    /// Setting `no_new_privs`.
-    NoNewPrivs,
+    /// Setting the attribute of this name, or executing the program with it.
+    Attribute(&'static str),
     /// Creating, configuring or entering the cgroup.
     Cgroup,
     /// Changing the working directory.
@@ -76,11 +68,7 @@ impl Step {
             Self::Gid => "gid",
             Self::Groups => "groups",
             Self::LoginEnv => "login_env",
-            Self::Nice => "nice",
-            Self::OomScoreAdj => "oom_score_adj",
-            Self::Rlimits => "rlimits",
-            Self::Capabilities => "capabilities",
-            Self::NoNewPrivs => "no_new_privs",
+            Self::Attribute(name) => name,
             Self::Cgroup => "cgroup",
             Self::Cd => "cd",
             Self::Input => "input",

@@ -28,6 +28,10 @@ defmodule MuonTrap.Error do
 
   alias MuonTrap.Error.Errno
   alias MuonTrap.Native
+  alias MuonTrap.Options.Table.Rights
+
+  # The options that are steps of their own.
+  @rights for row <- [:cmd] |> Rights.group() |> elem(1), do: row.name
 
   @typedoc """
   What failed:
@@ -38,8 +42,7 @@ defmodule MuonTrap.Error do
     * `:gid` - finding the group, or switching to it
     * `:groups` - finding or setting the supplementary groups
     * `:login_env` - finding the entry of the user whose variables the option is about
-    * `:nice`, `:oom_score_adj`, `:rlimits`, `:capabilities`, `:no_new_privs` - what the option of this
-      name sets
+    * #{Enum.map_join(@rights, ", ", &"`#{inspect(&1)}`")} - what the option of this name sets
     * `:cgroup` - creating, configuring or entering the cgroup
     * `:cd` - changing the working directory
     * `:input` - opening the file in the option `:input`
@@ -54,17 +57,13 @@ defmodule MuonTrap.Error do
     * `:helper` - the helper, `muontrap`, is missing, could not be started, or was killed
   """
   @type step ::
-          :options
+          unquote(Enum.reduce(@rights, &{:|, [], [&1, &2]}))
+          | :options
           | :stdio
           | :uid
           | :gid
           | :groups
           | :login_env
-          | :nice
-          | :oom_score_adj
-          | :rlimits
-          | :capabilities
-          | :no_new_privs
           | :cgroup
           | :cd
           | :input
@@ -89,8 +88,8 @@ defmodule MuonTrap.Error do
   defexception [:step, :path, :errno, :message, :advice, :exit_status]
 
   @steps Map.new(
-           ~w(options stdio uid gid groups login_env nice oom_score_adj rlimits capabilities
-           no_new_privs cgroup cd input output spawn exec stopped)a,
+           @rights ++
+             ~w(options stdio uid gid groups login_env cgroup cd input output spawn exec stopped)a,
            &{Atom.to_string(&1), &1}
          )
 

@@ -4,6 +4,7 @@
 
 //! Why a program was not started, when a step of the child failed.
 
+use super::attributes::privileged;
 use super::find;
 use super::program::Program;
 use super::stdio::FileToOpen;
@@ -15,6 +16,9 @@ use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+const CAPABILITIES: &str = "capabilities";
+const RLIMITS: &str = "rlimits";
+
 /// Explains why `program` was not started, when `step` failed with `errno`.
 pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failure {
     let failure = match step {
@@ -24,29 +28,20 @@ pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failu
         ChildStep::MakeProcessGroup => cannot("make a process group"),
         ChildStep::MakeSession => cannot("make a session"),
         ChildStep::SetControllingTerminal(_) => cannot("make the terminal that of the program"),
-        ChildStep::SetNiceness(nice) => {
-            let what = format!("set the niceness to {nice}");
-            privileged(Step::Nice, &what, errno, "lower the niceness", "SYS_NICE")
-        }
-        ChildStep::SetOomScoreAdj(score) => {
-            let what = format!("set oom_score_adj to {}", score.to_string_lossy());
-            let why = "set it below the value that a privileged process has set";
-            privileged(Step::OomScoreAdj, &what, errno, why, "SYS_RESOURCE")
-        }
+        ChildStep::SetAttribute(attribute, number) => attribute.explain(*number, errno),
         ChildStep::RaiseLimit(limit) => cannot_raise(limit, errno),
         ChildStep::SetLimit(limit) => {
             let (name, soft, hard) = (limit.name, shown(limit.soft()), shown(limit.hard()));
             let message = format!("cannot set the limit {name} to {soft} (soft) and {hard} (hard)");
-            Failure::new(Step::Rlimits, message)
+            Failure::new(Step::Attribute(RLIMITS), message)
         }
-        ChildStep::SetNoNewPrivs => Failure::new(Step::NoNewPrivs, "cannot set no_new_privs"),
         ChildStep::LimitBoundingSet(_) => {
             let what = "drop capabilities from the bounding set";
-            privileged(Step::Capabilities, what, errno, what, "SETPCAP")
+            privileged(CAPABILITIES, what, errno, what, "SETPCAP")
         }
         ChildStep::KeepCapabilities => {
             let what = "keep capabilities when switching the user";
-            Failure::new(Step::Capabilities, format!("cannot {what}"))
+            Failure::new(Step::Attribute(CAPABILITIES), format!("cannot {what}"))
         }
         ChildStep::SetCapabilities(_) => cannot_set_capabilities(errno),
         ChildStep::SetGroups(_) => only_root(Step::Groups, "set the supplementary groups"),
@@ -62,7 +57,6 @@ pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failu
         ChildStep::ResetSignals
         | ChildStep::RestoreCpuLimit(_)
         | ChildStep::TakeTerminal(_)
-        | ChildStep::SetUmask(_)
         | ChildStep::UnblockSignals
         | ChildStep::WritePid(_) => cannot("set up the program's process"),
     };
@@ -73,18 +67,6 @@ fn cannot(what: &str) -> Failure {
     Failure::new(Step::Spawn, format!("cannot {what}"))
 }
 
-/// What a process without this capability may not do.
-fn privileged(step: Step, what: &str, errno: i32, why: &str, capability: &str) -> Failure {
-    let failure = Failure::new(step, format!("cannot {what}"));
-    if [libc::EPERM, libc::EACCES].contains(&errno) {
-        failure.advice(format!(
-            "only root may {why}, and in a container only with CAP_{capability}"
-        ))
-    } else {
-        failure
-    }
-}
-
 fn cannot_raise(limit: &ResourceLimit, errno: i32) -> Failure {
     let (name, hard) = (limit.name, shown(limit.hard()));
     let what = format!("raise the hard limit {name} to {hard}");
@@ -92,7 +74,7 @@ fn cannot_raise(limit: &ResourceLimit, errno: i32) -> Failure {
         "nofile" => "raise a hard limit, and nofile only up to /proc/sys/fs/nr_open",
         _ => "raise a hard limit",
     };
-    privileged(Step::Rlimits, &what, errno, why, "SYS_RESOURCE")
+    privileged(RLIMITS, &what, errno, why, "SYS_RESOURCE")
 }
 
 fn shown(limit: u64) -> String {
@@ -104,7 +86,7 @@ fn shown(limit: u64) -> String {
 }
 
 fn cannot_set_capabilities(errno: i32) -> Failure {
-    let failure = Failure::new(Step::Capabilities, "cannot set the capabilities");
+    let failure = Failure::new(Step::Attribute(CAPABILITIES), "cannot set the capabilities");
     match errno {
         libc::EPERM => failure.advice("only those that muontrap itself has can remain"),
         libc::EINVAL => failure.advice("the kernel does not have one of them"),
@@ -181,7 +163,7 @@ fn limited(program: &Program<'_>, path: &Path, errno: i32) -> Option<Failure> {
         ),
         _ => return None,
     };
-    Some(Failure::new(Step::Rlimits, message).advice(advice))
+    Some(Failure::new(Step::Attribute(RLIMITS), message).advice(advice))
 }
 
 /// Whether an exec failed for want of memory. The kernel also reports `E2BIG` then, for arguments and an

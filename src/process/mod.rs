@@ -4,6 +4,7 @@
 
 //! Processes: starting the program, finding its descendants in `/proc`, killing and reaping them.
 
+pub(crate) mod attributes;
 pub(crate) mod backoff;
 pub(crate) mod children;
 pub(crate) mod credentials;

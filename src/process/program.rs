@@ -4,42 +4,14 @@
 
 //! A program to start, with all that its set-up needs.
 
+use super::attributes::Attributes;
 use super::credentials::Credentials;
 use super::stdio::Stdio;
 use crate::error::Failure;
-use crate::sys::{Capabilities, CpuLimit, PidVariable, ResourceLimit};
+use crate::sys::{CpuLimit, PidVariable};
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::os::fd::BorrowedFd;
-
-/// Settings that become steps as they are.
-#[derive(Clone, Debug, Default)]
-pub struct Attributes {
-    /// The working directory, when it is not muontrap's own.
-    pub cd: Option<CString>,
-    /// The niceness, -20 to 19, when it is not muontrap's own.
-    pub nice: Option<i32>,
-    /// The umask, up to 0777, when it is not muontrap's own.
-    pub umask: Option<u32>,
-    /// What is added to the score of the OOM killer, -1000 to 1000, when it is not muontrap's own.
-    pub oom_score_adj: Option<CString>,
-    /// Limits that are not muontrap's own.
-    pub rlimits: Vec<ResourceLimit>,
-    /// Whether no exec may give privileges.
-    pub no_new_privs: bool,
-    /// The capabilities that remain, in all five sets; `None` for no change.
-    pub capabilities: Option<Capabilities>,
-}
-
-impl Attributes {
-    /// The defaults, in this working directory.
-    pub fn in_directory(cd: Option<CString>) -> Self {
-        Self {
-            cd,
-            ..Self::default()
-        }
-    }
-}
 
 /// A cgroup to enter.
 pub struct CgroupEntry<'a> {

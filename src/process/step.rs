@@ -7,13 +7,13 @@
 //! The child runs the steps in order and reports the first that fails, which is then explained in the parent. A
 //! further step is a variant, a line in [`steps`], an arm in [`ChildStep::run`], and one in `explain.rs`.
 
+use super::attributes::{Attribute, Moment};
 use super::program::{CgroupEntry, Program};
 use super::stdio::{FileToOpen, Stdio};
 use crate::sys::{
     self, Capabilities, CpuLimit, PidVariable, ResourceLimit, SignalMask, StringArray,
 };
 use nix::fcntl::{OFlag, open};
-use nix::sys::stat::umask;
 use nix::unistd::{Pid, chdir, getpid, getppid, setpgid, setsid, tcsetpgrp, write};
 use std::ffi::CStr;
 use std::io;
@@ -35,8 +35,7 @@ pub enum ChildStep<'a> {
         from: RawFd,
         to: RawFd,
     },
-    SetNiceness(i32),
-    SetOomScoreAdj(&'a CStr),
+    SetAttribute(&'static Attribute, i32),
     /// Raises a hard limit, as long as that is permitted.
     RaiseLimit(ResourceLimit),
     LimitBoundingSet(Capabilities),
@@ -45,14 +44,12 @@ pub enum ChildStep<'a> {
     KeepCapabilities,
     SetUid(u32),
     SetCapabilities(Capabilities),
-    SetUmask(u32),
     ChangeDirectory(&'a CStr),
     Open {
         file: &'a FileToOpen,
         to: RawFd,
     },
     DieWithParent(Pid),
-    SetNoNewPrivs,
     SetLimit(ResourceLimit),
     UnblockSignals,
     WritePid(&'a PidVariable),
@@ -73,6 +70,12 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
         .iter()
         .map(|limit| limit.accepted())
         .collect();
+    let set = |moment| {
+        let numbers = attributes.numbers.iter();
+        numbers
+            .filter(move |(attribute, _)| attribute.moment == moment)
+            .map(|&(attribute, number)| ChildStep::SetAttribute(attribute, number))
+    };
     let mut steps = Vec::with_capacity(16);
     steps.push(ChildStep::ResetSignals);
     steps.extend(program.cpu_limit.map(ChildStep::RestoreCpuLimit));
@@ -88,9 +91,7 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
     steps.extend(program.cgroups.iter().map(ChildStep::EnterCgroup));
     steps.extend(redirections(&program.stdio));
     // Each in need of the privileges that the later ones drop.
-    steps.extend(attributes.nice.map(ChildStep::SetNiceness));
-    let score = attributes.oom_score_adj.as_deref();
-    steps.extend(score.map(ChildStep::SetOomScoreAdj));
+    steps.extend(set(Moment::BeforeUser));
     steps.extend(limits.iter().copied().map(ChildStep::RaiseLimit));
     steps.extend(capabilities.map(ChildStep::LimitBoundingSet));
     steps.extend(credentials.groups.as_deref().map(ChildStep::SetGroups));
@@ -100,16 +101,14 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
     }
     steps.extend(credentials.uid.map(ChildStep::SetUid));
     steps.extend(capabilities.map(ChildStep::SetCapabilities));
-    steps.extend(attributes.umask.map(ChildStep::SetUmask));
+    steps.extend(set(Moment::AfterUser));
     // With the program's permissions, not with muontrap's.
     let cd = attributes.cd.as_deref();
     steps.extend(cd.map(ChildStep::ChangeDirectory));
     // After SetUid and SetCapabilities, which clear the signal: PR_SET_PDEATHSIG(2const).
     steps.push(ChildStep::DieWithParent(getpid()));
     steps.extend(files(&program.stdio));
-    if attributes.no_new_privs {
-        steps.push(ChildStep::SetNoNewPrivs);
-    }
+    steps.extend(set(Moment::AfterFiles));
     // After all that they may keep from working, such as the opening of files.
     steps.extend(limits.into_iter().map(ChildStep::SetLimit));
     steps.push(ChildStep::UnblockSignals);
@@ -158,14 +157,14 @@ impl ChildStep<'_> {
     /// the memory of a privileged one. Not in a cgroup, which may be frozen for any time. And not while a file is
     /// opened, which may take any time, too: a FIFO waits for a writer.
     pub fn may_share_memory(&self) -> bool {
-        !matches!(
-            self,
+        match self {
             Self::SetUid(_)
-                | Self::SetCapabilities(_)
-                | Self::SetOomScoreAdj(_)
-                | Self::EnterCgroup(_)
-                | Self::Open { .. }
-        )
+            | Self::SetCapabilities(_)
+            | Self::EnterCgroup(_)
+            | Self::Open { .. } => false,
+            Self::SetAttribute(attribute, _) => attribute.may_share_memory,
+            _ => true,
+        }
     }
 
     /// Runs in the child, where only async-signal-safe calls are permitted and nothing may allocate.
@@ -182,8 +181,7 @@ impl ChildStep<'_> {
             // "0" means the writer: cgroups(7).
             Self::EnterCgroup(cgroup) => _ = write(cgroup.procs, b"0")?,
             Self::Redirect { from, to } => sys::redirect(*from, *to)?,
-            Self::SetNiceness(nice) => sys::set_niceness(*nice)?,
-            Self::SetOomScoreAdj(score) => sys::set_oom_score_adj(score)?,
+            Self::SetAttribute(attribute, number) => (attribute.set)(*number)?,
             Self::RaiseLimit(limit) => limit.raise()?,
             Self::LimitBoundingSet(kept) => sys::limit_bounding_set(*kept)?,
             Self::SetGroups(groups) => sys::set_groups(groups)?,
@@ -191,7 +189,6 @@ impl ChildStep<'_> {
             Self::KeepCapabilities => sys::keep_capabilities()?,
             Self::SetUid(uid) => sys::set_uid(*uid)?,
             Self::SetCapabilities(set) => sys::set_capabilities(*set)?,
-            Self::SetUmask(mask) => _ = umask(sys::permissions(*mask)),
             Self::ChangeDirectory(path) => chdir(*path)?,
             Self::Open { file, to } => {
                 let flags = file.flags | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
@@ -205,7 +202,6 @@ impl ChildStep<'_> {
                     return Err(io::Error::from_raw_os_error(libc::ESRCH));
                 }
             }
-            Self::SetNoNewPrivs => sys::set_no_new_privs()?,
             Self::SetLimit(limit) => limit.set()?,
             Self::UnblockSignals => _ = SignalMask::none().set(),
             Self::WritePid(variable) => variable.set(getpid().as_raw()),
@@ -222,17 +218,18 @@ impl ChildStep<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::attributes::{ATTRIBUTES, Attributes};
     use crate::process::credentials::Credentials;
-    use crate::process::program::Attributes;
     use std::os::fd::AsFd as _;
 
     fn names(program: &Program<'_>) -> Vec<String> {
-        let name = |step| {
-            format!("{step:?}")
+        let name = |step: &ChildStep<'_>| match step {
+            ChildStep::SetAttribute(attribute, _) => attribute.name.to_owned(),
+            step => format!("{step:?}")
                 .split([' ', '('])
                 .next()
                 .unwrap()
-                .to_owned()
+                .to_owned(),
         };
         steps(program).iter().map(name).collect()
     }
@@ -314,11 +311,8 @@ mod tests {
         };
         let attributes = Attributes {
             cd: Some(c"/".to_owned()),
-            nice: Some(1),
-            umask: Some(0o77),
-            oom_score_adj: Some(c"1".to_owned()),
+            numbers: ATTRIBUTES.iter().map(|attribute| (attribute, 1)).collect(),
             rlimits: vec![ResourceLimit::new("core", 0, 0).unwrap()],
-            no_new_privs: true,
             capabilities: Capabilities::named("kill"),
         };
         let program = Program {
@@ -337,8 +331,8 @@ mod tests {
         assert_eq!(
             names(&program)[2..],
             [
-                "SetNiceness",
-                "SetOomScoreAdj",
+                "nice",
+                "oom_score_adj",
                 "RaiseLimit",
                 "LimitBoundingSet",
                 "SetGroups",
@@ -346,10 +340,10 @@ mod tests {
                 "KeepCapabilities",
                 "SetUid",
                 "SetCapabilities",
-                "SetUmask",
+                "umask",
                 "ChangeDirectory",
                 "DieWithParent",
-                "SetNoNewPrivs",
+                "no_new_privs",
                 "SetLimit",
                 "UnblockSignals",
                 "Exec"

@@ -4,8 +4,9 @@
 
 //! Queries of databases that are not files, by way of getent(1) of the C library.
 
+use crate::process::attributes::Attributes;
 use crate::process::credentials::Credentials;
-use crate::process::program::{Attributes, Program};
+use crate::process::program::Program;
 use crate::process::spawn::{dev_null, spawn};
 use crate::process::stdio::Stdio;
 use crate::sys;

@@ -4,30 +4,17 @@
 
 //! The fields of START about what the program's process may do.
 
-use super::fields::{Field, Row, one, set, set_some};
+use super::fields::{Field, Row, malformed, one, set, set_some};
 use crate::error::Failure;
-use crate::process::program::Attributes;
+use crate::process::attributes::{ATTRIBUTES, Attribute, Attributes, Values};
 use crate::sys::{Capabilities, ResourceLimit, UNLIMITED};
-use std::ffi::CString;
 use std::ops::RangeInclusive;
 
-/// The rows of START.
-pub(super) const fn rows<T: AsMut<Attributes>>() -> [Row<T>; 6] {
+/// The rows of START that are not in [`rows_of_numbers`].
+pub(super) const fn rows<T: AsMut<Attributes>>() -> [Row<T>; 2] {
     [
         one(51, "rlimits", |target: &mut T, field| {
             set(&mut target.as_mut().rlimits, limits(field))
-        }),
-        one(52, "nice", |target: &mut T, field| {
-            set_some(&mut target.as_mut().nice, number(field, -20..=19))
-        }),
-        one(53, "umask", |target: &mut T, field| {
-            set_some(&mut target.as_mut().umask, field.permissions())
-        }),
-        one(54, "oom_score_adj", |target: &mut T, field| {
-            set_some(&mut target.as_mut().oom_score_adj, score(field))
-        }),
-        one(55, "no_new_privs", |target: &mut T, field| {
-            set(&mut target.as_mut().no_new_privs, field.flag())
         }),
         one(56, "capabilities", |target: &mut T, field| {
             set_some(&mut target.as_mut().capabilities, capabilities(field))
@@ -35,16 +22,41 @@ pub(super) const fn rows<T: AsMut<Attributes>>() -> [Row<T>; 6] {
     ]
 }
 
+/// How many attributes are numbers.
+pub(super) const COUNT: usize = ATTRIBUTES.len();
+
+/// The rows of START for [`ATTRIBUTES`].
+pub(super) const fn rows_of_numbers<T: AsMut<Attributes>>() -> [Row<T>; COUNT] {
+    let mut rows = [const { one(0, "", take::<T>) }; COUNT];
+    let mut index = 0;
+    while index < rows.len() {
+        let attribute = &ATTRIBUTES[index];
+        rows[index] = one(attribute.field, attribute.name, take::<T>);
+        index += 1;
+    }
+    rows
+}
+
+fn take<T: AsMut<Attributes>>(target: &mut T, field: Field<'_>) -> Result<(), Failure> {
+    let is_named = |attribute: &&Attribute| attribute.name == field.name;
+    let Some(attribute) = ATTRIBUTES.iter().find(is_named) else {
+        return Err(malformed(field.name, "there is no such attribute"));
+    };
+    let number = match &attribute.values {
+        Values::Decimal(range) => number(field, range.clone())?,
+        Values::Permissions => i32::try_from(field.permissions()?).unwrap_or_default(),
+        Values::Flag if field.flag()? => 1,
+        Values::Flag => return Ok(()),
+    };
+    target.as_mut().numbers.push((attribute, number));
+    Ok(())
+}
+
 fn number(field: Field<'_>, range: RangeInclusive<i32>) -> Result<i32, Failure> {
     let number = field.utf8()?.parse().ok();
     let number = number.filter(|number| range.contains(number));
     let (first, last) = range.into_inner();
     field.checked(number.ok_or_else(|| format!("it is not a number from {first} to {last}")))
-}
-
-fn score(field: Field<'_>) -> Result<CString, Failure> {
-    number(field, -1000..=1000)?;
-    field.c_string()
 }
 
 /// The parts of a value that are separated by commas.

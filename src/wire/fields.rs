@@ -52,12 +52,17 @@ pub(crate) const fn many<T>(
 }
 
 /// Decodes `payload` into `target`. A field that is not in the table is an error.
-pub(crate) fn decode<T>(
+pub(crate) fn decode<T>(payload: &[u8], table: &[Row<T>], target: &mut T) -> Result<(), Failure> {
+    decode_by_tables(payload, &[table], target)
+}
+
+/// Decodes `payload` into `target`. A field that is in none of the tables is an error.
+pub(crate) fn decode_by_tables<T>(
     mut payload: &[u8],
-    table: &[Row<T>],
+    tables: &[&[Row<T>]],
     target: &mut T,
 ) -> Result<(), Failure> {
-    // One bit for each row. No table has more than 64.
+    // One bit for each row. No frame has more than 64.
     let mut seen = 0_u64;
     while !payload.is_empty() {
         let cut_short = || Failure::new(Step::Options, "the last field is cut short");
@@ -67,11 +72,11 @@ pub(crate) fn decode<T>(
         let length = u32::from_be_bytes(*length) as usize;
         let (value, rest) = rest.split_at_checked(length).ok_or_else(cut_short)?;
         payload = rest;
-        let Some(index) = table.iter().position(|row| row.number == number) else {
+        let mut rows = tables.iter().copied().flatten().enumerate();
+        let Some((index, row)) = rows.find(|(_, row)| row.number == number) else {
             let message = format!("there is no field {number} in this frame");
             return Err(Failure::new(Step::Options, message).path(number.to_string()));
         };
-        let row = &table[index];
         if seen & 1 << index != 0 && !row.repeats {
             return Err(malformed(row.name, "it comes twice"));
         }

@@ -7,21 +7,19 @@
 use super::attributes;
 use super::cgroup::{self, Group};
 use super::environment::{self, Environment, Given};
-use super::fields::{
-    Field, Row, decode as decode_fields, malformed, many, one, push, set, set_some,
-};
+use super::fields::{Field, Row, decode_by_tables, malformed, many, one, push, set, set_some};
 use super::transport::Transport;
 use crate::config::{self, Config, Output, OutputFile, PtySettings, Stdin, StopScope, Streams};
 use crate::error::Failure;
+use crate::process::attributes::Attributes;
 use crate::process::find::Lookup;
-use crate::process::program::Attributes;
 use std::ffi::CString;
 
 /// Every field: its number, its name in `docs/protocol.md`, the type of its value, and where the value goes.
 #[rustfmt::skip]
-const TABLE: [Row<Draft>; 41] = {
+const TABLE: [Row<Draft>; 37] = {
     let [variable, environment, set_variable, unset_variable, clear_env, login_env] = environment::rows();
-    let [rlimits, nice, umask, oom_score_adj, no_new_privs, capabilities] = attributes::rows();
+    let [rlimits, capabilities] = attributes::rows();
     let [cgroup_path, cgroup_controller, cgroup_set] = cgroup::rows();
     [
         one(1, "program", |d, f| set(&mut d.config.program, f.text())),
@@ -57,16 +55,15 @@ const TABLE: [Row<Draft>; 41] = {
         one(49, "gid", |d, f| set_some(&mut d.config.user.gid, f.string())),
         one(50, "groups", |d, f| set_some(&mut d.config.user.groups, f.string())),
         rlimits,
-        nice,
-        umask,
-        oom_score_adj,
-        no_new_privs,
         capabilities,
         cgroup_path,
         cgroup_controller,
         cgroup_set,
     ]
 };
+
+/// Those of the attributes that are numbers.
+const NUMBERS: [Row<Draft>; attributes::COUNT] = attributes::rows_of_numbers();
 
 const STDIN: [(&str, Stdin); 4] = [
     ("pipe", Stdin::Pipe),
@@ -167,7 +164,7 @@ pub(crate) fn decode(
     given: Option<&mut Given>,
 ) -> Result<Start, Failure> {
     let mut draft = Draft::default();
-    decode_fields(payload, &TABLE, &mut draft)?;
+    decode_by_tables(payload, &[&TABLE, &NUMBERS], &mut draft)?;
     let Some(environment) = draft.environment.resolve(given)? else {
         return Ok(Start::EnvironmentWanted);
     };

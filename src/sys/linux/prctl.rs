@@ -6,7 +6,7 @@
 
 use crate::sys::check;
 use std::ffi::CStr;
-use std::io;
+use std::io::{self, Write as _};
 
 /// Makes this process the parent of orphans among its descendants: `PR_SET_CHILD_SUBREAPER(2const)`.
 pub fn become_subreaper() -> io::Result<()> {
@@ -38,8 +38,9 @@ pub fn set_no_new_privs() -> io::Result<()> {
 ///
 /// The file of an undumpable process belongs to root, so that another user has to make the process dumpable to open
 /// it. It is not opened before the fork: `/proc/self` is the process that opens it.
-pub fn set_oom_score_adj(text: &CStr) -> io::Result<()> {
+pub fn set_oom_score_adj(score: i32) -> io::Result<()> {
     const PATH: &CStr = c"/proc/self/oom_score_adj";
+    const LONGEST: usize = "-2147483648".len();
     let open = || {
         // SAFETY: the path is a live C string.
         check(unsafe { libc::open(PATH.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) })
@@ -54,9 +55,12 @@ pub fn set_oom_score_adj(text: &CStr) -> io::Result<()> {
         }
         result => result?,
     };
-    let bytes = text.to_bytes();
+    let mut text = [0_u8; LONGEST];
+    let mut rest = &mut text[..];
+    write!(rest, "{score}")?;
+    let length = LONGEST - rest.len();
     // SAFETY: the buffer is live and has as many bytes.
-    let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+    let written = unsafe { libc::write(fd, text.as_ptr().cast(), length) };
     // Before anything else changes errno. The exec closes the descriptor.
     check(if written < 0 { -1 } else { 0 }).map(drop)
 }

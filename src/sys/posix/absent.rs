@@ -49,7 +49,7 @@ pub fn set_no_new_privs() -> io::Result<()> {
     no_such_call()
 }
 
-pub fn set_oom_score_adj(_text: &CStr) -> io::Result<()> {
+pub fn set_oom_score_adj(_score: i32) -> io::Result<()> {
     no_such_call()
 }
 
