@@ -5,7 +5,8 @@
 //! The child's set-up between fork and exec, as a list of steps that is built before the fork.
 //!
 //! The child runs the steps in order and reports the first that fails, which is then explained in the parent. A
-//! further step is a variant, a line in [`steps`], an arm in [`ChildStep::run`], and one in `explain.rs`.
+//! further step is a variant, a line in [`steps`], an arm in [`ChildStep::run`], and one in `explain.rs`. An attribute
+//! that is a number is no further step, but a row in `attributes.rs`.
 
 use super::attributes::{Attribute, Moment};
 use super::program::{CgroupEntry, Program};
