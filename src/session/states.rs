@@ -293,6 +293,9 @@ impl<'a> Session<'a> {
     fn move_input(&mut self) {
         self.reactor.ready.clear(Source::Stdin);
         let handled = self.input.pump();
+        if handled.written > 0 {
+            self.relay.input_written();
+        }
         self.acknowledge_input(handled);
     }
 

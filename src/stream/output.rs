@@ -173,6 +173,12 @@ impl Relay {
             .filter(|time| !time.is_zero())
     }
 
+    /// Notes that the program was given input. What it writes next may be the answer that the owner waits for, and so
+    /// does not gather.
+    pub(crate) fn input_written(&mut self) {
+        self.emptied = None;
+    }
+
     /// Releases spare buffers before going idle.
     pub(crate) fn release_buffers(&mut self) {
         if !self.window.is_in_flight() {
@@ -293,5 +299,37 @@ impl Stream {
             Err(errno) => return Err(errno.into()),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::transport::Transport;
+    use std::fs::File;
+    use std::io::Write;
+
+    #[test]
+    fn output_gathers_unless_it_may_be_the_answer_to_input() {
+        let (reader, writer) = sys::pipe().unwrap();
+        let mut writer = File::from(writer);
+        let mut outbox = Outbox::open(Transport::Plain).unwrap();
+        let mut ready = Ready::default();
+        let mut relay = Relay::new(Window::new(100));
+        relay.add(OutputStream::Stdout, reader);
+
+        writer.write_all(b"a").unwrap();
+        ready.set(Source::Stdout);
+        assert_eq!(relay.gather_time(&ready), None);
+        relay
+            .pump(&mut ready, &mut outbox, ReadUntil::ShortRead)
+            .unwrap();
+
+        // However long this test takes.
+        relay.emptied = relay.emptied.map(|time| time + Duration::from_secs(3600));
+        ready.set(Source::Stdout);
+        assert_eq!(relay.gather_time(&ready), Some(GATHER_TIME));
+        relay.input_written();
+        assert_eq!(relay.gather_time(&ready), None);
     }
 }
