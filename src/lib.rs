@@ -41,4 +41,4 @@ mod wait;
 mod wire;
 
 // What only the entry point needs.
-pub use sys::{Title, command_line, ignore_sigpipe, open_standard_fds};
+pub use sys::{Allocator, Title, command_line, ignore_sigpipe, open_standard_fds};

@@ -9,12 +9,11 @@
 #![no_main]
 
 use muontrap::run;
-use muontrap::{Title, command_line, ignore_sigpipe, open_standard_fds};
+use muontrap::{Allocator, Title, command_line, ignore_sigpipe, open_standard_fds};
 use std::ffi::{c_char, c_int};
 
-#[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 /// What the C library calls.
 // SAFETY: no other function has this name, and the C library calls it as it is declared here.

@@ -146,6 +146,7 @@ fn all<T: Clone + Send + Sync + 'static>(matches: &mut ArgMatches, name: &str) -
 }
 
 /// Carries out a sub-command, and returns the exit status.
+#[inline(never)]
 pub(crate) fn run(operation: &Operation) -> u8 {
     let result = operation.run();
     let status = result.as_ref().map_or(EXIT_SETUP, |_| 0);

@@ -32,6 +32,7 @@ pub(crate) enum Invocation {
 
 impl Invocation {
     /// Parses a command line, of which the first word is muontrap's own name.
+    #[inline(never)]
     pub(crate) fn parse(words: Vec<OsString>) -> Result<Self, clap::Error> {
         let first = words.get(1).and_then(|word| word.to_str());
         if let Some(command) = first.and_then(SubCommand::find) {

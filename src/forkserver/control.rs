@@ -6,6 +6,7 @@
 
 use super::counts::Counts;
 use crate::error::{Failure, Step};
+use crate::sys;
 use crate::wire::environment::{self, Given};
 use crate::wire::fields::{Field, Row, decode, malformed, one, set, set_some};
 use crate::wire::frame::{Frame, encode};
@@ -93,7 +94,10 @@ pub fn parse(frame: Frame<'_>) -> Result<Command, Failure> {
             check_protocol(u16::from_be_bytes([*a, *b]))?;
             Ok(Command::Config(config(fields)?))
         }
-        (ENVIRONMENT, payload) => Ok(Command::Environment(Given::decode(payload)?)),
+        (ENVIRONMENT, payload) => {
+            let given = sys::allocate_from_heap(|| Given::decode(payload))?;
+            Ok(Command::Environment(given))
+        }
         (WATCH, payload) => watch(payload)
             .map(Command::Watch)
             .ok_or_else(|| Violation::BadPayload(tag).into()),

@@ -20,10 +20,12 @@ use crate::diagnostics;
 use crate::error::{EXIT_SETUP, Failure};
 use crate::session;
 use crate::session::opening::Invitation;
-use crate::sys::{self, SignalMask, Title};
+use crate::sys::{self, Title};
 use crate::wire::transport::Transport;
 use nix::unistd::{Pid, getpid, getppid, setpgid};
 use server::Server;
+use startup::Started;
+use std::io;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -56,12 +58,13 @@ enum Role {
 }
 
 /// Runs a fork server and, in its copies, a session or a cleaner. Returns the exit status.
+#[inline(never)]
 pub fn main(title: Title) -> u8 {
     sys::copy_page_tables_to_forks();
     // Before there is a program that could get hold of what is in its memory.
     sys::become_undumpable();
-    let server = match startup::start() {
-        Ok(Some(started)) => Server::new(started),
+    let started = match startup::start() {
+        Ok(Some(started)) => Box::new(started),
         Ok(None) => return EXIT_SETUP,
         Err(failure) => {
             diagnostics::say(failure);
@@ -73,7 +76,7 @@ pub fn main(title: Title) -> u8 {
     // time, nobody else continues it.
     let _ = sys::set_parent_death_signal(libc::SIGCONT);
     let own_pid = getpid();
-    let role = server.serve();
+    let role = serve(started);
     let status = match role {
         Ok(Role::Over) => return 0,
         Ok(Role::Session(stream, invitation)) => session(stream, invitation, title),
@@ -92,6 +95,12 @@ pub fn main(title: Title) -> u8 {
     status
 }
 
+/// Not inlined, so that the server is not on the stack of a session.
+#[inline(never)]
+fn serve(started: Box<Started>) -> io::Result<Role> {
+    Server::new(*started).serve()
+}
+
 /// Continues the fork server, which may have been stopped after its client died. It then reaps this process.
 fn continue_server(server: Pid) {
     if getppid() == server {
@@ -99,11 +108,11 @@ fn continue_server(server: Pid) {
     }
 }
 
+#[inline(never)]
 fn session(stream: UnixStream, invitation: Invitation, title: Title) -> u8 {
+    sys::enter_session_region();
     // A signal to the group of the fork server is not meant for its sessions.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-    // Until START they have their default actions.
-    let _ = SignalMask::all_but(1..=64).set();
     let stream = OwnedFd::from(stream);
     let Ok(output) = stream.try_clone() else {
         return EXIT_SETUP;

@@ -13,6 +13,7 @@ use super::sessions::{Death, Sessions};
 use super::startup::Started;
 use crate::error::Failure;
 use crate::session::opening::Invitation;
+use crate::session::signals::Handlers;
 use crate::sys::{self, ChildEvents};
 use crate::wire::environment::Given;
 use crate::wire::inbox::{Inbox, Received};
@@ -65,6 +66,8 @@ pub struct Server {
     notices: UnixDatagram,
     /// The end that sessions have.
     notices_of_sessions: UnixDatagram,
+    /// For the sessions. All signals are blocked here.
+    handlers: Handlers,
     environment: Option<Given>,
     sessions: Sessions,
     foreign: ForeignSessions,
@@ -86,6 +89,7 @@ impl Server {
             children: started.prepared.children,
             notices: started.prepared.notices,
             notices_of_sessions: started.prepared.notices_of_sessions,
+            handlers: started.prepared.handlers,
             environment: None,
             sessions: Sessions::default(),
             foreign: ForeignSessions::default(),
@@ -131,7 +135,7 @@ impl Server {
                 Ok(Some(frame)) => control::parse(frame),
                 Ok(None) => match self.inbox.receive() {
                     Ok(Received::Framed) => continue,
-                    Ok(Received::Nothing) => return,
+                    Ok(Received::Nothing) => return self.inbox.release_buffers(),
                     _ => return self.client_left(),
                 },
                 Err(violation) => Err(violation.into()),
@@ -208,11 +212,13 @@ impl Server {
         sys::close_all_but([
             connection.stream.as_raw_fd(),
             self.notices_of_sessions.as_raw_fd(),
+            self.handlers.as_raw_fd(),
         ]);
         let invitation = Invitation {
             token: self.token,
             environment: self.environment,
             notices: Notices::to(self.notices_of_sessions),
+            handlers: Some(self.handlers),
         };
         let watching = (self.inbox, self.outbox, self.listener, self.children);
         std::mem::forget((watching, self.notices, self.sessions));

@@ -9,6 +9,8 @@ use super::control::{self, Command, Config, failed};
 use super::foreign::continue_predecessor;
 use super::listener::{Listener, Peer};
 use crate::error::Failure;
+use crate::process::spawn::dev_null;
+use crate::session::signals::Handlers;
 use crate::sys::{self, ChildEvents};
 use crate::wire::frame::{Decoder, MAX_START};
 use crate::wire::inbox::{Inbox, Received};
@@ -31,6 +33,8 @@ pub(super) struct Prepared {
     pub token: Vec<u8>,
     pub listener: Listener,
     pub children: ChildEvents,
+    /// For the sessions.
+    pub handlers: Handlers,
     pub notices: UnixDatagram,
     /// The end that sessions have.
     pub notices_of_sessions: UnixDatagram,
@@ -38,6 +42,7 @@ pub(super) struct Prepared {
 
 /// Waits for CONFIG, and sends READY. `None` when the client closed the control stream, or was sent FAILED.
 pub(super) fn start() -> Result<Option<Started>, Failure> {
+    sys::enter_server_region();
     sys::cloexec_from_3();
     let mut inbox = Inbox::open(CONTROL)?;
     let mut outbox = Outbox::open(CONTROL)?;
@@ -97,11 +102,16 @@ fn prepare(config: Config) -> Result<Prepared, Failure> {
     let no_socket = |error| failed("make a socket", &error);
     let listener = Listener::bind(peer).map_err(no_socket)?;
     let children = ChildEvents::open().map_err(|error| failed("watch its sessions", &error))?;
+    // All signals are blocked by now.
+    let handlers = dev_null().and_then(Handlers::install);
+    let handlers = handlers.map_err(|error| failed("catch signals", &error))?;
     let (notices, notices_of_sessions) = notices().map_err(no_socket)?;
+    warm_up();
     Ok(Prepared {
         token: config.token,
         listener,
         children,
+        handlers,
         notices,
         notices_of_sessions,
     })
@@ -111,4 +121,11 @@ fn notices() -> io::Result<(UnixDatagram, UnixDatagram)> {
     let (reader, writer) = UnixDatagram::pair()?;
     reader.set_nonblocking(true)?;
     Ok((reader, writer))
+}
+
+/// Finds out beforehand what each session would find out for itself, in memory that all of them share then.
+fn warm_up() {
+    let _ = sys::sees_own_processes();
+    // The standard library checks whether the kernel has statx(2).
+    let _ = std::fs::metadata("/");
 }

@@ -14,8 +14,9 @@ use crate::diagnostics;
 use crate::process::preexisting::Preexisting;
 use crate::process::sweep::Sweep;
 use crate::sys;
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::panic::PanicHookInfo;
-use std::sync::Mutex;
 
 /// No process group has this id: pids are smaller.
 const NO_GROUP: i32 = i32::MAX;
@@ -31,16 +32,19 @@ struct Record {
     cgroup: Option<Locations>,
 }
 
-static RECORD: Mutex<Option<Record>> = Mutex::new(None);
+thread_local! {
+    /// That of the only thread. Without a destructor, it needs no memory but this, which is in a page that every process
+    /// writes to.
+    static RECORD: ManuallyDrop<RefCell<Option<Record>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
+}
 
 pub(crate) fn install() {
     std::panic::set_hook(Box::new(on_panic));
 }
 
 fn update(change: impl FnOnce(&mut Record)) {
-    if let Ok(mut record) = RECORD.lock() {
-        record.as_mut().map(change);
-    }
+    RECORD.with(|record| record.borrow_mut().as_mut().map(change));
 }
 
 /// Makes the hook kill all children but the preexisting ones.
@@ -59,9 +63,7 @@ pub(super) fn disarm() {
 }
 
 fn replace(new: Option<Record>) {
-    if let Ok(mut record) = RECORD.lock() {
-        *record = new;
-    }
+    RECORD.with(|record| record.replace(new));
 }
 
 pub(super) fn record_cgroup(locations: Locations) {
@@ -82,7 +84,7 @@ pub(super) fn record_death() {
 
 fn on_panic(panic: &PanicHookInfo<'_>) {
     // Taken, so that a panic in this hook does not repeat it.
-    let record = RECORD.try_lock().ok().and_then(|mut record| record.take());
+    let record = RECORD.with(|record| record.try_borrow_mut().ok()?.take());
     if let Some(record) = record {
         kill(record);
     }

@@ -25,7 +25,7 @@ pub(crate) mod opening;
 mod owner;
 mod pty;
 mod setup;
-mod signals;
+pub(crate) mod signals;
 mod states;
 mod stdio;
 mod stopping;
@@ -47,8 +47,8 @@ const LONGEST_TITLE: usize = 4096;
 
 /// Runs a whole session for a program of the command line, and returns the exit status of muontrap.
 pub(crate) fn run(config: Config, transport: Transport) -> u8 {
-    match Owner::connect(transport) {
-        Ok(owner) => supervise(config, owner, &Notices::default()),
+    match Owner::connect(transport, None) {
+        Ok(owner) => supervise(Box::new(config), owner, &Notices::default()),
         Err(failure) => owner::print(&failure),
     }
 }
@@ -56,7 +56,7 @@ pub(crate) fn run(config: Config, transport: Transport) -> u8 {
 /// Runs a whole session for an owner that sends START, and returns the exit status of muontrap. With a `title`,
 /// ps(1) shows which program it is about.
 pub(crate) fn serve(transport: Transport, mut invitation: Invitation, title: Option<Title>) -> u8 {
-    let mut owner = match Owner::connect(transport) {
+    let mut owner = match Owner::connect(transport, invitation.handlers.take()) {
         Ok(owner) => owner,
         Err(failure) => return owner::print(&failure),
     };
@@ -65,14 +65,14 @@ pub(crate) fn serve(transport: Transport, mut invitation: Invitation, title: Opt
             if let Some(title) = title {
                 title.set(&title_of(&config));
             }
-            supervise(*config, owner, &invitation.notices)
+            supervise(config, owner, &invitation.notices)
         }
         Ok(None) => EXIT_SETUP,
         Err(failure) => owner.fail(&failure),
     }
 }
 
-fn supervise(mut config: Config, mut owner: Owner, notices: &Notices) -> u8 {
+fn supervise(mut config: Box<Config>, mut owner: Owner, notices: &Notices) -> u8 {
     let running = match setup::start(&config, &mut owner, notices) {
         Ok(running) => running,
         Err(failure) => return owner.fail(&failure),

@@ -5,6 +5,7 @@
 //! What an owner sends before there is a program: HELLO, CGROUP frames, `KILL_LEFTOVERS`, USAGE, START.
 
 use super::owner::Owner;
+use super::signals::Handlers;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::process::leftovers::Leftovers;
@@ -28,6 +29,8 @@ pub(crate) struct Invitation {
     /// The environment that START may name.
     pub environment: Option<Given>,
     pub notices: Notices,
+    /// Those that are installed already.
+    pub handlers: Option<Handlers>,
 }
 
 /// Waits for START. `None` when the stream was closed, or the token is wrong.

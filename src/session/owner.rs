@@ -4,7 +4,7 @@
 
 //! The owner of a session, as far as a session sees it: the stream in both directions, and signals.
 
-use super::signals::Signals;
+use super::signals::{Handlers, Signals};
 use super::terminal::Terminal;
 use crate::diagnostics;
 use crate::error::{Failure, Step};
@@ -28,14 +28,17 @@ pub(super) struct Owner {
 
 impl Owner {
     /// Checks the descriptors before any other is opened: none may take the place of one that is closed.
-    pub(super) fn connect(transport: Transport) -> Result<Self, Failure> {
+    pub(super) fn connect(
+        transport: Transport,
+        handlers: Option<Handlers>,
+    ) -> Result<Self, Failure> {
         // Before there is a program that could open the owner's pipes by /proc.
         sys::become_undumpable();
         let (inbox, outbox) = (Inbox::open(transport)?, Outbox::open(transport)?);
         let acknowledged = transport.is_acknowledged();
         // An owner who acknowledges output is a program, which has no terminal to share.
         let terminal = if acknowledged { None } else { Terminal::open() };
-        let signals = Signals::install(acknowledged, terminal.is_some())
+        let signals = Signals::install(handlers, acknowledged, terminal.is_some())
             .map_err(|error| Failure::new(Step::Spawn, "cannot catch signals").caused_by(&error))?;
         Ok(Self {
             transport,

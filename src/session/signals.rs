@@ -47,11 +47,52 @@ fn of(wanted: impl Fn(Meaning) -> bool) -> impl Iterator<Item = c_int> {
     rows.flat_map(|(_, signals)| signals.iter().copied())
 }
 
+/// The handlers of the signals that every session catches. Installing them takes a dozen system calls and 75
+/// allocations, so a fork server does it once for all of its sessions, which share the memory.
+#[derive(Debug)]
+pub(crate) struct Handlers {
+    child: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
+    /// Where they write a byte.
+    wake: Arc<OwnedFd>,
+}
+
+impl Handlers {
+    /// Installs the handlers. A byte is written to `wake` for each signal, so that must not block.
+    pub(crate) fn install(wake: OwnedFd) -> io::Result<Self> {
+        let wake = Arc::new(wake);
+        Ok(Self {
+            child: catch(Meaning::Child, &wake)?,
+            stop: catch(Meaning::Stop, &wake)?,
+            wake,
+        })
+    }
+
+    /// Has them write to another file from now on.
+    fn redirect(&self, wake: &OwnedFd) -> io::Result<()> {
+        sys::replace(&self.wake, wake)
+    }
+}
+
+impl AsRawFd for Handlers {
+    fn as_raw_fd(&self) -> RawFd {
+        self.wake.as_raw_fd()
+    }
+}
+
+/// Installs the handlers of all signals with this meaning.
+fn catch(meaning: Meaning, wake: &Arc<OwnedFd>) -> io::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in of(|other| other == meaning) {
+        sys::on_signal(signal, flag.clone(), wake.clone())?;
+    }
+    Ok(flag)
+}
+
 /// Signals that were caught and not handled yet.
 #[derive(Debug)]
 pub(super) struct Signals {
-    child: Arc<AtomicBool>,
-    stop: Arc<AtomicBool>,
+    handlers: Handlers,
     cpu_time: Arc<AtomicBool>,
     cpu_limit: Option<CpuLimit>,
     suspend: Arc<AtomicBool>,
@@ -60,36 +101,38 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers, blocks all other signals, and lifts the limit on CPU time. `acknowledged` tells
-    /// whether the owner acknowledges output, `has_terminal` whether there is a terminal for job control.
-    pub(super) fn install(acknowledged: bool, has_terminal: bool) -> io::Result<Self> {
+    /// Installs the handlers unless that was done by the fork server, blocks all other signals, and lifts the limit on
+    /// CPU time. `acknowledged` tells whether the owner acknowledges output, `has_terminal` whether there is a
+    /// terminal for job control.
+    pub(super) fn install(
+        handlers: Option<Handlers>,
+        acknowledged: bool,
+        has_terminal: bool,
+    ) -> io::Result<Self> {
         let cpu_limit = CpuLimit::lift();
         let has_cpu_limit = cpu_limit.is_some_and(|limit| limit.left.is_some());
         let (reader, writer) = sys::pipe()?;
         crate::reactor::set_nonblocking(&reader)?;
         crate::reactor::set_nonblocking(&writer)?;
-        let writer: Arc<OwnedFd> = Arc::new(writer);
-        let catch = |meaning| {
-            let flag = Arc::new(AtomicBool::new(false));
-            for signal in of(|other| other == meaning) {
-                sys::on_signal(signal, flag.clone(), writer.clone())?;
-            }
-            io::Result::Ok(flag)
+        let handlers = if let Some(handlers) = handlers {
+            handlers.redirect(&writer)?;
+            handlers
+        } else {
+            Handlers::install(writer)?
         };
         let catch_if = |wanted, meaning| {
             if wanted {
-                catch(meaning)
+                catch(meaning, &handlers.wake)
             } else {
                 Ok(Arc::default())
             }
         };
         let signals = Self {
-            child: catch(Meaning::Child)?,
-            stop: catch(Meaning::Stop)?,
             cpu_time: catch_if(has_cpu_limit, Meaning::CpuTime)?,
             cpu_limit,
             suspend: catch_if(has_terminal, Meaning::Suspend)?,
             resume: catch_if(has_terminal, Meaning::Resume)?,
+            handlers,
             reader: File::from(reader),
         };
         // The mask is inherited, so set all of it.
@@ -112,12 +155,12 @@ impl Signals {
 
     /// Whether a child may have died since the last call.
     pub(super) fn take_child(&self) -> bool {
-        self.child.swap(false, Ordering::Relaxed)
+        self.handlers.child.swap(false, Ordering::Relaxed)
     }
 
     /// Whether muontrap was told to stop since the last call.
     pub(super) fn take_stop(&self) -> bool {
-        self.stop.swap(false, Ordering::Relaxed)
+        self.handlers.stop.swap(false, Ordering::Relaxed)
     }
 
     /// Whether muontrap was told to suspend the program since the last call.

@@ -149,6 +149,7 @@ impl<'a> Session<'a> {
         self.reap_dead()?;
         // Frames that came while the program was started.
         self.handle_frames()?;
+        sys::release_stack();
         loop {
             self.handle_signals()?;
             self.note_forks();

@@ -30,13 +30,14 @@ pub fn cloexec_from_3() {
     in_range(3..RawFd::MAX, CLOSE_RANGE_CLOEXEC, set_cloexec);
 }
 
-/// Closes all descriptors above 2 but these two, which are.
+/// Closes all descriptors above 2 but these, which are above 2, too.
 ///
 /// For a copy of a process that leaks all that owns the others.
-pub fn close_all_but(mut kept: [RawFd; 2]) {
+pub fn close_all_but<const COUNT: usize>(mut kept: [RawFd; COUNT]) {
     kept.sort_unstable();
-    let [first, second] = kept;
-    for range in [3..first, first + 1..second, second + 1..RawFd::MAX] {
+    let ends = kept.iter().copied().chain([RawFd::MAX]);
+    let starts = [3].into_iter().chain(kept.iter().map(|fd| fd + 1));
+    for range in starts.zip(ends).map(|(start, end)| start..end) {
         in_range(range, 0, |fd| {
             // SAFETY: close takes no pointers, and nothing uses the descriptor any more, as the caller knows.
             unsafe { libc::close(fd) };
@@ -61,6 +62,14 @@ fn in_range(range: Range<RawFd>, flags: libc::c_uint, each: impl Fn(RawFd)) {
         }
     }
     range.take_while(|&fd| fd < 1024).for_each(each);
+}
+
+/// Has the descriptor `target` lead to the open file of `source`: dup2(2).
+pub fn replace(target: &OwnedFd, source: &OwnedFd) -> io::Result<()> {
+    // SAFETY: dup2 takes no pointers, and both are open.
+    check(unsafe { libc::dup2(source.as_raw_fd(), target.as_raw_fd()) })?;
+    set_cloexec(target.as_raw_fd());
+    Ok(())
 }
 
 pub(super) fn set_cloexec(fd: RawFd) {

@@ -19,6 +19,7 @@ mod datagram;
 mod descriptors;
 mod exec;
 mod main_args;
+mod memory;
 mod pipe;
 mod process;
 mod pty;
@@ -56,6 +57,7 @@ use freebsd as system;
 // For main.rs.
 pub use descriptors::open_standard_fds;
 pub use main_args::command_line;
+pub use memory::Allocator;
 pub use signal::ignore_sigpipe;
 pub use title::Title;
 
@@ -65,6 +67,7 @@ pub(crate) use credentials::*;
 pub(crate) use datagram::*;
 pub(crate) use descriptors::*;
 pub(crate) use exec::*;
+pub(crate) use memory::{allocate_from_heap, enter_server_region, enter_session_region};
 pub(crate) use pipe::*;
 pub(crate) use process::*;
 pub(crate) use pty::*;
@@ -82,8 +85,8 @@ pub(crate) use system::{
     ChildEvents, DeathWatch, END_INTEREST, Entry, OwnChildren, ProcessList, Rendezvous,
     SHARES_MEMORY, SignalMask, become_subreaper, become_undumpable, bind_notify_socket,
     copy_page_tables_to_forks, expect_utf8, keep_capabilities, limit_bounding_set,
-    may_signal_others, peer_of, pipe, process_name, read_counters, receive_datagram, resize_pipe,
-    sees_own_processes, set_capabilities, set_no_new_privs, set_oom_score_adj,
+    may_signal_others, peer_of, pipe, process_name, read_counters, receive_datagram, release_stack,
+    resize_pipe, sees_own_processes, set_capabilities, set_no_new_privs, set_oom_score_adj,
     set_parent_death_signal, start_child,
 }; // for the measurements
 

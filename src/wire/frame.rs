@@ -72,6 +72,12 @@ impl Decoder {
         self.limit = limit;
     }
 
+    /// Gives back all memory. No bytes may wait.
+    pub(crate) fn release(&mut self) {
+        self.buffer = Vec::new();
+        self.start = 0;
+    }
+
     /// Adds bytes that were read.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.start == self.buffer.len() {

@@ -21,6 +21,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 /// Acknowledgements have 9 bytes, and every idle session keeps this buffer.
 const BUFFER: usize = 4 * 1024;
 
+/// The buffer of a fork server while it gets nothing but short commands.
+const SMALL_BUFFER: usize = 256;
+
 /// The buffer of a session that gets more than that at once: input for its program.
 const LARGE_BUFFER: usize = 64 * 1024;
 
@@ -77,6 +80,14 @@ impl Inbox {
         })
     }
 
+    /// Gives back memory that a longer frame needed, while none waits.
+    pub(crate) fn release_buffers(&mut self) {
+        if self.buffer.len() != SMALL_BUFFER && self.decoder.pending() == 0 {
+            self.buffer = vec![0; SMALL_BUFFER];
+            self.decoder.release();
+        }
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'static> {
         self.fd
     }
@@ -121,8 +132,9 @@ impl Inbox {
             Ok(count) if self.framed => {
                 self.has_spun = false;
                 self.decoder.push(&self.buffer[..count]);
-                if count == BUFFER {
-                    self.buffer.resize(LARGE_BUFFER, 0);
+                if count == self.buffer.len() {
+                    let larger = if count < BUFFER { BUFFER } else { LARGE_BUFFER };
+                    self.buffer.resize(larger, 0);
                 }
                 Ok(Received::Framed)
             }

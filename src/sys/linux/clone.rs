@@ -4,6 +4,7 @@
 
 //! Children that share memory with this process until their exec: clone(2).
 
+use super::Stack;
 use crate::sys::check;
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -21,14 +22,10 @@ pub unsafe fn start_child(
     argument: *mut c_void,
 ) -> io::Result<i32> {
     const STACK_SIZE: usize = 16 * 1024;
-    const ALIGNMENT: usize = 16;
-    // On the heap: stack probes would touch each page of an array on this process's stack.
-    let mut stack = Vec::<u8>::with_capacity(STACK_SIZE);
-    let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
-    let top = top.wrapping_sub(top.addr() % ALIGNMENT);
+    let stack = Stack::new(STACK_SIZE)?;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: the child runs on a stack of its own and changes nothing else in the memory of this process but errno, as
     // the caller promised, and CLONE_VFORK suspends this process until the exec: clone(2). Descriptors, dispositions and
     // credentials are not shared.
-    check(unsafe { libc::clone(entry, top.cast(), flags, argument) })
+    check(unsafe { libc::clone(entry, stack.top(), flags, argument) })
 }

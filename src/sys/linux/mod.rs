@@ -21,6 +21,7 @@ mod prctl;
 mod process_table;
 mod rendezvous;
 mod signals;
+mod stack;
 mod sysconf;
 mod terminal;
 
@@ -41,6 +42,7 @@ pub use prctl::*;
 pub use process_table::*;
 pub use rendezvous::*;
 pub use signals::*;
+pub use stack::*;
 pub use terminal::*;
 
 /// Bytes in one unit of `ru_maxrss`: getrusage(2).

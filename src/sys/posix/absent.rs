@@ -42,6 +42,9 @@ pub unsafe fn start_child(
 /// Descriptors cannot be opened by way of `/proc`.
 pub fn become_undumpable() {}
 
+/// A stack keeps its memory.
+pub fn release_stack() {}
+
 /// A child has a page fault for each part of the code that it uses.
 pub fn copy_page_tables_to_forks() {}
 
