@@ -54,7 +54,10 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 fn search(name: &OsStr, path: &OsStr) -> Result<PathBuf, Option<PathBuf>> {
     let mut unusable = None;
     for directory in std::env::split_paths(path) {
-        let candidate = std::path::absolute(directory.join(name)).unwrap_or_default();
+        let mut candidate = directory.join(name);
+        if !candidate.is_absolute() {
+            candidate = std::path::absolute(candidate).unwrap_or_default();
+        }
         if !name.is_empty() && candidate.is_file() {
             if access(&candidate, AccessFlags::X_OK).is_ok() {
                 return Ok(candidate);
