@@ -54,6 +54,7 @@ pub fn release_stack() {
     let end = (mark.addr() - MARGIN) & !(PAGE - 1);
     let begin = mark.wrapping_sub(mark.addr() - end + DEPTH);
     // SAFETY: these pages are below this stack frame, where nothing is in use. Where the stack has not grown that far,
-    // nothing is mapped, which is an error after the rest was released.
+    // nothing is mapped, since the kernel keeps a gap there: an error after the rest was released. Where pages are
+    // larger and the address is not at the start of one, this is an error, too, and nothing is released.
     unsafe { libc::madvise(begin.cast(), DEPTH, libc::MADV_DONTNEED) };
 }
