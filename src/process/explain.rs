@@ -7,7 +7,7 @@
 use super::attributes::privileged;
 use super::find;
 use super::program::Program;
-use super::stdio::FileToOpen;
+use super::stdio::{FileToOpen, Stdio};
 use super::step::ChildStep;
 use crate::error::{Failure, Step};
 use crate::sys::{ResourceLimit, UNLIMITED};
@@ -53,6 +53,7 @@ pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failu
         }
         ChildStep::ChangeDirectory(path) => cannot_enter(path, program.credentials.uid),
         ChildStep::Open { file, to } => cannot_open(file, *to, program.credentials.uid),
+        ChildStep::RefuseSameFile => return same_file(program),
         ChildStep::DieWithParent(_) => cannot("set the parent-death signal of the program"),
         ChildStep::ResetSignals
         | ChildStep::RestoreCpuLimit(_)
@@ -112,6 +113,25 @@ fn cannot_open(file: &FileToOpen, to: RawFd, uid: Option<u32>) -> Failure {
     };
     let what = format!("open {role} {:?}", file.path.to_string_lossy());
     cannot_as(uid, step, &what, &file.path)
+}
+
+fn same_file(program: &Program<'_>) -> Failure {
+    let path = |stream: &Stdio| match stream {
+        Stdio::File(file) => file.path.to_bytes().to_owned(),
+        _ => Vec::new(),
+    };
+    let [_, stdout, stderr] = &program.stdio;
+    let (stdout, stderr) = (path(stdout), path(stderr));
+    let (shown, other) = (
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr),
+    );
+    let message = format!(
+        "the file {shown:?} for stdout and the file {other:?} for stderr are the same, and each would overwrite the other"
+    );
+    Failure::new(Step::Output, message)
+        .path(OsStr::from_bytes(&stderr))
+        .advice("send stderr to where stdout goes, or append to both files")
 }
 
 fn cannot_as(uid: Option<u32>, step: Step, what: &str, path: &CStr) -> Failure {

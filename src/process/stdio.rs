@@ -41,6 +41,11 @@ impl FileToOpen {
         }
     }
 
+    /// Whether each write goes to the end of the file.
+    pub fn appends(&self) -> bool {
+        self.flags.contains(OFlag::O_APPEND)
+    }
+
     /// A file to write, which is created with these permission bits, less the umask, if it does not exist.
     pub fn output(path: CString, append: bool, mode: u32) -> Self {
         let how = if append {

@@ -50,6 +50,8 @@ pub enum ChildStep<'a> {
         file: &'a FileToOpen,
         to: RawFd,
     },
+    /// stdout and stderr would overwrite each other in one file.
+    RefuseSameFile,
     DieWithParent(Pid),
     SetLimit(ResourceLimit),
     UnblockSignals,
@@ -109,6 +111,9 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
     // After SetUid and SetCapabilities, which clear the signal: PR_SET_PDEATHSIG(2const).
     steps.push(ChildStep::DieWithParent(getpid()));
     steps.extend(files(&program.stdio));
+    if overwrite_each_other(&program.stdio) {
+        steps.push(ChildStep::RefuseSameFile);
+    }
     steps.extend(set(Moment::AfterFiles));
     // After all that they may keep from working, such as the opening of files.
     steps.extend(limits.into_iter().map(ChildStep::SetLimit));
@@ -149,6 +154,14 @@ fn files(stdio: &[Stdio; 3]) -> impl Iterator<Item = ChildStep<'_>> {
 
 fn stdout_is_file(stdio: &[Stdio; 3]) -> bool {
     matches!(stdio[1], Stdio::File(_))
+}
+
+/// Whether stdout and stderr would do so if their paths led to the same file.
+fn overwrite_each_other([_, stdout, stderr]: &[Stdio; 3]) -> bool {
+    match (stdout, stderr) {
+        (Stdio::File(stdout), Stdio::File(stderr)) => !(stdout.appends() && stderr.appends()),
+        _ => false,
+    }
 }
 
 impl ChildStep<'_> {
@@ -195,6 +208,11 @@ impl ChildStep<'_> {
                 let flags = file.flags | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
                 let opened = open(file.path.as_c_str(), flags, file.mode)?;
                 sys::redirect(opened.as_raw_fd(), *to)?;
+            }
+            Self::RefuseSameFile => {
+                if sys::is_same_file(libc::STDOUT_FILENO, libc::STDERR_FILENO) {
+                    return Err(io::Error::from_raw_os_error(libc::EEXIST));
+                }
             }
             Self::DieWithParent(parent) => {
                 sys::set_parent_death_signal(libc::SIGKILL)?;
@@ -301,6 +319,15 @@ mod tests {
             names(&program)[8..11],
             ["Open", "Redirect", "UnblockSignals"]
         );
+        for (append, follows) in [(false, "RefuseSameFile"), (true, "UnblockSignals")] {
+            let output = |append| FileToOpen::output(c"output".to_owned(), append, 0o600);
+            program.stdio = [
+                null(),
+                Stdio::File(output(true)),
+                Stdio::File(output(append)),
+            ];
+            assert_eq!(names(&program)[8..11], ["Open", "Open", follows]);
+        }
     }
 
     #[test]

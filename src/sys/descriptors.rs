@@ -5,7 +5,7 @@
 //! File descriptors: fcntl(2), `close_range(2)`, flock(2), read(2).
 
 use super::check;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -94,6 +94,18 @@ pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
 pub fn redirect(from: RawFd, to: RawFd) -> io::Result<()> {
     // SAFETY: dup2 takes no pointers, and `to` is not owned by anything in the child.
     check(unsafe { libc::dup2(from, to) }).map(drop)
+}
+
+/// Whether both descriptors lead to the same regular file: fstat(2). For the child.
+pub fn is_same_file(one: RawFd, other: RawFd) -> bool {
+    let status = |fd| -> Option<FileStat> {
+        // SAFETY: both are open standard descriptors of the child, which closes none of them.
+        fstat(unsafe { BorrowedFd::borrow_raw(fd) }).ok()
+    };
+    let is_regular = |mode| SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFREG;
+    status(one).zip(status(other)).is_some_and(|(one, other)| {
+        is_regular(one.st_mode) && (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+    })
 }
 
 /// Tries to take a lock, shared or exclusive, which lasts until the open file is closed: flock(2). Returns `false` when another

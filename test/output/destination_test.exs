@@ -168,6 +168,30 @@ defmodule MuonTrap.OutputDestinationTest do
       assert File.read!(file) == "1\n2\n3\nout\nerr\n"
     end
 
+    test "for both by different paths is refused unless both append", %{tmp_dir: directory} do
+      File.mkdir!(Path.join(directory, "sub"))
+      File.ln_s!("file", Path.join(directory, "link"))
+      marker = marker()
+
+      for other <- ["sub/../file", "link", Path.join(directory, "file")],
+          opts <- [[], [append: true]] do
+        opts = [stdout: {:file, "file", opts}, stderr: {:file, other}, cd: directory]
+        error = catch_error(MuonTrap.cmd("sh", ["-c", "sleep 1000", marker], opts))
+        assert %Error{step: :output, path: ^other, errno: nil} = error
+
+        assert Exception.message(error) =~
+                 ~s("file" for stdout and the file #{inspect(other)} for)
+
+        assert marked(marker) == []
+      end
+
+      opts = [stdout: {:file, "file", append: true}, stderr: {:file, "link", append: true}]
+      assert cmd(@both, [cd: directory] ++ opts) == {"", 0}
+      assert File.read!(Path.join(directory, "file")) == "out\nerr\n"
+      devices = [stdout: {:file, "/dev/null"}, stderr: {:file, "/dev/../dev/null"}]
+      assert cmd(@both, devices) == {"", 0}
+    end
+
     test "is truncated, or appended to", %{tmp_dir: directory} do
       file = Path.join(directory, "file")
       for n <- 1..2, do: cmd("echo #{n}", stdout: {:file, file})
