@@ -160,7 +160,9 @@ defmodule MuonTrap.HelperTest do
       assert Exception.message(error) =~ "the working directory of the BEAM does not exist"
     end
 
-    assert {:error, %MuonTrap.Error{step: :cd}} =
-             SecondBeam.call(second, MuonTrap.Daemon, :start_link, ["true", []])
+    for opts <- [[], [ready: {:file, "file"}], [ready: {:unix, "socket"}, cd: "directory"]] do
+      assert {:error, %MuonTrap.Error{step: :cd}} =
+               SecondBeam.call(second, MuonTrap.Daemon, :start_link, ["true", [], opts])
+    end
   end
 end

@@ -80,6 +80,11 @@ defmodule MuonTrap.MistakesTest do
        ~r/:env: .* element that is no pair/, ~r/pairs of strings such as {"NAME", "value"}/},
       {fn -> cmd.("ls", [], stop_signal: :sigfoo) end, ~r/:stop_signal with value :sigfoo/,
        ~r/1 to 64, or a name such as :sigterm/},
+      {fn -> cmd.("ls", [], stop: [sigterm: 1, sigfoo: 1]) end,
+       ~r/:stop with value \[sigterm: 1, sigfoo: 1\]: .*, got: :sigfoo/,
+       ~r/1 to 64, or a name such as :sigterm/},
+      {fn -> cmd.("ls", [], input: :nul) end, ~r/:input with value :nul: expected/,
+       ~r/:null or :open/},
       {fn -> cmd.("ls", [], cgroup_base: "a", cgroup: %{memory: 1}) end,
        ~r/there is no limit :memory/, ~r/Did you mean .*:memory_max/},
       {fn -> daemon.("ls", [], logger_fun: fn -> :ok end) end,
@@ -100,8 +105,8 @@ defmodule MuonTrap.MistakesTest do
     ]
   end
 
-  test "the message for each of 39 mistakes says what is wrong and how to fix it" do
-    assert length(mistakes()) == 39
+  test "the message for each of 41 mistakes says what is wrong and how to fix it" do
+    assert length(mistakes()) == 41
 
     scores =
       for {mistake, wrong, fix} <- mistakes() do
@@ -114,7 +119,7 @@ defmodule MuonTrap.MistakesTest do
         points
       end
 
-    assert scores |> List.flatten() |> Enum.sum() == 78
+    assert scores |> List.flatten() |> Enum.sum() == 82
   end
 
   defp message(mistake) do

@@ -35,11 +35,21 @@ defmodule MuonTrap.DaemonReadyTest do
     accepts(:daemon, :ready, [{:notify, :notify}, {{:tcp, 80}, {:tcp, 80}}])
     accepts(:daemon, :ready, [{{:unix, "a"}, {:unix, "a"}}, {{:file, "/a"}, {:file, "/a"}}])
     refuses(:daemon, :ready, [nil, :ready, {:tcp, 0}, {:unix, ""}, {:file, "a\0"}, {:line, "x"}])
-    assert refused(:daemon, :ready, {:unix, String.duplicate("x", 108)}) =~ "at most 107 bytes"
+    too_long = refused(:daemon, :ready, {:unix, String.duplicate("x", 108)})
+    assert too_long =~ ~r/at most 10[37] bytes on this system, and "x+" has 108/
     refuses(:daemon, :ready, [{:line, fn -> true end}, {:tcp, "80"}, {:udp, 1}])
     accepts(:daemon, :ready_timeout, [{1, 1}, {:infinity, :infinity}])
     refuses(:daemon, :ready_timeout, [0, nil, "1"])
     accepts(:daemon, :start, [{:when_ready, :when_ready}, {:when_running, :when_running}])
+    # Relative to :cd, which counts.
+    directory = "/" <> String.duplicate("d", 100)
+    cd = fn cd, path -> valid(:daemon, ready: {:unix, path}, cd: cd).ready end
+    assert cd.(directory, "/socket") == {:unix, "/socket"}
+
+    assert_raise ArgumentError, ~r/"#{directory}\/socket" has 108/, fn ->
+      cd.(directory, "socket")
+    end
+
     refuses(:daemon, :start, [:ready, nil, {Daemon, :start_link, []}])
     assert valid(:daemon, ready: {:line, ~r/x/}).stdout == :capture
     assert valid(:daemon, ready: :notify).stdout == :discard

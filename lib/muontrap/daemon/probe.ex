@@ -9,6 +9,7 @@ defmodule MuonTrap.Daemon.Probe do
   # is so.
 
   alias MuonTrap.{Label, Options}
+  alias MuonTrap.Options.Ready
 
   @type condition :: {:tcp, 1..65_535} | {:unix, binary()} | {:file, binary()}
 
@@ -23,8 +24,8 @@ defmodule MuonTrap.Daemon.Probe do
 
   @doc "What to probe for; `nil` if there is another way to find out that the program is ready."
   @spec condition(Options.t()) :: condition() | nil
-  def condition(%{ready: {kind, path}} = options) when kind in [:unix, :file],
-    do: {kind, Path.absname(path, Path.absname(options.cd || "."))}
+  def condition(%{ready: {kind, _path}} = options) when kind in [:unix, :file],
+    do: {kind, Ready.path(options)}
 
   def condition(%{ready: {:tcp, _port} = condition}), do: condition
   def condition(_options), do: nil
@@ -52,11 +53,7 @@ defmodule MuonTrap.Daemon.Probe do
 
   defp fulfilled?({:file, path}), do: match?({:ok, _info}, :file.read_file_info(path, [:raw]))
 
-  # A path is too long for an address above 107 bytes: unix(7).
-  defp fulfilled?({:unix, path}) do
-    path = Enum.min_by([path, Path.relative_to_cwd(path)], &byte_size/1)
-    byte_size(path) <= 107 and connects?({:local, path}, 0, [:local])
-  end
+  defp fulfilled?({:unix, path}), do: connects?({:local, Ready.address(path)}, 0, [:local])
 
   defp fulfilled?({:tcp, port}) do
     Enum.any?(@loopback, fn address ->

@@ -8,13 +8,14 @@ defmodule MuonTrap.Options.Combinations do
   # Checks options that depend on one another, when each has a valid value.
 
   alias MuonTrap.Options
-  alias MuonTrap.Options.Pty
-  alias MuonTrap.Options.Table
+  alias MuonTrap.Options.{Pty, Ready, Table}
 
   @doc "Returns the options. Raises `ArgumentError` for the first rule that they break."
   @spec check(Options.t()) :: Options.t()
   def check(options) do
-    case List.keyfind(rules(options) ++ Pty.rules(options), true, 0) do
+    rules = rules(options) ++ Pty.rules(options) ++ Ready.rules(options)
+
+    case List.keyfind(rules, true, 0) do
       nil -> options
       {true, message} -> raise ArgumentError, message
     end

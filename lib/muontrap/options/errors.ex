@@ -34,10 +34,7 @@ defmodule MuonTrap.Options.Errors do
     do: error("invalid option #{inspect(row.name)}: #{reason}")
 
   def invalid_value(%{secret: :data} = row, value, reason),
-    do:
-      error(
-        "invalid option #{inspect(row.name)} with value (#{Arguments.kind(value)}): #{reason}"
-      )
+    do: error("invalid option #{inspect(row.name)} with value #{show_data(value)}: #{reason}")
 
   def invalid_value(row, value, reason),
     do: error("invalid option #{inspect(row.name)} with value #{inspect(value)}: #{reason}")
@@ -88,6 +85,10 @@ defmodule MuonTrap.Options.Errors do
       do: ". Did you mean #{inspect(@synonyms[name])}?",
       else: Nearest.suggestion(name, known)
   end
+
+  # A wrong atom is not what a program is to read.
+  defp show_data(value) when is_atom(value), do: inspect(value)
+  defp show_data(value), do: "(#{Arguments.kind(value)})"
 
   defp show_name(name) when is_atom(name) or is_binary(name), do: inspect(name)
   defp show_name(name), do: Arguments.kind(name)

@@ -8,7 +8,9 @@ defmodule MuonTrap.Options.Stop do
   # How a program is stopped: :stop, or :stop_signal and :delay_to_sigkill, its simple form.
 
   alias MuonTrap.Options
-  alias MuonTrap.Options.{Signals, Type}
+  alias MuonTrap.Options.{Signals, Type, Typespec}
+
+  @behaviour MuonTrap.Options.Type
 
   @milliseconds {:integer, 0, 0xFFFFFFFF, "a number of milliseconds"}
   @step {:tuple, [{:custom, Signals, :signal}, @milliseconds], "{signal, milliseconds}"}
@@ -16,7 +18,28 @@ defmodule MuonTrap.Options.Stop do
 
   @doc "The type of the option `:stop`."
   @spec type() :: Type.t()
-  def type, do: {:list, @step, @example}
+  def type, do: {:list, {:custom, __MODULE__, :step}, @example}
+
+  @impl Options.Type
+  def expected(:step), do: Type.expected(@step)
+
+  @impl Options.Type
+  def typespec(:step, stage), do: Typespec.typespec(@step, stage)
+
+  @impl Options.Type
+  def parse({signal, milliseconds}, :step) do
+    with {:ok, signal} <-
+           named(Signals.parse(signal, :signal), signal, Signals.expected(:signal)),
+         {:ok, milliseconds} <- Type.parse(@milliseconds, milliseconds),
+         do: {:ok, {signal, milliseconds}}
+  end
+
+  def parse(_other, :step), do: :error
+
+  defp named(:error, value, expected),
+    do: {:error, "expected #{expected}, got: #{inspect(value)}"}
+
+  defp named(parsed, _value, _expected), do: parsed
 
   @doc "Returns the options. Raises `ArgumentError` if both forms were given."
   @spec check(Options.t(), keyword()) :: Options.t()

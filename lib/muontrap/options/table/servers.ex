@@ -62,7 +62,8 @@ defmodule MuonTrap.Options.Table.Servers do
        ),
        option.(:log_prefix, :binary, @daemon,
          doc: """
-         the beginning of each logged line. The default is the command, a colon and a space
+         the beginning of each logged line. The default is the command, a colon and a space. This and the
+         next option have no effect on lines that are not logged
          """
        ),
        option.(:log_transform, {:function, 1}, @daemon,
@@ -122,7 +123,7 @@ defmodule MuonTrap.Options.Table.Servers do
          default: 30_000,
          doc: """
          milliseconds after its start by which the program has to be ready. Otherwise it is stopped, and
-         the daemon fails
+         the daemon fails. Without `:ready`, this has no effect
          """
        ),
        option.(:start, {:one_of, [:when_running, :when_ready]}, @daemon,
