@@ -372,7 +372,7 @@ defmodule MuonTrap do
 
   @doc """
   Shows the programs that run on this node in a table like that of top(1), which is refreshed every two seconds until you
-  press Enter. For IEx, also in a remote shell.
+  press Enter. For IEx, also in a remote shell, which passes on whole lines: no other key stops it without Enter.
 
       my_app@host: 2 programs, 3 processes, 101.3% CPU, 38M memory
         CPU%    MEM UPTIME     IN    OUT     PID SESSION OWNER     COMMAND

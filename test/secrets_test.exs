@@ -273,7 +273,9 @@ defmodule MuonTrap.SecretsTest do
       {:ok, server} = ForkServer.fetch()
       {token, _raw} = ForkServer.Current.secrets(server)
 
-      for shown <- [:sys.get_state(ForkServer), :sys.get_status(ForkServer), server] do
+      process = ForkServer.Server
+
+      for shown <- [:sys.get_state(process), :sys.get_status(process), server] do
         text = inspect(shown, limit: :infinity, printable_limit: :infinity)
         refute text =~ path
         refute text =~ inspect(token)

@@ -11,7 +11,7 @@ defmodule MuonTrap.SupervisionTest do
     assert [{ForkServer.Server, pid, :worker, [ForkServer.Server]}] =
              Supervisor.which_children(MuonTrap.Supervisor)
 
-    assert Process.whereis(ForkServer) == pid
+    assert Process.whereis(ForkServer.Server) == pid
   end
 
   test "the process of a daemon has an initial call and a label" do

@@ -12,7 +12,7 @@ defmodule MuonTrap.ForkServer do
   # server knows: when the process of a session, and all that it left behind, is gone.
 
   alias MuonTrap.{Deadline, Error, Startup}
-  alias MuonTrap.ForkServer.{Control, Current}
+  alias MuonTrap.ForkServer.{Control, Current, Server}
 
   # Until the supervisor has restarted MuonTrap.ForkServer.Server.
   @restart_pause_ms 5
@@ -85,19 +85,19 @@ defmodule MuonTrap.ForkServer do
   """
   @spec on_end_of(pid(), connection(), pid :: function_call(), ended :: function_call()) :: :ok
   def on_end_of(owner, connection, pid, ended),
-    do: GenServer.cast(__MODULE__, {:on_end_of, owner, connection, {pid, ended}})
+    do: GenServer.cast(Server, {:on_end_of, owner, connection, {pid, ended}})
 
   @doc "Takes back `on_end_of/4`, for a connection that was never made."
   @spec forget(connection()) :: :ok
-  def forget(connection), do: GenServer.cast(__MODULE__, {:forget, connection})
+  def forget(connection), do: GenServer.cast(Server, {:forget, connection})
 
   @doc "Has the fork server given the environment that `MuonTrap.ForkServer.Environment` has published."
   @spec publish_environment() :: :ok
-  def publish_environment, do: GenServer.cast(__MODULE__, :publish_environment)
+  def publish_environment, do: GenServer.cast(Server, :publish_environment)
 
   # The process may be between two lives.
   defp call(request, deadline, attempts \\ 50) do
-    GenServer.call(__MODULE__, request, Deadline.remaining(deadline))
+    GenServer.call(Server, request, Deadline.remaining(deadline))
   catch
     # The answer is discarded when it comes.
     :exit, {:timeout, {GenServer, :call, _call}} ->

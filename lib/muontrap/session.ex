@@ -30,15 +30,6 @@ defmodule MuonTrap.Session do
   alias MuonTrap.Options.Stop
   alias MuonTrap.Session.{Frame, Pipe, Relay, Socket, Start}
 
-  @ack 0x01
-  @signal 0x02
-  @stop 0x03
-  @input 0x04
-  @input_eof 0x05
-  @discard 0x06
-  @notify_ack 0x11
-  @resize 0x10
-
   # A session has this long, after SIGKILL, to kill and reap everything. Beyond
   # it something is stuck in the kernel, and waiting would not help.
   @patience_ms 5_000
@@ -242,7 +233,7 @@ defmodule MuonTrap.Session do
   defp send_whole(session, frame, deadline) do
     case frame.(ForkServer.Environment.whole()) do
       {:ok, start} ->
-        send_frame(session, start)
+        send_bytes(session, start)
         await_started(session, frame, deadline)
 
       {:error, error} ->
@@ -281,37 +272,38 @@ defmodule MuonTrap.Session do
 
   @doc "Says that `count` bytes of output were handled."
   @spec ack(t(), non_neg_integer()) :: :ok
-  def ack(session, count), do: send_frame(session, <<@ack, count::32>>)
+  def ack(session, count), do: send_frame(session, {:ack, count})
 
   @doc "Sends a signal to the program."
   @spec signal(t(), 1..64) :: :ok
-  def signal(session, number), do: send_frame(session, <<@signal, number>>)
+  def signal(session, number), do: send_frame(session, {:signal, number})
 
   @doc "Writes to the program's stdin. INPUT_ACK says when it was written."
   @spec input(t(), iodata()) :: :ok
-  def input(session, data), do: send_frame(session, [@input, data])
+  def input(session, data), do: send_frame(session, {:input, data})
 
   @doc "Closes the program's stdin, after the input so far."
   @spec input_eof(t()) :: :ok
-  def input_eof(session), do: send_frame(session, <<@input_eof>>)
+  def input_eof(session), do: send_frame(session, :input_eof)
 
   @doc "Changes the size of the program's terminal, if it has one."
   @spec resize(t(), 1..65_535, 1..65_535) :: :ok
-  def resize(session, rows, cols), do: send_frame(session, <<@resize, rows::16, cols::16>>)
+  def resize(session, rows, cols), do: send_frame(session, {:resize, rows, cols})
 
   @doc "Stops the program. Its output goes on until EXITED."
   @spec stop(t()) :: :ok
-  def stop(session), do: send_frame(session, <<@stop>>)
+  def stop(session), do: send_frame(session, :stop)
 
   @doc "Asks for the next notification of the program."
   @spec notify_ack(t()) :: :ok
-  def notify_ack(session), do: send_frame(session, <<@notify_ack>>)
+  def notify_ack(session), do: send_frame(session, :notify_ack)
 
   @doc "Has the output thrown away from now on: it needs no acknowledgement any more."
   @spec discard(t()) :: :ok
-  def discard(session), do: send_frame(session, <<@discard>>)
+  def discard(session), do: send_frame(session, :discard)
 
-  defp send_frame(session, frame), do: module(session).send(session.stream, frame)
+  defp send_frame(session, frame), do: send_bytes(session, Frame.encode(frame))
+  defp send_bytes(session, bytes), do: module(session).send(session.stream, bytes)
 
   @doc """
   Stops the program, waits for its end while throwing its output away, and closes the session. The

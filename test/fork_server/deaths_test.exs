@@ -187,7 +187,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       wait_until(fn -> Current.get() == nil end)
       assert_timeouts([100])
       kill(await_pid(pid_file), "KILL")
-      wait_until(fn -> :sys.get_state(MuonTrap.ForkServer).port == nil end)
+      wait_until(fn -> :sys.get_state(MuonTrap.ForkServer.Server).port == nil end)
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
     end
 
@@ -220,12 +220,12 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert MuonTrap.cmd("echo", ["hi"], timeout: 60_000) == {"hi\n", 0}
     end
 
-    test "MuonTrap.ForkServer is killed", context do
+    test "MuonTrap.ForkServer.Server is killed", context do
       {task, session} = family_task(context)
       server = ForkServer.os_pid()
-      killed = Process.whereis(MuonTrap.ForkServer)
+      killed = Process.whereis(MuonTrap.ForkServer.Server)
       Process.exit(killed, :kill)
-      wait_until(fn -> Process.whereis(MuonTrap.ForkServer) not in [nil, killed] end)
+      wait_until(fn -> Process.whereis(MuonTrap.ForkServer.Server) not in [nil, killed] end)
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
       assert ForkServer.os_pid() != server
       assert alive?(session)

@@ -5,7 +5,7 @@
 defmodule MuonTrap.ForkServer.Control do
   @moduledoc false
 
-  # The frames between MuonTrap.ForkServer and its operating-system process: the control stream of
+  # The frames between MuonTrap.ForkServer.Server and its operating-system process: the control stream of
   # docs/protocol.md.
 
   alias MuonTrap.Session.{Frame, Start}

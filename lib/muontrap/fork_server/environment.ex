@@ -12,15 +12,18 @@ defmodule MuonTrap.ForkServer.Environment do
   # MuonTrap.Native. The fork server, which has inherited them as bytes, tells which one it is,
   # unless the variable was changed since.
 
-  alias MuonTrap.{ForkServer, Native}
+  alias MuonTrap.Native
   alias MuonTrap.ForkServer.{Control, Current}
   alias MuonTrap.Session.Start
 
   @published {__MODULE__, :published}
 
-  @doc "The environment as it is now, as short as possible."
-  @spec current(Current.raw()) :: Start.environment()
-  def current(raw) do
+  @doc """
+  The environment as it is now, as short as possible. Calls `publish` if it has changed, so that the fork server is
+  given it.
+  """
+  @spec current(Current.raw(), publish :: (() -> :ok)) :: Start.environment()
+  def current(raw, publish) do
     pairs = :os.env()
 
     case :persistent_term.get(@published, nil) do
@@ -28,7 +31,10 @@ defmodule MuonTrap.ForkServer.Environment do
         {:number, number}
 
       _other ->
-        publish(pairs)
+        # If two processes publish at the same time, the last one wins. A session that does not know the number asks for
+        # the variables.
+        :persistent_term.put(@published, {:erlang.unique_integer([:positive]), pairs})
+        publish.()
         {:variables, encode(pairs, raw)}
     end
   end
@@ -55,13 +61,6 @@ defmodule MuonTrap.ForkServer.Environment do
         likely(key) != {name, value},
         into: %{},
         do: {key, {name, value}}
-  end
-
-  # If two processes publish at the same time, the last one wins. A session that does not know the number asks for
-  # the variables.
-  defp publish(pairs) do
-    :persistent_term.put(@published, {:erlang.unique_integer([:positive]), pairs})
-    ForkServer.publish_environment()
   end
 
   defp encode(pairs, raw) do

@@ -10,7 +10,7 @@ defmodule MuonTrap.ForkServer.Server do
 
   use GenServer
 
-  alias MuonTrap.{Error, ForkServer, Helper}
+  alias MuonTrap.{Error, Helper}
   alias MuonTrap.ForkServer.{Control, Current, Environment, Writer}
 
   # A fork server that is not stopped or stuck answers within a millisecond.
@@ -22,7 +22,7 @@ defmodule MuonTrap.ForkServer.Server do
   @ready_ms 10_000
 
   @spec start_link(keyword()) :: GenServer.on_start()
-  def start_link(_options), do: GenServer.start_link(__MODULE__, [], name: ForkServer)
+  def start_link(_options), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
 
   defstruct [
     :port,

@@ -5,8 +5,17 @@
 defmodule MuonTrap.Session.Frame do
   @moduledoc false
 
-  # What a session sends, decoded. docs/protocol.md describes the bytes; MuonTrap.Session and
-  # Session.Start know the other direction.
+  # What a session sends, decoded, and what it is sent, except for its first two frames, which MuonTrap.Session.Start
+  # makes. docs/protocol.md describes the bytes.
+
+  @ack 0x01
+  @signal 0x02
+  @stop 0x03
+  @input 0x04
+  @input_eof 0x05
+  @discard 0x06
+  @resize 0x10
+  @notify_ack 0x11
 
   @started 0x81
   @stdout 0x82
@@ -41,6 +50,28 @@ defmodule MuonTrap.Session.Frame do
           | :environment_wanted
           | {:notify, datagram :: binary()}
           | {:unknown, binary()}
+
+  @typedoc "What a running session is sent. The name of a frame without values stands for it."
+  @type sent ::
+          :stop
+          | :input_eof
+          | :discard
+          | :notify_ack
+          | {:ack, bytes :: non_neg_integer()}
+          | {:signal, 1..64}
+          | {:input, iodata()}
+          | {:resize, rows :: 1..65_535, cols :: 1..65_535}
+
+  @doc "Encodes a frame."
+  @spec encode(sent()) :: iodata()
+  def encode({:ack, bytes}), do: <<@ack, bytes::32>>
+  def encode({:input, data}), do: [@input, data]
+  def encode(:input_eof), do: <<@input_eof>>
+  def encode(:stop), do: <<@stop>>
+  def encode(:discard), do: <<@discard>>
+  def encode(:notify_ack), do: <<@notify_ack>>
+  def encode({:signal, number}), do: <<@signal, number>>
+  def encode({:resize, rows, cols}), do: <<@resize, rows::16, cols::16>>
 
   @doc "Decodes a frame. Bytes of output are not copied."
   @spec decode(binary()) :: t()

@@ -33,9 +33,6 @@ defmodule MuonTrap.Session.Guard do
   # What `receive` takes.
   @longest_ms 0xFFFFFFFF
 
-  @stop 0x03
-  @discard 0x06
-
   @type request :: %{
           helper: binary(),
           port_options: list(),
@@ -306,8 +303,8 @@ defmodule MuonTrap.Session.Guard do
 
   defp take_over(%{port: port} = state) do
     hand_over(port, self())
-    Pipe.send(port, <<@discard>>)
-    Pipe.send(port, <<@stop>>)
+    Pipe.send(port, Frame.encode(:discard))
+    Pipe.send(port, Frame.encode(:stop))
     await_exited(state, now() + @exited_wait_ms)
   end
 

@@ -90,7 +90,8 @@ defmodule MuonTrap.Session.Socket do
   end
 
   defp make(frame, raw, socket) do
-    with {:error, _not_made} = error <- frame.(Environment.current(raw)) do
+    with {:error, _not_made} = error <-
+           frame.(Environment.current(raw, &ForkServer.publish_environment/0)) do
       :ok = :gen_tcp.close(socket)
       error
     end
