@@ -95,8 +95,9 @@ defmodule MuonTrap.Daemon do
   `MuonTrap.Error` whose step is `:helper`.
 
   If one of the functions in the options fails, the program is stopped, its further output is discarded,
-  and the daemon stops with that error. Until such a function returns, the daemon does nothing else: a
-  supervisor that shuts it down kills it after the shutdown time, and the program ends with it.
+  and the daemon stops with that error. Until such a function returns, the daemon does nothing else: calls
+  such as `info/1` exit with a timeout after 5 seconds, and a supervisor that shuts it down kills it after the
+  shutdown time, and the program ends with it.
 
   ## Restarts
 
@@ -123,6 +124,9 @@ defmodule MuonTrap.Daemon do
   A daemon that is killed (`Process.exit(pid, :kill)`) cannot wait, but its program is stopped in the
   same way. A new daemon with the same command and arguments waits until it is gone, so that two copies
   of the program never run at the same time.
+
+  A call of a daemon that has stopped, or stops meanwhile, exits as `GenServer.call/3` does, with `:noproc` or the
+  daemon's reason, except where a function below returns that as an error.
   """
 
   alias MuonTrap.Daemon.{CgroupCall, Events, Server}
@@ -177,7 +181,8 @@ defmodule MuonTrap.Daemon do
     * `:enoent` - there is no such program
     * `:eacces` - it is not executable
     * `{:already_started, pid}` - the name is taken
-    * a `MuonTrap.Error` - anything else
+    * a `MuonTrap.Error` - anything else that keeps it from being started, or from being ready with `start: :when_ready`
+    * another reason - with `start: :when_ready`, that of a function in the options that has failed
 
   In these cases, the caller gets no exit signal. If the program cannot be started after `:wait_for` has
   returned, the daemon stops with the same reason.
@@ -194,7 +199,8 @@ defmodule MuonTrap.Daemon do
       {:error, :enoent}
   """
   @spec start_link(binary(), [binary()], [Options.daemon_option()]) ::
-          {:ok, pid()} | {:error, :enoent | :eacces | {:already_started, pid()} | Error.t()}
+          {:ok, pid()}
+          | {:error, :enoent | :eacces | {:already_started, pid()} | Error.t() | term()}
   def start_link(command, args, opts \\ []) do
     options = Options.new(:daemon, command, args, opts)
 

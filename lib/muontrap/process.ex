@@ -111,7 +111,7 @@ defmodule MuonTrap.Process do
   the program is gone.
 
   If the session of the program is killed, the handle stops with a `MuonTrap.Error` as the reason, and so do calls
-  that wait.
+  that wait. A call of a handle that has stopped exits as `GenServer.call/3` does, with `:noproc`.
 
   Neither input nor output nor the environment is in a crash report of the handle or in `:sys.get_status/1`.
   """
