@@ -134,10 +134,10 @@ impl Reactor {
             .register(&mut SourceFd(&fd), token, interest)
     }
 
-    /// Waits for an event, at most `timeout` (without limit when `None`).
-    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    /// Waits for an event, at most `timeout` (without limit when `None`), and returns whether one has come.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
             result => result?,
         }
         // In the order in which the sources became ready.
@@ -146,7 +146,7 @@ impl Reactor {
             self.ready.set(SOURCES[index]);
             self.ready.closed[index] |= event.is_read_closed() || event.is_write_closed();
         }
-        Ok(())
+        Ok(!self.events.is_empty())
     }
 }
 

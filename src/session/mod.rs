@@ -14,6 +14,7 @@
 
 mod abort;
 mod containment;
+mod conversation;
 pub(crate) mod emergency;
 mod ending;
 mod incoming;

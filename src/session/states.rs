@@ -5,6 +5,7 @@
 //! The states of a session whose program runs: see the picture in `mod.rs`.
 
 use super::containment::Containment;
+use super::conversation::Conversation;
 use super::emergency;
 use super::notify_socket::NotifySocket;
 use super::owner::Owner;
@@ -80,6 +81,7 @@ pub(super) struct Session<'a> {
     pub(super) signals: Signals,
     pub(super) input: Input,
     pub(super) relay: Relay,
+    conversation: Conversation,
     pub(super) pty: Option<Pty>,
     pub(super) notify: Option<NotifySocket>,
     pub(super) pid: i32,
@@ -114,6 +116,7 @@ impl<'a> Session<'a> {
             signals: owner.signals,
             input: running.input,
             relay: running.relay,
+            conversation: Conversation::default(),
             pty: running.pty,
             notify: running.notify,
             pid: running.pid,
@@ -176,6 +179,9 @@ impl<'a> Session<'a> {
             let timeout = self.timeout();
             let sleeps = timeout != Some(Duration::ZERO);
             if sleeps && self.relay.awaits_ack(&self.reactor.ready) && self.spin_for_ack()? {
+                continue;
+            }
+            if sleeps && self.conversation.poll(&mut self.reactor)? {
                 continue;
             }
             if sleeps {
@@ -296,6 +302,9 @@ impl<'a> Session<'a> {
         let handled = self.input.pump();
         if handled.written > 0 {
             self.relay.input_written();
+            if self.input.pending() == 0 && !self.input.has_ended() {
+                self.conversation.input_written(handled.written);
+            }
         }
         self.acknowledge_input(handled);
     }
@@ -325,8 +334,13 @@ impl<'a> Session<'a> {
         } else {
             ReadUntil::ShortRead
         };
-        self.relay
-            .pump(&mut self.reactor.ready, &mut self.outbox, until)
+        let has_sent = self
+            .relay
+            .pump(&mut self.reactor.ready, &mut self.outbox, until)?;
+        if has_sent {
+            self.conversation.output_sent();
+        }
+        Ok(())
     }
 
     // The states

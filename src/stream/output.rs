@@ -212,13 +212,14 @@ impl Relay {
     }
 
     /// Reads and sends what can be read and sent now: a frame of each stream in turn, beginning with the stream whose
-    /// output came first.
+    /// output came first. Returns whether something was sent.
     pub(crate) fn pump(
         &mut self,
         ready: &mut Ready,
         outbox: &mut Outbox,
         until: ReadUntil,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
+        let mut has_sent = false;
         if self.discard {
             for stream in &mut self.streams {
                 stream.read_ahead.clear();
@@ -230,9 +231,9 @@ impl Relay {
                 .filter(|(_, stream)| self.can_move(stream, ready, outbox))
                 .min_by_key(|(_, stream)| ready.place(stream.source));
             let Some((index, _)) = next else { break };
-            self.move_frame(index, ready, outbox, until)?;
+            has_sent |= self.move_frame(index, ready, outbox, until)?;
         }
-        Ok(())
+        Ok(has_sent)
     }
 
     fn move_frame(
@@ -241,7 +242,7 @@ impl Relay {
         ready: &mut Ready,
         outbox: &mut Outbox,
         until: ReadUntil,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let stream = &mut self.streams[index];
         if stream.is_readable(ready) && stream.wants_more(&self.window, self.discard) {
             stream.fill(ready, until)?;
@@ -250,7 +251,8 @@ impl Relay {
             stream.read_ahead.clear();
         }
         let bytes = self.window.grant(stream.read_ahead.waiting().len());
-        if bytes > 0 && outbox.is_empty() {
+        let sends = bytes > 0 && outbox.is_empty();
+        if sends {
             let count = bytes as usize;
             outbox.send_output(stream.kind, &stream.read_ahead.waiting()[..count]);
             stream.read_ahead.take(count);
@@ -260,7 +262,7 @@ impl Relay {
                 self.emptied = Some(Instant::now());
             }
         }
-        Ok(())
+        Ok(sends)
     }
 }
 
