@@ -16,8 +16,8 @@ pub use super::posix::{
     SHARES_MEMORY, SignalMask, become_undumpable, bind_notify_socket, close_range,
     copy_page_tables_to_forks, drop_ambient_capabilities, get_limits, has_only_uid,
     keep_capabilities, limit_bounding_set, may_signal_others, nr_open, receive_datagram,
-    resize_pipe, sees_own_processes, set_capabilities, set_default, set_limits, set_no_new_privs,
-    set_oom_score_adj, set_process_name, start_child,
+    release_stack, resize_pipe, sees_own_processes, set_capabilities, set_default, set_limits,
+    set_no_new_privs, set_oom_score_adj, set_process_name, start_child,
 };
 
 /// Bytes in one unit of `ru_maxrss`: getrusage(2).
