@@ -101,6 +101,7 @@ fn prepare(config: Config) -> Result<Prepared, Failure> {
     };
     let no_socket = |error| failed("make a socket", &error);
     let listener = Listener::bind(peer).map_err(no_socket)?;
+    sys::forget_inherited_dispositions();
     let children = ChildEvents::open().map_err(|error| failed("watch its sessions", &error))?;
     // All signals are blocked by now.
     let handlers = dev_null().and_then(Handlers::install);

@@ -9,7 +9,7 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Sends a signal to a process, or to a process group when `pid` is negative: kill(2).
 ///
@@ -27,6 +27,7 @@ pub fn on_signal(signal: c_int, flag: Arc<AtomicBool>, wake: Arc<OwnedFd>) -> io
         // SAFETY: the buffer is static and has one byte.
         unsafe { libc::write(wake.as_raw_fd(), b"!".as_ptr().cast(), 1) };
     };
+    CHANGED.fetch_or(bit(signal), Ordering::Relaxed);
     // SAFETY: a store and a write are async-signal-safe: signal-safety(7).
     unsafe { signal_hook::low_level::register(signal, action) }.map(drop)
 }
@@ -37,10 +38,28 @@ pub fn ignore_sigpipe() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
+const LAST_SIGNAL: c_int = 64;
+
+/// The signals whose disposition may not be the default one, a bit for each: any may have been inherited as ignored.
+static CHANGED: AtomicU64 = AtomicU64::new(u64::MAX);
+
+fn bit(signal: c_int) -> u64 {
+    1 << (signal - 1)
+}
+
+/// Gives every signal but SIGPIPE, which is ignored, its default disposition. This process and its forks know then which
+/// ones they change, so that a child has to reset only those.
+pub fn forget_inherited_dispositions() {
+    for signal in (1..=LAST_SIGNAL).filter(|&signal| signal != libc::SIGPIPE) {
+        super::system::set_default(signal);
+    }
+    CHANGED.store(bit(libc::SIGPIPE), Ordering::Relaxed);
+}
+
 /// Gives every signal its default disposition. For the child.
 pub fn reset_dispositions() {
-    const LAST_SIGNAL: c_int = 64;
-    for signal in 1..=LAST_SIGNAL {
+    let changed = CHANGED.load(Ordering::Relaxed);
+    for signal in (1..=LAST_SIGNAL).filter(|&signal| changed & bit(signal) != 0) {
         super::system::set_default(signal);
     }
 }

@@ -7,6 +7,7 @@
 use crate::answer::{Answer, parse, read_frame};
 use crate::frames::{self, Failed, Frame, PROTOCOL, Report, field, frame, hello, number};
 use crate::harness::{helper_path, pid_of};
+use crate::odd_programs;
 use crate::processes::{Mark, eventually};
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -55,8 +56,24 @@ impl Server {
 
     /// A fork server that waits for CONFIG.
     pub fn spawn() -> Self {
+        Self::spawn_by(&mut Command::new("/bin/sh"))
+    }
+
+    /// As [`Self::start`], of one that inherits every signal as ignored and blocked, and descriptors.
+    pub fn polluted() -> Self {
+        let mut command = Command::new(odd_programs::path());
+        command
+            .env(odd_programs::VARIABLE, "polluted")
+            .arg("/bin/sh");
+        let mut server = Self::spawn_by(&mut command);
+        server.configure(PROTOCOL, std::process::id(), &[]);
+        server.read_ready();
+        server
+    }
+
+    fn spawn_by(shell: &mut Command) -> Self {
         let mark = Mark::new();
-        let mut child = Command::new("sh")
+        let mut child = shell
             .args([
                 "-c",
                 "exec \"$0\" --fork-server 3<&0 4>&1 </dev/null >/dev/null",

@@ -94,6 +94,20 @@ fn nothing_of_the_fork_server_reaches_a_program() {
 }
 
 #[test]
+fn nothing_that_a_fork_server_inherits_reaches_a_program() {
+    let server = Server::polluted();
+    let program = odd_programs::path();
+    let asked = format!("{}=inherited", odd_programs::VARIABLE);
+    let mut session = server.run(&[&program], &field(8, asked.as_bytes()));
+    session.report();
+    let text = session.text();
+    assert_eq!(field_of(&text, "Open"), "0,1,2");
+    for mask in ["SigIgn", "SigBlk", "SigCgt", "SigPnd", "ShdPnd"] {
+        assert_eq!(field_of(&text, mask), "0000000000000000", "{mask}");
+    }
+}
+
+#[test]
 fn a_program_has_its_clients_directory_and_environment_and_no_other() {
     let server = Server::start();
     let mut session = server.connect();
