@@ -60,7 +60,7 @@ defmodule Bench.Budget do
   # PATH. That is 20 calls more than a helper needed that got everything by flags.
   defp ceiling("dynamic, glibc", :syscalls), do: 230
   defp ceiling(_static, :syscalls), do: 195
-  defp ceiling(_linkage, :session_syscalls), do: 200
+  defp ceiling(_linkage, :session_syscalls), do: 140
 
   # There are two frames to a window, so that one is in flight while the other is handled. On a busy
   # machine, their acknowledgements come one by one: 318 to 366 calls were counted.
