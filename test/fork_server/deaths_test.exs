@@ -187,7 +187,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       wait_until(fn -> Current.get() == nil end)
       assert_timeouts([100])
       kill(await_pid(pid_file), "KILL")
-      wait_until(fn -> :sys.get_state(MuonTrap.ForkServer.Server).port == nil end)
+      wait_until(fn -> :sys.get_state(MuonTrap.ForkServer.Server, :infinity).port == nil end)
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
     end
 

@@ -95,5 +95,5 @@ defmodule MuonTrap.Test.ForkServer do
     pid
   end
 
-  defp state, do: :sys.get_state(MuonTrap.ForkServer.Server)
+  defp state, do: :sys.get_state(MuonTrap.ForkServer.Server, :infinity)
 end
