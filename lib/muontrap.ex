@@ -18,8 +18,8 @@ defmodule MuonTrap do
   stream of the output. `MuonTrap.Daemon` runs a program under a supervisor.
 
   Each program is run by its own process of a small helper, `muontrap`. This process starts the program,
-  forwards its output, stops it, and kills what it leaves behind. On Linux, it is forked by one more
-  process of the helper, the fork server, unless the configuration has
+  forwards its output, stops it, and kills what it leaves behind. It is forked by one more process of
+  the helper, the fork server, unless the configuration has
   `config :muontrap, fork_server: false`. See `muontrap_path/0`.
 
   ## Input

@@ -25,11 +25,10 @@ defmodule MuonTrap.ForkServer do
   @typedoc "A call that a code upgrade does not invalidate, as it would a function."
   @type function_call :: {module(), atom(), args :: list()}
 
-  @doc "Whether programs are run by sessions of a fork server. Elsewhere than on Linux, this was never tried."
+  @doc "Whether programs are run by sessions of a fork server."
   @spec used?() :: boolean()
   def used? do
-    case Application.get_env(:muontrap, :fork_server, :default) do
-      :default -> :os.type() == {:unix, :linux}
+    case Application.get_env(:muontrap, :fork_server, true) do
       used? when is_boolean(used?) -> used?
       other -> raise ArgumentError, invalid(other)
     end
