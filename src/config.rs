@@ -103,6 +103,8 @@ pub(crate) struct Config {
     pub environment: Option<Vec<CString>>,
     /// The owner's working directory, where the program is looked for; `None` for muontrap's own.
     pub directory: Option<CString>,
+    /// Whether it is the working directory of the client's process.
+    pub uses_client_directory: bool,
     pub attributes: Attributes,
     pub user: user::Request,
     pub cgroup: Option<cgroup::Request>,
@@ -136,6 +138,7 @@ impl Default for Config {
             lookup: Lookup::Shell,
             environment: None,
             directory: None,
+            uses_client_directory: false,
             attributes: Attributes::default(),
             user: user::Request::default(),
             cgroup: None,

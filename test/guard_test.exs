@@ -107,7 +107,11 @@ defmodule MuonTrap.GuardTest do
       crowded?: false
     }
 
-    {:ok, pipe} = Pipe.open(purpose, &Start.start(options, nil, "/", &1))
+    {:ok, pipe} =
+      Pipe.open(purpose, fn environment, _client_directory? ->
+        Start.start(options, nil, "/", environment)
+      end)
+
     pipe
   end
 

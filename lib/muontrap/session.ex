@@ -149,8 +149,8 @@ defmodule MuonTrap.Session do
       deadline: deadline
     }
 
-    frame = fn environment ->
-      with {:ok, directory} <- working_directory(),
+    frame = fn environment, client_directory? ->
+      with {:ok, directory} <- working_directory(client_directory?),
            do: Start.start(options, purpose.group, directory, environment)
     end
 
@@ -165,8 +165,10 @@ defmodule MuonTrap.Session do
     end
   end
 
-  # The one that relative paths are relative to.
-  defp working_directory do
+  # The one that relative paths are relative to. To ask for it here takes a dirty scheduler, which has to be woken.
+  defp working_directory(true), do: {:ok, :client_directory}
+
+  defp working_directory(false) do
     case :file.get_cwd() do
       {:ok, directory} -> {:ok, directory |> Native.candidates() |> existing()}
       {:error, _deleted} -> {:error, Helper.no_directory()}
@@ -176,8 +178,12 @@ defmodule MuonTrap.Session do
   defp existing([directory]), do: directory
   defp existing(candidates), do: Enum.find(candidates, hd(candidates), &File.dir?/1)
 
-  @typedoc "Makes the frame that follows HELLO."
-  @type first_frame :: (Start.environment() -> {:ok, iodata()} | {:error, Error.t()})
+  @typedoc """
+  Makes the frame that follows HELLO. `client_directory?`: the session can find out the working directory by itself.
+  """
+  @type first_frame ::
+          (Start.environment(), client_directory? :: boolean() ->
+             {:ok, iodata()} | {:error, Error.t()})
 
   @doc "Opens a stream, with HELLO and one more frame on it."
   @spec open(purpose(), first_frame()) ::
@@ -231,7 +237,7 @@ defmodule MuonTrap.Session do
   end
 
   defp send_whole(session, frame, deadline) do
-    case frame.(ForkServer.Environment.whole()) do
+    case frame.(ForkServer.Environment.whole(), false) do
       {:ok, start} ->
         send_bytes(session, start)
         await_started(session, frame, deadline)

@@ -12,6 +12,7 @@ use crate::wire::fields::{Field, Row, decode, malformed, one, set, set_some};
 use crate::wire::frame::{Frame, encode};
 use crate::wire::message::{PROTOCOL, check_protocol};
 use crate::wire::payload::{push_bytes, push_field, push_text, unsigned};
+use crate::wire::start::CLIENT_DIRECTORY;
 use crate::wire::violation::Violation;
 use std::time::{Duration, Instant};
 
@@ -147,12 +148,14 @@ fn watch(payload: &[u8]) -> Option<Watch> {
 }
 
 /// A READY frame, with the environment of this process.
-pub fn ready(address: &[u8]) -> Vec<u8> {
+pub fn ready(address: &[u8], finds_client_directory: bool) -> Vec<u8> {
     let mut payload = PROTOCOL.to_be_bytes().to_vec();
     let me = nix::unistd::getpid().as_raw();
     payload.extend_from_slice(&unsigned(me).to_be_bytes());
     push_text(&mut payload, env!("CARGO_PKG_VERSION"));
     push_bytes(&mut payload, address);
+    let finds = u32::from(finds_client_directory).to_be_bytes();
+    push_field(&mut payload, CLIENT_DIRECTORY, &finds);
     environment::push_own(&mut payload);
     encode(READY, &payload)
 }

@@ -30,6 +30,8 @@ pub struct Connection {
     pub stream: UnixStream,
     /// The number in its name; 0 if it has none.
     pub number: u64,
+    /// The pid of the client.
+    pub client: i32,
 }
 
 impl Listener {
@@ -63,7 +65,11 @@ impl Listener {
             } else {
                 counts.accepted += 1;
                 let number = suffix.and_then(|suffix| number(&suffix)).unwrap_or(0);
-                return Ok(Some(Connection { stream, number }));
+                return Ok(Some(Connection {
+                    stream,
+                    number,
+                    client: pid,
+                }));
             }
         }
     }

@@ -219,6 +219,7 @@ impl Server {
             environment: self.environment,
             notices: Notices::to(self.notices_of_sessions),
             handlers: Some(self.handlers),
+            client: Some(connection.client),
         };
         let watching = (self.inbox, self.outbox, self.listener, self.children);
         std::mem::forget((watching, self.notices, self.sessions));

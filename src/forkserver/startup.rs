@@ -38,6 +38,8 @@ pub(super) struct Prepared {
     pub notices: UnixDatagram,
     /// The end that sessions have.
     pub notices_of_sessions: UnixDatagram,
+    /// Whether sessions can find out the client's working directory.
+    pub finds_client_directory: bool,
 }
 
 /// Waits for CONFIG, and sends READY. `None` when the client closed the control stream, or was sent FAILED.
@@ -50,7 +52,10 @@ pub(super) fn start() -> Result<Option<Started>, Failure> {
     let config = read_config(&mut inbox, &mut outbox);
     match config.and_then(|config| config.map(prepare).transpose()) {
         Ok(Some(prepared)) => {
-            outbox.send(&control::ready(&prepared.listener.address()));
+            outbox.send(&control::ready(
+                &prepared.listener.address(),
+                prepared.finds_client_directory,
+            ));
             Ok(Some(Started {
                 inbox,
                 outbox,
@@ -92,6 +97,7 @@ fn prepare(config: Config) -> Result<Prepared, Failure> {
     if let Some(pid) = config.predecessor {
         continue_predecessor(pid);
     }
+    let finds_client_directory = sys::enter_directory_of(config.client).is_ok();
     // Otherwise the file system of the working directory could not be unmounted.
     let _ = std::env::set_current_dir("/");
     sys::become_subreaper().map_err(|error| failed("become a subreaper", &error))?;
@@ -115,6 +121,7 @@ fn prepare(config: Config) -> Result<Prepared, Failure> {
         handlers,
         notices,
         notices_of_sessions,
+        finds_client_directory,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::error::Failure;
 use crate::process::leftovers::Leftovers;
 use crate::process::usage;
+use crate::sys;
 use crate::wire::cgroup;
 use crate::wire::environment::Given;
 use crate::wire::frame::{Decoder, MAX_FRAME, MAX_START};
@@ -31,6 +32,8 @@ pub(crate) struct Invitation {
     pub notices: Notices,
     /// Those that are installed already.
     pub handlers: Option<Handlers>,
+    /// The client's process, if the kernel has told it.
+    pub client: Option<i32>,
 }
 
 /// Waits for START. `None` when the stream was closed, or the token is wrong.
@@ -53,11 +56,11 @@ pub(super) fn open(
                 Command::Start(fields) if was_greeted => {
                     let environment = invitation.environment.as_mut();
                     match start::decode(fields, owner.transport, environment)? {
-                        Start::Config(config) => {
+                        Start::Config(config) if enters_directory(&config, invitation.client) => {
                             owner.inbox.decoder.limit(MAX_FRAME);
                             return Ok(Some(config));
                         }
-                        Start::EnvironmentWanted => {
+                        _ => {
                             owner.outbox.send(&message::environment_wanted());
                         }
                     }
@@ -86,6 +89,11 @@ pub(super) fn open(
             return Ok(None);
         }
     }
+}
+
+/// Enters the client's directory, if the program is to start there. Returns `false` if that is not possible.
+fn enters_directory(config: &Config, client: Option<i32>) -> bool {
+    !config.uses_client_directory || client.is_some_and(|pid| sys::enter_directory_of(pid).is_ok())
 }
 
 /// Carries out a CGROUP frame, and returns the answer. `own` is the path of the program's cgroup.

@@ -15,9 +15,12 @@ use crate::process::attributes::Attributes;
 use crate::process::find::Lookup;
 use std::ffi::CString;
 
+/// In START and READY.
+pub(crate) const CLIENT_DIRECTORY: u16 = 12;
+
 /// Every field: its number, its name in `docs/protocol.md`, the type of its value, and where the value goes.
 #[rustfmt::skip]
-const TABLE: [Row<Draft>; 37] = {
+const TABLE: [Row<Draft>; 38] = {
     let [variable, environment, set_variable, unset_variable, clear_env, login_env] = environment::rows();
     let [rlimits, capabilities] = attributes::rows();
     let [cgroup_path, cgroup_controller, cgroup_set] = cgroup::rows();
@@ -33,6 +36,7 @@ const TABLE: [Row<Draft>; 37] = {
         unset_variable,
         clear_env,
         login_env,
+        one(CLIENT_DIRECTORY, "client_directory", |d, f| set(&mut d.config.uses_client_directory, f.flag())),
         one(16, "stdin", |d, f| set(&mut d.config.streams.stdin, f.choice(&STDIN))),
         one(17, "stdout", |d, f| set(&mut d.config.streams.stdout, f.choice(&STDOUT))),
         one(18, "stderr", |d, f| set(&mut d.config.streams.stderr, f.choice(&STDERR))),
@@ -172,6 +176,9 @@ pub(crate) fn decode(
     check_streams(&config, transport)?;
     check_pty(&config)?;
     check_files(&config)?;
+    if config.uses_client_directory && config.directory.is_some() {
+        return Err(malformed("client_directory", "there is a directory, too"));
+    }
     if config.program.is_empty() {
         return Err(malformed("program", "it is missing or empty"));
     }

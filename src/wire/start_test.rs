@@ -116,6 +116,18 @@ fn all_fields_arrive() {
 }
 
 #[test]
+fn a_session_finds_out_the_directory_or_is_told() {
+    let one = &1_u32.to_be_bytes()[..];
+    assert!(
+        config(&[(1, b"a"), (12, one)])
+            .unwrap()
+            .uses_client_directory
+    );
+    let failure = config(&[(1, b"a"), (4, b"/"), (12, one)]).unwrap_err();
+    assert_eq!(failure.path.to_str(), Some("client_directory"));
+}
+
+#[test]
 fn steps_take_the_place_of_the_stop_signal() {
     let step = |signal, ms| StopStep {
         signal,

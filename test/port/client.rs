@@ -26,6 +26,7 @@ pub struct Server {
     pub token: [u8; 32],
     pub pid: i32,
     pub address: Vec<u8>,
+    pub finds_directory: bool,
     pub mark: Mark,
 }
 
@@ -93,6 +94,7 @@ impl Server {
             bytes: Vec::new(),
             token: [7; 32],
             address: Vec::new(),
+            finds_directory: false,
             mark,
         }
     }
@@ -121,6 +123,7 @@ impl Server {
         };
         assert_eq!(text(), env!("CARGO_PKG_VERSION").as_bytes());
         self.address = text();
+        self.finds_directory = rest.starts_with(&number(12, 1));
     }
 
     pub fn send(&mut self, bytes: &[u8]) {

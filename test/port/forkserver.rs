@@ -12,10 +12,11 @@ use crate::odd_programs;
 use crate::processes::{Process, eventually, field as field_of, status_field};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 #[test]
 fn a_program_runs_to_its_end() {
@@ -190,6 +191,47 @@ fn an_environment_is_given_once() {
     session.report();
     assert_eq!(session.text(), "A=2\n");
     assert_eq!(run(&server, 1).next(), Some(Answer::EnvironmentWanted));
+}
+
+#[test]
+fn a_session_finds_out_the_directory_of_its_client() {
+    let server = Server::start();
+    // That takes /proc.
+    assert_eq!(server.finds_directory, !cfg!(feature = "portable"));
+    let mut session = server.connect();
+    session.send(&hello(PROTOCOL, &server.token));
+    let fields = [field(1, b"/bin/pwd"), field(17, b"capture"), number(12, 1)];
+    session.send(&frame(0x08, &fields.concat()));
+    if !server.finds_directory {
+        assert_eq!(session.next(), Some(Answer::EnvironmentWanted));
+        return;
+    }
+    session.read_started();
+    assert_eq!(session.report().code, 0);
+    let own = std::env::current_dir().unwrap();
+    assert_eq!(session.text(), format!("{}\n", own.display()));
+    drop(session);
+    server.finish();
+}
+
+#[test]
+fn without_a_fork_server_the_directory_is_wanted() {
+    let mut helper = Command::new(helper_path())
+        .arg("--framed")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = helper.stdin.take().unwrap();
+    let start = frame(0x08, &[field(1, b"/bin/pwd"), number(12, 1)].concat());
+    input.write_all(&hello(PROTOCOL, b"")).unwrap();
+    input.write_all(&start).unwrap();
+    let mut answer = [0; 5];
+    let output = helper.stdout.as_mut().unwrap();
+    output.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, [0, 0, 0, 1, 0x89]);
+    drop(input);
+    helper.wait().unwrap();
 }
 
 #[test]

@@ -24,6 +24,10 @@ defmodule MuonTrap.ForkServer.Control do
   @client 2
   @predecessor 3
 
+  # The fields of READY.
+  @variable 6
+  @client_directory 12
+
   @typedoc "How the process of a session ended, and what it left."
   @type session_end :: %{
           how: :exited | :signaled | :unknown,
@@ -38,6 +42,7 @@ defmodule MuonTrap.ForkServer.Control do
              os_pid: pos_integer(),
              version: String.t(),
              address: binary(),
+             client_directory?: boolean(),
              variables: [binary()]
            }}
           | {:session_ended, connection :: non_neg_integer(), session_end()}
@@ -74,10 +79,18 @@ defmodule MuonTrap.ForkServer.Control do
   @spec decode(binary()) :: t()
   def decode(
         <<@ready, _protocol::16, os_pid::32, size::16, version::binary-size(size),
-          address_size::16, address::binary-size(address_size), variables::binary>>
+          address_size::16, address::binary-size(address_size), fields::binary>>
       ) do
-    ready = %{os_pid: os_pid, version: version, address: address}
-    {:ready, Map.put(ready, :variables, values(variables))}
+    fields = fields(fields)
+
+    {:ready,
+     %{
+       os_pid: os_pid,
+       version: version,
+       address: address,
+       client_directory?: {@client_directory, <<1::32>>} in fields,
+       variables: for({@variable, variable} <- fields, do: variable)
+     }}
   end
 
   def decode(<<@session_ended, connection::64, _pid::32, how, code, swept::32, survivors::32>>) do
@@ -89,8 +102,8 @@ defmodule MuonTrap.ForkServer.Control do
   def decode(<<@failed, _failed::binary>> = frame), do: Frame.decode(frame)
   def decode(other), do: {:unknown, other}
 
-  defp values(<<_field::16, size::32, value::binary-size(size), rest::binary>>),
-    do: [value | values(rest)]
+  defp fields(<<field::16, size::32, value::binary-size(size), rest::binary>>),
+    do: [{field, value} | fields(rest)]
 
-  defp values(_end), do: []
+  defp fields(_end), do: []
 end

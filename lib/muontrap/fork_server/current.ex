@@ -13,8 +13,16 @@ defmodule MuonTrap.ForkServer.Current do
   @server {__MODULE__, :server}
   @secrets {__MODULE__, :secrets}
 
-  @typedoc "What is needed to connect. `id` distinguishes one fork server from the next."
-  @type t :: %{id: reference(), os_pid: pos_integer(), address: binary()}
+  @typedoc """
+  What is needed to connect. `id` distinguishes one fork server from the next. `client_directory?`: its sessions find out
+  the working directory of the BEAM by themselves.
+  """
+  @type t :: %{
+          id: reference(),
+          os_pid: pos_integer(),
+          address: binary(),
+          client_directory?: boolean()
+        }
 
   @typedoc "Variables that are not what their characters look like."
   @type raw :: %{optional({charlist(), charlist()}) => {name :: binary(), value :: binary()}}

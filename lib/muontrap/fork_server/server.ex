@@ -129,7 +129,7 @@ defmodule MuonTrap.ForkServer.Server do
   defp handle_frame({:ready, ready}, %{server: nil} = state) do
     _left = Process.cancel_timer(state.timer)
 
-    server = %{id: state.id, os_pid: ready.os_pid, address: ready.address}
+    server = ready |> Map.take([:os_pid, :address, :client_directory?]) |> Map.put(:id, state.id)
     Current.put(server, Environment.raw(ready.variables))
     write_environment(%{state | server: server})
     for from <- state.waiting, do: GenServer.reply(from, {:ok, server})

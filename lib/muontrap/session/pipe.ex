@@ -35,7 +35,7 @@ defmodule MuonTrap.Session.Pipe do
   @spec open(Session.purpose(), Session.first_frame()) :: {:ok, t()} | {:error, Error.t()}
   def open(purpose, frame) do
     with {:ok, helper} <- Helper.find(),
-         {:ok, start} <- frame.(:inherited) do
+         {:ok, start} <- frame.(:inherited, false) do
       request = %{
         helper: helper,
         port_options: port_options(purpose),

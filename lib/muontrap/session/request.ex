@@ -61,7 +61,8 @@ defmodule MuonTrap.Session.Request do
 
     frame = Start.request(name, @request, fields)
 
-    with {:ok, stream} <- Session.open(purpose, fn _environment -> {:ok, frame} end) do
+    with {:ok, stream} <-
+           Session.open(purpose, fn _environment, _client_directory? -> {:ok, frame} end) do
       {event, stream} = stream.__struct__.first(stream, purpose.deadline)
       # A session that is stuck in the kernel exits when the system call returns.
       :ok = stream.__struct__.close(stream)

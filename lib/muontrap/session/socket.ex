@@ -69,7 +69,7 @@ defmodule MuonTrap.Session.Socket do
 
     with {:ok, socket} <- connect(server, connection, purpose),
          :ok <- send_first(socket, Start.hello(token)),
-         {:ok, start} <- make(frame, raw, socket),
+         {:ok, start} <- make(frame, raw, server, socket),
          :ok <- send_first(socket, start),
          :ok <- wait_in_send(socket, purpose.crowded?) do
       {:ok,
@@ -89,9 +89,10 @@ defmodule MuonTrap.Session.Socket do
     end
   end
 
-  defp make(frame, raw, socket) do
-    with {:error, _not_made} = error <-
-           frame.(Environment.current(raw, &ForkServer.publish_environment/0)) do
+  defp make(frame, raw, server, socket) do
+    environment = Environment.current(raw, &ForkServer.publish_environment/0)
+
+    with {:error, _not_made} = error <- frame.(environment, server.client_directory?) do
       :ok = :gen_tcp.close(socket)
       error
     end

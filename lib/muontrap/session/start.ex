@@ -35,6 +35,7 @@ defmodule MuonTrap.Session.Start do
     environment: 7,
     set: 8,
     unset: 9,
+    client_directory: 12,
     stdin: 16,
     stdout: 17,
     stderr: 18,
@@ -77,7 +78,7 @@ defmodule MuonTrap.Session.Start do
   START, for options that were validated, and a cgroup that was chosen. An error when it is longer than a session
   accepts, which is more than the kernel accepts as arguments and environment.
   """
-  @spec start(Options.t(), Cgroup.t() | nil, binary(), environment()) ::
+  @spec start(Options.t(), Cgroup.t() | nil, binary() | :client_directory, environment()) ::
           {:ok, iodata()} | {:error, Error.t()}
   def start(%{command: ""}, _group, _directory, _environment), do: {:error, no_program()}
 
@@ -86,7 +87,7 @@ defmodule MuonTrap.Session.Start do
       @start,
       field(:program, options.command),
       Enum.map(options.args, &field(:argument, &1)),
-      field(:directory, directory),
+      directory(directory),
       environment(environment),
       notify(options),
       options.env |> Env.reveal() |> Enum.map(&change/1),
@@ -131,6 +132,9 @@ defmodule MuonTrap.Session.Start do
           iodata()
   def request(name, number, fields),
     do: [<<Map.fetch!(@requests, name), number::32>> | fields(fields)]
+
+  defp directory(:client_directory), do: field(:client_directory, <<1::32>>)
+  defp directory(path), do: field(:directory, path)
 
   defp environment({:number, number}), do: raw_field(@fields[:environment], <<number::64>>)
   defp environment({:variables, variables}), do: variables

@@ -80,6 +80,16 @@ pub fn sees_own_processes() -> bool {
     })
 }
 
+/// Changes to the working directory of another process. It is an error if that was deleted.
+pub fn enter_directory_of(pid: i32) -> io::Result<()> {
+    if !sees_own_processes() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    std::env::set_current_dir(format!("/proc/{pid}/cwd"))?;
+    // Fails when the directory has no path any more.
+    std::env::current_dir().map(drop)
+}
+
 /// The first 15 bytes of the name of a process's program, or those that it has set itself.
 pub fn process_name(pid: i32) -> io::Result<Vec<u8>> {
     let name = std::fs::read(format!("/proc/{pid}/comm"))?;

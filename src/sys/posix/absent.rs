@@ -111,6 +111,10 @@ impl OwnChildren {
     }
 }
 
+pub fn enter_directory_of(_pid: i32) -> io::Result<()> {
+    unsupported()
+}
+
 /// The process table is that of this process.
 pub fn sees_own_processes() -> bool {
     true
