@@ -278,17 +278,32 @@ impl Sweep {
         if snapshot.is_complete {
             self.denied.clear();
         }
+        let signal = self.kill_at_once();
         for process in snapshot.alive.iter().rev() {
             let sent = if snapshot.children.contains(&process.pid) {
-                sys::kill(process.pid, libc::SIGKILL)
+                sys::kill(process.pid, signal)
             } else {
-                process.signal(libc::SIGKILL)
+                process.signal(signal)
             };
             self.note_killed(process.id(), sent);
         }
         for &pid in &snapshot.unreadable {
             // The pid is not reused before it is reaped, so that no start time is needed.
-            self.note_killed((pid, 0), sys::kill(pid, libc::SIGKILL));
+            self.note_killed((pid, 0), sys::kill(pid, signal));
+        }
+    }
+
+    /// Kills all descendants at once, if the system can and none is to be left alone. Returns the signal for each of them:
+    /// 0, which tells whether it could be killed, or else SIGKILL.
+    fn kill_at_once(&self) -> i32 {
+        let Preexisting {
+            processes,
+            children,
+        } = &self.preexisting;
+        if processes.is_empty() && children.is_empty() && sys::kill_descendants().is_ok() {
+            0
+        } else {
+            libc::SIGKILL
         }
     }
 

@@ -6,7 +6,7 @@
 
 use crate::sys::{Counters, Process, check};
 use nix::sys::termios::Termios;
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_uint};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -41,6 +41,33 @@ pub fn set_parent_death_signal(signal: c_int) -> io::Result<()> {
     let data = (&raw mut signal).cast();
     // SAFETY: the data is a live integer.
     check(unsafe { libc::procctl(libc::P_PID, 0, libc::PROC_PDEATHSIG_CTL, data) }).map(drop)
+}
+
+/// `struct procctl_reaper_kill` of `sys/procctl.h`, which libc does not have.
+#[repr(C)]
+struct ReaperKill {
+    signal: c_int,
+    flags: c_uint,
+    subtree: libc::pid_t,
+    killed: c_uint,
+    first_failed: libc::pid_t,
+    padding: [c_uint; 15],
+}
+
+/// Kills all descendants of this process, which is a subreaper, also those that they fork meanwhile: `PROC_REAP_KILL`,
+/// procctl(2). An error if it may kill none of them.
+pub fn kill_descendants() -> io::Result<()> {
+    let mut kill = ReaperKill {
+        signal: libc::SIGKILL,
+        flags: 0, // not only children, and not only one subtree
+        subtree: 0,
+        killed: 0,
+        first_failed: 0,
+        padding: [0; 15],
+    };
+    let data = (&raw mut kill).cast();
+    // SAFETY: the data is a live, writable structure of the size that the kernel expects.
+    check(unsafe { libc::procctl(libc::P_PID, 0, libc::PROC_REAP_KILL, data) }).map(drop)
 }
 
 /// Creates a pipe, close-on-exec and blocking: (read end, write end).

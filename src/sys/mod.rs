@@ -81,6 +81,8 @@ pub(crate) use wait::*;
 pub(crate) use linux::parse_stat;
 #[cfg(any(target_os = "macos", feature = "portable"))]
 pub(crate) use system::ForkWatch;
+#[cfg(not(any(target_os = "macos", feature = "portable")))]
+pub(crate) use system::kill_descendants;
 pub(crate) use system::{
     ChildEvents, DeathWatch, END_INTEREST, Entry, OwnChildren, ProcessList, Rendezvous,
     SHARES_MEMORY, SignalMask, become_subreaper, become_undumpable, bind_notify_socket,

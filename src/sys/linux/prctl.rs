@@ -14,6 +14,11 @@ pub fn become_subreaper() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
 }
 
+/// There is no call that kills all descendants: they are killed one by one.
+pub fn kill_descendants() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Protects this process's memory and descriptors (`/proc/<pid>/fd`) from other processes of its user:
 /// `PR_SET_DUMPABLE(2const)`. The exec of a program resets it.
 pub fn become_undumpable() {
