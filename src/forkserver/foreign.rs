@@ -7,9 +7,8 @@
 //! They are not children of this process, so waitpid(2) reports neither their ends nor their stops.
 
 use super::control::{Ended, Watch};
-use crate::process::children::Children;
+use crate::process::sweep::kill_descendants_of;
 use crate::sys::{self, DeathWatch, Entry, Process};
-use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -132,36 +131,13 @@ impl Foreign {
         is_stopped
     }
 
-    /// Kills all that it started, and then the session. While the session lives, it is the subreaper of its
-    /// descendants, so all of them are found.
+    /// Kills all that it started, and then the session.
     fn kill(&mut self) {
         self.kill_rounds += 1;
-        if self.kill_rounds > MAX_KILL_ROUNDS || !self.kill_descendants() {
+        let is_last = self.kill_rounds > MAX_KILL_ROUNDS;
+        if is_last || !kill_descendants_of(&self.entry, &self.process) {
             let _ = self.entry.signal(&self.process, libc::SIGKILL);
         }
-    }
-
-    /// Returns whether there were any.
-    fn kill_descendants(&self) -> bool {
-        let table = Children::open().of_others();
-        let children = |entry: &Entry, process: &Process| {
-            let children = table.find(entry, process.pid, process.threads);
-            children.unwrap_or_default()
-        };
-        let mut queue = VecDeque::from(children(&self.entry, &self.process));
-        let mut any = false;
-        while let Some(pid) = queue.pop_front() {
-            let Ok(entry) = Entry::open(pid) else {
-                continue;
-            };
-            let Ok(process) = entry.stat() else { continue };
-            if !process.is_dead() {
-                queue.extend(children(&entry, &process));
-                any = true;
-                let _ = entry.signal(&process, libc::SIGKILL);
-            }
-        }
-        any
     }
 }
 

@@ -52,6 +52,30 @@ pub fn are_left(children: &mut Children, preexisting: &Preexisting, group: Optio
     found
 }
 
+/// Kills the descendants of another process, and returns whether there were any. It is their subreaper, so all of them are
+/// found while it lives.
+pub fn kill_descendants_of(entry: &Entry, process: &Process) -> bool {
+    let table = Children::open().of_others();
+    let children = |entry: &Entry, process: &Process| {
+        let children = table.find(entry, process.pid, process.threads);
+        children.unwrap_or_default()
+    };
+    let mut queue = VecDeque::from(children(entry, process));
+    let mut any = false;
+    while let Some(pid) = queue.pop_front() {
+        let Ok(entry) = Entry::open(pid) else {
+            continue;
+        };
+        let Ok(process) = entry.stat() else { continue };
+        if !process.is_dead() {
+            queue.extend(children(&entry, &process));
+            any = true;
+            let _ = entry.signal(&process, libc::SIGKILL);
+        }
+    }
+    any
+}
+
 /// Whether the process `pid` is a descendant of this process and none of the preexisting ones.
 pub fn contain(preexisting: &Preexisting, mut pid: i32) -> bool {
     let own = nix::unistd::getpid().as_raw();

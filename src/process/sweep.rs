@@ -10,6 +10,7 @@
 
 use super::children::{ChildTable, Children, Listing};
 use super::descendants;
+pub use super::descendants::kill_descendants_of;
 use super::preexisting::Preexisting;
 pub use super::progress::Progress;
 use super::reap::reap;

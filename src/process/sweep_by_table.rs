@@ -12,7 +12,7 @@ use super::preexisting::Preexisting;
 pub use super::progress::Progress;
 use super::reap::reap;
 use super::tracker::Tracker;
-use crate::sys::{self, ForkWatch, Process, ProcessId};
+use crate::sys::{self, Entry, ForkWatch, Process, ProcessId, live_processes};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -26,6 +26,20 @@ const MAX_SIGNAL_ROUNDS: u32 = 20;
 
 /// Generations to search for an ancestor.
 const MAX_DEPTH: u32 = 1000;
+
+/// Kills the descendants of another process as far as they can be found, orphans in their groups included, and returns
+/// whether it has children. All are stopped and killed at once, since orphans are not found later.
+pub fn kill_descendants_of(_entry: &Entry, process: &Process) -> bool {
+    let all = live_processes().unwrap_or_default();
+    let children = all.iter().filter(|it| it.ppid == process.pid);
+    let children: Vec<ProcessId> = children.map(Process::id).collect();
+    let mut sweep = Sweep::sparing(Preexisting::default());
+    sweep.add(&children);
+    if !children.is_empty() {
+        sweep.step_without_reaping();
+    }
+    !children.is_empty()
+}
 
 /// Kills the descendants of a program, in steps.
 #[derive(Debug)]
