@@ -4,18 +4,19 @@
 
 # A table with a row for each kind of program and a column for each way to end it. In each cell, no
 # process is left afterwards. To see it: mix test --trace test/containment_test.exs
-for %{name: name} <- MuonTrap.Test.Kinds.all() do
+for %{name: name} = kind <- MuonTrap.Test.Kinds.all() do
   defmodule Module.concat(
               MuonTrap.ContainmentTest,
               name |> String.replace(~r/\W/, "_") |> Macro.camelize()
             ) do
     use ExUnit.Case, async: true
 
-    import MuonTrap.Test.OS
+    import MuonTrap.Test.{Needs, OS}
 
     alias MuonTrap.Daemon
     alias MuonTrap.Test.{Callback, ForkServer, Kinds, SecondBeam}
 
+    @moduletag needs(kind.needs)
     @name name
     # Long enough for the program to start.
     @timeout_ms 2000
@@ -27,7 +28,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       %{kind: kind, marker: marker}
     end
 
-    test "#{name} | caller killed", %{kind: kind, marker: marker} do
+    test "#{kind.name} | caller killed", %{kind: kind, marker: marker} do
       {command, args, opts} = command(kind, :stays, marker)
       caller = spawn(fn -> MuonTrap.cmd(command, args, opts) end)
       await_in_place(kind, marker)
@@ -37,7 +38,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
 
     # The caller is held while it handles the first output, until all processes are running and the time
     # has passed.
-    test "#{name} | timeout", %{kind: kind, marker: marker} do
+    test "#{kind.name} | timeout", %{kind: kind, marker: marker} do
       {command, args, opts} = Kinds.command(kind, :stays, marker)
       opts = [into: held_output(), timeout: @timeout_ms] ++ opts
       task = Task.async(fn -> {MuonTrap.run(command, args, opts), marked(marker)} end)
@@ -51,7 +52,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       await_nothing(marker)
     end
 
-    test "#{name} | Daemon stopped", %{kind: kind, marker: marker} do
+    test "#{kind.name} | Daemon stopped", %{kind: kind, marker: marker} do
       {command, args, opts} = daemon_command(kind, marker)
       {:ok, daemon} = Daemon.start_link(command, args, opts)
       await_in_place(kind, marker)
@@ -72,7 +73,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       await_nothing(marker)
     end
 
-    test "#{name} | BEAM SIGKILLed", %{kind: kind, marker: marker} do
+    test "#{kind.name} | BEAM SIGKILLed", %{kind: kind, marker: marker} do
       {command, args, opts} = Kinds.command(kind, :stays, marker)
       beam = SecondBeam.start("of-" <> marker())
       SecondBeam.spawn(beam, Kinds, :run_held, [command, args, opts])
@@ -81,7 +82,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       await_nothing(marker)
     end
 
-    test "#{name} | helper SIGTERMed", %{kind: kind, marker: marker} do
+    test "#{kind.name} | helper SIGTERMed", %{kind: kind, marker: marker} do
       {command, args, opts} = command(kind, :stays, marker)
       task = Task.async(fn -> {MuonTrap.run(command, args, opts), marked(marker)} end)
       await_in_place(kind, marker)
@@ -99,7 +100,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
     end
 
     if ForkServer.used?() do
-      test "#{name} | session SIGKILLed", %{kind: kind, marker: marker} do
+      test "#{kind.name} | session SIGKILLed", %{kind: kind, marker: marker} do
         {command, args, opts} = command(kind, :stays, marker)
         run = fn -> {catch_error(MuonTrap.run(command, args, opts)), marked(marker)} end
         task = Task.async(run)
@@ -116,7 +117,7 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
         await_nothing(marker)
       end
 
-      test "#{name} | session SIGSTOPped, caller killed", %{kind: kind, marker: marker} do
+      test "#{kind.name} | session SIGSTOPped, caller killed", %{kind: kind, marker: marker} do
         {command, args, opts} = command(kind, :stays, marker)
         caller = spawn(fn -> MuonTrap.cmd(command, args, opts) end)
         await_in_place(kind, marker)
@@ -127,7 +128,8 @@ for %{name: name} <- MuonTrap.Test.Kinds.all() do
       end
     end
 
-    test "#{name} | program exits and leaves processes behind", %{kind: kind, marker: marker} do
+    @tag needs(kind.needs_to_leave)
+    test "#{kind.name} | program exits and leaves processes behind", %{kind: kind, marker: marker} do
       {command, args, opts} = command(kind, :leaves, marker)
       task = Task.async(fn -> {MuonTrap.run(command, args, opts), marked(marker)} end)
 

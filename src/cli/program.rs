@@ -36,10 +36,17 @@ Each but the last has its own --help. docs/protocol.md describes the frames.";
 
 const PROGRAM: &str = "program";
 
+// The tests ask for this.
+const ABOUT: &str = if cfg!(feature = "portable") {
+    "Runs a program, contains it as on macOS, and leaves nothing of it behind"
+} else {
+    "Runs a program, contains it, and leaves nothing of it behind"
+};
+
 fn command() -> Command {
     Command::new("muontrap")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Runs a program, contains it, and leaves nothing of it behind")
+        .about(ABOUT)
         .after_help(AFTER_HELP)
         .override_usage("muontrap [flags] [--] program [args]...")
         .args_override_self(true)

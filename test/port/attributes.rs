@@ -237,7 +237,7 @@ fn more_processes_than_the_limit_of_a_user() {
 }
 
 #[test]
-#[ignore = "needs root"]
+#[ignore = "needs root and a parent-death signal"]
 fn only_these_capabilities_remain() {
     for flags in [&[][..], &["--uid", "12345"], &["--no-new-privs", "1"]] {
         let with = |set| {

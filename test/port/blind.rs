@@ -18,7 +18,7 @@ const LEAVES: &str = "sleep 1000 & setsid sleep 1000 & (setsid sh -c 'sleep 1000
     echo ready; read x; exit 3";
 
 #[test]
-#[ignore = "needs prlimit"]
+#[ignore = "needs prlimit and a subreaper"]
 fn a_program_that_takes_all_descriptors_from_its_helper() {
     let outcome = captured(&[])
         .sh(&format!(
@@ -29,7 +29,7 @@ fn a_program_that_takes_all_descriptors_from_its_helper() {
 }
 
 #[test]
-#[ignore = "needs cgroups and prlimit"]
+#[ignore = "needs cgroups, prlimit and a subreaper"]
 fn a_program_in_a_group_that_takes_all_descriptors_from_its_helper() {
     let group = format!("muontrap-test-blind-{}", std::process::id());
     let script = format!("prlimit --pid $PPID --nofile=3 || exit 9; {LEAVES}");
@@ -95,7 +95,7 @@ fn sweep_in_spite_of(injections: &[String]) {
 }
 
 #[test]
-#[ignore = "needs root and strace"]
+#[ignore = "needs root, strace and a subreaper"]
 fn any_error_of_any_call_that_looks_for_processes() {
     for call in [
         "open,openat",
@@ -112,7 +112,7 @@ fn any_error_of_any_call_that_looks_for_processes() {
 }
 
 #[test]
-#[ignore = "needs root and strace"]
+#[ignore = "needs root, strace and a subreaper"]
 fn an_error_of_every_other_call() {
     for call in ["open,openat", "getdents64", "pread64"] {
         for first in [1, 2] {
@@ -122,7 +122,7 @@ fn an_error_of_every_other_call() {
 }
 
 #[test]
-#[ignore = "needs root and strace"]
+#[ignore = "needs root, strace and a subreaper"]
 fn no_look_at_processes_succeeds_at_all() {
     let calls = ["open,openat", "getdents64", "pread64"];
     sweep_in_spite_of(&calls.map(|call| format!("{call}:error=EIO")));
@@ -153,7 +153,7 @@ fn with_hidden_processes(hidepid: &str, directory: &Path, script: &str) -> Owner
 }
 
 #[test]
-#[ignore = "needs root and a mount namespace"]
+#[ignore = "needs root, a mount namespace and a subreaper"]
 fn hidden_processes_of_its_own_user_are_killed() {
     for hidepid in ["1", "2"] {
         let directory = tempfile::tempdir().unwrap();
@@ -164,7 +164,7 @@ fn hidden_processes_of_its_own_user_are_killed() {
 }
 
 #[test]
-#[ignore = "needs root and a mount namespace"]
+#[ignore = "needs root, a mount namespace and a subreaper"]
 fn hidden_processes_of_another_user_are_survivors() {
     for hidepid in ["1", "2"] {
         let directory = tempfile::tempdir().unwrap();
@@ -197,7 +197,7 @@ fn traced(mark: &Mark, arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "needs strace"]
+#[ignore = "needs strace and a subreaper"]
 fn a_kernel_without_lists_of_children() {
     let mark = Mark::new();
     let own = "/proc/thread-self/children";
@@ -210,7 +210,7 @@ fn a_kernel_without_lists_of_children() {
 /// A sweep does not get slower by unrelated processes. strace reads paths in the memory of the helper, which is not
 /// dumpable, so this takes root.
 #[test]
-#[ignore = "needs root, strace and /proc/thread-self/children"]
+#[ignore = "needs root, strace, /proc/thread-self/children and a subreaper"]
 fn processes_of_others_are_not_looked_at() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("trace");

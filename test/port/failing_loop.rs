@@ -6,7 +6,7 @@
 //! read returns `ECONNREFUSED`.
 
 use crate::harness::pid_of;
-use crate::processes::{Mark, eventually};
+use crate::processes::{Mark, eventually, orphan};
 use crate::setup::{Setup, plain};
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
@@ -63,9 +63,11 @@ pub fn fail_without_a_word(errors: OwnedFd) {
     fail(&plain(&[]).sh(STUBBORN).errors(errors), 4);
 }
 
-const STUBBORN: &str = "trap '' TERM; exec 2>&-
-    setsid sleep 1000 >&- & (setsid sleep 1000 >&- &); for d in $SUB; do mkdir $d; done
-    echo ready; while :; do sleep 1000; done";
+const STUBBORN: &str = concat!(
+    "trap '' TERM; exec 2>&-; setsid sleep 1000 >&- & ",
+    orphan!(),
+    "; for d in $SUB; do mkdir $d; done; echo ready; while :; do sleep 1000; done"
+);
 
 #[test]
 fn kills_all_that_was_started() {

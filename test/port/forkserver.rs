@@ -237,7 +237,8 @@ fn without_a_fork_server_the_directory_is_wanted() {
 #[test]
 fn strangers_are_refused_and_counted() {
     let mut server = Server::start();
-    let name = String::from_utf8(server.address[1..].to_vec()).unwrap();
+    let name = server.address.strip_prefix(&[0]).unwrap_or(&server.address);
+    let name = String::from_utf8(name.to_vec()).unwrap();
     let status = Command::new(odd_programs::path())
         .env(odd_programs::VARIABLE, format!("connect {name}"))
         .status();
@@ -320,6 +321,7 @@ fn connections_that_say_nothing_or_half_a_frame_disturb_nobody() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "needs lists of children")]
 fn a_thousand_connections_at_once() {
     let mut server = Server::start();
     let mut sessions: Vec<_> = (0..1000).map(|_| server.connect()).collect();
@@ -360,8 +362,9 @@ fn it_waits_for_the_last_session_when_the_client_is_gone() {
 fn a_fork_server_sleeps_with_all_signals_blocked_but_sigchld_in_its_own_group() {
     let server = Server::start();
     let blocked = u64::from_str_radix(&status_field(server.pid, "SigBlk"), 16).unwrap();
-    // SIGKILL and SIGSTOP cannot be.
-    assert_eq!(blocked, !(1 << 8 | 1 << 18));
+    // SIGKILL and SIGSTOP cannot be, and SIGCHLD has a handler where there is no signalfd(2).
+    let handled = u64::from(cfg!(feature = "portable")) << 16;
+    assert_eq!(blocked, !(1 << 8 | 1 << 18 | handled));
     let session = server.run(&["sleep", "1000"], &[]);
     let stat = fs::read_to_string(format!("/proc/{}/stat", session.pid)).unwrap();
     let group = stat.rsplit_once(')').unwrap().1.split(' ').nth(3).unwrap();

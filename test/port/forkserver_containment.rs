@@ -150,12 +150,15 @@ table! {
     direct_child
     background_child
     session_leader
+    #[cfg_attr(feature = "portable", ignore = "needs a subreaper")]
     double_forked_daemon
     tree_that_ignores_signals
     stopped_program
     stopped_tree
     blocked_in_write
+    #[cfg_attr(feature = "portable", ignore = "needs a subreaper")]
     fork_bomb
+    #[cfg_attr(feature = "portable", ignore = "needs a subreaper")]
     fork_bomb_that_wakes_its_own
     process_without_its_first_thread
     traced_process

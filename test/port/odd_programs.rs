@@ -67,9 +67,14 @@ extern "C" fn run_if_asked() {
     exit(0)
 }
 
-/// Connects to a name in the abstract namespace, and waits until the other side closes.
+/// Connects to a path or a name in the abstract namespace, and waits until the other side closes.
 fn connect(name: &str) {
-    let address = SocketAddr::from_abstract_name(name).unwrap();
+    let address = if name.starts_with('/') {
+        SocketAddr::from_pathname(name)
+    } else {
+        SocketAddr::from_abstract_name(name)
+    };
+    let address = address.unwrap();
     let mut stream = UnixStream::connect_addr(&address).unwrap();
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }

@@ -73,6 +73,7 @@ fn gone_while_the_program_is_being_stopped() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "needs a subreaper")]
 fn gone_while_a_fork_bomb_is_swept() {
     let mut owner = captured(&[]).odd("bomb leave").start_until("ready");
     let program = owner.program;
@@ -174,6 +175,7 @@ fn frames_to_where_nothing_can_be_watched() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "needs a parent-death signal")]
 fn the_helper_is_killed() {
     let programs = [
         "echo ready; exec sleep 1000",
@@ -194,6 +196,7 @@ fn the_helper_is_killed() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "needs a parent-death signal")]
 fn the_helper_is_killed_right_after_the_start() {
     for _ in 0..100 {
         let mut owner = framed(&[]).program(&["sleep", "1000"]).start();
@@ -205,6 +208,7 @@ fn the_helper_is_killed_right_after_the_start() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "needs a parent-death signal")]
 fn the_helper_is_killed_at_any_moment_of_its_start() {
     for delay in 0..100 {
         let owner = framed(&[]).program(&["sleep", "1000"]).start();
@@ -242,7 +246,7 @@ fn gone_at_the_moment_of_the_end() {
 }
 
 #[test]
-#[ignore = "needs root"]
+#[ignore = "needs root and a parent-death signal"]
 fn another_user_does_not_undo_the_tie() {
     let owner = captured(&["--uid", "12345"])
         .sh("echo ready; exec sleep 1000")

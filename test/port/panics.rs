@@ -7,7 +7,7 @@
 use crate::diagnostics::full_pipe;
 use crate::frames;
 use crate::harness::{Owner, Setup, captured};
-use crate::processes::eventually;
+use crate::processes::{eventually, orphan};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +18,11 @@ const STATES: [&str; 8] = [
 /// Ignores SIGTERM, and leaves a child and an orphan in other sessions.
 fn program(state: &str, flags: &[&str]) -> Setup {
     captured(flags)
-        .sh("trap '' TERM; setsid sleep 1000 & (setsid sleep 1000 &); for d in $SUB; do mkdir $d; done
-            echo ready; read x; exit 3")
+        .sh(concat!(
+            "trap '' TERM; setsid sleep 1000 & ",
+            orphan!(),
+            "; for d in $SUB; do mkdir $d; done; echo ready; read x; exit 3"
+        ))
         .env("MUONTRAP_PANIC_IN", state)
 }
 

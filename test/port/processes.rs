@@ -196,3 +196,21 @@ impl Drop for Value {
         }
     }
 }
+
+/// In a script, an orphan in a session of its own. Without subreapers, one that has called setsid(2) may be lost, so that it
+/// is in the group of the program there.
+#[cfg(not(feature = "portable"))]
+macro_rules! orphan {
+    () => {
+        "(setsid sleep 1000 >&- &)"
+    };
+}
+
+#[cfg(feature = "portable")]
+macro_rules! orphan {
+    () => {
+        "(sleep 1000 >&- &)"
+    };
+}
+
+pub(crate) use orphan;

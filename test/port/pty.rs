@@ -248,6 +248,7 @@ fn without_a_terminal_there_is_no_size() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "needs a subreaper")]
 fn what_ignores_the_hangup_is_swept() {
     let script = "trap '' HUP; set -m; sleep 1000 & setsid sleep 1000 & (sleep 1000; :) & exit 3";
     let (_, report) = output(script);

@@ -106,6 +106,7 @@ fn only_all_reaches_what_has_left_the_group() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "needs a subreaper")]
 fn all_reaches_orphans() {
     let slow = SLOW.replace('\'', "'\\''");
     let script = format!("(setsid sh -c '{slow}' &); exec sleep 1000");
@@ -128,6 +129,8 @@ fn children_that_ignore_the_signals_are_killed_after_the_last_step() {
 }
 
 #[test]
+// Orphans of another session than their new parent's get SIGHUP, too.
+#[cfg_attr(feature = "portable", ignore = "needs a subreaper")]
 fn stopped_descendants_are_continued() {
     let script =
         "sh -c 'trap \"echo bye; exit\" TERM; echo $$; kill -STOP $$; while :; do sleep 0.01; done'

@@ -58,6 +58,7 @@ fn a_child_from_before_the_exec_may_die_meanwhile() {
 const CHAIN: &str = "exec perl -e 'for (1..300) { fork and exit } sleep 1000'";
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "needs a subreaper")]
 fn children_from_before_the_exec_do_not_let_others_escape() {
     for _ in 0..20 {
         let stranger = ["sh", "-c", "sleep 1001 & exec \"$@\"", "sh"];
@@ -228,7 +229,7 @@ impl Drop for Frozen {
 }
 
 #[test]
-#[ignore = "needs root and /sys/fs/cgroup/freezer"]
+#[ignore = "needs root, fork events of single processes and /sys/fs/cgroup/freezer"]
 fn the_wait_for_a_frozen_descendant_costs_little() {
     let mark = Mark::new();
     let frozen = Frozen::new();

@@ -4,22 +4,30 @@
 
 //! Tests in a table: a module for each row with a test for each column.
 
-/// `table!([column...] row...)`, where each column is a function of a row, and each row a function.
+/// `table!([column...] row...)`, where each column is a function of a row, and each row a function. Attributes of a row are
+/// those of its tests.
 macro_rules! table {
-    ($columns:tt $($row:ident)*) => {
+    ($columns:tt $($(#[$attribute:meta])* $row:ident)*) => {
         $(mod $row {
-            $crate::table::row!($row $columns);
+            $crate::table::row!($row $columns [$(#[$attribute])*]);
         })*
     };
 }
 
 macro_rules! row {
-    ($row:ident [$($column:ident)*]) => {
-        $(#[test]
-        fn $column() {
-            super::$column(super::$row);
-        })*
+    ($row:ident [$($column:ident)*] $attributes:tt) => {
+        $($crate::table::cell!($row $column $attributes);)*
     };
 }
 
-pub(crate) use {row, table};
+macro_rules! cell {
+    ($row:ident $column:ident [$(#[$attribute:meta])*]) => {
+        $(#[$attribute])*
+        #[test]
+        fn $column() {
+            super::$column(super::$row);
+        }
+    };
+}
+
+pub(crate) use {cell, row, table};

@@ -14,12 +14,23 @@ defmodule MuonTrap.Test.Kinds do
   @bomb 40
 
   @enforce_keys [:name, :stays, :leaves, :left, :in_place?]
-  defstruct [:name, :stays, :leaves, :left, :in_place?, status: 143, held: false]
+  defstruct [
+    :name,
+    :stays,
+    :leaves,
+    :left,
+    :in_place?,
+    status: 143,
+    held: false,
+    needs: [],
+    needs_to_leave: []
+  ]
 
   @typedoc """
   `stays` and `leaves` are scripts; `left` is the least number of processes that the second one leaves behind.
   `in_place?` gets the pids of all processes of the first one, except the helper, and returns whether it is
-  ready. `status` is its exit status after the stop signal. `held`: its output must not be read.
+  ready. `status` is its exit status after the stop signal. `held`: its output must not be read. `needs` are what its
+  tests need, and `needs_to_leave` those of the second form, as for `MuonTrap.Test.Needs`.
   """
   @type t :: %__MODULE__{
           name: String.t(),
@@ -28,7 +39,9 @@ defmodule MuonTrap.Test.Kinds do
           left: non_neg_integer(),
           in_place?: ([pos_integer()] -> boolean()),
           status: 143 | 137,
-          held: boolean()
+          held: boolean(),
+          needs: [atom()],
+          needs_to_leave: [atom()]
         }
 
   @doc "All kinds."
@@ -57,7 +70,8 @@ defmodule MuonTrap.Test.Kinds do
         """,
         left: 1,
         in_place?:
-          &(named?(&1, ~w(sh sleep)) and Enum.any?(&1, fn pid -> leads_session?(pid) end))
+          &(named?(&1, ~w(sh sleep)) and Enum.any?(&1, fn pid -> leads_session?(pid) end)),
+        needs_to_leave: [:subreaper]
       ),
       # When the session leader has exited, `sleep` has neither parent nor grandparent.
       %__MODULE__{
@@ -65,7 +79,8 @@ defmodule MuonTrap.Test.Kinds do
         stays: "setsid sh -c 'sleep 1000 & exit 0'; exec sleep 1000",
         leaves: "setsid sh -c 'sleep 1000 & exit 0'; exit 0",
         left: 1,
-        in_place?: &(named?(&1, ~w(sleep sleep)) and Enum.any?(&1, fn pid -> adopted?(pid) end))
+        in_place?: &(named?(&1, ~w(sleep sleep)) and Enum.any?(&1, fn pid -> adopted?(pid) end)),
+        needs: [:subreaper]
       },
       both(
         name: "tree that ignores SIGTERM",
@@ -98,7 +113,8 @@ defmodule MuonTrap.Test.Kinds do
         stays: "exec perl -e 'for (;;) { fork }'",
         leaves: "exec perl -e 'for (;;) { exit 0 if !defined fork and $$ == $ARGV[0] }' $$",
         left: div(@bomb, 2),
-        in_place?: &(length(&1) >= div(@bomb, 2))
+        in_place?: &(length(&1) >= div(@bomb, 2)),
+        needs: [:subreaper]
       }
     ]
   end

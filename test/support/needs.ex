@@ -12,6 +12,8 @@ defmodule MuonTrap.Test.Needs do
 
     * `:root` and `:ordinary_user`: the user who runs the tests
     * `:mount_namespace`: mounts can be changed for a single process
+    * `:subreaper` and `:parent_death_signal`: the helper is not one with cargo's feature `portable`, which contains
+      programs as on macOS
     * `cgroups: controllers`: groups with these controllers can be created
     * `program: name`: an executable in `PATH`
     * `file: path`: a file, or a pattern of it
@@ -40,6 +42,9 @@ defmodule MuonTrap.Test.Needs do
     end
   end
 
+  defp missing(:subreaper), do: if(portable?(), do: "needs a subreaper")
+  defp missing(:parent_death_signal), do: if(portable?(), do: "needs a parent-death signal")
+
   defp missing({:cgroups, controllers}) do
     mounts = Cgroup.mounts()
     absent = Enum.filter(controllers, &(Cgroup.version(&1) == nil))
@@ -57,4 +62,9 @@ defmodule MuonTrap.Test.Needs do
 
   defp missing({:file, pattern}),
     do: if(Path.wildcard(pattern) == [], do: "needs #{pattern}")
+
+  defp portable? do
+    {help, 0} = System.cmd(MuonTrap.muontrap_path(), ["--help"])
+    String.contains?(help, "as on macOS")
+  end
 end
