@@ -4,8 +4,9 @@
 
 //! Reaping dead children without blocking.
 
-use crate::sys::{self, Waited};
+use crate::sys::{self, HighPriority, Waited};
 use std::io;
+use std::time::{Duration, Instant};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,20 +38,73 @@ pub struct Death {
     pub waited: Waited,
 }
 
-/// Reaps all dead children. Returns the death of `program` if it is among them, and calls `each` for the others.
+/// What was reaped.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reaped {
+    /// The death of the program, if it was among them.
+    pub death: Option<Death>,
+    /// How many children.
+    pub count: usize,
+    /// Whether there may be more dead children.
+    pub has_more: bool,
+}
+
+/// Children to reap before something else is done: others may die as fast as these are reaped.
+pub const BATCH: usize = 256;
+
+/// Reaps dead children, at most `limit`. Calls `each` for those that are not `program`.
 ///
-/// All of them each time: SIGCHLD is not queued, and a subreaper gets children that it did not start.
-pub fn reap(program: i32, mut each: impl FnMut(i32)) -> io::Result<Option<Death>> {
-    let mut death = None;
-    loop {
+/// More than one each time: SIGCHLD is not queued, and a subreaper gets children that it did not start.
+pub fn reap(program: i32, limit: usize, mut each: impl FnMut(i32)) -> io::Result<Reaped> {
+    let mut reaped = Reaped::default();
+    while reaped.count < limit {
         match sys::wait_any() {
-            Ok(Some(waited)) if waited.pid == program => death = Some(decode(waited)),
-            Ok(Some(waited)) => each(waited.pid),
-            Ok(None) => return Ok(death),
-            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(death),
+            Ok(Some(waited)) => {
+                reaped.count += 1;
+                if waited.pid == program {
+                    reaped.death = Some(decode(waited));
+                } else {
+                    each(waited.pid);
+                }
+            }
+            Ok(None) => return Ok(reaped),
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(reaped),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+    reaped.has_more = true;
+    Ok(reaped)
+}
+
+/// A high priority while children die faster than this process could reap them with its own.
+#[derive(Debug, Default)]
+pub struct Pace {
+    high: Option<(HighPriority, Instant)>,
+    count: usize,
+}
+
+impl Pace {
+    pub fn note(&mut self, reaped: &Reaped) {
+        self.count += reaped.count;
+        if self.high.is_none() && reaped.has_more {
+            self.begin(HighPriority::take());
+        }
+    }
+
+    /// Gives the priority back after a second with few deaths.
+    pub fn settle(&mut self) {
+        const INTERVAL: Duration = Duration::from_secs(1);
+        let is_due = |(_, since): &(_, Instant)| since.elapsed() >= INTERVAL;
+        if self.high.as_ref().is_some_and(is_due) {
+            let high = self.high.take().filter(|_| self.count >= BATCH);
+            self.begin(high.map(|(priority, _)| priority));
+        }
+    }
+
+    fn begin(&mut self, priority: Option<HighPriority>) {
+        self.high = priority.map(|priority| (priority, Instant::now()));
+        self.count = 0;
     }
 }
 

@@ -15,6 +15,7 @@ use super::preexisting::Preexisting;
 pub use super::progress::Progress;
 use super::reap::reap;
 use crate::sys::{self, Entry, Process, ProcessId};
+use nix::unistd::{Pid, getpgid};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -23,6 +24,9 @@ use std::time::{Duration, Instant};
 /// Rounds of stopping before the kill. A descendant that cannot be stopped, for example because it is traced, must
 /// not keep the others alive.
 const MAX_STOP_ROUNDS: u32 = 20;
+
+/// Children to reap between two rounds.
+const MAX_REAPED: usize = 10_000;
 
 /// How long to search while this process has children but none is found that could be killed.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -177,12 +181,17 @@ impl Sweep {
     fn step_with(&mut self, reap: fn(&mut Self)) -> Progress {
         self.has_progressed = false;
         let mut snapshot = Snapshot::default();
+        let mut priority = None;
         for _ in 0..MAX_STOP_ROUNDS {
-            reap(self);
             if matches!(sys::has_children(), Ok(false)) {
                 self.denied.clear();
                 return Progress::Gone;
             }
+            // Processes that fork without a pause leave this one little processor time otherwise.
+            priority = priority.or_else(sys::HighPriority::take);
+            // First, since they may die as fast as they are reaped.
+            self.stop_children();
+            reap(self);
             snapshot = self.stop_round();
             if snapshot.is_stable {
                 break;
@@ -196,7 +205,7 @@ impl Sweep {
     fn reap(&mut self) {
         let mut dead = Vec::new();
         // After an error, children are left, which the caller sees.
-        let _ = reap(0, |pid| dead.push(pid));
+        let _ = reap(0, MAX_REAPED, |pid| dead.push(pid));
         for pid in dead {
             self.note_reaped(pid);
         }
@@ -204,21 +213,14 @@ impl Sweep {
 
     /// Stops all descendants that it finds, each before its children are listed, so that the list stays complete.
     fn stop_round(&mut self) -> Snapshot {
-        let Listing { pids, is_complete } = self.children.list();
+        let (Listing { pids, is_complete }, is_stable) = self.stop_children();
         let mut snapshot = Snapshot {
-            is_stable: true,
+            is_stable,
             is_complete,
             ..Snapshot::default()
         };
         let is_spared = |pid: &i32| self.preexisting.children.contains(pid);
         snapshot.children = pids.into_iter().filter(|pid| !is_spared(pid)).collect();
-        for &pid in &snapshot.children {
-            if self.stopped_children.insert(pid) {
-                // The pid of a child is not reused. After EPERM, SIGKILL will fail, too.
-                let _ = sys::kill(pid, libc::SIGSTOP);
-                snapshot.is_stable = false;
-            }
-        }
         let table = self.children.of_others();
         let mut queue: VecDeque<i32> = snapshot.children.iter().copied().collect();
         let mut seen = BTreeSet::new();
@@ -228,6 +230,49 @@ impl Sweep {
             }
         }
         snapshot
+    }
+
+    /// Stops the children, until there are no new ones. Returns the last list of them, and whether all in it were
+    /// stopped before.
+    ///
+    /// A process that forks a successor and exits is stopped only when this is faster than it. So nothing is read about
+    /// the children.
+    fn stop_children(&mut self) -> (Listing, bool) {
+        let mut is_stable = true;
+        for _ in 1..MAX_STOP_ROUNDS {
+            let listing = self.children.list();
+            let has_new = self.stop_new(&listing.pids);
+            is_stable &= !has_new;
+            // Probing takes long, and each time another range of pids.
+            if !has_new || !listing.is_complete {
+                return (listing, is_stable);
+            }
+        }
+        let listing = self.children.list();
+        self.stop_new(&listing.pids);
+        (listing, false)
+    }
+
+    /// Stops those that were not stopped before, and returns whether there were any.
+    fn stop_new(&mut self, children: &[i32]) -> bool {
+        let is_new = |pid: &i32| {
+            !self.preexisting.children.contains(pid) && self.stopped_children.insert(*pid)
+        };
+        let new: Vec<i32> = children.iter().copied().filter(is_new).collect();
+        // All processes of a group at once, so that none can fork meanwhile. While a child is a member, dead or alive,
+        // no other group has this number.
+        if new.iter().any(|&pid| self.is_in_group_of_program(pid)) {
+            let _ = sys::kill(-self.program, libc::SIGSTOP);
+        }
+        for &pid in &new {
+            // The pid of a child is not reused. After EPERM, SIGKILL will fail, too.
+            let _ = sys::kill(pid, libc::SIGSTOP);
+        }
+        !new.is_empty()
+    }
+
+    fn is_in_group_of_program(&self, pid: i32) -> bool {
+        self.program > 0 && getpgid(Some(Pid::from_raw(pid))) == Ok(Pid::from_raw(self.program))
     }
 
     fn stop_one(

@@ -21,6 +21,9 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 /// not keep the others alive.
 const MAX_STOP_ROUNDS: u32 = 20;
 
+/// Children to reap between two rounds.
+const MAX_REAPED: usize = 10_000;
+
 /// How often to signal those that were found meanwhile.
 const MAX_SIGNAL_ROUNDS: u32 = 20;
 
@@ -229,7 +232,7 @@ impl Sweep {
     fn reap(&mut self) {
         let mut dead = Vec::new();
         // After an error, they are zombies.
-        let _ = reap(0, |pid| dead.push(pid));
+        let _ = reap(0, MAX_REAPED, |pid| dead.push(pid));
         for pid in dead {
             self.note_reaped(pid);
         }

@@ -5,7 +5,7 @@
 //! The end of a session without an event loop: polls with a deadline.
 
 use super::containment::Containment;
-use crate::process::reap::reap;
+use crate::process::reap::{BATCH, reap};
 use crate::process::sweep::Progress;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ pub(super) fn tear_down(containment: &mut Containment, is_sweeping: bool) {
                 return;
             }
             sleep(TICK);
-            let _ = reap(0, |pid| containment.note_reaped(pid));
+            let _ = reap(0, BATCH, |pid| containment.note_reaped(pid));
         }
     };
     if is_sweeping {

@@ -158,6 +158,16 @@ impl Signals {
         self.handlers.child.swap(false, Ordering::Relaxed)
     }
 
+    /// Has [`Self::take_child`] return true once more.
+    pub(super) fn set_child(&self) {
+        self.handlers.child.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Self::take_child`] would return true.
+    pub(super) fn has_child(&self) -> bool {
+        self.handlers.child.load(Ordering::Relaxed)
+    }
+
     /// Whether muontrap was told to stop since the last call.
     pub(super) fn take_stop(&self) -> bool {
         self.handlers.stop.swap(false, Ordering::Relaxed)

@@ -16,7 +16,7 @@ use super::terminal::Terminal;
 use crate::config::{Config, StopStep};
 use crate::diagnostics;
 use crate::error::EXIT_SETUP;
-use crate::process::reap::{Death, Ending, reap};
+use crate::process::reap::{BATCH, Death, Ending, Pace, reap};
 use crate::process::sweep::Progress;
 use crate::reactor::{Reactor, Source};
 use crate::stream::output::{ReadUntil, Relay};
@@ -90,6 +90,7 @@ pub(super) struct Session<'a> {
     pub(super) containment: Containment,
     /// With the time from the exec.
     pub(super) death: Option<(Death, Duration)>,
+    pace: Pace,
     pub(super) stopped: bool,
     /// What a stop still has to do before SIGKILL.
     pub(super) stop_steps: std::vec::IntoIter<StopStep>,
@@ -124,6 +125,7 @@ impl<'a> Session<'a> {
             since: running.since,
             containment: Containment::new(running.cgroup, running.sweep),
             death: None,
+            pace: Pace::default(),
             stopped: false,
             stop_steps: config.stop_steps().into_iter(),
             needed_sigkill: false,
@@ -196,6 +198,7 @@ impl<'a> Session<'a> {
     fn timeout(&self) -> Option<Duration> {
         let output = self.relay.can_progress(&self.reactor.ready, &self.outbox);
         if output
+            || self.signals.has_child()
             || self.wants_notifications()
             || self.reactor.ready.is(Source::Inbox) && self.wants_commands()
         {
@@ -265,6 +268,7 @@ impl<'a> Session<'a> {
             }
             self.stop()?;
         }
+        self.pace.settle();
         let child_changed = self.signals.take_child();
         if child_changed {
             self.reap_dead()?;
@@ -283,8 +287,14 @@ impl<'a> Session<'a> {
 
     pub(super) fn reap_dead(&mut self) -> io::Result<()> {
         let containment = &mut self.containment;
-        let death = reap(self.pid, |pid| containment.note_reaped(pid))?;
-        let Some(death) = death else { return Ok(()) };
+        let reaped = reap(self.pid, BATCH, |pid| containment.note_reaped(pid))?;
+        self.pace.note(&reaped);
+        if reaped.has_more {
+            self.signals.set_child();
+        }
+        let Some(death) = reaped.death else {
+            return Ok(());
+        };
         // Only the first: later, another descendant may get the same pid.
         if self.death.is_none() {
             self.death = Some((death, self.since.elapsed()));

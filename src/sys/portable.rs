@@ -12,8 +12,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 pub use super::linux::{
-    END_INTEREST, MAXRSS_UNIT, MORE_RESOURCES, ProcessList, SHARES_MEMORY, SignalMask,
-    become_undumpable, bind_notify_socket, close_range, copy_page_tables_to_forks,
+    END_INTEREST, HighPriority, MAXRSS_UNIT, MORE_RESOURCES, ProcessList, SHARES_MEMORY,
+    SignalMask, become_undumpable, bind_notify_socket, close_range, copy_page_tables_to_forks,
     drop_ambient_capabilities, expect_utf8, get_limits, has_only_uid, keep_capabilities,
     limit_bounding_set, may_signal_others, nr_open, peer_of, pipe, process_name, read_counters,
     read_process, receive_datagram, release_stack, resize_pipe, set_capabilities, set_default,

@@ -11,6 +11,7 @@ mod entry;
 mod limits;
 #[cfg(not(target_os = "freebsd"))]
 mod orphans;
+mod priority;
 mod rendezvous;
 mod signals;
 
@@ -21,5 +22,6 @@ pub use entry::*;
 pub use limits::*;
 #[cfg(not(target_os = "freebsd"))]
 pub use orphans::*;
+pub use priority::*;
 pub use rendezvous::*;
 pub use signals::*;
