@@ -5,9 +5,10 @@
 defmodule MuonTrap.Build.Helpers do
   @moduledoc false
   # A folder of ready-built helpers, as `scripts/build-release` creates it: `muontrap-<Rust target>.gz` for
-  # each target, and their checksums in `SHA256SUMS`.
+  # each target, their checksums in `SHA256SUMS`, and in `UNTRIED` the targets of those that were only linked.
 
   @sums "SHA256SUMS"
+  @untried "UNTRIED"
 
   @doc """
   The Rust targets whose helpers run on `choice`, best first.
@@ -115,6 +116,20 @@ defmodule MuonTrap.Build.Helpers do
   def unpack(path, sum, destination) do
     with {:ok, packed} <- read(path, sum),
          do: File.write!(destination, :zlib.gunzip(packed))
+  end
+
+  @doc "A note for the user if the helper in the compressed file `path` has never been run, or `nil`."
+  @spec note(Path.t()) :: String.t() | nil
+  def note(path) do
+    "muontrap-" <> target = Path.basename(path, ".gz")
+
+    with {:ok, text} <- File.read(Path.join(Path.dirname(path), @untried)),
+         true <- target in String.split(text) do
+      "The ready-built helper for #{target} was built on another system, and never run. " <>
+        "To have cargo build it here, set MUONTRAP_BUILD=1."
+    else
+      _ -> nil
+    end
   end
 
   defp read(path, expected) do

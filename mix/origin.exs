@@ -115,8 +115,10 @@ defmodule MuonTrap.Build.Origin do
   def fetch(%{origin: {:file, path, _size, _mtime}}, _source, _target_dir, destination),
     do: File.cp!(path, destination)
 
-  def fetch(%{origin: {:packed, path, sum}}, _source, _target_dir, destination),
-    do: Helpers.unpack(path, sum, destination)
+  def fetch(%{origin: {:packed, path, sum}}, _source, _target_dir, destination) do
+    if note = Helpers.note(path), do: Mix.shell().info(note)
+    Helpers.unpack(path, sum, destination)
+  end
 
   def fetch(%{origin: {:cargo, target, _env, digest}} = found, source, target_dir, destination) do
     with {:ok, built} <- Cargo.build(source, target, target_dir, digest, found.absent),

@@ -136,6 +136,22 @@ defmodule MuonTrap.Build.HelpersTest do
     assert says(project) == "a new one"
   end
 
+  test "says that a helper was never run, when it is installed", context do
+    %{project: project, folder: folder, env: env} = context
+    File.write!(Path.join(folder, "UNTRIED"), "aarch64-apple-darwin\n#{@device}\n")
+
+    assert {output, 0} = mix(project, ["compile"], env ++ @nerves)
+
+    assert output =~
+             "The ready-built helper for #{@device} was built on another system, and never"
+
+    assert says(project, "rpi4_dev") == "for the device"
+    assert mix(project, ["compile"], env ++ @nerves) == {"", 0}
+
+    assert {output, 0} = mix(project, ["compile"], env)
+    refute output =~ "never run"
+  end
+
   test "is refused if a checksum is wrong", %{project: project, folder: folder, env: env} do
     assert {_, 0} = mix(project, ["compile"], env)
     changed = Path.join(folder, "muontrap-#{host()}.gz")
