@@ -67,6 +67,7 @@ fn sum(session: i32, children: &BTreeMap<i32, Vec<i32>>) -> Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn descendants_are_counted_and_the_session_is_not() {
@@ -76,11 +77,18 @@ mod tests {
             .unwrap();
         let own = i32::try_from(std::process::id()).unwrap();
         let gone = i32::MAX;
-        let values: BTreeMap<_, _> = reply(&[own, gone]).unwrap().into_iter().collect();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        // A process that is just being executed may have no memory yet.
+        loop {
+            let values: BTreeMap<_, _> = reply(&[own, gone]).unwrap().into_iter().collect();
+            assert_eq!(values.len(), 3);
+            let number = |name: &str| values[&format!("{own}.{name}")].parse::<u64>().unwrap();
+            if number("processes") >= 1 && number("memory_bytes") >= 4096 {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{values:?}");
+        }
         child.kill().unwrap();
         child.wait().unwrap();
-        let number = |name: &str| values[&format!("{own}.{name}")].parse::<u64>().unwrap();
-        assert!(number("processes") >= 1 && number("memory_bytes") >= 4096);
-        assert_eq!(values.len(), 3);
     }
 }

@@ -8,6 +8,7 @@ use crate::executable;
 use crate::frames::{self, Frame};
 use crate::harness::{Outcome, Owner, Setup, captured, framed};
 use crate::processes::{Mark, eventually, state, status_field};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
@@ -200,6 +201,8 @@ fn while_getent_does_not_answer() {
 struct Frozen {
     path: PathBuf,
     name: String,
+    /// Reports the groups that are made in it, however short their life.
+    made: Inotify,
 }
 
 impl Frozen {
@@ -211,7 +214,14 @@ impl Frozen {
         let path = PathBuf::from(point).join(&name);
         fs::create_dir(&path).unwrap();
         fs::write(path.join("cgroup.freeze"), "1").unwrap();
-        Self { path, name }
+        let made = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+        made.add_watch(&path, AddWatchFlags::IN_CREATE).unwrap();
+        Self { path, name, made }
+    }
+
+    /// Whether a group was made in it since the last call.
+    fn had_group(&self) -> bool {
+        self.made.read_events().is_ok()
     }
 }
 
@@ -228,8 +238,11 @@ fn while_a_group_above_is_frozen() {
     let frozen = Frozen::new();
     let group = format!("{}/below", frozen.name);
     // The helper tries for a while, and creates the cgroup again each time.
-    let tries = |_: &Owner| frozen.path.join("below").exists();
-    each_way(|| framed(&["--group", &group]).program(&["true"]), tries);
+    let setup = || {
+        frozen.had_group();
+        framed(&["--group", &group]).program(&["true"])
+    };
+    each_way(setup, |_| frozen.had_group());
     assert!(!frozen.path.join("below").exists());
 }
 

@@ -41,3 +41,45 @@ fn set(policy: c_long, priority: c_int) -> bool {
     // SAFETY: the kernel reads an integer by the pointer, `struct sched_param`.
     unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) == 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn policy() -> c_long {
+        // SAFETY: this takes no pointers.
+        unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) }
+    }
+
+    /// Of a process that this one starts: `proc_pid_stat(5)`.
+    fn policy_of_a_child() -> String {
+        let output = Command::new("cat").arg("/proc/self/stat").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split(' ').nth(40).unwrap().to_owned()
+    }
+
+    /// `capabilities(7)`.
+    fn may_raise_priorities() -> bool {
+        const CAP_SYS_NICE: u64 = 1 << 23;
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let set = status
+            .lines()
+            .find_map(|line| line.strip_prefix("CapEff:\t"));
+        u64::from_str_radix(set.unwrap(), 16).unwrap() & CAP_SYS_NICE != 0
+    }
+
+    #[test]
+    fn a_high_priority_ends_and_is_not_inherited() {
+        let before = policy();
+        let high = HighPriority::take();
+        assert!(high.is_none() || may_raise_priorities());
+        if high.is_some() {
+            assert_ne!(policy(), before);
+            assert!(HighPriority::take().is_none());
+        }
+        assert_eq!(policy_of_a_child(), before.to_string());
+        drop(high);
+        assert_eq!(policy(), before);
+    }
+}
