@@ -26,7 +26,7 @@ defmodule MuonTrap.ChangedUserTest do
       marker = marker()
       command = unquote(command)
       spec = {Daemon, [command, unquote(args), [env: [{"MARKER", marker}]]]}
-      on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
+      on_exit(fn -> kill_marked(marker) end)
 
       {:ok, supervisor} =
         Supervisor.start_link([spec], strategy: :one_for_one, max_restarts: 1000)

@@ -19,7 +19,7 @@ defmodule MuonTrap.CollectableFailureTest do
     marker = marker()
     into = %FailingCollector{test: self(), failure: failure, on: opts[:on]}
     opts = [into: into, env: [{"MARKER", marker}]] ++ Keyword.delete(opts, :on)
-    on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
+    on_exit(fn -> kill_marked(marker) end)
 
     {caller, ref} =
       spawn_monitor(fn ->

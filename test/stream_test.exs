@@ -164,7 +164,7 @@ defmodule MuonTrap.StreamTest do
   describe "a stream that is not consumed to its end" do
     setup do
       marker = marker()
-      on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
+      on_exit(fn -> kill_marked(marker) end)
       [marker: marker]
     end
 

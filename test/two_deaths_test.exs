@@ -69,7 +69,7 @@ defmodule MuonTrap.TwoDeathsTest do
     file = Path.join(context.tmp_dir, "pid")
     marker = marker()
     opts = [env: [{"MARKER", marker}], logger_fun: logger_fun]
-    on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
+    on_exit(fn -> kill_marked(marker) end)
     script = "sleep 1000 & echo $$ >'#{file}'; echo line; wait"
     {:ok, daemon} = Daemon.start_link("sh", ["-c", script], opts)
     assert_receive :stuck
@@ -85,7 +85,7 @@ defmodule MuonTrap.TwoDeathsTest do
     marker = marker()
     file = Path.join(directory, "pid")
     opts = [env: [{"MARKER", marker}, {"PID_FILE", file}], delay_to_sigkill: @delay]
-    on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
+    on_exit(fn -> kill_marked(marker) end)
     {start_owner(kind, ["-c", @script], opts), await_pid(file), marker}
   end
 

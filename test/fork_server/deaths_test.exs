@@ -26,7 +26,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
   setup do
     marker = marker()
     Process.flag(:trap_exit, true)
-    on_exit(fn -> Enum.each(marked(marker), &kill(&1, "KILL")) end)
+    on_exit(fn -> kill_marked(marker) end)
     %{marker: marker, opts: [env: [{"MARKER", marker}], delay_to_sigkill: 100]}
   end
 

@@ -69,6 +69,15 @@ defmodule MuonTrap.Test.OS do
   @spec marked(String.t()) :: [pos_integer()]
   def marked(marker), do: for(pid <- all_marked(marker), muontrap?(pid) == false, do: pid)
 
+  @doc "Kills the processes with `marker` that a test has left. Some may end meanwhile."
+  @spec kill_marked(String.t()) :: :ok
+  def kill_marked(marker) do
+    for pid <- marked(marker),
+        do: System.cmd("sh", ["-c", "kill -KILL #{pid}"], stderr_to_stdout: true)
+
+    :ok
+  end
+
   @doc """
   The processes of muontrap, except fork servers, with `marker` in their command line, or with a child that has
   it in its command line or environment.
