@@ -52,6 +52,9 @@ pub struct Reaped {
 /// Children to reap before something else is done: others may die as fast as these are reaped.
 pub const BATCH: usize = 256;
 
+/// The same between two rounds of a sweep, which does nothing else.
+pub const SWEEP_BATCH: usize = 10_000;
+
 /// Reaps dead children, at most `limit`. Calls `each` for those that are not `program`.
 ///
 /// More than one each time: SIGCHLD is not queued, and a subreaper gets children that it did not start.

@@ -13,7 +13,7 @@ use super::descendants;
 pub use super::descendants::kill_descendants_of;
 use super::preexisting::Preexisting;
 pub use super::progress::Progress;
-use super::reap::reap;
+use super::reap::{SWEEP_BATCH, reap};
 use crate::sys::{self, Entry, Process, ProcessId};
 use nix::unistd::{Pid, getpgid};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,9 +24,6 @@ use std::time::{Duration, Instant};
 /// Rounds of stopping before the kill. A descendant that cannot be stopped, for example because it is traced, must
 /// not keep the others alive.
 const MAX_STOP_ROUNDS: u32 = 20;
-
-/// Children to reap between two rounds.
-const MAX_REAPED: usize = 10_000;
 
 /// How long to search while this process has children but none is found that could be killed.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -205,7 +202,7 @@ impl Sweep {
     fn reap(&mut self) {
         let mut dead = Vec::new();
         // After an error, children are left, which the caller sees.
-        let _ = reap(0, MAX_REAPED, |pid| dead.push(pid));
+        let _ = reap(0, SWEEP_BATCH, |pid| dead.push(pid));
         for pid in dead {
             self.note_reaped(pid);
         }

@@ -10,7 +10,7 @@
 use super::children::Children;
 use super::preexisting::Preexisting;
 pub use super::progress::Progress;
-use super::reap::reap;
+use super::reap::{SWEEP_BATCH, reap};
 use super::tracker::Tracker;
 use crate::sys::{self, Entry, ForkWatch, Process, ProcessId, live_processes};
 use std::collections::BTreeSet;
@@ -20,9 +20,6 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 /// Rounds of stopping before the kill. A descendant that cannot be stopped, for example because it is traced, must
 /// not keep the others alive.
 const MAX_STOP_ROUNDS: u32 = 20;
-
-/// Children to reap between two rounds.
-const MAX_REAPED: usize = 10_000;
 
 /// How often to signal those that were found meanwhile.
 const MAX_SIGNAL_ROUNDS: u32 = 20;
@@ -232,7 +229,7 @@ impl Sweep {
     fn reap(&mut self) {
         let mut dead = Vec::new();
         // After an error, they are zombies.
-        let _ = reap(0, MAX_REAPED, |pid| dead.push(pid));
+        let _ = reap(0, SWEEP_BATCH, |pid| dead.push(pid));
         for pid in dead {
             self.note_reaped(pid);
         }
