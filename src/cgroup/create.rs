@@ -7,6 +7,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use super::enabling::enable;
 use super::error::{Attempt, Error};
 use super::fs::{is_writable, words};
 use super::group::{CreatedDirs, Group};
@@ -15,8 +16,6 @@ use super::owned::Cgroup;
 use super::plan::Plan;
 use super::poll::poll_until;
 use super::settings::apply_settings;
-use super::v2;
-use super::version::Version;
 use crate::wait::Wait;
 
 /// How long to wait for another muontrap to release the group, or for a frozen group to be thawed.
@@ -79,14 +78,10 @@ fn make_alternative(location: &Location, since: Instant) -> Result<(Group, Creat
 }
 
 fn prepare(cgroup: &mut Cgroup, plan: &Plan, wait: &dyn Wait) -> Result<(), Error> {
-    if plan.version == Version::V2 {
-        plan.locations.iter().try_for_each(Location::check_entry)?;
-    }
+    plan.locations.iter().try_for_each(Location::check_entry)?;
     cgroup.take_over(wait)?;
-    if plan.version == Version::V2 {
-        for location in &plan.locations {
-            v2::enable(location, &plan.controllers)?;
-        }
+    for location in plan.with_controllers() {
+        enable(location, &plan.controllers)?;
     }
     apply_settings(&cgroup.groups, plan.version, &plan.settings)?;
     cgroup.open_entries()
@@ -102,21 +97,16 @@ fn name_denied(error: Error, plan: &Plan) -> Error {
     if !is_of_group || !matches!(error.errno(), libc::EACCES | libc::EPERM) {
         return error;
     }
-    let controllers: Vec<String> = match (plan.version, &error) {
-        (Version::V1, _) => {
-            let locations = plan.locations.iter();
-            let denied = locations.filter(|location| !is_writable(&location.deepest_existing()));
-            denied.map(|location| location.hierarchy.label()).collect()
-        }
-        (Version::V2, Error::NotEnabled { .. }) => {
-            let enabled = words(&error.path()).unwrap_or_default();
-            let needed = plan.controllers.iter();
-            needed
-                .filter(|name| !enabled.contains(name))
-                .cloned()
-                .collect()
-        }
-        (Version::V2, _) => plan.controllers.iter().cloned().collect(),
+    let needed = plan.controllers.iter().cloned();
+    let controllers: Vec<String> = if let Error::NotEnabled { .. } = &error {
+        let enabled = words(&error.path()).unwrap_or_default();
+        needed.filter(|name| !enabled.contains(name)).collect()
+    } else if plan.version.interface().is_unified {
+        needed.collect()
+    } else {
+        let locations = plan.locations.iter();
+        let denied = locations.filter(|location| !is_writable(&location.deepest_existing()));
+        denied.map(|location| location.hierarchy.label()).collect()
     };
     if controllers.is_empty() {
         return error;

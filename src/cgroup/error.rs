@@ -7,8 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::dialect::Mismatch;
-use super::version::Version;
+use super::dialect::{Mismatch, Version};
 
 /// An error about a cgroup. Names are those of the request; paths are absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use super::*;
-use crate::cgroup::version::Version;
+use crate::cgroup::dialect::Version;
 
 fn denied() -> Error {
     Error::Io {

@@ -12,9 +12,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::dialect::{Freezer, Interface, Offer, Version, is_cgroup};
 use super::error::{Attempt, Error};
 use super::fs::{read, words};
-use super::version::Version;
 
 /// One mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,15 +41,17 @@ impl Hierarchy {
 
     /// The controllers that groups of this hierarchy can have.
     pub fn offered(&self) -> &[String] {
-        match self.version {
-            Version::V1 => &self.controllers,
-            Version::V2 => &self.available,
+        if self.interface().is_unified {
+            &self.available
+        } else {
+            &self.controllers
         }
     }
 
-    /// v2: the file that lists the controllers.
-    pub(super) fn controllers_file(&self) -> PathBuf {
-        self.mount_point.join("cgroup.controllers")
+    /// v2: the file that lists the controllers of a group.
+    pub fn controllers_file(&self, group: &Path) -> Option<PathBuf> {
+        let files = self.interface().enabling.as_ref()?;
+        Some(group.join(files.has))
     }
 
     /// v1: its controllers, joined by commas. Empty on v2.
@@ -60,6 +62,28 @@ impl Hierarchy {
     /// v1: whether this is the hierarchy of a controller.
     pub fn has(&self, controller: &str) -> bool {
         self.controllers.iter().any(|name| name == controller)
+    }
+
+    /// Whether groups have the files of a controller of its version.
+    pub(super) fn has_files_of(&self, controller: &str) -> bool {
+        self.interface().is_unified || self.has(controller)
+    }
+
+    /// What its groups have.
+    pub(super) fn interface(&self) -> &'static Interface {
+        self.version.interface()
+    }
+
+    /// v2: the file that kills all processes of a group, on kernels that have it.
+    pub fn kill_file(&self) -> Option<&'static str> {
+        self.interface().kill
+    }
+
+    /// How its groups are frozen, if they can be.
+    pub(super) fn freezer(&self) -> Option<&'static Freezer> {
+        let freezer = &self.interface().freezer;
+        let is_here = freezer.controller.is_none_or(|name| self.has(name));
+        is_here.then_some(freezer)
     }
 
     /// The directory of this process's own group, when it is below the mount point.
@@ -112,9 +136,10 @@ impl Host {
 
     /// Reads which controllers v2 has: none where that cannot be read.
     pub(crate) fn read_available(&mut self) {
-        let unified = |hierarchy: &&mut Hierarchy| hierarchy.version == Version::V2;
-        for hierarchy in self.hierarchies.iter_mut().filter(unified) {
-            hierarchy.available = words(&hierarchy.controllers_file()).unwrap_or_default();
+        for hierarchy in &mut self.hierarchies {
+            if let Some(file) = hierarchy.controllers_file(&hierarchy.mount_point) {
+                hierarchy.available = words(&file).unwrap_or_default();
+            }
         }
     }
 
@@ -136,19 +161,27 @@ impl Host {
     pub fn unified(&self) -> Option<&Hierarchy> {
         self.hierarchies
             .iter()
-            .find(|hierarchy| hierarchy.version == Version::V2)
+            .find(|hierarchy| hierarchy.interface().is_unified)
     }
 
     /// The v1 hierarchies.
     pub fn legacy(&self) -> impl Iterator<Item = &Hierarchy> {
         self.hierarchies
             .iter()
-            .filter(|hierarchy| hierarchy.version == Version::V1)
+            .filter(|hierarchy| !hierarchy.interface().is_unified)
     }
 
     /// The v1 hierarchy that has `controller`.
     pub fn legacy_with(&self, controller: &str) -> Option<&Hierarchy> {
         self.legacy().find(|hierarchy| hierarchy.has(controller))
+    }
+
+    pub(super) fn offer(&self) -> Offer<'_> {
+        let names = self.legacy().flat_map(|hierarchy| &hierarchy.controllers);
+        Offer {
+            v2: self.unified().map(Hierarchy::offered),
+            v1: names.map(String::as_str).collect(),
+        }
     }
 }
 
@@ -220,7 +253,7 @@ fn visible_cgroup_mounts(mountinfo: &str) -> Vec<Mount<'_>> {
     mounts
         .into_iter()
         .zip(hidden)
-        .filter(|(mount, hidden)| !hidden && matches!(mount.kind, "cgroup" | "cgroup2"))
+        .filter(|(mount, hidden)| !hidden && is_cgroup(mount.kind))
         .map(|(mount, _)| mount)
         .collect()
 }
@@ -251,20 +284,17 @@ fn stands_on(mounts: &[Mount<'_>], mount: &Mount<'_>, ancestor: &str) -> bool {
 
 /// The hierarchy of one line of `/proc/self/cgroup`, at the mount that shows most of it.
 fn hierarchy(mounts: &[Mount<'_>], controllers: &str, own: &str) -> Option<Hierarchy> {
-    let version = if controllers.is_empty() {
-        Version::V2
-    } else {
-        Version::V1
-    };
+    let version = Version::of_hierarchy(controllers);
     let names: Vec<&str> = controllers
         .split(',')
         .filter(|name| !name.is_empty())
         .collect();
     let mount = mounts
         .iter()
-        .filter(|mount| match version {
-            Version::V1 => mount.kind == "cgroup" && mount.options.contains(&names[0]),
-            Version::V2 => mount.kind == "cgroup2",
+        .filter(|mount| {
+            let first = names.first();
+            mount.kind == version.interface().filesystem
+                && first.is_none_or(|name| mount.options.contains(name))
         })
         .min_by_key(|mount| (mount.read_only, mount.root.trim_matches('/').len()))?;
     Some(Hierarchy {

@@ -7,6 +7,7 @@
 
 use std::path::{Component, Path};
 
+use super::dialect::Version;
 use super::dialect::{
     Availability, ReadError, STATISTICS, Source, availability, file_on, has_several_files, listed,
     read, read_on_v1,
@@ -18,7 +19,6 @@ use super::location::Location;
 use super::memory::count_oom_kills;
 use super::request::Request;
 use super::settings::{apply_settings, owner};
-use super::version::Version;
 
 /// The directories of a cgroup, one in each hierarchy that has it.
 #[derive(Debug)]

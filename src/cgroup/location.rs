@@ -12,7 +12,6 @@ use nix::unistd::AccessFlags;
 use super::error::{Attempt, Error, errno_of};
 use super::fs::may;
 use super::host::Hierarchy;
-use super::version::Version;
 
 /// The place of a group in one hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +31,6 @@ impl Location {
             name: group.trim_start_matches('/').into(),
             path: hierarchy.directory(group),
         }
-    }
-
-    pub(super) fn is_v2(&self) -> bool {
-        self.hierarchy.version == Version::V2
     }
 
     /// The paths of the groups above it in the hierarchy, from the top down, without the root.
@@ -88,10 +83,11 @@ impl Location {
             .map_err(|error| Error::io(attempt, &path, &error))
     }
 
-    /// On v2, moving a process takes a writable `cgroup.procs` in the nearest group above both
-    /// places ([delegation](https://docs.kernel.org/admin-guide/cgroup-v2.html)).
+    /// Where delegation is contained, this process must be able to write to the `cgroup.procs` of the nearest group
+    /// above both places.
     pub(super) fn check_entry(&self) -> Result<(), Error> {
-        let (true, Some(own)) = (self.is_v2(), self.hierarchy.own_directory()) else {
+        let is_contained = self.hierarchy.interface().contains_delegation;
+        let (true, Some(own)) = (is_contained, self.hierarchy.own_directory()) else {
             return Ok(());
         };
         let mut above = own.ancestors();

@@ -18,20 +18,15 @@ use super::group::{Group, tree};
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     oom_kills_before: u64,
-    /// v2: `memory.peak`, which a write resets for readers of this descriptor alone.
+    /// The file with the peak, which a write to this descriptor has reset.
     peak: Option<File>,
 }
 
 impl Memory {
-    /// Starts over, in a group that existed before. Since Linux 6.12; earlier, the peak on v2 includes the
-    /// past.
+    /// Starts over, in a group that existed before. On v2 since Linux 6.12; earlier, the peak includes the past.
     pub fn reset(&mut self, group: &Group) {
         self.oom_kills_before = count_oom_kills(group).unwrap_or(0);
-        if group.is_v2() {
-            self.peak = reset_peak(group);
-        } else {
-            let _ = group.write("memory.max_usage_in_bytes", "0");
-        }
+        self.peak = reset_peak(group);
     }
 
     /// The processes of the group that the kernel killed because it was out of memory.
@@ -40,7 +35,7 @@ impl Memory {
         count.saturating_sub(self.oom_kills_before)
     }
 
-    /// The most memory that the group ever used, in bytes. v2 has the file since Linux 5.19.
+    /// The most memory that the group ever used, in bytes.
     pub fn peak(&self, group: &Group) -> Option<u64> {
         if let Some(mut file) = self.peak.as_ref() {
             let mut text = String::new();
@@ -48,29 +43,31 @@ impl Memory {
             file.read_to_string(&mut text).ok()?;
             return text.trim().parse().ok();
         }
-        let file = if group.is_v2() {
-            "memory.peak"
-        } else {
-            "memory.max_usage_in_bytes"
-        };
-        group.read(file).ok()?.trim().parse().ok()
+        group
+            .read(group.interface().memory.peak)
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
 }
 
-/// v2 counts the victims in all groups above theirs, v1 only in their own.
+/// Those in the group and the groups below it.
 pub(super) fn count_oom_kills(group: &Group) -> io::Result<u64> {
+    let memory = &group.interface().memory;
     let count = |text: &str| number_after(text, "oom_kill").unwrap_or(0);
-    if group.is_v2() {
-        return Ok(count(&group.read("memory.events")?));
+    if memory.oom_kills_below {
+        return Ok(count(&group.read(memory.oom_kills)?));
     }
     tree::sum(group.dir(), |dir| {
-        read_at(dir, "memory.oom_control").map_or(0, |text| count(&text))
+        read_at(dir, memory.oom_kills).map_or(0, |text| count(&text))
     })
 }
 
 fn reset_peak(group: &Group) -> Option<File> {
-    let file: OwnedFd = open_at(group.dir().as_fd(), "memory.peak", OFlag::O_RDWR).ok()?;
+    let memory = &group.interface().memory;
+    let file: OwnedFd = open_at(group.dir().as_fd(), memory.peak, OFlag::O_RDWR).ok()?;
     let mut file = File::from(file);
-    file.write_all(b"reset\n").ok()?;
+    file.write_all(memory.reset.as_bytes()).ok()?;
     Some(file)
 }

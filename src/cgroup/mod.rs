@@ -26,12 +26,15 @@
 //!   undo the limit: a v2 cpuset that the groups above do not grant.
 
 mod clean;
+mod cpuset;
 mod create;
 mod dialect;
+mod enabling;
 mod error;
 mod error_text;
 mod fs;
 mod group;
+mod hierarchies;
 mod host;
 mod live;
 mod location;
@@ -42,9 +45,6 @@ mod plan;
 mod poll;
 mod request;
 mod settings;
-mod v1;
-mod v2;
-mod version;
 
 pub use clean::clean;
 pub use dialect::{v1_name, v2_name};
@@ -58,7 +58,6 @@ pub use operation::{Action, Operation, Values};
 pub use owned::{Cgroup, Locations};
 pub use plan::Plan;
 pub use request::Request;
-pub use version::Version;
 
 #[cfg(test)]
 #[path = "kill_test.rs"]

@@ -9,13 +9,14 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::dialect::Version;
+use super::enabling::disable_all;
 use super::error::{Blocked, Error, Leftover, errno_of};
 use super::group::{Entry, Group, KillStep, Killer, refuse_own, remaining, tree};
 use super::location::Location;
 use super::memory::Memory;
 use super::poll::poll_until;
 use super::settings::owner;
-use super::version::Version;
 use crate::wait::{Undisturbed, Wait};
 
 /// How long processes of an earlier run may take to die before a new one is refused.
@@ -120,16 +121,11 @@ impl Cgroup {
             if !tree::remove_below(group.dir())? {
                 return Err(io::Error::from_raw_os_error(libc::EBUSY));
             }
-            // Not every group has these files. Where one matters, a later step fails and names it.
-            if group.is_v2() {
-                let _ = group.write("cgroup.freeze", "0");
-                let enabled = group.read("cgroup.subtree_control").unwrap_or_default();
-                for controller in enabled.split_whitespace() {
-                    group.write("cgroup.subtree_control", &format!("-{controller}"))?;
-                }
-            } else {
-                let _ = group.write("freezer.state", "THAWED");
+            // The file may be missing. Where that matters, a later step fails and names it.
+            if let Some(freezer) = group.freezer() {
+                let _ = group.write(freezer.file, freezer.thaw);
             }
+            disable_all(group)?;
         }
         let mut memory = Memory::default();
         if let Some(group) = self.memory_group().filter(|group| group.existed) {
@@ -164,14 +160,12 @@ impl Cgroup {
 
     /// Thaws the processes that were frozen in the cgroup or in groups below it.
     pub fn thaw(&self) -> io::Result<()> {
-        let can_freeze = |group: &&Group| group.is_v2() || group.has("freezer");
-        let mut groups = self.groups.iter().filter(can_freeze);
-        groups.try_for_each(Group::thaw)
+        self.groups.iter().try_for_each(Group::thaw)
     }
 
-    /// v1: the error that processes cannot die, if a group above is frozen.
+    /// The error that processes cannot die because a group above is frozen.
     pub fn held_frozen(&self) -> Option<Error> {
-        let mut groups = self.groups.iter().filter(|group| !group.is_v2());
+        let mut groups = self.groups.iter().filter(|group| group.holds_killed());
         groups.find_map(|group| group.frozen(Blocked::End))
     }
 

@@ -9,10 +9,10 @@ use std::fs;
 use std::path::Path;
 
 use super::clean::clean;
+use super::dialect::Version;
 use super::error::{Attempt, Error};
 use super::request::Request;
 use super::test_support::*;
-use super::version::Version;
 
 const NOBODY: u32 = 65534;
 /// Opens the test executable before the change of user, who may have no access to its directory.

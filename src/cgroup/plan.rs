@@ -7,13 +7,13 @@
 
 use std::collections::BTreeSet;
 
-use super::dialect::needed;
+use super::dialect::{Version, choose, needed};
+use super::enabling::check_enabling;
 use super::error::Error;
+use super::hierarchies::hierarchies;
 use super::host::{Hierarchy, Host};
 use super::location::Location;
 use super::request::Request;
-use super::version::Version;
-use super::{v1, v2};
 
 /// How the cgroup of a program would be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub struct Plan {
     pub controllers: BTreeSet<String>,
     /// Its directories, one in each hierarchy.
     pub locations: Vec<Location>,
-    /// v1: one directory more, to kill or freeze all processes at once: the first of these that can be
-    /// made and entered.
+    /// One directory more, to kill or freeze all processes at once: the first of these that can be made and
+    /// entered.
     pub alternatives: Vec<Location>,
     /// What is written to its files, by names of either version.
     pub settings: Vec<(String, String)>,
@@ -36,41 +36,25 @@ impl Plan {
     pub fn new(host: &Host, request: &Request) -> Result<Self, Error> {
         request.validate()?;
         request.validate_on(host)?;
-        match host.unified().filter(|_| is_for_v2(host, request)) {
-            Some(unified) => Self::on_v2(unified, request),
-            None => Self::on_v1(host, request),
-        }
-    }
-
-    fn on_v2(unified: &Hierarchy, request: &Request) -> Result<Self, Error> {
-        let controllers = needed_on(Version::V2, request)?;
-        v2::check_available(unified, &controllers)?;
-        Ok(Self {
-            version: Version::V2,
-            controllers,
-            locations: vec![Location::new(unified, &request.group)],
-            alternatives: vec![],
-            settings: request.settings.clone(),
-        })
-    }
-
-    fn on_v1(host: &Host, request: &Request) -> Result<Self, Error> {
-        let controllers = needed_on(Version::V1, request)?;
-        let (wanted, alternatives) = v1::hierarchies(host, &controllers)?;
-        if wanted.is_empty() && alternatives.is_empty() {
+        let version = choose(&host.offer(), &request.controllers, &request.settings);
+        let controllers = needed(&request.controllers, &request.settings, version)
+            .map_err(|mismatch| Error::of_mismatch(mismatch, |file| file.into()))?;
+        let hierarchies = hierarchies(host, version, &controllers)?;
+        let locate = |hierarchies: Vec<&Hierarchy>| -> Vec<Location> {
+            let hierarchies = hierarchies.into_iter();
+            let locations = hierarchies.map(|hierarchy| Location::new(hierarchy, &request.group));
+            locations.collect()
+        };
+        let locations = locate(hierarchies.needed);
+        let alternatives = locate(hierarchies.alternatives);
+        if locations.is_empty() && alternatives.is_empty() {
             return Err(Error::NoHierarchy);
         }
-        let locate = |hierarchies: Vec<&Hierarchy>| {
-            let hierarchies = hierarchies.into_iter();
-            hierarchies
-                .map(|hierarchy| Location::new(hierarchy, &request.group))
-                .collect()
-        };
         Ok(Self {
-            version: Version::V1,
+            version,
             controllers,
-            locations: locate(wanted),
-            alternatives: locate(alternatives),
+            locations,
+            alternatives,
             settings: request.settings.clone(),
         })
     }
@@ -82,9 +66,7 @@ impl Plan {
         for location in &self.locations {
             location.check_creation()?;
             location.check_entry()?;
-            if location.is_v2() {
-                v2::check_enabling(location, &self.controllers)?;
-            }
+            check_enabling(location, &self.controllers)?;
         }
         let more = self.first_alternative(|location| {
             location.check_creation()?;
@@ -116,39 +98,17 @@ impl Plan {
         }
     }
 
-    /// The hierarchy by which all processes are killed at once, v2 or the v1 freezer; without one they get
-    /// their signals one by one.
+    /// The directories in hierarchies of controllers. An alternative may be of the other version.
+    pub(super) fn with_controllers(&self) -> impl Iterator<Item = &Location> {
+        let locations = self.locations.iter();
+        locations.filter(|location| location.hierarchy.version == self.version)
+    }
+
+    /// The hierarchy by which all processes are killed at once; without one they get their signals one by one.
     pub fn holder(&self) -> Option<&Hierarchy> {
         let mut hierarchies = self.locations.iter().map(|location| &location.hierarchy);
-        hierarchies.find(|hierarchy| hierarchy.version == Version::V2 || hierarchy.has("freezer"))
+        hierarchies.find(|hierarchy| hierarchy.freezer().is_some())
     }
-}
-
-fn needed_on(version: Version, request: &Request) -> Result<BTreeSet<String>, Error> {
-    needed(&request.controllers, &request.settings, version)
-        .map_err(|mismatch| Error::of_mismatch(mismatch, |file| file.into()))
-}
-
-/// Whether to use v2: without v1 always, so that what it lacks is an error, and else if it has all that is
-/// needed.
-fn is_for_v2(host: &Host, request: &Request) -> bool {
-    let Some(unified) = host.unified() else {
-        return false;
-    };
-    if host.legacy().next().is_none() {
-        return true;
-    }
-    // Without limits, either version will do: v1 tries v2 first, and others where that is out of reach.
-    if request.controllers.is_empty() && request.settings.is_empty() {
-        return false;
-    }
-    // Controllers without a name on v2, such as `freezer`, are on v1 here.
-    let mut controllers = request.controllers.iter();
-    if controllers.any(|name| host.legacy_with(name).is_some()) {
-        return false;
-    }
-    needed_on(Version::V2, request)
-        .is_ok_and(|needed| needed.iter().all(|name| unified.offered().contains(name)))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use super::clean::{CleanReport, clean};
+use super::dialect::Version;
 use super::error::Error;
 use super::host::Host;
 use super::live::LiveCgroup;
@@ -15,7 +16,6 @@ use super::plan::Plan;
 use super::request::Request;
 use super::settings::owner;
 use super::test_support::*;
-use super::version::Version;
 
 #[test]
 #[ignore = "needs cgroups"]

@@ -4,21 +4,19 @@
 
 //! Writing settings to the directories of a cgroup.
 
-use super::dialect::{Write, translate};
+use super::cpuset::check_granted;
+use super::dialect::{Version, Write, translate};
 use super::error::{Error, errno_of};
 use super::fs::is_gone;
 use super::group::Group;
-use super::v2;
-use super::version::Version;
 
-/// The group that has a file: on v1 the one whose hierarchy has its controller.
+/// The group that has a file of this version.
 pub(super) fn owner<'a>(groups: &'a [Group], version: Version, file: &str) -> Option<&'a Group> {
     let controller = file.split('.').next()?;
-    let is_owner = |group: &&Group| match version {
-        Version::V1 => !group.is_v2() && group.has(controller),
-        Version::V2 => group.is_v2(),
-    };
-    groups.iter().find(is_owner)
+    groups.iter().find(|group| {
+        let hierarchy = &group.location.hierarchy;
+        hierarchy.version == version && hierarchy.has_files_of(controller)
+    })
 }
 
 /// Writes settings, by names of either version, to files of `version`.
@@ -43,9 +41,7 @@ pub(super) fn apply_settings(
             return Err(Error::NoEquivalent { setting, version });
         };
         apply(group, &write)?;
-        if version == Version::V2 {
-            v2::check_cpuset(&group.location.path, &write.file, &write.value)?;
-        }
+        check_granted(&group.location, &write.file, &write.value)?;
     }
     Ok(())
 }

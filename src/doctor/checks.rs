@@ -11,7 +11,7 @@ use super::args::Args;
 use super::controllers::Refusal;
 use super::facts::Facts;
 use super::remedies::{Fix, Problem, fixes};
-use crate::cgroup::{Hierarchy, Host, Plan, Version, is_writable};
+use crate::cgroup::{Hierarchy, Host, Plan, is_writable};
 
 /// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,14 +256,16 @@ pub fn delegated_from(hierarchy: &Hierarchy) -> Option<String> {
 
 /// How all processes of a program would be killed.
 pub fn kill_method(facts: &Facts, plan: Option<&Plan>) -> &'static str {
-    match plan.map(|plan| plan.holder().map(|holder| holder.version)) {
-        None => "SIGSTOP and SIGKILL for every descendant in /proc (no cgroup)",
-        Some(None) => "SIGKILL until empty",
-        Some(Some(Version::V1)) => "the v1 freezer, then SIGKILL until empty",
-        Some(Some(Version::V2)) if facts.older_than((5, 14)) => {
-            "cgroup.freeze, then SIGKILL until empty"
-        }
-        Some(Some(Version::V2)) => "cgroup.kill",
+    let Some(plan) = plan else {
+        return "SIGSTOP and SIGKILL for every descendant in /proc (no cgroup)";
+    };
+    let Some(holder) = plan.holder() else {
+        return "SIGKILL until empty";
+    };
+    match holder.kill_file() {
+        None => "the v1 freezer, then SIGKILL until empty",
+        Some(_) if facts.older_than((5, 14)) => "cgroup.freeze, then SIGKILL until empty",
+        Some(file) => file,
     }
 }
 

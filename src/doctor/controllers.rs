@@ -13,7 +13,7 @@ use super::diagnosis::Context;
 use super::facts::Facts;
 use super::remedies::Fix;
 use crate::cgroup::{
-    Cgroup, Error, Hierarchy, Host, Location, Plan, Request, Version, is_writable, v1_name, v2_name,
+    Cgroup, Error, Hierarchy, Host, Location, Plan, Request, is_writable, v1_name, v2_name,
 };
 use crate::error::Failure;
 use crate::wait::Undisturbed;
@@ -100,9 +100,11 @@ impl Context<'_> {
 
     fn controller(&self, name: &str) -> Controller {
         let home = home(&self.facts.cgroups, name);
-        let unified = home.filter(|hierarchy| hierarchy.version == Version::V2);
         let listed = self.facts.controller(v1_name(name));
         let place = home.map(|hierarchy| Location::new(hierarchy, self.base).deepest_existing());
+        let controllers_file = home.zip(place.as_ref());
+        let controllers_file =
+            controllers_file.and_then(|(home, place)| home.controllers_file(place));
         let mut wanted = self.controllers.iter();
         let is_wanted = wanted.any(|wanted| v2_name(wanted) == v2_name(name));
         let refusal = self.look(&[name.to_owned()]).err();
@@ -113,9 +115,7 @@ impl Context<'_> {
         Controller {
             name: name.to_owned(),
             enabled: listed.map_or(home.is_some(), |listed| listed.enabled),
-            delegated: unified
-                .and(place.as_ref())
-                .map(|place| has_controller(place, v2_name(name))),
+            delegated: controllers_file.map(|file| lists(&file, v2_name(name))),
             writable: place.as_ref().is_some_and(|place| is_writable(place)),
             home: home.cloned(),
             refusal: if is_wanted {
@@ -144,9 +144,9 @@ fn enter(cgroup: &Cgroup) -> io::Result<Option<Error>> {
     Ok(refused)
 }
 
-fn has_controller(group: &Path, controller: &str) -> bool {
-    let has = fs::read_to_string(group.join("cgroup.controllers")).unwrap_or_default();
-    has.split_whitespace().any(|name| name == controller)
+fn lists(file: &Path, controller: &str) -> bool {
+    let list = fs::read_to_string(file).unwrap_or_default();
+    list.split_whitespace().any(|name| name == controller)
 }
 
 /// The hierarchy that has a controller.

@@ -11,7 +11,7 @@ use super::checks::{Check, delegated_from, versions};
 use super::controllers::{Controller, Refusal};
 use super::facts::Facts;
 use super::remedies::Fix;
-use crate::cgroup::{Hierarchy, Plan, Version};
+use crate::cgroup::{Hierarchy, Plan};
 
 /// A JSON object of values in JSON ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
 macro_rules! object {
@@ -149,7 +149,7 @@ fn fix(fix: &Fix) -> String {
 
 fn hierarchy(hierarchy: &Hierarchy) -> String {
     object! {
-        "version": version(hierarchy.version),
+        "version": hierarchy.version.number(),
         "controllers": array(hierarchy.offered(), |name| string(name)),
         "mounted": string(&hierarchy.mount_point.to_string_lossy()),
         "read_only": hierarchy.read_only,
@@ -158,18 +158,11 @@ fn hierarchy(hierarchy: &Hierarchy) -> String {
     }
 }
 
-fn version(version: Version) -> &'static str {
-    match version {
-        Version::V1 => "1",
-        Version::V2 => "2",
-    }
-}
-
 fn controller(controller: &Controller) -> String {
     let (home, refusal) = (controller.home.as_ref(), controller.refusal.as_ref());
     object! {
         "name": string(&controller.name),
-        "version": nullable(home, |home| version(home.version).to_owned()),
+        "version": nullable(home, |home| home.version.number().to_string()),
         "mounted": nullable(home, |home| string(&home.mount_point.to_string_lossy())),
         "enabled": controller.enabled,
         "delegated": nullable(controller.delegated, |value| value.to_string()),

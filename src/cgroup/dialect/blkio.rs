@@ -8,7 +8,7 @@ use super::convert;
 use super::error::Mismatch;
 use super::settings::RATES;
 use super::translate::{Translation, Write, refuse};
-use crate::cgroup::version::Version;
+use super::version::Version;
 
 impl Translation<'_> {
     /// `N`, `default N` or `MAJ:MIN N`. Where only the BFQ scheduler has weights, its file has the

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::error::Mismatch;
 use super::settings::file_on;
-use crate::cgroup::version::Version;
+use super::version::Version;
 
 /// The controllers of both versions, up to Linux 6.14.
 const NAMES: [&str; 17] = [

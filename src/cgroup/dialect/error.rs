@@ -6,7 +6,7 @@
 
 use std::io;
 
-use crate::cgroup::version::Version;
+use super::version::Version;
 
 /// A name or value without a counterpart.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,23 +2,32 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The names and units of either version, in those of the other: text to text. Nothing here reads or
-//! writes a file.
+//! The two versions of cgroups: what each of them has, and the names and units of either in those of the other.
+//! Nothing here reads or writes a file, and nothing outside decides by the version.
 
 mod blkio;
+mod choose;
 mod controllers;
 mod convert;
 mod error;
+mod interface;
 mod read;
 mod settings;
 mod statistics;
 mod translate;
+mod v1;
+mod v2;
+mod version;
 
+pub(super) use choose::{Offer, choose};
 pub(super) use controllers::{Availability, availability, is_controller, nearest, needed};
 pub use controllers::{v1_name, v2_name};
 pub(super) use convert::number_after;
 pub(super) use error::{Mismatch, ReadError};
+pub(super) use interface::{Enabling, Freezer, Interface};
 pub(super) use read::read;
 pub(super) use settings::{file_on, has_several_files, listed};
 pub(super) use statistics::{STATISTICS, Source, read_on_v1};
 pub(super) use translate::{Write, translate};
+pub use version::Version;
+pub(super) use version::is_cgroup;

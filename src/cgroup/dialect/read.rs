@@ -7,7 +7,7 @@
 use super::convert::{self, Limit};
 use super::error::ReadError;
 use super::settings::{Conversion, RATES, find};
-use crate::cgroup::version::Version;
+use super::version::Version;
 
 type Result<T> = std::result::Result<T, ReadError>;
 

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use crate::cgroup::version::Version;
+use super::version::Version;
 
 /// How a value differs between the versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@
 use super::convert::{self, Limit};
 use super::error::Mismatch;
 use super::settings::{Conversion, file_on, find};
-use crate::cgroup::version::Version;
+use super::version::Version;
 
 /// The text of one of the group's files, without the newline; `None` when it cannot be read.
 pub(in crate::cgroup) type Current<'a> = &'a dyn Fn(&str) -> Option<String>;

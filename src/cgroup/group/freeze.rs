@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Frozen groups: `freezer.state` on v1, `cgroup.freeze` on v2.
+//! Frozen groups.
 
 use std::io;
 use std::path::PathBuf;
@@ -30,29 +30,28 @@ impl Group {
 
     /// The file of the nearest group above that keeps this one frozen.
     fn frozen_above(&self) -> Option<PathBuf> {
-        let (file, shown_in) = if self.is_v2() {
-            let events = self.read("cgroup.events").ok()?;
-            events.lines().find(|line| *line == "frozen 1")?;
-            ("cgroup.freeze", "cgroup.freeze")
-        } else {
-            let parent = self.read("freezer.parent_freezing").ok()?;
-            (parent.trim() == "1").then_some(("freezer.state", "freezer.self_freezing"))?
-        };
+        let freezer = self.freezer()?;
+        let text = self.read(freezer.inherited.file).ok()?;
+        if !freezer.inherited.is_set(&text) {
+            return None;
+        }
         let mut above = self.location.path.ancestors().skip(1);
         let frozen = above.find(|path| {
-            let text = read(&path.join(shown_in));
+            let text = read(&path.join(freezer.own));
             text.is_ok_and(|text| text.trim() == "1")
         });
-        Some(frozen?.join(file))
+        Some(frozen?.join(freezer.file))
     }
 
-    /// Thaws it and all groups below it.
+    /// Whether a frozen process in it has to be thawed to die.
+    pub fn holds_killed(&self) -> bool {
+        self.freezer().is_some_and(|freezer| freezer.holds_killed)
+    }
+
+    /// Thaws it and all groups below it, if they can be frozen.
     pub fn thaw(&self) -> io::Result<()> {
-        let (file, value) = if self.is_v2() {
-            ("cgroup.freeze", "0")
-        } else {
-            ("freezer.state", "THAWED")
-        };
-        tree::write_all(self.dir(), file, value)
+        self.freezer().map_or(Ok(()), |freezer| {
+            tree::write_all(self.dir(), freezer.file, freezer.thaw)
+        })
     }
 }

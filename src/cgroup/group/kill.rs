@@ -35,12 +35,12 @@ pub enum KillStep {
 /// How to kill, and the index of the group whose file is written for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cgroup) enum Method {
-    /// `cgroup.kill` on v2.
+    /// `cgroup.kill`.
     KillFile(usize),
-    /// `cgroup.freeze` on v2, before Linux 5.14.
+    /// Signals while the group is frozen, before Linux 5.14.
     Freeze(usize),
-    /// `freezer.state` on v1.
-    Freezer(usize),
+    /// The same where frozen processes have to be thawed to die.
+    FreezeAndThaw(usize),
     /// Only signals.
     Signals,
 }
@@ -48,13 +48,13 @@ pub(in crate::cgroup) enum Method {
 impl Method {
     /// The strongest that these groups have.
     pub fn of(groups: &[Group]) -> Self {
-        let freezer = |group: &Group| group.has("freezer");
-        // The freezer first: not even cgroup.kill kills a task that the v1 freezer holds.
-        if let Some(index) = groups.iter().position(freezer) {
-            return Self::Freezer(index);
+        // First, since not even cgroup.kill kills what such a freezer holds.
+        if let Some(index) = groups.iter().position(Group::holds_killed) {
+            return Self::FreezeAndThaw(index);
         }
-        let unified = groups.iter().position(Group::is_v2);
-        unified.map_or(Self::Signals, Self::KillFile)
+        let kill_file = |group: &Group| group.interface().kill.is_some();
+        let index = groups.iter().position(kill_file);
+        index.map_or(Self::Signals, Self::KillFile)
     }
 }
 
@@ -100,11 +100,11 @@ impl Killer {
         }
         let done = match self.method {
             Method::KillFile(index) | Method::Freeze(index) => {
-                self.kill_v2(&groups[index])?;
+                self.kill_at_once(&groups[index])?;
                 Some(index)
             }
-            Method::Freezer(index) => {
-                self.kill_v1(&groups[index])?;
+            Method::FreezeAndThaw(index) => {
+                self.kill_and_thaw(&groups[index])?;
                 Some(index)
             }
             Method::Signals => None,
@@ -120,13 +120,15 @@ impl Killer {
         }
     }
 
-    fn kill_v2(&mut self, group: &Group) -> io::Result<()> {
-        if !is_populated(group)? {
+    /// By the file that kills all, or frozen, until none is left.
+    fn kill_at_once(&mut self, group: &Group) -> io::Result<()> {
+        if is_populated(group)? == Some(false) {
             return Ok(());
         }
-        if let Method::KillFile(index) = self.method {
+        let interface = group.interface();
+        if let (Method::KillFile(index), Some(file)) = (self.method, interface.kill) {
             let members = tree::members(group.dir())?;
-            match group.write("cgroup.kill", "1") {
+            match group.write(file, "1") {
                 Ok(()) => {
                     self.killed.extend(members.pids);
                     return self.signal_missed(group.dir());
@@ -135,8 +137,8 @@ impl Killer {
                 Err(error) => return Err(error),
             }
         }
-        // A task frozen on v2 dies by SIGKILL without being thawed.
-        match group.write("cgroup.freeze", "1") {
+        let freezer = &interface.freezer;
+        match group.write(freezer.file, freezer.freeze) {
             Ok(()) => self.is_frozen = true,
             Err(error) if is_unavailable(&error) => {}
             Err(error) => return Err(error),
@@ -164,20 +166,23 @@ impl Killer {
         else {
             return Ok(());
         };
-        match groups[index].write("cgroup.freeze", "0") {
+        let group = &groups[index];
+        let freezer = &group.interface().freezer;
+        match group.write(freezer.file, freezer.thaw) {
             Err(error) if !is_gone(&error) => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// A task frozen on v1 dies only when it is thawed, in whichever group below it was frozen.
-    fn kill_v1(&mut self, group: &Group) -> io::Result<()> {
+    /// Thaws again in each step, and also the groups below, of which the program may have frozen some.
+    fn kill_and_thaw(&mut self, group: &Group) -> io::Result<()> {
         if tree::members(group.dir())?.count() == 0 {
             return Ok(());
         }
-        let frozen = group.write("freezer.state", "FROZEN");
+        let freezer = &group.interface().freezer;
+        let frozen = group.write(freezer.file, freezer.freeze);
         let signalled = self.signal_all(group.dir());
-        tree::write_all(group.dir(), "freezer.state", "THAWED")?;
+        group.thaw()?;
         frozen.or_else(|error| {
             if is_unavailable(&error) {
                 Ok(())
@@ -232,11 +237,14 @@ fn is_unavailable(error: &io::Error) -> bool {
         )
 }
 
-/// On v2, whether the group or any below it holds a live process.
-pub(in crate::cgroup) fn is_populated(group: &Group) -> io::Result<bool> {
-    match group.read("cgroup.events") {
-        Ok(text) => Ok(text.lines().any(|line| line == "populated 1")),
-        Err(error) if is_gone(&error) => Ok(false),
+/// Whether the group or any below it holds a live process; `None` where no file says so.
+fn is_populated(group: &Group) -> io::Result<Option<bool>> {
+    let Some(flag) = &group.interface().populated else {
+        return Ok(None);
+    };
+    match group.read(flag.file) {
+        Ok(text) => Ok(Some(flag.is_set(&text))),
+        Err(error) if is_gone(&error) => Ok(Some(false)),
         Err(error) => Err(error),
     }
 }
@@ -245,12 +253,11 @@ pub(in crate::cgroup) fn is_populated(group: &Group) -> io::Result<bool> {
 pub(in crate::cgroup) fn remaining(groups: &[Group]) -> io::Result<usize> {
     let (mut pids, mut foreign, mut populated) = (BTreeSet::new(), 0, false);
     for group in groups {
-        if group.is_v2() {
-            if !is_populated(group)? {
-                continue;
-            }
+        match is_populated(group)? {
+            Some(false) => continue,
             // A process that is exiting may not be listed any more.
-            populated = true;
+            Some(true) => populated = true,
+            None => {}
         }
         let members = tree::members(group.dir())?;
         pids.extend(members.pids);

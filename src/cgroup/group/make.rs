@@ -13,10 +13,10 @@ use std::time::Instant;
 use super::lock::{lock, lock_above};
 use super::open::Group;
 use super::protected::refuse_own;
+use crate::cgroup::cpuset::inherit_cpuset;
 use crate::cgroup::error::{Attempt, Error};
 use crate::cgroup::fs::is_denied;
 use crate::cgroup::location::Location;
-use crate::cgroup::v1::inherit_cpuset;
 
 /// Directories that were created. They are removed when this is dropped, unless kept; those that are not
 /// empty by then are used by somebody else too, and stay.

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::OFlag;
 
+use crate::cgroup::dialect::{Freezer, Interface};
 use crate::cgroup::error::{Attempt, Error};
 use crate::cgroup::fs::{is_gone, open_at, open_dir, read_at, write_at};
 use crate::cgroup::location::Location;
@@ -56,7 +57,16 @@ impl Group {
     }
 
     pub fn is_v2(&self) -> bool {
-        self.location.is_v2()
+        self.interface().is_unified
+    }
+
+    pub fn interface(&self) -> &'static Interface {
+        self.location.hierarchy.interface()
+    }
+
+    /// How it is frozen, if it can be.
+    pub fn freezer(&self) -> Option<&'static Freezer> {
+        self.location.hierarchy.freezer()
     }
 
     /// v1: whether its hierarchy has this controller.
