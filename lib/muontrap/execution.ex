@@ -173,7 +173,7 @@ defmodule MuonTrap.Execution do
   end
 
   defp report(report, execution) do
-    report = Map.put(report, :input_bytes, execution.input.written)
+    report = Map.put(report, :input_bytes, Session.input_bytes(execution.session))
     %{report | exit_status: execution.stopped_by || report.exit_status}
   end
 

@@ -21,19 +21,18 @@ defmodule MuonTrap.Input do
   @slice_us 1_000
 
   @enforce_keys [:context]
-  defstruct [:context, :continue, pieces: [], status: :over, in_flight: 0, written: 0]
+  defstruct [:context, :continue, pieces: [], status: :over, in_flight: 0]
 
   @typedoc """
   `pieces` is the rest of the current element, and `continue` the continuation of an Enumerable, which has not been
-  begun while the status is `:new`. `written` counts the bytes that the session has written to the program.
+  begun while the status is `:new`. `in_flight` counts the bytes that were sent and not acknowledged yet.
   """
   @type t :: %__MODULE__{
           context: Options.context(),
           continue: (Enumerable.acc() -> Enumerable.result()) | nil,
           pieces: [binary()],
           status: :new | :sending | :over,
-          in_flight: non_neg_integer(),
-          written: non_neg_integer()
+          in_flight: non_neg_integer()
         }
 
   @typedoc "How code of the user failed."
@@ -130,8 +129,7 @@ defmodule MuonTrap.Input do
   @spec acknowledged(t(), non_neg_integer(), non_neg_integer()) ::
           {:ok, t()} | {:failed, failure(), t()}
   def acknowledged(input, written, dropped) do
-    in_flight = input.in_flight - written - dropped
-    input = %{input | in_flight: in_flight, written: input.written + written}
+    input = %{input | in_flight: input.in_flight - written - dropped}
     if dropped > 0, do: halt(input), else: {:ok, input}
   end
 

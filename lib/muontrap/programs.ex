@@ -143,4 +143,8 @@ defmodule MuonTrap.Programs do
       input_bytes: :counters.get(counters, @input)
     }
   end
+
+  @doc "How many bytes were written to a program that has started."
+  @spec input_bytes(program()) :: non_neg_integer()
+  def input_bytes(%{bytes: counters}), do: :counters.get(counters, @input)
 end

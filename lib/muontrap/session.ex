@@ -276,6 +276,10 @@ defmodule MuonTrap.Session do
   defp count(nil, _event), do: :ok
   defp count(program, event), do: Programs.count(program, event)
 
+  @doc "How many bytes were written to the program's stdin, according to INPUT_ACK."
+  @spec input_bytes(t()) :: non_neg_integer()
+  def input_bytes(session), do: Programs.input_bytes(session.program)
+
   @doc "Says that `count` bytes of output were handled."
   @spec ack(t(), non_neg_integer()) :: :ok
   def ack(session, count), do: send_frame(session, {:ack, count})
