@@ -9,8 +9,7 @@ defmodule MuonTrap.Build.CompileTest do
   @old 946_684_800
 
   setup %{dir: dir} do
-    project = copy_project(Path.join(dir, "project"), ~w(mix mix.exs))
-    File.mkdir_p!(Path.join(project, "lib"))
+    project = copy_project(Path.join(dir, "project"), ~w(mix mix.exs lib/muontrap/build))
     write(project, crate("one"))
     {:ok, project: project, helper: helper(project)}
   end

@@ -12,8 +12,8 @@ defmodule MuonTrap.Build.HelpersTest do
   @nerves [MIX_TARGET: "rpi4", TARGET_ARCH: "aarch64", TARGET_OS: "linux", TARGET_ABI: "gnu"]
 
   setup %{dir: dir} do
-    project = copy_project(Path.join(dir, "project"), ~w(mix mix.exs Cargo.toml))
-    File.mkdir_p!(Path.join(project, "lib"))
+    parts = ~w(mix mix.exs lib/muontrap/build Cargo.toml)
+    project = copy_project(Path.join(dir, "project"), parts)
     folder = Path.join(dir, "helpers")
     add(folder, host(), "echo for this machine\n")
     add(folder, @device, "echo for the device\n")

@@ -158,7 +158,7 @@ defmodule MuonTrap.Build.TargetTest do
     end
   end
 
-  test "settings/1 has the variables with an effect on the helper, not those on where and how fast it is built" do
+  test "settings/2 has the variables with an effect on the helper, not those on where and how fast it is built" do
     env = %{
       "CARGO_TARGET_DIR" => "/x",
       "CARGO_BUILD_JOBS" => "2",
@@ -169,7 +169,7 @@ defmodule MuonTrap.Build.TargetTest do
       "TARGET_CPU" => "cortex_a8"
     }
 
-    assert Mix.Tasks.Compile.MuontrapHelper.settings(env).env == %{
+    assert MuonTrap.Build.Manifest.settings(env, :host).env == %{
              "CARGO_PROFILE_RELEASE_LTO" => "off",
              "RUSTFLAGS" => "-g",
              "TARGET_CPU" => "cortex_a8"

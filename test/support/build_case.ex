@@ -54,8 +54,12 @@ defmodule MuonTrap.BuildCase do
 
   @doc "Copies the files that are needed to build MuonTrap, as in a package."
   def copy_project(dir, parts \\ ~w(mix mix.exs lib src Cargo.toml Cargo.lock)) do
-    File.mkdir_p!(dir)
-    for part <- parts, do: File.cp_r!(Path.join(@root, part), Path.join(dir, part))
+    for part <- parts do
+      copy = Path.join(dir, part)
+      File.mkdir_p!(Path.dirname(copy))
+      File.cp_r!(Path.join(@root, part), copy)
+    end
+
     dir
   end
 
