@@ -7,10 +7,9 @@
 
 use std::path::{Component, Path};
 
-use super::dialect::Version;
 use super::dialect::{
-    Availability, ReadError, STATISTICS, Source, availability, file_on, has_several_files, listed,
-    read, read_on_v1,
+    ReadError, STATISTICS, Source, Version, file_on, has_several_files, is_unset, listed, name_on,
+    read, read_statistic,
 };
 use super::error::{Attempt, Error, Part};
 use super::group::{Group, remaining, tree};
@@ -66,45 +65,51 @@ impl LiveCgroup {
 
     fn read(&self, controller: Option<&str>, name: &str) -> Result<String, ReadError> {
         let mut result = Err(ReadError::Missing);
-        if self.groups.iter().any(|group| !group.is_v2()) {
-            result = read_on_v1(name, self)
-                .unwrap_or_else(|| read(name, Version::V1, &|file| self.read_v1(controller, file)));
-        }
-        // On a hybrid host, v2 may have what v1 does not.
-        match (result, self.unified()) {
-            (Err(ReadError::Missing), Some(group)) => {
-                read(name, Version::V2, &|file| text_of(group, file))
+        for version in Version::ALL {
+            if matches!(result, Err(ReadError::Missing)) && self.is_on(version) {
+                result = read_statistic(version, name, self).unwrap_or_else(|| {
+                    read(name, version, &|file| {
+                        self.text_of(version, controller, file)
+                    })
+                });
             }
-            (result, _) => result,
         }
+        result
     }
 
-    fn unified(&self) -> Option<&Group> {
-        self.groups.iter().find(|group| group.is_v2())
+    fn text_of(
+        &self,
+        version: Version,
+        controller: Option<&str>,
+        file: &str,
+    ) -> Result<String, ReadError> {
+        let group = self.group_with(version, controller, file);
+        let group = group.ok_or(ReadError::Missing)?;
+        Ok(group.read(file)?.trim_end().to_owned())
     }
 
-    fn read_v1(&self, controller: Option<&str>, file: &str) -> Result<String, ReadError> {
-        let group = self.group_v1(controller, file).ok_or(ReadError::Missing)?;
-        text_of(group, file)
+    fn groups_on(&self, version: Version) -> impl Iterator<Item = &Group> {
+        let groups = self.groups.iter();
+        groups.filter(move |group| group.location.hierarchy.version == version)
     }
 
-    fn group_v1(&self, controller: Option<&str>, file: &str) -> Option<&Group> {
+    /// The group that has a file of this version.
+    fn group_with(&self, version: Version, controller: Option<&str>, file: &str) -> Option<&Group> {
+        let mut groups = self.groups_on(version);
         if let Some(name) = controller {
-            let Availability::With(name) = availability(Version::V1, name) else {
-                return None;
-            };
-            return self.groups.iter().find(|group| group.has(name));
+            let name = name_on(version, name);
+            return groups.find(|group| group.location.hierarchy.has_files_of(name));
         }
-        owner(&self.groups, Version::V1, file).or_else(|| {
+        owner(&self.groups, version, file).or_else(|| {
             let is_in_all = file.starts_with("cgroup.") || !file.contains('.');
-            let mut groups = self.groups.iter().filter(|_| is_in_all);
-            groups.find(|group| !group.is_v2())
+            groups.find(|_| is_in_all)
         })
     }
 
     fn not_read(&self, controller: Option<&str>, name: &str, error: ReadError) -> Error {
-        let group = self.group_v1(controller, &file_on(Version::V1, name));
-        let group = group.or(self.unified());
+        let mut versions = Version::ALL.into_iter();
+        let group = versions
+            .find_map(|version| self.group_with(version, controller, &file_on(version, name)));
         match (group, error) {
             (Some(group), ReadError::Format | ReadError::Errno(_)) => Error::Io {
                 attempt: Attempt::Read,
@@ -125,29 +130,24 @@ impl LiveCgroup {
         request.validate()?;
         request.refuse_empty()?;
         let names = || request.settings.iter().map(|(name, _)| name.as_str());
-        let version = if self.unified().is_none() || names().any(|name| self.has_on_v1(name)) {
-            Version::V1
-        } else {
-            Version::V2
-        };
-        let exists = |name: &str| match version {
-            Version::V1 => self.has_on_v1(name),
-            Version::V2 => self.has_on_v2(name),
-        };
-        if let Some(name) = names().find(|name| !exists(name)) {
-            return Err(self.no_file(name));
+        let mut versions = Version::ALL.into_iter();
+        let version = versions.find(|version| names().any(|name| self.has(*version, name)));
+        let has = |name: &&str| version.is_some_and(|version| self.has(version, name));
+        match (version, names().find(|name| !has(name))) {
+            (Some(version), None) => apply_settings(&self.groups, version, &request.settings),
+            (_, missing) => Err(self.no_file(missing.unwrap_or_default())),
         }
-        apply_settings(&self.groups, version, &request.settings)
     }
 
-    fn has_on_v1(&self, name: &str) -> bool {
-        owner(&self.groups, Version::V1, &file_on(Version::V1, name)).is_some()
-    }
-
-    fn has_on_v2(&self, name: &str) -> bool {
-        let file = file_on(Version::V2, name);
-        let exists = |group: &Group| group.location.path.join(&*file).exists();
-        has_several_files(name) || self.unified().is_some_and(exists)
+    /// Whether it has the file of a setting on this version.
+    fn has(&self, version: Version, name: &str) -> bool {
+        let file = file_on(version, name);
+        owner(&self.groups, version, &file).is_some_and(|group| {
+            // The controllers of a hierarchy are in all its groups, unless they have to be enabled.
+            group.interface().enabling.is_none()
+                || has_several_files(name)
+                || group.location.path.join(&*file).exists()
+        })
     }
 
     fn no_file(&self, name: &str) -> Error {
@@ -160,9 +160,13 @@ impl LiveCgroup {
     /// The settings that the cgroup has and their values, by their names on v2.
     pub fn settings(&self) -> Vec<(String, String)> {
         let mut settings = self.all(listed());
-        // A v1 group without a soft limit protects nothing, which is not what `max` says on v2.
-        let v1 = self.group_v1(None, "memory.limit_in_bytes").is_some();
-        settings.retain(|(name, value)| !v1 || name != "memory.low" || value != "max");
+        settings.retain(|(name, value)| {
+            let group = |version: &Version| owner(&self.groups, *version, &file_on(*version, name));
+            let version = Version::ALL
+                .into_iter()
+                .find(|version| group(version).is_some());
+            !version.is_some_and(|version| is_unset(version, name, value))
+        });
         settings
     }
 
@@ -178,16 +182,16 @@ impl LiveCgroup {
 }
 
 impl Source for LiveCgroup {
-    fn v1(&self, file: &str) -> Result<String, ReadError> {
-        self.read_v1(None, file)
+    fn is_on(&self, version: Version) -> bool {
+        self.groups_on(version).next().is_some()
     }
 
-    fn v2(&self, file: &str) -> Option<Result<String, ReadError>> {
-        Some(text_of(self.unified()?, file))
+    fn text(&self, version: Version, file: &str) -> Result<String, ReadError> {
+        self.text_of(version, None, file)
     }
 
-    fn oom_kills(&self) -> Result<u64, ReadError> {
-        let group = self.group_v1(None, "memory.oom_control");
+    fn oom_kills(&self, version: Version) -> Result<u64, ReadError> {
+        let group = owner(&self.groups, version, version.interface().memory.oom_kills);
         Ok(count_oom_kills(group.ok_or(ReadError::Missing)?)?)
     }
 
@@ -202,10 +206,6 @@ impl Source for LiveCgroup {
         }
         Ok(below)
     }
-}
-
-fn text_of(group: &Group, file: &str) -> Result<String, ReadError> {
-    Ok(group.read(file)?.trim_end().to_owned())
 }
 
 /// Refuses what is not a file of the group itself.

@@ -79,7 +79,7 @@ pub(in crate::cgroup) fn needed(
 
 /// Which groups have the files of a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cgroup) enum Availability<'a> {
+enum Availability<'a> {
     /// Those that have the controller of this name.
     With(&'a str),
     Everywhere,
@@ -87,15 +87,22 @@ pub(in crate::cgroup) enum Availability<'a> {
 }
 
 /// Which groups of `version` have the files of a controller of either version.
-pub(in crate::cgroup) fn availability(version: Version, name: &str) -> Availability<'_> {
+fn availability(version: Version, name: &str) -> Availability<'_> {
     match (version, name) {
         (Version::V2, "cgroup" | "freezer" | "cpuacct" | "perf_event") => Availability::Everywhere,
         (Version::V1, "cgroup") | (Version::V2, "devices" | "net_cls" | "net_prio") => {
             Availability::Nowhere
         }
         (Version::V2, name) if name.starts_with("name=") => Availability::Nowhere,
-        (Version::V1, name) => Availability::With(v1_name(name)),
-        (Version::V2, name) => Availability::With(v2_name(name)),
+        (version, name) => Availability::With(name_on(version, name)),
+    }
+}
+
+/// The name of a controller on this version, given its name on either.
+pub(in crate::cgroup) fn name_on(version: Version, name: &str) -> &str {
+    match version {
+        Version::V1 => v1_name(name),
+        Version::V2 => v2_name(name),
     }
 }
 

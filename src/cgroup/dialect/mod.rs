@@ -20,14 +20,14 @@ mod v2;
 mod version;
 
 pub(super) use choose::{Offer, choose};
-pub(super) use controllers::{Availability, availability, is_controller, nearest, needed};
+pub(super) use controllers::{is_controller, name_on, nearest, needed};
 pub use controllers::{v1_name, v2_name};
 pub(super) use convert::number_after;
 pub(super) use error::{Mismatch, ReadError};
 pub(super) use interface::{Enabling, Freezer, Interface};
 pub(super) use read::read;
-pub(super) use settings::{file_on, has_several_files, listed};
-pub(super) use statistics::{STATISTICS, Source, read_on_v1};
+pub(super) use settings::{file_on, has_several_files, is_unset, listed};
+pub(super) use statistics::{STATISTICS, Source, read_statistic};
 pub(super) use translate::{Write, translate};
 pub use version::Version;
 pub(super) use version::is_cgroup;

@@ -178,6 +178,12 @@ pub(in crate::cgroup) fn has_several_files(name: &str) -> bool {
     find(name).conversion == Conversion::IoWeight
 }
 
+/// Whether a value, by the v2 name of its setting, says no more than that nothing was set.
+pub(in crate::cgroup) fn is_unset(version: Version, name: &str, value: &str) -> bool {
+    // A v1 group without a soft limit protects nothing, which is not what `max` says on v2.
+    version == Version::V1 && name == "memory.low" && value == "max"
+}
+
 /// The settings that a group may have, by their v2 names.
 pub(in crate::cgroup) fn listed() -> impl Iterator<Item = &'static str> {
     ROWS.iter().filter(|row| row.is_listed).map(|row| row.v2)

@@ -6,6 +6,7 @@
 
 use super::convert::number_after;
 use super::error::ReadError;
+use super::version::Version;
 
 type Result<T> = std::result::Result<T, ReadError>;
 
@@ -30,31 +31,41 @@ pub(in crate::cgroup) const STATISTICS: [&str; 17] = [
     "pids.peak",
 ];
 
-/// A group on v1, or on both versions at once.
+/// A cgroup, on one version or on both.
 pub(in crate::cgroup) trait Source {
-    /// Reads a file of v1, without the newline at its end.
-    fn v1(&self, file: &str) -> Result<String>;
-    /// The same of v2; `None` on a host without v2.
-    fn v2(&self, file: &str) -> Option<Result<String>>;
+    fn is_on(&self, version: Version) -> bool;
+    /// Reads a file, without the newline at its end.
+    fn text(&self, version: Version, file: &str) -> Result<String>;
     /// The processes that the kernel killed in the group and below, for want of memory.
-    fn oom_kills(&self) -> Result<u64>;
+    fn oom_kills(&self, version: Version) -> Result<u64>;
     /// The processes in the group and below.
     fn processes(&self) -> Result<usize>;
     /// The groups below.
     fn descendants(&self) -> Result<u64>;
 }
 
-/// A statistic that v1 has under other names or in other units; `None` for all other names.
-pub(in crate::cgroup) fn read_on_v1(name: &str, source: &dyn Source) -> Option<Result<String>> {
-    let has_v2 = || source.v2("cgroup.events").is_some();
+/// A statistic that `version` has under other names or in other units; `None` for all other names.
+pub(in crate::cgroup) fn read_statistic(
+    version: Version,
+    name: &str,
+    source: &dyn Source,
+) -> Option<Result<String>> {
+    match version {
+        Version::V1 => read_on_v1(name, source),
+        Version::V2 => None,
+    }
+}
+
+fn read_on_v1(name: &str, source: &dyn Source) -> Option<Result<String>> {
+    let has_v2 = source.is_on(Version::V2);
     match name {
         "cpu.stat" => Some(cpu_stat(source)),
         "io.stat" => Some(io_stat(source)),
         "memory.events" => Some(memory_events(source)),
         "memory.swap.current" => Some(swap_current(source)),
-        "cgroup.events" if !has_v2() => Some(cgroup_events(source)),
+        "cgroup.events" if !has_v2 => Some(cgroup_events(source)),
         // v1 does not count dying groups.
-        "cgroup.stat" if !has_v2() => {
+        "cgroup.stat" if !has_v2 => {
             let count = source.descendants();
             Some(count.map(|count| format!("nr_descendants {count}")))
         }
@@ -63,7 +74,10 @@ pub(in crate::cgroup) fn read_on_v1(name: &str, source: &dyn Source) -> Option<R
 }
 
 fn number(source: &dyn Source, file: &str) -> Result<u64> {
-    source.v1(file)?.parse().map_err(|_| ReadError::Format)
+    source
+        .text(Version::V1, file)?
+        .parse()
+        .map_err(|_| ReadError::Format)
 }
 
 /// Times are nanoseconds on v1 and microseconds on v2. Usage is counted by `cpuacct`, or on a hybrid host by v2;
@@ -81,10 +95,14 @@ fn cpu_stat(source: &dyn Source) -> Result<String> {
         }
     }
     if lines.is_empty() {
-        let text = source.v2("cpu.stat").transpose()?.unwrap_or_default();
+        let text = if source.is_on(Version::V2) {
+            source.text(Version::V2, "cpu.stat")?
+        } else {
+            String::new()
+        };
         lines.extend(text.lines().map(String::from));
     }
-    let limited = source.v1("cpu.stat").unwrap_or_default();
+    let limited = source.text(Version::V1, "cpu.stat").unwrap_or_default();
     let keys = [
         ("nr_periods", "nr_periods", 1),
         ("nr_throttled", "nr_throttled", 1),
@@ -111,7 +129,7 @@ fn io_stat(source: &dyn Source) -> Result<String> {
         ("blkio.throttle.io_serviced_recursive", "ios"),
     ];
     for (file, unit) in files {
-        let text = source.v1(file)?;
+        let text = source.text(Version::V1, file)?;
         for line in text.lines() {
             let words: Vec<&str> = line.split(' ').collect();
             let [device, kind, count] = words[..] else {
@@ -137,7 +155,7 @@ fn io_stat(source: &dyn Source) -> Result<String> {
 
 fn memory_events(source: &dyn Source) -> Result<String> {
     let limited = number(source, "memory.failcnt")?;
-    let killed = source.oom_kills()?;
+    let killed = source.oom_kills(Version::V1)?;
     Ok(format!("max {limited}\noom_kill {killed}"))
 }
 
@@ -150,7 +168,7 @@ fn swap_current(source: &dyn Source) -> Result<String> {
 
 fn cgroup_events(source: &dyn Source) -> Result<String> {
     let populated = usize::from(source.processes()? > 0);
-    let frozen = source.v1("freezer.state");
+    let frozen = source.text(Version::V1, "freezer.state");
     let frozen = usize::from(frozen.is_ok_and(|state| state == "FROZEN"));
     Ok(format!("populated {populated}\nfrozen {frozen}"))
 }

@@ -19,6 +19,9 @@ pub enum Version {
 }
 
 impl Version {
+    /// In the order in which files are looked for: on a host with both, v2 may have what v1 does not.
+    pub(in crate::cgroup) const ALL: [Self; 2] = [Self::V1, Self::V2];
+
     /// That of a hierarchy, given its controllers in `/proc/self/cgroup`.
     pub(in crate::cgroup) fn of_hierarchy(controllers: &str) -> Self {
         if controllers.is_empty() {
@@ -45,7 +48,7 @@ impl Version {
 
 /// Whether a file system of this type is a hierarchy of either version.
 pub(in crate::cgroup) fn is_cgroup(filesystem: &str) -> bool {
-    let mut versions = [Version::V1, Version::V2].into_iter();
+    let mut versions = Version::ALL.into_iter();
     versions.any(|version| version.interface().filesystem == filesystem)
 }
 

@@ -56,10 +56,6 @@ impl Group {
         self.dir.as_fd()
     }
 
-    pub fn is_v2(&self) -> bool {
-        self.interface().is_unified
-    }
-
     pub fn interface(&self) -> &'static Interface {
         self.location.hierarchy.interface()
     }
@@ -67,11 +63,6 @@ impl Group {
     /// How it is frozen, if it can be.
     pub fn freezer(&self) -> Option<&'static Freezer> {
         self.location.hierarchy.freezer()
-    }
-
-    /// v1: whether its hierarchy has this controller.
-    pub fn has(&self, controller: &str) -> bool {
-        self.location.hierarchy.has(controller)
     }
 
     pub fn read(&self, file: &str) -> io::Result<String> {
