@@ -10,7 +10,7 @@ defmodule MuonTrap.GuardTest do
   import MuonTrap.Test.OS
 
   alias MuonTrap.{Daemon, Error, Options, Session}
-  alias MuonTrap.Session.{Guard, Pipe, Start}
+  alias MuonTrap.Session.{Guard, Leftovers, Pipe, Start}
   alias MuonTrap.Test.Callback
 
   setup do: MuonTrap.Test.ForkServer.without()
@@ -107,11 +107,11 @@ defmodule MuonTrap.GuardTest do
       crowded?: false
     }
 
-    {:ok, pipe} =
-      Pipe.open(purpose, fn environment, _client_directory? ->
-        Start.start(options, nil, "/", environment)
-      end)
+    frame = fn environment, _client_directory? ->
+      Start.start(options, nil, "/", environment)
+    end
 
+    {:ok, pipe} = Pipe.open(purpose, frame, &Leftovers.clean_up/1)
     pipe
   end
 

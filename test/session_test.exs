@@ -7,7 +7,7 @@ defmodule MuonTrap.SessionTest do
 
   alias MuonTrap.Daemon.{Server, State}
   alias MuonTrap.{Options, Session}
-  alias MuonTrap.Session.{Frame, Pipe}
+  alias MuonTrap.Session.{Frame, Leftovers, Pipe}
 
   describe "decode/1" do
     test "STARTED" do
@@ -115,6 +115,7 @@ defmodule MuonTrap.SessionTest do
         os_pid: nil,
         monitor: Port.monitor(port),
         helper: "",
+        clean_up: &Leftovers.clean_up/1,
         early: messages
       }
 

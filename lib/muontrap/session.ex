@@ -28,7 +28,7 @@ defmodule MuonTrap.Session do
   }
 
   alias MuonTrap.Options.Stop
-  alias MuonTrap.Session.{Frame, Pipe, Relay, Socket, Start}
+  alias MuonTrap.Session.{Frame, Leftovers, Pipe, Relay, Socket, Start, Transport}
 
   # A session has this long, after SIGKILL, to kill and reap everything. Beyond
   # it something is stuck in the kernel, and waiting would not help.
@@ -62,20 +62,6 @@ defmodule MuonTrap.Session do
 
   @typedoc "`:lost`: the session or its stream is gone."
   @type event :: {:frame, Frame.t()} | {:lost, exit_status :: non_neg_integer() | nil}
-
-  @typedoc """
-  For whom a stream is opened. `key`: a daemon, which may have a successor with the same one. `crowded?`: its mailbox is
-  not to be searched.
-  """
-  @type purpose :: %{
-          key: Predecessors.key() | nil,
-          group: Cgroup.t() | nil,
-          patience: non_neg_integer(),
-          use_stdio: boolean(),
-          parallelism: boolean() | nil,
-          crowded?: boolean(),
-          deadline: Deadline.t()
-        }
 
   @doc """
   Opens a session and waits until it has started the program, until `deadline` at most. Returns what FAILED says,
@@ -111,9 +97,11 @@ defmodule MuonTrap.Session do
   end
 
   defp start_unlisted(options, key, deadline) do
+    options = Cgroup.choose(options)
+
     if not ForkServer.used?() and (runs_code?(options) or avoids_mailbox?(options, key)),
-      do: Relay.start(options, deadline),
-      else: start_here(options, key, deadline)
+      do: Relay.start(fn -> start_here(options, nil, deadline, @attempts) end),
+      else: start_here(options, key, deadline, @attempts)
   end
 
   # Whether code of the user runs in the calling process meanwhile. It may look at the mailbox, as the consumer of a
@@ -132,12 +120,7 @@ defmodule MuonTrap.Session do
     length >= @crowded
   end
 
-  @doc "Opens a session whose stream belongs to the calling process, whatever its mailbox holds."
-  @spec start_here(MuonTrap.Options.t(), Predecessors.key() | nil, Deadline.t()) ::
-          {:ok, t()} | {:error, Error.t()} | :timeout
-  def start_here(options, key, deadline),
-    do: options |> Cgroup.choose() |> start_here(key, deadline, @attempts)
-
+  # The stream belongs to the calling process, whatever its mailbox holds.
   defp start_here(options, key, deadline, attempts) do
     purpose = %{
       key: key,
@@ -154,7 +137,7 @@ defmodule MuonTrap.Session do
            do: Start.start(options, purpose.group, directory, environment)
     end
 
-    with {:ok, stream} <- open(purpose, frame) do
+    with {:ok, stream} <- Transport.open(purpose, frame, &Leftovers.clean_up/1) do
       session = %__MODULE__{stream: stream, patience: purpose.patience, group: purpose.group}
 
       case await_started(session, frame, deadline) do
@@ -177,22 +160,6 @@ defmodule MuonTrap.Session do
 
   defp existing([directory]), do: directory
   defp existing(candidates), do: Enum.find(candidates, hd(candidates), &File.dir?/1)
-
-  @typedoc """
-  Makes the frame that follows HELLO. `client_directory?`: the session can find out the working directory by itself.
-  """
-  @type first_frame ::
-          (Start.environment(), client_directory? :: boolean() ->
-             {:ok, iodata()} | {:error, Error.t()})
-
-  @doc "Opens a stream, with HELLO and one more frame on it."
-  @spec open(purpose(), first_frame()) ::
-          {:ok, Socket.t() | Pipe.t()} | {:error, Error.t()} | :timeout
-  def open(purpose, frame) do
-    if ForkServer.used?(),
-      do: Socket.open(purpose, frame),
-      else: Pipe.open(purpose, frame)
-  end
 
   defp await_started(session, frame, deadline) do
     case module(session).first(session.stream, deadline) do
@@ -383,7 +350,8 @@ defmodule MuonTrap.Session do
   """
   @spec lost(t(), non_neg_integer() | nil) :: Error.t()
   def lost(session, exit_status) do
-    {advice, ended_status} = module(session).clean_up(session.stream, session)
+    {left, ended_status} = module(session).clean_up(session.stream, session)
+    advice = Leftovers.advice(left, session.group)
     error = %{Helper.lost_error(session, exit_status || ended_status) | advice: advice}
     leave(session, &Telemetry.failed(&1, error))
     error

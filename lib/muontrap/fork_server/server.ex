@@ -10,7 +10,7 @@ defmodule MuonTrap.ForkServer.Server do
 
   use GenServer
 
-  alias MuonTrap.{Error, Helper}
+  alias MuonTrap.{Error, Helper, Ports}
   alias MuonTrap.ForkServer.{Control, Current, Environment, Writer}
 
   # A fork server that is not stopped or stuck answers within a millisecond.
@@ -272,7 +272,7 @@ defmodule MuonTrap.ForkServer.Server do
     _left = if state.timer, do: Process.cancel_timer(state.timer)
     _left = if state.probe, do: Process.cancel_timer(state.probe)
     if state.writer, do: Process.exit(state.writer, :kill)
-    if state.port, do: close_port(state.port)
+    if state.port, do: Ports.close(state.port)
     remove_socket(state.server)
 
     %{
@@ -294,12 +294,6 @@ defmodule MuonTrap.ForkServer.Server do
   end
 
   defp remove_socket(_server), do: :ok
-
-  defp close_port(port) do
-    Port.close(port)
-  rescue
-    ArgumentError -> true
-  end
 
   defp fail(state, error) do
     for from <- state.waiting, do: GenServer.reply(from, {:error, error})

@@ -8,7 +8,7 @@ defmodule MuonTrap.ForkServer.Writer do
   # Writes frames to the port of the fork server, in a process of its own: a fork server that is stopped
   # does not read, and writing to a full pipe suspends the writer.
 
-  alias MuonTrap.Label
+  alias MuonTrap.{Label, Ports}
 
   @doc "Starts a writer, linked to the caller."
   @spec start_link(port()) :: pid()
@@ -38,14 +38,9 @@ defmodule MuonTrap.ForkServer.Writer do
   def loop(port) do
     receive do
       {:frame, frame} ->
-        if command(port, frame), do: :erlang.hibernate(__MODULE__, :loop, [port]), else: :closed
+        if Ports.command(port, frame),
+          do: :erlang.hibernate(__MODULE__, :loop, [port]),
+          else: :closed
     end
-  end
-
-  defp command(port, frame) do
-    Port.command(port, frame)
-  rescue
-    # The port tells its owner that it is closed.
-    ArgumentError -> false
   end
 end

@@ -21,17 +21,13 @@ defmodule MuonTrap.Session.Guard do
 
   require Logger
 
-  alias MuonTrap.{Cgroup, Label, Predecessors}
-  alias MuonTrap.Session.{Frame, Pipe, Request}
+  alias MuonTrap.{Cgroup, Label, Ports, Predecessors}
+  alias MuonTrap.Session.Frame
 
   # EXITED may have gone to the owner just before it died. It does not come twice, so after this
   # long without it the guard closes the port, which is as good as STOP and DISCARD and lets a
   # helper that is done go at once, and waits for the helper's process instead.
   @exited_wait_ms 100
-  # For executing a helper, and for a second of killing after the last moment.
-  @margin_ms 2_000
-  # What `receive` takes.
-  @longest_ms 0xFFFFFFFF
 
   @type request :: %{
           helper: binary(),
@@ -39,8 +35,21 @@ defmodule MuonTrap.Session.Guard do
           frames: [iodata()],
           patience: non_neg_integer(),
           key: Predecessors.key() | nil,
-          group: Cgroup.t() | nil
+          group: Cgroup.t() | nil,
+          clean_up: clean_up()
         }
+
+  @typedoc "What a helper may have left behind."
+  @type left :: %{
+          :helper_pid => pos_integer() | nil,
+          :program_pid => pos_integer() | nil,
+          :group => Cgroup.t() | nil,
+          :patience => non_neg_integer(),
+          optional(atom()) => term()
+        }
+
+  @typedoc "Kills that. Returns what to say when it does not work."
+  @type clean_up :: (left() -> String.t() | nil)
 
   @doc """
   Opens a port on behalf of the caller, and sends the frames. With the first message of the port, the caller becomes its
@@ -119,7 +128,7 @@ defmodule MuonTrap.Session.Guard do
          {:ok, port} <- open_port(request, entry) do
       os_pid = os_pid(port)
       send(ref, {ref, {:ok, port, os_pid}})
-      Enum.each(request.frames, &Pipe.send(port, &1))
+      Enum.each(request.frames, &Ports.command(port, &1))
 
       await_first(
         %{
@@ -129,6 +138,7 @@ defmodule MuonTrap.Session.Guard do
           entry: entry,
           helper_pid: os_pid,
           group: request.group,
+          clean_up: request.clean_up,
           program_pid: nil
         },
         owner,
@@ -237,14 +247,14 @@ defmodule MuonTrap.Session.Guard do
   defp dismissed(%{port: port, monitor: monitor}) do
     receive do
       {:EXIT, ^port, _reason} -> :ok
-      {:DOWN, ^monitor, :process, _owner, _reason} -> Pipe.close_port(port)
+      {:DOWN, ^monitor, :process, _owner, _reason} -> Ports.close(port)
     end
   end
 
   # The helper died. What it leaves behind goes right away: later, their pids may be those of
   # others. Until then a successor must not come.
   defp port_closed(%{monitor: monitor} = state) do
-    advice = clean_up(state)
+    advice = state.clean_up.(state)
 
     receive do
       {:cleaned, ref} ->
@@ -259,41 +269,6 @@ defmodule MuonTrap.Session.Guard do
     end
   end
 
-  @doc """
-  Waits until a helper is gone, or is done with its program if it lives but has no port, kills what it has left
-  behind, and removes its cgroup. Returns what to say when that does not work.
-  """
-  @spec clean_up(%{
-          :helper_pid => pos_integer() | nil,
-          :program_pid => pos_integer() | nil,
-          :group => Cgroup.t() | nil,
-          :patience => non_neg_integer(),
-          optional(atom()) => term()
-        }) :: String.t() | nil
-  def clean_up(left) do
-    killed = kill_leftovers(left)
-
-    case {Cgroup.clean(left.group), killed} do
-      {:ok, {:ok, %{"survivors" => "0"}}} ->
-        nil
-
-      {:ok, _left_or_failed} ->
-        "it may still be running"
-
-      {{:error, error}, _killed} ->
-        "its cgroup could not be removed: " <> Exception.message(error)
-    end
-  end
-
-  # Nobody but another helper can.
-  defp kill_leftovers(%{helper_pid: nil}), do: :unknown
-
-  defp kill_leftovers(left) do
-    program = if left.program_pid, do: [program_pid: left.program_pid], else: []
-    fields = [helper: left.helper_pid, timeout: left.patience] ++ program
-    Request.run(:kill_leftovers, fields, min(left.patience + @margin_ms, @longest_ms))
-  end
-
   # The next program in this group tries again.
   defp log(nil, _state), do: :ok
   defp log(advice, state), do: Logger.error("muontrap was killed: #{about(state)}#{advice}")
@@ -303,8 +278,8 @@ defmodule MuonTrap.Session.Guard do
 
   defp take_over(%{port: port} = state) do
     hand_over(port, self())
-    Pipe.send(port, Frame.encode(:discard))
-    Pipe.send(port, Frame.encode(:stop))
+    Ports.command(port, Frame.encode(:discard))
+    Ports.command(port, Frame.encode(:stop))
     await_exited(state, now() + @exited_wait_ms)
   end
 
@@ -312,18 +287,18 @@ defmodule MuonTrap.Session.Guard do
     receive do
       {^port, {:data, data} = content} ->
         case Frame.decode(data) do
-          {ended, _report} when ended in [:exited, :failed] -> Pipe.close_port(port)
+          {ended, _report} when ended in [:exited, :failed] -> Ports.close(port)
           _other -> state |> note_program(content) |> await_exited(deadline)
         end
 
       # The helper is dead, and so is the program in a moment.
       {:EXIT, ^port, _reason} ->
-        state |> clean_up() |> log(state)
+        state |> state.clean_up.() |> log(state)
     after
       max(deadline - now(), 0) ->
-        Pipe.close_port(port)
+        Ports.close(port)
         # There is nothing left to clean, unless the helper was killed meanwhile.
-        state |> clean_up() |> log(state)
+        state |> state.clean_up.() |> log(state)
     end
   end
 

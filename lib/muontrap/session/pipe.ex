@@ -11,11 +11,11 @@ defmodule MuonTrap.Session.Pipe do
   # owns the port without being linked to it, since a port may end with an error. Session.Guard is
   # linked to it instead, and sees to it that the program ends with the owner.
 
-  alias MuonTrap.{Deadline, Error, Helper, Session}
-  alias MuonTrap.Session.{Frame, Guard, Start}
+  alias MuonTrap.{Deadline, Error, Helper, Ports, Session}
+  alias MuonTrap.Session.{Frame, Guard, Start, Transport}
 
-  @enforce_keys [:guard, :ref, :port, :helper, :os_pid]
-  defstruct [:guard, :ref, :port, :helper, :os_pid, :monitor, early: []]
+  @enforce_keys [:guard, :ref, :port, :helper, :os_pid, :clean_up]
+  defstruct [:guard, :ref, :port, :helper, :os_pid, :clean_up, :monitor, early: []]
 
   @typedoc """
   `early` are messages of the port that came before the owner owned it: they go before those in the
@@ -27,13 +27,15 @@ defmodule MuonTrap.Session.Pipe do
           port: port(),
           helper: binary(),
           os_pid: pos_integer() | nil,
+          clean_up: Guard.clean_up(),
           monitor: reference() | nil,
           early: [term()]
         }
 
   @doc "Executes a helper and sends it HELLO and what `frame` makes of the environment."
-  @spec open(Session.purpose(), Session.first_frame()) :: {:ok, t()} | {:error, Error.t()}
-  def open(purpose, frame) do
+  @spec open(Transport.purpose(), Transport.first_frame(), Guard.clean_up()) ::
+          {:ok, t()} | {:error, Error.t()}
+  def open(purpose, frame, clean_up) do
     with {:ok, helper} <- Helper.find(),
          {:ok, start} <- frame.(:inherited, false) do
       request = %{
@@ -42,12 +44,21 @@ defmodule MuonTrap.Session.Pipe do
         frames: [Start.hello(), start],
         patience: purpose.patience,
         key: purpose.key,
-        group: purpose.group
+        group: purpose.group,
+        clean_up: clean_up
       }
 
       case Guard.open(request) do
         {:ok, guard, ref, port, os_pid} ->
-          {:ok, %__MODULE__{guard: guard, ref: ref, port: port, helper: helper, os_pid: os_pid}}
+          {:ok,
+           %__MODULE__{
+             guard: guard,
+             ref: ref,
+             port: port,
+             helper: helper,
+             os_pid: os_pid,
+             clean_up: clean_up
+           }}
 
         {:error, reason} ->
           {:error, Helper.start_error(helper, reason)}
@@ -139,15 +150,11 @@ defmodule MuonTrap.Session.Pipe do
     end
   end
 
-  @doc "Sends a frame. The port may close at any time, when the helper dies. The message about that says it all."
-  @spec send(t() | port(), iodata()) :: :ok
-  def send(%__MODULE__{port: port}, frame), do: send(port, frame)
-
-  def send(port, frame) do
-    Port.command(port, frame)
+  @doc "Sends a frame."
+  @spec send(t(), iodata()) :: :ok
+  def send(%{port: port}, frame) do
+    _open? = Ports.command(port, frame)
     :ok
-  rescue
-    ArgumentError -> :ok
   end
 
   @doc "Makes it possible to wait for the end once more, after a message about it was taken."
@@ -170,17 +177,8 @@ defmodule MuonTrap.Session.Pipe do
 
   defp close_quietly(stream) do
     if stream.monitor, do: Port.demonitor(stream.monitor, [:flush])
-    close_port(stream.port)
+    Ports.close(stream.port)
     flush(stream.port)
-  end
-
-  @doc "Closes a port that may be closed already."
-  @spec close_port(port()) :: :ok
-  def close_port(port) do
-    Port.close(port)
-    :ok
-  rescue
-    ArgumentError -> :ok
   end
 
   defp flush(port) do
@@ -218,7 +216,7 @@ defmodule MuonTrap.Session.Pipe do
     case Guard.cleaned(stream.guard) do
       {:ok, advice} -> {advice, nil}
       # It was killed.
-      :error -> {Guard.clean_up(left(stream, session)), nil}
+      :error -> {stream.clean_up.(left(stream, session)), nil}
     end
   end
 

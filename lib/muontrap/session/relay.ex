@@ -12,7 +12,7 @@ defmodule MuonTrap.Session.Relay do
   # is not to see the frames. It asks the relay instead, and waits
   # with a fresh reference, which the BEAM finds without looking at what was there before.
 
-  alias MuonTrap.{Deadline, Error, Label, Options, Session}
+  alias MuonTrap.{Error, Label, Session}
   alias MuonTrap.Session.Pipe
 
   @enforce_keys [:pid]
@@ -20,10 +20,13 @@ defmodule MuonTrap.Session.Relay do
 
   @type t :: %__MODULE__{pid: pid()}
 
+  @typedoc "Starts a session over a port of the process that calls it."
+  @type start :: (() -> {:ok, Session.t()} | {:error, Error.t()} | :timeout)
+
   @doc "Starts a session in a relay."
-  @spec start(Options.t(), Deadline.t()) :: {:ok, Session.t()} | {:error, Error.t()} | :timeout
-  def start(options, deadline) do
-    pid = :proc_lib.spawn(__MODULE__, :init, [self(), options, deadline])
+  @spec start(start()) :: {:ok, Session.t()} | {:error, Error.t()} | :timeout
+  def start(start) do
+    pid = :proc_lib.spawn(__MODULE__, :init, [self(), start])
 
     case call(pid, :session) do
       {:ok, session} -> {:ok, %{session | stream: %__MODULE__{pid: pid}}}
@@ -80,11 +83,11 @@ defmodule MuonTrap.Session.Relay do
   end
 
   @doc false
-  @spec init(pid(), Options.t(), Deadline.t()) :: :ok
-  def init(owner, options, deadline) do
+  @spec init(pid(), start()) :: :ok
+  def init(owner, start) do
     Label.set("MuonTrap: relay for a caller with a crowded mailbox")
     :proc_lib.spawn(__MODULE__, :end_with, [owner, self()])
-    started = Session.start_here(options, nil, deadline)
+    started = start.()
 
     receive do
       {:session, ref} -> Kernel.send(ref, {ref, started})
@@ -112,16 +115,16 @@ defmodule MuonTrap.Session.Relay do
   defp relay(session) do
     receive do
       {{:next, timeout}, ref} ->
-        {event, session} = Session.next(session, timeout)
+        {event, stream} = Pipe.next(session.stream, timeout)
         reply(ref, event)
-        relay(session)
+        relay(%{session | stream: stream})
 
       {:send, frame} ->
         :ok = Pipe.send(session.stream, frame)
         relay(session)
 
       {:close, ref} ->
-        :ok = Session.close(session)
+        :ok = Pipe.close(session.stream)
         reply(ref, :ok)
 
       {:clean_up, ref} ->

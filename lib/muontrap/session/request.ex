@@ -8,10 +8,15 @@ defmodule MuonTrap.Session.Request do
   # Sends one request to a new session, and waits for the reply. A new process does it,
   # so that frames of the session, also late ones, do not reach the caller's mailbox.
 
-  alias MuonTrap.{Deadline, Error, Helper, Label, Session}
-  alias MuonTrap.Session.Start
+  alias MuonTrap.{Deadline, Error, Helper, Label}
+  alias MuonTrap.Session.{Guard, Start, Transport}
 
   @request 1
+
+  # For executing a helper, and for a second of killing after the last moment.
+  @margin_ms 2_000
+  # What `receive` takes.
+  @longest_ms 0xFFFFFFFF
 
   @typedoc "Values by name."
   @type answer :: %{optional(String.t()) => String.t()}
@@ -27,6 +32,23 @@ defmodule MuonTrap.Session.Request do
     arguments = [reply_to, name, fields, timeout]
     {pid, monitor} = :proc_lib.spawn_opt(__MODULE__, :init, arguments, [:monitor])
     await_answer(reply_to, pid, monitor)
+  end
+
+  @doc "Has another helper kill what one has left behind. Returns what to say when that does not work."
+  @spec kill_leftovers(Guard.left()) :: String.t() | nil
+  def kill_leftovers(left) do
+    case ask_to_kill(left) do
+      {:ok, %{"survivors" => "0"}} -> nil
+      _left_or_failed -> "it may still be running"
+    end
+  end
+
+  defp ask_to_kill(%{helper_pid: nil}), do: :unknown
+
+  defp ask_to_kill(left) do
+    program = if left.program_pid, do: [program_pid: left.program_pid], else: []
+    fields = [helper: left.helper_pid, timeout: left.patience] ++ program
+    run(:kill_leftovers, fields, min(left.patience + @margin_ms, @longest_ms))
   end
 
   defp await_answer({_self, ref}, pid, monitor) do
@@ -60,9 +82,10 @@ defmodule MuonTrap.Session.Request do
     }
 
     frame = Start.request(name, @request, fields)
+    first_frame = fn _environment, _client_directory? -> {:ok, frame} end
 
     with {:ok, stream} <-
-           Session.open(purpose, fn _environment, _client_directory? -> {:ok, frame} end) do
+           Transport.open(purpose, first_frame, &__MODULE__.kill_leftovers/1) do
       {event, stream} = stream.__struct__.first(stream, purpose.deadline)
       # A session that is stuck in the kernel exits when the system call returns.
       :ok = stream.__struct__.close(stream)

@@ -11,9 +11,9 @@ defmodule MuonTrap.Session.Socket do
   # opened it. When that process dies the BEAM closes the socket, and the session stops the
   # program. So there is nothing here to guard.
 
-  alias MuonTrap.{Cgroup, Deadline, Error, ForkServer, Helper, Predecessors, Session}
+  alias MuonTrap.{Deadline, Error, ForkServer, Helper, Predecessors, Session}
   alias MuonTrap.ForkServer.{Current, Environment}
-  alias MuonTrap.Session.{Frame, Start}
+  alias MuonTrap.Session.{Frame, Start, Transport}
 
   @enforce_keys [:socket, :server_id, :connection, :patience]
   defstruct [
@@ -49,7 +49,7 @@ defmodule MuonTrap.Session.Socket do
   @polls 50
 
   @doc "Connects to the fork server and sends HELLO, then what `frame` makes of the environment."
-  @spec open(Session.purpose(), Session.first_frame()) ::
+  @spec open(Transport.purpose(), Transport.first_frame()) ::
           {:ok, t()} | {:error, Error.t()} | :timeout
   def open(purpose, frame) do
     with {:ok, server} <- ForkServer.fetch(purpose.deadline),
@@ -320,22 +320,18 @@ defmodule MuonTrap.Session.Socket do
     :ok
   end
 
-  @doc "Waits for the end of a session that has not said that it is over. Returns advice, and how its process ended."
-  @spec clean_up(t(), Session.t()) :: {String.t() | nil, 0..255 | nil}
+  @doc """
+  Waits for the end of a session that has not said that it is over. Returns how many of its processes are left, and how its
+  own ended.
+  """
+  @spec clean_up(t(), Session.t()) :: {left :: non_neg_integer(), 0..255 | nil}
   def clean_up(stream, session) do
     _closed = discard_unsent(stream.socket)
     close_quietly(stream)
 
     ended = await_end(%{stream | session_pid: session.os_pid})
-    {advice(Cgroup.clean(session.group), ended.survivors), exit_status(ended)}
+    {ended.survivors, exit_status(ended)}
   end
-
-  # The fork server has cleaned the group already. If it could not, this says why.
-  defp advice({:error, error}, _survivors),
-    do: "its cgroup could not be removed: " <> Exception.message(error)
-
-  defp advice(:ok, 0), do: nil
-  defp advice(:ok, count), do: "it may still be running: #{count} of its processes are left"
 
   defp exit_status(%{how: :exited, code: code}), do: code
   defp exit_status(%{how: :signaled, code: signal}), do: 128 + signal
