@@ -43,6 +43,9 @@ struct Snapshot {
     is_complete: bool,
 }
 
+/// What another sweep has to know.
+pub type Handover = Preexisting;
+
 /// Kills the descendants of this process, in steps.
 #[derive(Debug)]
 pub struct Sweep {
@@ -89,9 +92,14 @@ impl Sweep {
         }
     }
 
-    /// The processes that it leaves alone.
-    pub fn preexisting(&self) -> &Preexisting {
-        &self.preexisting
+    /// What [`Self::taking_over`] needs.
+    pub fn handover(&self) -> Handover {
+        self.preexisting.clone()
+    }
+
+    /// Continues another sweep.
+    pub fn taking_over(preexisting: Handover) -> Self {
+        Self::sparing(preexisting)
     }
 
     /// Sends a signal to all descendants, or to those in one process group, once to each.

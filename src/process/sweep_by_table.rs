@@ -11,7 +11,7 @@ use super::children::Children;
 use super::preexisting::Preexisting;
 pub use super::progress::Progress;
 use super::reap::{SWEEP_BATCH, reap};
-use super::tracker::Tracker;
+use super::tracker::{Found, Tracker};
 use crate::sys::{self, Entry, ForkWatch, Process, ProcessId, live_processes};
 use std::collections::BTreeSet;
 use std::io;
@@ -39,6 +39,13 @@ pub fn kill_descendants_of(_entry: &Entry, process: &Process) -> bool {
         sweep.step_without_reaping();
     }
     !children.is_empty()
+}
+
+/// What another sweep of the same program has to know.
+#[derive(Clone, Debug)]
+pub struct Handover {
+    preexisting: Preexisting,
+    found: Found,
 }
 
 /// Kills the descendants of a program, in steps.
@@ -80,9 +87,19 @@ impl Sweep {
         }
     }
 
-    /// The processes that it leaves alone.
-    pub fn preexisting(&self) -> &Preexisting {
-        &self.preexisting
+    /// What [`Self::taking_over`] needs.
+    pub fn handover(&self) -> Handover {
+        Handover {
+            preexisting: self.preexisting.clone(),
+            found: self.tracker.found(),
+        }
+    }
+
+    /// Continues another sweep, which knows descendants that are not found in the process table any more.
+    pub fn taking_over(handover: Handover) -> Self {
+        let mut sweep = Self::sparing(handover.preexisting);
+        sweep.add(&handover.found.processes());
+        sweep
     }
 
     /// Sets the program's pid, which is its process group, too.

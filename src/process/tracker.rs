@@ -11,8 +11,10 @@
 use super::preexisting::Preexisting;
 use crate::sys::{ForkWatch, Process, ProcessId, live_processes};
 use nix::unistd::{Pid, getpid, getsid};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Reads of the table in a row. Processes that fork without a pause must not keep this process busy.
@@ -39,6 +41,17 @@ impl Leader {
     }
 }
 
+/// The descendants of a program and the leaders of their groups, as far as its tracker has found them. Clones show the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found(Rc<RefCell<Vec<ProcessId>>>);
+
+impl Found {
+    /// None, should it be changing at the moment.
+    pub(super) fn processes(&self) -> Vec<ProcessId> {
+        self.0.try_borrow().as_deref().cloned().unwrap_or_default()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
     /// The live descendants, by their pids.
@@ -49,6 +62,7 @@ pub(super) struct Tracker {
     watch: Option<ForkWatch>,
     /// Those that were found since they were last asked for.
     fresh: Vec<ProcessId>,
+    found: Found,
 }
 
 impl Tracker {
@@ -64,6 +78,11 @@ impl Tracker {
         self.watch.as_ref()
     }
 
+    /// What it has found, now and later.
+    pub(super) fn found(&self) -> Found {
+        self.found.clone()
+    }
+
     /// Adds a process of which a pid and maybe a start time is known, and what is left of its group.
     pub(super) fn add(&mut self, (pid, started): ProcessId) {
         let process = Process::find(pid).ok();
@@ -77,6 +96,7 @@ impl Tracker {
                 self.leaders.insert(pid, Leader::new(started));
             }
         }
+        self.show_found();
     }
 
     fn insert(&mut self, process: Process) {
@@ -120,6 +140,7 @@ impl Tracker {
             let (found, rest): (Vec<_>, Vec<_>) =
                 unknown.into_iter().partition(|it| self.is_descendant(it));
             if found.is_empty() {
+                self.show_found();
                 return Ok(has_found);
             }
             has_found = true;
@@ -163,6 +184,14 @@ impl Tracker {
             }
             leader.seen.elapsed() < GROUP_TIME
         });
+    }
+
+    fn show_found(&self) {
+        let leaders = self.leaders.iter();
+        let leaders = leaders.map(|(pid, leader)| (*pid, leader.started));
+        let others = self.known.values().map(Process::id);
+        let others = others.filter(|(pid, _)| !self.leaders.contains_key(pid));
+        self.found.0.replace(leaders.chain(others).collect());
     }
 
     fn is_descendant(&self, (process, session): &(Process, i32)) -> bool {

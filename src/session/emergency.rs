@@ -11,8 +11,7 @@ use super::abort;
 use super::containment::Containment;
 use crate::cgroup::Locations;
 use crate::diagnostics;
-use crate::process::preexisting::Preexisting;
-use crate::process::sweep::Sweep;
+use crate::process::sweep::{Handover, Sweep};
 use crate::sys;
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -28,7 +27,7 @@ struct Record {
     program: Option<i32>,
     /// The program's process group.
     group: i32,
-    preexisting: Preexisting,
+    handover: Handover,
     cgroup: Option<Locations>,
 }
 
@@ -48,11 +47,11 @@ fn update(change: impl FnOnce(&mut Record)) {
 }
 
 /// Makes the hook kill all children but the preexisting ones.
-pub(super) fn arm(preexisting: Preexisting) {
+pub(super) fn arm(handover: Handover) {
     replace(Some(Record {
         program: None,
         group: NO_GROUP,
-        preexisting,
+        handover,
         cgroup: None,
     }));
 }
@@ -94,13 +93,18 @@ fn on_panic(panic: &PanicHookInfo<'_>) {
 }
 
 fn kill(record: Record) {
-    // Errors are ignored: the program may be dead, or have become another user's.
-    if let Some(program) = record.program {
-        let _ = sys::kill(program, libc::SIGKILL);
-        let _ = sys::kill(-program, libc::SIGKILL);
-    }
-    let mut sweep = Sweep::sparing(record.preexisting);
+    let signal_program = |signal| {
+        // Errors are ignored: the program may be dead, or have become another user's.
+        if let Some(program) = record.program {
+            let _ = sys::kill(program, signal);
+            let _ = sys::kill(-program, signal);
+        }
+    };
+    // Where orphans become children of init, its children have to be found before it dies, and it must not fork after that.
+    signal_program(libc::SIGSTOP);
+    let mut sweep = Sweep::taking_over(record.handover);
     sweep.set_program(record.group);
+    signal_program(libc::SIGKILL);
     let mut containment = Containment::new(record.cgroup.map(Locations::open), sweep);
     containment.begin_sweep();
     abort::tear_down(&mut containment, true);

@@ -108,7 +108,7 @@ impl Setup<'_> {
     fn start(mut self) -> Result<Running, Failure> {
         let mut sweep = Sweep::prepare()
             .map_err(|error| Failure::cannot("tell the program's processes from others", &error))?;
-        emergency::arm(sweep.preexisting().clone());
+        emergency::arm(sweep.handover());
         self.enter_directory()?;
         // Before becoming a subreaper: this may run getent, whose descendants are not the program's.
         let identity = self.config.user.resolve(self.wait)?;

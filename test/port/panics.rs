@@ -60,10 +60,6 @@ fn panic_in(state: &str, setup: Setup) {
     not(feature = "panic-on-purpose"),
     ignore = "is for --features panic-on-purpose"
 )]
-#[cfg_attr(
-    all(feature = "panic-on-purpose", feature = "portable"),
-    ignore = "needs a subreaper"
-)]
 fn nothing_is_left() {
     for state in STATES {
         panic_in(state, program(state, &[]));
@@ -74,10 +70,6 @@ fn nothing_is_left() {
 #[cfg_attr(
     not(feature = "panic-on-purpose"),
     ignore = "is for --features panic-on-purpose"
-)]
-#[cfg_attr(
-    all(feature = "panic-on-purpose", feature = "portable"),
-    ignore = "needs a subreaper"
 )]
 fn nothing_is_left_with_a_stderr_that_nobody_reads() {
     for state in STATES {
