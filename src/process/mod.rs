@@ -28,6 +28,8 @@ mod descendants;
 pub(crate) mod sweep;
 
 #[cfg(any(target_os = "macos", feature = "portable"))]
+mod strangers;
+#[cfg(any(target_os = "macos", feature = "portable"))]
 pub(crate) mod sweep_by_table;
 #[cfg(any(target_os = "macos", feature = "portable"))]
 mod tracker;

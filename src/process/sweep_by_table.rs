@@ -105,7 +105,7 @@ impl Sweep {
     /// Sets the program's pid, which is its process group, too.
     pub fn set_program(&mut self, pid: i32) {
         self.program = pid;
-        self.tracker.add((pid, 0));
+        self.tracker.add_program(pid);
         self.update();
     }
 

@@ -9,7 +9,8 @@
 //! read again whenever a known process forks.
 
 use super::preexisting::Preexisting;
-use crate::sys::{ForkWatch, Process, ProcessId, live_processes};
+use super::strangers::Strangers;
+use crate::sys::{ForkWatch, Process, ProcessId};
 use nix::unistd::{Pid, getpid, getsid};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,7 @@ pub(super) struct Tracker {
     /// The leaders of their process groups, dead or alive. The kernel does not give the pid of one to another process as
     /// long as there is a member.
     leaders: BTreeMap<i32, Leader>,
+    strangers: Strangers,
     watch: Option<ForkWatch>,
     /// Those that were found since they were last asked for.
     fresh: Vec<ProcessId>,
@@ -66,9 +68,10 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
-    /// With a descriptor that tells of forks.
+    /// For a program that starts after this call, with a descriptor that tells of forks.
     pub(super) fn watching() -> io::Result<Self> {
         Ok(Self {
+            strangers: Strangers::before_program(),
             watch: Some(ForkWatch::open()?),
             ..Self::default()
         })
@@ -83,8 +86,18 @@ impl Tracker {
         self.found.clone()
     }
 
+    /// Adds the program, which has just been started.
+    pub(super) fn add_program(&mut self, pid: i32) {
+        self.insert_or_lead((pid, UNKNOWN));
+    }
+
     /// Adds a process of which a pid and maybe a start time is known, and what is left of its group.
-    pub(super) fn add(&mut self, (pid, started): ProcessId) {
+    pub(super) fn add(&mut self, process: ProcessId) {
+        self.strangers = Strangers::default();
+        self.insert_or_lead(process);
+    }
+
+    fn insert_or_lead(&mut self, (pid, started): ProcessId) {
         let process = Process::find(pid).ok();
         match process {
             Some(process) if ![process.started, UNKNOWN].contains(&started) => {}
@@ -121,16 +134,18 @@ impl Tracker {
 
     /// Returns whether it has found another process.
     fn read_table(&mut self, preexisting: &Preexisting) -> io::Result<bool> {
-        let table: BTreeMap<i32, Process> = live_processes()?
+        let own = getpid().as_raw();
+        let table: BTreeMap<i32, Process> = self
+            .strangers
+            .read_others()?
             .into_iter()
+            .filter(|process| ![own, 1].contains(&process.pid))
             .filter(|process| !preexisting.processes.contains(&process.id()))
             .map(|process| (process.pid, process))
             .collect();
         self.forget_gone(&table);
-        let own = getpid().as_raw();
         let mut unknown: Vec<(Process, i32)> = table
             .values()
-            .filter(|process| ![own, 1].contains(&process.pid))
             .filter(|process| !self.known.contains_key(&process.pid))
             .map(|process| (*process, session_of(process.pid)))
             .collect();
@@ -140,6 +155,8 @@ impl Tracker {
             let (found, rest): (Vec<_>, Vec<_>) =
                 unknown.into_iter().partition(|it| self.is_descendant(it));
             if found.is_empty() {
+                self.strangers
+                    .note(rest.into_iter().map(|(process, _)| process.id()));
                 self.show_found();
                 return Ok(has_found);
             }

@@ -37,6 +37,9 @@ const PROCESS_AT: usize = 56;
 const FORK: u32 = 1;
 const EXIT: u32 = 0x8000_0000;
 
+/// How many processes the kernel selects events of. Of more, all events come.
+const MAX_SELECTED: usize = 1000;
+
 /// Readable after a fork or the end of one of its processes, and now and then without one.
 #[derive(Debug)]
 pub struct ForkWatch {
@@ -53,7 +56,10 @@ enum Source {
 impl ForkWatch {
     pub fn open() -> io::Result<Self> {
         let source = match events() {
-            Ok(socket) => Source::Events(socket),
+            Ok(socket) => {
+                select(&socket, &BTreeSet::new())?;
+                Source::Events(socket)
+            }
             Err(_) => Source::Timer(timer()?),
         };
         Ok(Self {
@@ -63,10 +69,17 @@ impl ForkWatch {
     }
 
     /// Watches a process.
-    #[allow(clippy::unnecessary_wraps)]
     pub fn add(&self, pid: i32) -> io::Result<()> {
-        self.watched.borrow_mut().insert(pid);
-        Ok(())
+        let mut watched = self.watched.borrow_mut();
+        // Now and then, those that are gone are forgotten.
+        if watched.len().is_power_of_two() {
+            watched.retain(|pid| read_process(*pid).is_ok());
+        }
+        watched.insert(pid);
+        match &self.source {
+            Source::Events(socket) => select(socket, &watched),
+            Source::Timer(_) => Ok(()),
+        }
     }
 
     /// Takes the events so far, and returns whether there were any.
@@ -129,6 +142,62 @@ fn events() -> io::Result<OwnedFd> {
     let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
     nix::unistd::write(&socket, &bytes)?;
     Ok(socket)
+}
+
+/// Has the kernel discard the events of all other processes: socket(7), `SO_ATTACH_FILTER`.
+fn select(socket: &OwnedFd, watched: &BTreeSet<i32>) -> io::Result<()> {
+    let fd = socket.as_raw_fd();
+    if watched.len() > MAX_SELECTED {
+        let none = std::ptr::null();
+        // SAFETY: this option takes no value.
+        return check(unsafe {
+            libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, none, 0)
+        })
+        .map(drop);
+    }
+    let load = |at: usize| instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, at, [0, 0]);
+    let skip = |[if_equal, if_not]: [u8; 2], number: u32| {
+        // The kernel has loaded it as a number of the network.
+        let number = u32::from_be(number);
+        let kind = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        instruction(
+            kind,
+            usize::try_from(number).unwrap_or(0),
+            [if_equal, if_not],
+        )
+    };
+    let keep = |bytes: usize| instruction(libc::BPF_RET | libc::BPF_K, bytes, [0, 0]);
+    let all = usize::try_from(i32::MAX).unwrap_or(0);
+    let mut program = vec![
+        load(KIND_AT),
+        skip([2, 0], FORK),
+        skip([1, 0], EXIT),
+        keep(0),
+        load(PROCESS_AT),
+    ];
+    for pid in watched {
+        let pid = u32::try_from(*pid).unwrap_or(0);
+        program.extend([skip([0, 1], pid), keep(all)]);
+    }
+    program.push(keep(0));
+    let filter = libc::sock_fprog {
+        len: libc::c_ushort::try_from(program.len()).unwrap_or(0),
+        filter: program.as_mut_ptr(),
+    };
+    let size = libc::socklen_t::try_from(size_of_val(&filter)).unwrap_or(0);
+    let pointer = (&raw const filter).cast();
+    // SAFETY: the pointer is to a live value of this size, and what it points to has as many instructions as it says.
+    check(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, pointer, size) })
+        .map(drop)
+}
+
+fn instruction(code: u32, operand: usize, [if_equal, if_not]: [u8; 2]) -> libc::sock_filter {
+    libc::sock_filter {
+        code: u16::try_from(code).unwrap_or(0),
+        jt: if_equal,
+        jf: if_not,
+        k: u32::try_from(operand).unwrap_or(0),
+    }
 }
 
 fn timer() -> io::Result<OwnedFd> {

@@ -320,11 +320,17 @@ fn connections_that_say_nothing_or_half_a_frame_disturb_nobody() {
     }
 }
 
+/// Fewer where each session reads the process table, which has all the others.
+const MANY: usize = if cfg!(feature = "portable") {
+    200
+} else {
+    1000
+};
+
 #[test]
-#[cfg_attr(feature = "portable", ignore = "needs lists of children")]
-fn a_thousand_connections_at_once() {
+fn many_connections_at_once() {
     let mut server = Server::start();
-    let mut sessions: Vec<_> = (0..1000).map(|_| server.connect()).collect();
+    let mut sessions: Vec<_> = (0..MANY).map(|_| server.connect()).collect();
     for session in &mut sessions {
         session.send(&hello(PROTOCOL, &server.token));
         let start = session.start_frame(&["sh", "-c", "exit 4"], &[]);
@@ -334,7 +340,7 @@ fn a_thousand_connections_at_once() {
         session.read_started();
         assert_eq!(session.report().code, 4);
     }
-    assert_eq!(server.counts()[0], 1000);
+    assert_eq!(server.counts()[0], MANY as u64);
     drop(sessions);
     eventually("all are gone", || server.counts()[3] == 0);
     server.finish();

@@ -13,7 +13,6 @@ use std::time::Duration;
 const MANY: usize = 300;
 
 #[test]
-#[cfg_attr(feature = "portable", ignore = "needs lists of children")]
 fn three_hundred_at_once() {
     let mark = Mark::new();
     let start = |_| {
@@ -34,7 +33,6 @@ fn three_hundred_at_once() {
 }
 
 #[test]
-#[cfg_attr(feature = "portable", ignore = "needs lists of children")]
 fn three_hundred_at_once_that_write_much() {
     let expected = pattern(66_890);
     let mark = Mark::new();
@@ -49,7 +47,7 @@ fn three_hundred_at_once_that_write_much() {
 }
 
 #[test]
-#[cfg_attr(feature = "portable", ignore = "needs fork events of single processes")]
+#[cfg_attr(feature = "portable", ignore = "needs root")]
 fn an_idle_helper_sleeps() {
     let mut owner = captured(&[])
         .sh("echo ready; exec sleep 1000")
