@@ -34,6 +34,7 @@ const LISTEN: u32 = 1;
 /// Where a message has the kind of event and the process, behind the headers of netlink(7) and of the connector.
 const KIND_AT: usize = 36;
 const PROCESS_AT: usize = 56;
+const ACK: u32 = 0;
 const FORK: u32 = 1;
 const EXIT: u32 = 0x8000_0000;
 
@@ -104,12 +105,8 @@ impl ForkWatch {
     }
 
     fn is_meant(&self, message: &[u8]) -> bool {
-        let number = |at: usize| {
-            let bytes = message.get(at..at + 4)?;
-            Some(u32::from_ne_bytes(bytes.try_into().ok()?))
-        };
-        let process = number(PROCESS_AT).and_then(|pid| i32::try_from(pid).ok());
-        matches!(number(KIND_AT), Some(FORK | EXIT))
+        let process = number(message, PROCESS_AT).and_then(|pid| i32::try_from(pid).ok());
+        matches!(number(message, KIND_AT), Some(FORK | EXIT))
             && process.is_some_and(|pid| self.watched.borrow().contains(&pid))
     }
 }
@@ -122,7 +119,12 @@ impl AsFd for ForkWatch {
     }
 }
 
-/// Events of all processes, from the kernel's process connector.
+fn number(message: &[u8], at: usize) -> Option<u32> {
+    let bytes = message.get(at..at + 4)?;
+    Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+}
+
+/// Events of all processes, from the kernel's process connector. There are none in a container.
 fn events() -> io::Result<OwnedFd> {
     let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: takes no pointer.
@@ -141,7 +143,14 @@ fn events() -> io::Result<OwnedFd> {
     let words: [u32; 10] = [40, done, 0, 0, PROC, PROC, 0, 0, 4, LISTEN];
     let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
     nix::unistd::write(&socket, &bytes)?;
-    Ok(socket)
+    // The answer is there already.
+    let mut answer = [0_u8; 512];
+    loop {
+        let count = nix::unistd::read(&socket, &mut answer)?;
+        if number(&answer[..count], KIND_AT) == Some(ACK) {
+            return Ok(socket);
+        }
+    }
 }
 
 /// Has the kernel discard the events of all other processes: socket(7), `SO_ATTACH_FILTER`.

@@ -47,7 +47,7 @@ fn three_hundred_at_once_that_write_much() {
 }
 
 #[test]
-#[cfg_attr(feature = "portable", ignore = "needs root")]
+#[cfg_attr(feature = "portable", ignore = "needs fork events")]
 fn an_idle_helper_sleeps() {
     let mut owner = captured(&[])
         .sh("echo ready; exec sleep 1000")

@@ -88,6 +88,7 @@ const CHAINS: &str = "exec perl -e 'for (1..50) {
     print qq(ready\\n); close STDOUT; <STDIN>; exit 3'";
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "needs a subreaper")]
 fn processes_that_fork_a_successor_and_exit_without_pause() {
     let mut owner = captured(&[]).sh(CHAINS).start_until("ready");
     owner.send(&frames::input_eof());
@@ -122,6 +123,8 @@ fn orphans_that_die_while_the_program_runs_are_no_zombies() {
         table.filter(|process| process.ppid == helper).count()
     };
     eventually("the program is the only child", || children() == 1);
+    // Without a subreaper, they are no children.
+    owner.mark.wait_for(2);
     owner.send(&frames::stop());
     assert_eq!(owner.finish().report().swept, 0);
 }
@@ -229,7 +232,14 @@ impl Drop for Frozen {
 }
 
 #[test]
-#[ignore = "needs root, fork events of single processes and /sys/fs/cgroup/freezer"]
+#[cfg_attr(
+    not(feature = "portable"),
+    ignore = "needs root and /sys/fs/cgroup/freezer"
+)]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "needs root, fork events and /sys/fs/cgroup/freezer"
+)]
 fn the_wait_for_a_frozen_descendant_costs_little() {
     let mark = Mark::new();
     let frozen = Frozen::new();
