@@ -12,7 +12,7 @@ use super::location::Location;
 
 const FILES: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
 
-/// Copies the CPUs and memory nodes of the group above: no process may enter a new cpuset before it has
+/// Copies the CPUs and memory nodes of the group above. On v1 a new group has none, and cannot be entered until it has
 /// some.
 pub(super) fn inherit_cpuset(group: &Path) -> Result<(), Error> {
     for file in FILES {
@@ -31,8 +31,8 @@ pub(super) fn inherit_cpuset(group: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks a list of CPUs or memory nodes that was written. The kernel of v2 takes those that the groups above do
-/// not grant, and then uses the ones of the group above: the program would run outside of what was asked for.
+/// Checks a list of CPUs or memory nodes that was written. On v2 the kernel accepts a list that the groups above do not
+/// grant, and then uses the list of the group above: the program would run on CPUs that it was to be kept from.
 pub(super) fn check_granted(group: &Location, file: &str, value: &str) -> Result<(), Error> {
     let Some(ending) = group.hierarchy.interface().granted else {
         return Ok(());

@@ -87,7 +87,7 @@ fn prepare(cgroup: &mut Cgroup, plan: &Plan, wait: &dyn Wait) -> Result<(), Erro
     cgroup.open_entries()
 }
 
-/// Adds to an error for lack of permission all controllers that are out of reach.
+/// Adds to a permission error the names of all controllers that this user may not use.
 fn name_denied(error: Error, plan: &Plan) -> Error {
     let is_of_group = match &error {
         Error::Io { attempt, .. } => matches!(attempt, Attempt::Create | Attempt::Open),

@@ -2,8 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Enabling controllers for a group, in all groups above it. Nothing is to be done where hierarchies have their
-//! controllers in all groups.
+//! Enabling controllers for a group, in all groups above it. On v1 there is nothing to do: every group has the
+//! controllers of its hierarchy.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,7 +17,7 @@ use super::fs::{may, read, words, write};
 use super::group::Group;
 use super::location::Location;
 
-/// Enables these controllers for a group that exists, in the groups above, from the top down.
+/// Enables these controllers for a group that exists, in the groups above it, from the top down.
 pub(super) fn enable(location: &Location, controllers: &BTreeSet<String>) -> Result<(), Error> {
     let Some(files) = &location.hierarchy.interface().enabling else {
         return Ok(());
@@ -33,7 +33,7 @@ pub(super) fn enable(location: &Location, controllers: &BTreeSet<String>) -> Res
     })
 }
 
-/// Disables all controllers for the groups below an empty one.
+/// Disables all controllers for the groups below this one.
 pub(super) fn disable_all(group: &Group) -> io::Result<()> {
     let Some(Enabling { enables, .. }) = &group.interface().enabling else {
         return Ok(());
@@ -43,8 +43,8 @@ pub(super) fn disable_all(group: &Group) -> io::Result<()> {
     enabled.try_for_each(|name| group.write(enables, &format!("-{name}")))
 }
 
-/// Finds out whether [`enable`] would succeed, without writing. Groups that would be created are ours to
-/// enable controllers in.
+/// Finds out whether [`enable`] would succeed, without writing. It checks the groups that exist: in those that would be
+/// created, this user may enable controllers.
 pub(super) fn check_enabling(
     location: &Location,
     controllers: &BTreeSet<String>,
@@ -58,7 +58,7 @@ pub(super) fn check_enabling(
     for_each_disabled(&above, files, controllers, |file, _| {
         may(file, AccessFlags::W_OK)?;
         let group = file.parent().unwrap_or(file);
-        // The root is exempt from the rule of "no internal processes".
+        // The rule of "no internal processes" does not hold for the root.
         if !is_root(group) && holds_processes(group) {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
@@ -66,7 +66,7 @@ pub(super) fn check_enabling(
     })
 }
 
-/// Calls `act` for each group and each controller that it does not enable, with the file to write to.
+/// Calls `act` for each group and each controller that it does not enable yet, with the file that enables it.
 fn for_each_disabled(
     groups: &[PathBuf],
     files: &Enabling,
@@ -90,7 +90,7 @@ fn for_each_disabled(
     Ok(())
 }
 
-/// Only the root of the whole hierarchy lacks this file, not that of the part that a container sees.
+/// Whether this is the root of the whole hierarchy, which lacks this file. The root of what a container sees has it.
 fn is_root(group: &Path) -> bool {
     !group.join("cgroup.events").exists()
 }

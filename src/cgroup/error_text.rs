@@ -200,7 +200,8 @@ fn not_set(
     let swap = swap.contains(".memsw.") || swap.contains(".swap.");
     if !exists {
         write!(f, "cannot set {setting:?}: this host has no {shown}")?;
-        let why = ", for its kernel does not count swap, or only when booted with swapaccount=1";
+        let why =
+            ", because its kernel does not count swap, or only when booted with swapaccount=1";
         return f.write_str(if swap { why } else { "" });
     }
     write!(f, "failed to write {value:?} to {shown}")?;
@@ -286,9 +287,9 @@ fn explain_enabling(errno: i32) -> &'static str {
 
 fn explain_entry(errno: i32) -> &'static str {
     match errno {
-        libc::EBUSY => ", for it enables controllers for groups below",
-        libc::EOPNOTSUPP => ", for it is threaded or below a threaded group",
-        libc::ENOSPC => ", for its cpuset.cpus or cpuset.mems is empty",
+        libc::EBUSY => ", because it enables controllers for groups below it",
+        libc::EOPNOTSUPP => ", because it is threaded or below a threaded group",
+        libc::ENOSPC => ", because its cpuset.cpus or cpuset.mems is empty",
         _ => "",
     }
 }

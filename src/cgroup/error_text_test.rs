@@ -66,6 +66,6 @@ fn the_setting_is_named_where_its_file_has_another_name() {
     let file = "/cg/x/memory.memsw.limit_in_bytes";
     let refused = format!("failed to write \"1\" to {file} for memory.swap.max");
     assert_eq!(not_set(true), refused);
-    let missing = format!("cannot set \"memory.swap.max\": this host has no {file}, for");
+    let missing = format!("cannot set \"memory.swap.max\": this host has no {file}, because");
     assert!(not_set(false).starts_with(&missing), "{}", not_set(false));
 }

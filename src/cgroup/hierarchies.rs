@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The hierarchies in which a program gets a group.
+//! Choosing the hierarchies in which a program gets a group.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +10,16 @@ use super::dialect::{Version, is_controller, nearest};
 use super::error::Error;
 use super::host::{Hierarchy, Host};
 
-/// Hierarchies for a request.
+/// The hierarchies for a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Hierarchies<'a> {
     /// Those of the controllers that it needs.
     pub needed: Vec<&'a Hierarchy>,
-    /// Any one of these, besides, would hold all processes together; best first.
+    /// One more may be used, so that all processes can be killed or frozen together. Best first.
     pub alternatives: Vec<&'a Hierarchy>,
 }
 
-/// The hierarchies of this version for these controllers.
+/// Chooses hierarchies of this version for these controllers.
 pub(super) fn hierarchies<'a>(
     host: &'a Host,
     version: Version,
@@ -31,7 +31,7 @@ pub(super) fn hierarchies<'a>(
     }
 }
 
-/// One for all controllers, also where none is needed.
+/// The one that has all controllers, even if none is needed.
 fn in_unified<'a>(
     unified: &'a Hierarchy,
     controllers: &BTreeSet<String>,
@@ -51,8 +51,8 @@ fn in_unified<'a>(
     })
 }
 
-/// One for each controller, or for a few of them. Where controllers are needed, only an alternative that can freeze
-/// or kill is worth one more directory.
+/// Those that have the controllers. If controllers are needed, the alternatives are only hierarchies that can freeze or
+/// kill: another would cost one more directory and gain nothing.
 fn in_legacy<'a>(host: &'a Host, controllers: &BTreeSet<String>) -> Result<Hierarchies<'a>, Error> {
     let mut needed: Vec<&Hierarchy> = vec![];
     for name in controllers {
@@ -67,7 +67,7 @@ fn in_legacy<'a>(host: &'a Host, controllers: &BTreeSet<String>) -> Result<Hiera
         }
     }
     let mut alternatives: Vec<&Hierarchy> = vec![];
-    // Also when the freezer is mounted together with a controller that is needed.
+    // The freezer may be mounted together with a controller that is needed.
     if !needed.iter().any(|hierarchy| hierarchy.freezer().is_some()) {
         alternatives.extend(host.unified());
         alternatives.extend(
@@ -89,7 +89,7 @@ fn in_legacy<'a>(host: &'a Host, controllers: &BTreeSet<String>) -> Result<Hiera
     })
 }
 
-/// The error that no kernel has this controller, if so.
+/// The error for a name that is not a controller of any kernel; `None` for other names.
 fn unknown(name: &str) -> Option<Error> {
     (!is_controller(name)).then(|| Error::UnknownController {
         name: name.into(),

@@ -48,7 +48,7 @@ impl Hierarchy {
         }
     }
 
-    /// v2: the file that lists the controllers of a group.
+    /// v2: the file that lists the controllers of `group`, a directory. `None` on v1.
     pub fn controllers_file(&self, group: &Path) -> Option<PathBuf> {
         let files = self.interface().enabling.as_ref()?;
         Some(group.join(files.has))
@@ -64,22 +64,21 @@ impl Hierarchy {
         self.controllers.iter().any(|name| name == controller)
     }
 
-    /// Whether groups have the files of a controller of its version.
+    /// Whether the files of a controller of its version are in this hierarchy.
     pub(super) fn has_files_of(&self, controller: &str) -> bool {
         self.interface().is_unified || self.has(controller)
     }
 
-    /// What its groups have.
     pub(super) fn interface(&self) -> &'static Interface {
         self.version.interface()
     }
 
-    /// v2: the file that kills all processes of a group, on kernels that have it.
+    /// v2: the name of the file that kills all processes of a group. Old kernels do not have it. `None` on v1.
     pub fn kill_file(&self) -> Option<&'static str> {
         self.interface().kill
     }
 
-    /// How its groups are frozen, if they can be.
+    /// How to freeze its groups; `None` when they cannot be frozen.
     pub(super) fn freezer(&self) -> Option<&'static Freezer> {
         let freezer = &self.interface().freezer;
         let is_here = freezer.controller.is_none_or(|name| self.has(name));

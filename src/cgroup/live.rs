@@ -93,7 +93,7 @@ impl LiveCgroup {
         groups.filter(move |group| group.location.hierarchy.version == version)
     }
 
-    /// The group that has a file of this version.
+    /// The group that has this file of `version`. `controller` is as for [`Self::get`].
     fn group_with(&self, version: Version, controller: Option<&str>, file: &str) -> Option<&Group> {
         let mut groups = self.groups_on(version);
         if let Some(name) = controller {
@@ -139,11 +139,11 @@ impl LiveCgroup {
         }
     }
 
-    /// Whether it has the file of a setting on this version.
+    /// Whether the cgroup has the file of a setting on this version.
     fn has(&self, version: Version, name: &str) -> bool {
         let file = file_on(version, name);
         owner(&self.groups, version, &file).is_some_and(|group| {
-            // The controllers of a hierarchy are in all its groups, unless they have to be enabled.
+            // Without enabling, every group has the files of the controllers of its hierarchy.
             group.interface().enabling.is_none()
                 || has_several_files(name)
                 || group.location.path.join(&*file).exists()

@@ -24,7 +24,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// Of a group, whose path may have a leading `/`.
+    /// The location of a group. Its path may have a leading `/`.
     pub fn new(hierarchy: &Hierarchy, group: &str) -> Self {
         Self {
             hierarchy: hierarchy.clone(),
@@ -49,8 +49,7 @@ impl Location {
             .collect()
     }
 
-    /// The directories that are missing, from the top down, and the one that they are missing in, or
-    /// that of the group itself if it exists.
+    /// The deepest directory on the way to the group that exists, and the missing ones below it, from the top down.
     fn split(&self) -> (PathBuf, Vec<PathBuf>) {
         let mut all = self.above();
         all.push(self.path.clone());
@@ -83,8 +82,9 @@ impl Location {
             .map_err(|error| Error::io(attempt, &path, &error))
     }
 
-    /// Where delegation is contained, this process must be able to write to the `cgroup.procs` of the nearest group
-    /// above both places.
+    /// Finds out whether this process could move into the group, as far as permissions in the groups above decide that.
+    /// On v2, it needs write access to the `cgroup.procs` of the nearest common ancestor of both groups
+    /// ([delegation](https://docs.kernel.org/admin-guide/cgroup-v2.html)).
     pub(super) fn check_entry(&self) -> Result<(), Error> {
         let is_contained = self.hierarchy.interface().contains_delegation;
         let (true, Some(own)) = (is_contained, self.hierarchy.own_directory()) else {

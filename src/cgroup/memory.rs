@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the memory controller knows of a program that has ended.
+//! What the memory controller has counted, for a program that has ended.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -14,28 +14,28 @@ use super::dialect::number_after;
 use super::fs::{open_at, read_at};
 use super::group::{Group, tree};
 
-/// What a group that is used again had counted before.
+/// Excludes what a group that existed before had already counted.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     oom_kills_before: u64,
-    /// The file with the peak, which a write to this descriptor has reset.
+    /// The file with the peak, which was reset by a write to this descriptor.
     peak: Option<File>,
 }
 
 impl Memory {
-    /// Starts over, in a group that existed before. On v2 since Linux 6.12; earlier, the peak includes the past.
+    /// Starts over, for a group that existed before. On v2 before Linux 6.12, the peak cannot be reset.
     pub fn reset(&mut self, group: &Group) {
         self.oom_kills_before = count_oom_kills(group).unwrap_or(0);
         self.peak = reset_peak(group);
     }
 
-    /// The processes of the group that the kernel killed because it was out of memory.
+    /// How many processes of the group the out-of-memory killer has killed.
     pub fn oom_kills(&self, group: &Group) -> u64 {
         let count = count_oom_kills(group).unwrap_or(0);
         count.saturating_sub(self.oom_kills_before)
     }
 
-    /// The most memory that the group ever used, in bytes.
+    /// The peak memory usage of the group, in bytes.
     pub fn peak(&self, group: &Group) -> Option<u64> {
         if let Some(mut file) = self.peak.as_ref() {
             let mut text = String::new();
@@ -52,7 +52,7 @@ impl Memory {
     }
 }
 
-/// Those in the group and the groups below it.
+/// How many processes in the group and below it the out-of-memory killer has ever killed.
 pub(super) fn count_oom_kills(group: &Group) -> io::Result<u64> {
     let memory = &group.interface().memory;
     let count = |text: &str| number_after(text, "oom_kill").unwrap_or(0);

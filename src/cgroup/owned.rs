@@ -121,7 +121,7 @@ impl Cgroup {
             if !tree::remove_below(group.dir())? {
                 return Err(io::Error::from_raw_os_error(libc::EBUSY));
             }
-            // The file may be missing. Where that matters, a later step fails and names it.
+            // A missing file is no error here. If it matters, a later step fails and names it.
             if let Some(freezer) = group.freezer() {
                 let _ = group.write(freezer.file, freezer.thaw);
             }
@@ -206,7 +206,7 @@ impl Cgroup {
     /// Undoes the creation, since the program could not be started, and kills what entered. Blocks for some
     /// milliseconds, two seconds at most.
     pub fn discard(mut self) {
-        // What is left is found, and emptied first, by the next run in this cgroup.
+        // The next run in this cgroup finds what is left, and removes it first.
         let _ = self.empty_within(DISCARD_TIMEOUT, &Undisturbed);
         let _ = self.remove_within(DISCARD_TIMEOUT);
         // Other programs may use those above by now, and then they stay.
@@ -226,7 +226,7 @@ impl Cgroup {
         group.map_or(0, |group| self.memory.oom_kills(group))
     }
 
-    /// The most memory that the cgroup ever used, in bytes. As [`Self::oom_kills`].
+    /// The peak memory usage of the cgroup, in bytes. Has the same conditions as [`Self::oom_kills`].
     pub fn peak_memory(&self) -> Option<u64> {
         self.memory.peak(self.memory_group()?)
     }

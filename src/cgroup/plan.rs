@@ -2,8 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What would be done for a request on a host: a value, for which nothing is touched. A session carries it
-//! out (`create.rs`), the doctor checks and prints it.
+//! What would be done for a request on a host, as a value. Making one changes nothing on the host. A session carries it
+//! out (`create.rs`), and the doctor checks and prints it.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub struct Plan {
     pub controllers: BTreeSet<String>,
     /// Its directories, one in each hierarchy.
     pub locations: Vec<Location>,
-    /// One directory more, to kill or freeze all processes at once: the first of these that can be made and
+    /// One more directory is made, to kill or freeze all processes at once: the first of these that can be made and
     /// entered.
     pub alternatives: Vec<Location>,
     /// What is written to its files, by names of either version.
@@ -98,7 +98,8 @@ impl Plan {
         }
     }
 
-    /// The directories in hierarchies of controllers. An alternative may be of the other version.
+    /// The directories in hierarchies of the plan's version. An alternative may be on the other version, and gets no
+    /// controllers.
     pub(super) fn with_controllers(&self) -> impl Iterator<Item = &Location> {
         let locations = self.locations.iter();
         locations.filter(|location| location.hierarchy.version == self.version)

@@ -10,7 +10,7 @@ use super::error::{Error, errno_of};
 use super::fs::is_gone;
 use super::group::Group;
 
-/// The group that has a file of this version.
+/// The group that has this file of `version`: the one in the hierarchy of its controller.
 pub(super) fn owner<'a>(groups: &'a [Group], version: Version, file: &str) -> Option<&'a Group> {
     let controller = file.split('.').next()?;
     groups.iter().find(|group| {

@@ -60,7 +60,7 @@ impl Context<'_> {
             };
             Plan::new(&self.facts.cgroups, &request)
         };
-        // By itself, since an error is to name it without a group in it.
+        // The base alone first, so that an error names it without the group of the doctor.
         plan(self.base)?;
         let base = self.base.trim_end_matches('/');
         plan(&format!("{base}/muontrap-doctor-{}", std::process::id()))?.check()
@@ -90,7 +90,7 @@ impl Context<'_> {
         }
     }
 
-    /// None, where the base alone is wrong.
+    /// The rows of the table of controllers. Empty if the base is invalid.
     pub fn controllers(&self, names: &[String]) -> Vec<Controller> {
         if matches!(self.plan(&[]), Err(Error::Invalid { .. })) {
             return vec![];
@@ -129,7 +129,7 @@ impl Context<'_> {
 
 /// Moves a process into a cgroup and kills it there. Returns why it cannot be moved.
 fn enter(cgroup: &Cgroup) -> io::Result<Option<Error>> {
-    // It waits for a frame that never comes.
+    // It waits for a frame, which never comes, and so stays until it is killed.
     let mut command = Command::new("/proc/self/exe");
     command.arg("--framed").stdin(Stdio::piped());
     command.stdout(Stdio::null()).stderr(Stdio::null());

@@ -16,7 +16,7 @@ use super::remedies::Problem::{
 use super::remedies::{Fix, fixes};
 use crate::cgroup::{Error, Hierarchy, doctor_command, v1_name, v2_name};
 
-/// Mounting needs it.
+/// The capability that mount(2) needs.
 const CAP_SYS_ADMIN: u32 = 21;
 
 /// A request for cgroups on this host.
@@ -189,7 +189,7 @@ impl Context<'_> {
     }
 }
 
-/// What a controller is compiled in by.
+/// The lines of a kernel configuration that compile a controller in.
 fn options(name: &str) -> String {
     let options = match v2_name(name) {
         "memory" => "MEMCG",

@@ -52,7 +52,7 @@ pub struct Reaped {
 /// Children to reap before something else is done: others may die as fast as these are reaped.
 pub const BATCH: usize = 256;
 
-/// The same between two rounds of a sweep, which does nothing else.
+/// Children to reap between two rounds of a sweep, which has nothing else to do.
 pub const SWEEP_BATCH: usize = 10_000;
 
 /// Reaps dead children, at most `limit`. Calls `each` for those that are not `program`.

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Choosing between the versions, on a host that has both.
+//! Choosing the version for a request.
 
 use super::controllers::needed;
 use super::version::Version;
@@ -10,14 +10,15 @@ use super::version::Version;
 /// The controllers of a host.
 #[derive(Clone, Debug)]
 pub(in crate::cgroup) struct Offer<'a> {
-    /// Those of its v2 hierarchy, if it has one.
+    /// Those of the v2 hierarchy; `None` where it is not mounted.
     pub v2: Option<&'a [String]>,
-    /// Those of its v1 hierarchies, which have at least a name. None without such a hierarchy.
+    /// Those of all v1 hierarchies. One without controllers has an entry such as `name=systemd`, so this is empty only
+    /// where none is mounted.
     pub v1: Vec<&'a str>,
 }
 
-/// The version whose files are used for these controllers and settings. On a host with one version it is that, so
-/// that what it lacks is an error, and else v2 if it has all that is needed.
+/// The version to use for these controllers and settings. On a host with one version, that one, even if it lacks
+/// something: the error will name what is missing. On a host with both, v2 if it has everything that is needed.
 pub(in crate::cgroup) fn choose(
     offer: &Offer<'_>,
     controllers: &[String],
@@ -29,11 +30,12 @@ pub(in crate::cgroup) fn choose(
     if offer.v1.is_empty() {
         return Version::V2;
     }
-    // Without limits, either version will do: v1 tries v2 first, and others where that is out of reach.
+    // Without limits, either version will do. On v1, v2 is the first alternative for containment, and there are others
+    // where this user may not use it.
     if controllers.is_empty() && settings.is_empty() {
         return Version::V1;
     }
-    // Controllers without a name on v2, such as `freezer`, are on v1 here.
+    // This includes controllers that v2 does not have by name, such as `freezer`.
     let mut controllers_here = controllers.iter();
     if controllers_here.any(|name| offer.v1.contains(&name.as_str())) {
         return Version::V1;

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Numbers of one version in those of the other, and parsing them.
+//! Parsing numbers, and converting them from one version to the other.
 
 /// The range of `cpu.shares`, to which the kernel itself clamps (`MIN_SHARES`, `MAX_SHARES` in
 /// `kernel/sched/sched.h`). Its default is 1024.

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What one version cannot express of the other.
+//! Names and values of one version that the other cannot express.
 
 use std::io;
 
@@ -33,7 +33,7 @@ pub(in crate::cgroup) enum Mismatch {
 /// Why a file could not be read under a name of the other version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cgroup) enum ReadError {
-    /// No file has this.
+    /// There is no such file.
     Missing,
     /// A file is not in the format that the kernel documents.
     Format,

@@ -2,71 +2,72 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What the groups of one version have, as far as the versions differ: names of files, what is written to them,
-//! and rules of the kernel.
+//! What the kernel offers in the groups of one version, as far as the versions differ: files, the values to write to
+//! them, and rules. `v1.rs` and `v2.rs` have the values.
 
-/// A row for each difference, of which `v1.rs` and `v2.rs` have the values.
+/// The differences, a field for each.
 #[derive(Debug)]
 pub(in crate::cgroup) struct Interface {
-    /// The type of its file system.
+    /// The type of the file system, as in `/proc/filesystems`.
     pub filesystem: &'static str,
-    /// Whether one hierarchy has all controllers.
+    /// Whether one hierarchy has all controllers, instead of one for each controller.
     pub is_unified: bool,
-    /// How controllers are enabled. Otherwise each group has those of its hierarchy.
+    /// The files that enable controllers. `None`: every group has all controllers of its hierarchy.
     pub enabling: Option<Enabling>,
-    /// Whether moving a process takes a writable `cgroup.procs` in the nearest group above both places, too.
+    /// Whether moving a process also needs write access to the `cgroup.procs` of the nearest common ancestor of its
+    /// old and its new group.
     pub contains_delegation: bool,
     pub freezer: Freezer,
-    /// The file that kills all processes of a group and the groups below it when `1` is written.
+    /// The file that, when `1` is written to it, kills all processes in the group and the groups below it.
     pub kill: Option<&'static str>,
-    /// Set while the group, or one below it, holds a live process.
+    /// Set while there is a live process in the group or below it. `None`: only the list of processes shows that.
     pub populated: Option<Flag>,
-    /// The ending of the files with the CPUs and memory nodes that a group really has, where the kernel takes more
-    /// than that as its setting.
+    /// The suffix of the files that show which CPUs and memory nodes a group really has. `None`: the kernel refuses a
+    /// setting that the group cannot have.
     pub granted: Option<&'static str>,
     pub memory: Memory,
 }
 
-/// A group has the controllers that the group above it enables.
+/// The files that enable controllers: a group has those that the group above it enables.
 #[derive(Debug)]
 pub(in crate::cgroup) struct Enabling {
-    /// The file that lists the controllers of a group.
+    /// Lists the controllers that the group has.
     pub has: &'static str,
-    /// The file that lists those which it enables for the groups below. `+name` and `-name` are written to it.
+    /// Lists the controllers that the group enables for the groups below it. `+name` adds one, `-name` removes it.
     pub enables: &'static str,
 }
 
-/// How the processes of a group and the groups below it are frozen.
+/// How to freeze all processes in a group and the groups below it.
 #[derive(Debug)]
 pub(in crate::cgroup) struct Freezer {
-    /// The controller whose hierarchy has it; `None` when every group has it.
+    /// The controller that has it. `None`: every group has it.
     pub controller: Option<&'static str>,
-    /// The file to write to.
+    /// The file that `freeze` and `thaw` are written to.
     pub file: &'static str,
     pub freeze: &'static str,
     pub thaw: &'static str,
-    /// Set in a group that is frozen because of a group above.
+    /// Set in a group that a group above has frozen.
     pub inherited: Flag,
-    /// The file that is `1` in the group that was frozen itself.
+    /// The file that contains `1` in the group that was itself frozen.
     pub own: &'static str,
-    /// Whether a frozen process that gets SIGKILL dies only when it is thawed.
+    /// Whether a frozen process does not die of SIGKILL until it is thawed.
     pub holds_killed: bool,
 }
 
-/// What the memory controller knows of a group.
+/// The counters of the memory controller.
 #[derive(Debug)]
 pub(in crate::cgroup) struct Memory {
-    /// The file with the most that was used, in bytes.
+    /// The file with the peak usage, in bytes.
     pub peak: &'static str,
-    /// What is written to that file, to begin again. Those who read by the same descriptor see that.
+    /// What resets the peak when written to that file. On v2, only reads by the same descriptor see the reset.
     pub reset: &'static str,
-    /// The file that counts processes which the kernel killed because the memory was used up.
+    /// The file that counts the processes that the out-of-memory killer has killed.
     pub oom_kills: &'static str,
-    /// Whether this includes those of the groups below.
+    /// Whether this count includes the groups below.
     pub oom_kills_below: bool,
 }
 
-/// A file, and the line that it has while something is so.
+/// A file, and a line that is in it while a condition holds.
 #[derive(Debug)]
 pub(in crate::cgroup) struct Flag {
     pub file: &'static str,

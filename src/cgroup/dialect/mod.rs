@@ -2,8 +2,9 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! The two versions of cgroups: what each of them has, and the names and units of either in those of the other.
-//! Nothing here reads or writes a file, and nothing outside decides by the version.
+//! The two versions of cgroups: what each of them offers, and the translation of names and units between them.
+//!
+//! This is the only code that branches on the version. It is pure: nothing here reads or writes a file.
 
 mod blkio;
 mod choose;

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Reading a file under its name of either version: `translate.rs` backwards.
+//! Reading a file under its name in either version: the inverse of `translate.rs`.
 
 use super::convert::{self, Limit};
 use super::error::ReadError;
@@ -17,7 +17,7 @@ pub(in crate::cgroup) type File<'a> = &'a dyn Fn(&str) -> Result<String>;
 /// What v1 shows where there is no limit: the largest number of whole pages, in bytes.
 const NO_LIMIT: &str = "9223372036854771712";
 
-/// Reads files of `version`, and returns the value that a file called `name`, of either version, would have.
+/// Reads files of `version`, and returns what a file called `name`, of either version, would contain.
 pub(in crate::cgroup) fn read(name: &str, version: Version, file: File<'_>) -> Result<String> {
     let found = find(name);
     match found.conversion {

@@ -178,9 +178,9 @@ pub(in crate::cgroup) fn has_several_files(name: &str) -> bool {
     find(name).conversion == Conversion::IoWeight
 }
 
-/// Whether a value, by the v2 name of its setting, says no more than that nothing was set.
+/// Whether this value of a setting, under its v2 name, means that nothing was set.
 pub(in crate::cgroup) fn is_unset(version: Version, name: &str, value: &str) -> bool {
-    // A v1 group without a soft limit protects nothing, which is not what `max` says on v2.
+    // v1 shows a soft limit that was never set as unlimited. As a `memory.low` of v2, `max` would protect everything.
     version == Version::V1 && name == "memory.low" && value == "max"
 }
 

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! Statistics by their names and units on v2, from what v1 has.
+//! Statistics under their v2 names and in v2 units, computed from the files of v1.
 
 use super::convert::number_after;
 use super::error::ReadError;
@@ -36,15 +36,16 @@ pub(in crate::cgroup) trait Source {
     fn is_on(&self, version: Version) -> bool;
     /// Reads a file, without the newline at its end.
     fn text(&self, version: Version, file: &str) -> Result<String>;
-    /// The processes that the kernel killed in the group and below, for want of memory.
+    /// How many processes in the group and below the out-of-memory killer has killed.
     fn oom_kills(&self, version: Version) -> Result<u64>;
-    /// The processes in the group and below.
+    /// How many processes are in the group and below.
     fn processes(&self) -> Result<usize>;
-    /// The groups below.
+    /// How many groups are below it.
     fn descendants(&self) -> Result<u64>;
 }
 
-/// A statistic that `version` has under other names or in other units; `None` for all other names.
+/// A statistic that `version` has under other names or in other units. `None`: it has a file of this name, or no such
+/// statistic.
 pub(in crate::cgroup) fn read_statistic(
     version: Version,
     name: &str,

@@ -25,7 +25,7 @@ pub(super) static INTERFACE: Interface = Interface {
     },
     kill: None,
     populated: None,
-    // The kernel refuses a cpuset with more than the group above has.
+    // A cpuset must be a subset of that of the group above.
     granted: None,
     memory: Memory {
         peak: "memory.max_usage_in_bytes",

@@ -13,7 +13,7 @@ pub(super) static INTERFACE: Interface = Interface {
         has: "cgroup.controllers",
         enables: "cgroup.subtree_control",
     }),
-    // "Delegation containment".
+    // The documentation calls it "delegation containment".
     contains_delegation: true,
     freezer: Freezer {
         controller: None,
@@ -27,7 +27,7 @@ pub(super) static INTERFACE: Interface = Interface {
         own: "cgroup.freeze",
         holds_killed: false,
     },
-    // Since Linux 5.14.
+    // Linux 5.14 and newer.
     kill: Some("cgroup.kill"),
     populated: Some(Flag {
         file: "cgroup.events",
@@ -35,7 +35,7 @@ pub(super) static INTERFACE: Interface = Interface {
     }),
     granted: Some(".effective"),
     memory: Memory {
-        // Since Linux 5.19, and reset since 6.12.
+        // Linux 5.19 and newer; it can be reset since 6.12.
         peak: "memory.peak",
         reset: "reset\n",
         oom_kills: "memory.events",

@@ -9,7 +9,7 @@ use std::fmt;
 use super::interface::Interface;
 use super::{v1, v2};
 
-/// Each version has names and units of its own for settings.
+/// A version of cgroups. Each has its own names and units for settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// One hierarchy for each controller, or for a few of them.
@@ -19,10 +19,10 @@ pub enum Version {
 }
 
 impl Version {
-    /// In the order in which files are looked for: on a host with both, v2 may have what v1 does not.
+    /// Both, in the order in which a file is looked for on a host that has both.
     pub(in crate::cgroup) const ALL: [Self; 2] = [Self::V1, Self::V2];
 
-    /// That of a hierarchy, given its controllers in `/proc/self/cgroup`.
+    /// The version of a hierarchy, given the controllers that `/proc/self/cgroup` lists for it.
     pub(in crate::cgroup) fn of_hierarchy(controllers: &str) -> Self {
         if controllers.is_empty() {
             Self::V2

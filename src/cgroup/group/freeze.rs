@@ -13,13 +13,12 @@ use crate::cgroup::error::{Blocked, Error};
 use crate::cgroup::fs::read;
 
 impl Group {
-    /// Fails if a group above is frozen: the program would stop before its first instruction, and its exec
-    /// would be waited for in vain.
+    /// Fails if a group above is frozen: the program would stop before its exec, for which the session waits.
     pub fn refuse_frozen(&self) -> Result<(), Error> {
         self.frozen(Blocked::Start).map_or(Ok(()), Err)
     }
 
-    /// What keeps a program from starting or ending: the nearest group above that is frozen.
+    /// The error that a program cannot start or end because a group above is frozen.
     pub fn frozen(&self, blocked: Blocked) -> Option<Error> {
         Some(Error::Frozen {
             group: self.location.path.clone(),
@@ -28,7 +27,7 @@ impl Group {
         })
     }
 
-    /// The file of the nearest group above that keeps this one frozen.
+    /// The file of the nearest group above that was frozen, if this keeps the group frozen.
     fn frozen_above(&self) -> Option<PathBuf> {
         let freezer = self.freezer()?;
         let text = self.read(freezer.inherited.file).ok()?;
@@ -43,12 +42,12 @@ impl Group {
         Some(frozen?.join(freezer.file))
     }
 
-    /// Whether a frozen process in it has to be thawed to die.
+    /// Whether a frozen process in the group does not die of SIGKILL until it is thawed.
     pub fn holds_killed(&self) -> bool {
         self.freezer().is_some_and(|freezer| freezer.holds_killed)
     }
 
-    /// Thaws it and all groups below it, if they can be frozen.
+    /// Thaws the group and all groups below it. Does nothing where there is no freezer.
     pub fn thaw(&self) -> io::Result<()> {
         self.freezer().map_or(Ok(()), |freezer| {
             tree::write_all(self.dir(), freezer.file, freezer.thaw)

@@ -37,18 +37,18 @@ pub enum KillStep {
 pub(in crate::cgroup) enum Method {
     /// `cgroup.kill`.
     KillFile(usize),
-    /// Signals while the group is frozen, before Linux 5.14.
+    /// SIGKILL for each process of a frozen group, where `cgroup.kill` is missing.
     Freeze(usize),
-    /// The same where frozen processes have to be thawed to die.
+    /// The same with the v1 freezer, where killed processes die only when they are thawed.
     FreezeAndThaw(usize),
-    /// Only signals.
+    /// SIGKILL for each process.
     Signals,
 }
 
 impl Method {
     /// The strongest that these groups have.
     pub fn of(groups: &[Group]) -> Self {
-        // First, since not even cgroup.kill kills what such a freezer holds.
+        // This comes first, since such a freezer holds processes even against cgroup.kill.
         if let Some(index) = groups.iter().position(Group::holds_killed) {
             return Self::FreezeAndThaw(index);
         }
@@ -120,7 +120,7 @@ impl Killer {
         }
     }
 
-    /// By the file that kills all, or frozen, until none is left.
+    /// Kills by `cgroup.kill`; without it, freezes the group until it is empty, and signals each process.
     fn kill_at_once(&mut self, group: &Group) -> io::Result<()> {
         if is_populated(group)? == Some(false) {
             return Ok(());
@@ -174,7 +174,7 @@ impl Killer {
         }
     }
 
-    /// Thaws again in each step, and also the groups below, of which the program may have frozen some.
+    /// Thaws the group at the end of each step, and the groups below it too: the program may have frozen some.
     fn kill_and_thaw(&mut self, group: &Group) -> io::Result<()> {
         if tree::members(group.dir())?.count() == 0 {
             return Ok(());
@@ -237,7 +237,7 @@ fn is_unavailable(error: &io::Error) -> bool {
         )
 }
 
-/// Whether the group or any below it holds a live process; `None` where no file says so.
+/// Whether there is a live process in the group or below it; `None` on v1, which has no file for that.
 fn is_populated(group: &Group) -> io::Result<Option<bool>> {
     let Some(flag) = &group.interface().populated else {
         return Ok(None);

@@ -60,7 +60,7 @@ impl Group {
         self.location.hierarchy.interface()
     }
 
-    /// How it is frozen, if it can be.
+    /// How to freeze it; `None` when it cannot be frozen.
     pub fn freezer(&self) -> Option<&'static Freezer> {
         self.location.hierarchy.freezer()
     }
