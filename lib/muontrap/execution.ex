@@ -100,8 +100,8 @@ defmodule MuonTrap.Execution do
     end
   end
 
-  # There may be output that has waited while the input was computed. Without more input, its acknowledgements come to
-  # an end, so that it shows whether there is output behind them.
+  # When the idle time is over, there may be output that has arrived while the input was computed. Then no more input is
+  # sent, so that INPUT_ACKs come to an end, and output behind them shows.
   defp feed(execution) do
     if idle?(execution),
       do: {:ok, execution},
@@ -124,7 +124,7 @@ defmodule MuonTrap.Execution do
 
   defp handle({:frame, {stream, data}}, %{bytes_left: left} = execution)
        when stream in [:stdout, :stderr] do
-    # Any integer is smaller than the atom :infinity.
+    # In Erlang, any integer is smaller than the atom :infinity.
     if byte_size(data) <= left,
       do: {{:output, stream, data}, %{execution | bytes_left: minus(left, byte_size(data))}},
       else: cut_off(stream, data, execution)

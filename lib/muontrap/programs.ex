@@ -46,7 +46,7 @@ defmodule MuonTrap.Programs do
     :ok
   end
 
-  @doc "A program of the calling process that is being started."
+  @doc "An entry for a program that the calling process is about to start. It is not in the table yet."
   @spec new(Options.t(), started_at :: integer()) :: program()
   def new(options, started_at) do
     %{
@@ -87,7 +87,7 @@ defmodule MuonTrap.Programs do
     ArgumentError -> :ok
   end
 
-  # The limit doubles with the programs that run, so that an entry is looked at twice on average.
+  # The limit is twice the number of entries, so that on average each entry is examined no more than twice.
   defp clean do
     _running = all()
     :ets.insert(@table, {:clean_at, max(2 * :ets.info(@table, :size), @least_to_clean)})

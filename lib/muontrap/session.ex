@@ -34,10 +34,10 @@ defmodule MuonTrap.Session do
   # it something is stuck in the kernel, and waiting would not help.
   @patience_ms 5_000
 
-  # What `receive` takes, and WATCH.
+  # The longest timeout of `receive`, and of WATCH.
   @longest_ms 0xFFFFFFFF
 
-  # Fork servers that die just when they are asked for a session are not met more often than this.
+  # How often to ask for a session when each time the fork server dies at that moment.
   @attempts 5
 
   # With this many messages in the mailbox, a receive that searches all of them for each frame costs more
@@ -120,7 +120,7 @@ defmodule MuonTrap.Session do
     length >= @crowded
   end
 
-  # The stream belongs to the calling process, whatever its mailbox holds.
+  # Starts a session whose stream belongs to the calling process.
   defp start_here(options, key, deadline, attempts) do
     purpose = %{
       key: key,
@@ -148,7 +148,7 @@ defmodule MuonTrap.Session do
     end
   end
 
-  # The one that relative paths are relative to. To ask for it here takes a dirty scheduler, which has to be woken.
+  # The directory that relative paths start from. Asking the BEAM for it wakes a dirty scheduler.
   defp working_directory(true), do: {:ok, :client_directory}
 
   defp working_directory(false) do
@@ -189,8 +189,8 @@ defmodule MuonTrap.Session do
       {{:lost, status}, stream} ->
         error = lost(%{session | stream: stream}, status)
 
-        # A fork server that dies has not made a session of a connection that was still in its
-        # queue.
+        # A connection that was still in the queue of a fork server that died never got a session, so it is safe to
+        # try again.
         case module(session).replaced?(stream, deadline) do
           true -> {:again, error}
           false -> {:error, error}
@@ -223,11 +223,11 @@ defmodule MuonTrap.Session do
     {event, %{session | stream: stream}}
   end
 
-  @doc "From now on, events come as messages, which `event/2` understands, beside `next/2`."
+  @doc "From now on, events come as messages, which `event/2` decodes. `next/2` may still be called."
   @spec activate(t()) :: t()
   def activate(session), do: %{session | stream: module(session).activate(session.stream)}
 
-  @doc "Whether something came before any message, to be had from `next/2`."
+  @doc "Whether events came before the first message. They have to be taken by `next/2`."
   @spec early?(t()) :: boolean()
   def early?(session), do: module(session).early?(session.stream)
 
@@ -275,7 +275,7 @@ defmodule MuonTrap.Session do
   @spec notify_ack(t()) :: :ok
   def notify_ack(session), do: send_frame(session, :notify_ack)
 
-  @doc "Has the output thrown away from now on: it needs no acknowledgement any more."
+  @doc "Tells the session to discard all further output, which then needs no acknowledgement."
   @spec discard(t()) :: :ok
   def discard(session), do: send_frame(session, :discard)
 
@@ -345,8 +345,8 @@ defmodule MuonTrap.Session do
   end
 
   @doc """
-  Cleans up after a session that is gone without a word, or whose stream is: waits until the program is gone, and all
-  that it left, and returns the error to report.
+  Cleans up after a session that ended without EXITED or FAILED, or whose stream is closed. Waits until the program and
+  all its descendants are gone, and returns the error to report.
   """
   @spec lost(t(), non_neg_integer() | nil) :: Error.t()
   def lost(session, exit_status) do

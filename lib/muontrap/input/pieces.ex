@@ -10,7 +10,7 @@ defmodule MuonTrap.Input.Pieces do
   # The longest payload of an INPUT frame.
   @piece_bytes 65_536
 
-  # What the protocol permits is more.
+  # The protocol permits four times as much.
   @window_bytes 262_144
 
   @doc "Whether one more piece may be sent."

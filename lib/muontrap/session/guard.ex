@@ -10,14 +10,13 @@ defmodule MuonTrap.Session.Guard do
   #
   #   * The owner dies: the guard takes the port over, has the program stopped, waits until all of it
   #     is gone, and ends.
-  #   * The owner dismisses the guard, since all is over, and closes the port: the guard ends.
+  #   * The owner has got the last frame, dismisses the guard, and closes the port: the guard ends.
   #   * The helper dies: the guard cleans up, since the owner may be busy, and tells the owner.
   #   * The guard dies: the port closes, which has the helper stop everything, and the owner, who
   #     monitors the port, is told.
   #
-  # The guard opens the port itself, and hands it to the owner with its first message. So there is
-  # no moment at which the owner could die without somebody to look after the port. While the
-  # owner lives, the guard sees nothing of the traffic.
+  # The guard opens the port itself, and hands it to the owner with its first message. So whenever the owner dies, there
+  # is a process that stops the program. While the owner lives, no frame goes through the guard.
 
   require Logger
 
@@ -48,7 +47,7 @@ defmodule MuonTrap.Session.Guard do
           optional(atom()) => term()
         }
 
-  @typedoc "Kills that. Returns what to say when it does not work."
+  @typedoc "Kills and removes that. Returns what to say when it cannot."
   @type clean_up :: (left() -> String.t() | nil)
 
   @doc """
@@ -158,14 +157,14 @@ defmodule MuonTrap.Session.Guard do
     end
   end
 
-  # STARTED must not be lost with an owner who dies just then.
+  # The pid in STARTED is needed for the clean-up, even if the owner dies at this moment.
   defp await_first(%{port: port, monitor: monitor} = state, owner, ref) do
     receive do
       {^port, content} = first ->
         start_session(note_program(state, content), owner, ref, [first])
 
       {:EXIT, ^port, _reason} = closed ->
-        # For whoever looks for it next.
+        # The receive in watch/1 waits for this message.
         send(self(), closed)
         start_session(state, owner, ref, [])
 
@@ -238,7 +237,7 @@ defmodule MuonTrap.Session.Guard do
       {:DOWN, ^monitor, :process, _owner, _reason} -> take_over(state)
       {:EXIT, ^port, _reason} -> port_closed(state)
       :dismissed -> dismissed(state)
-      # The first message came just before.
+      # The caller gave up just before it got the first message.
       :abandoned -> take_over(state)
     end
   end
@@ -251,8 +250,8 @@ defmodule MuonTrap.Session.Guard do
     end
   end
 
-  # The helper died. What it leaves behind goes right away: later, their pids may be those of
-  # others. Until then a successor must not come.
+  # The helper died. What it has left behind is killed at once, since its pids may be reused later. A successor has to
+  # wait until that is done.
   defp port_closed(%{monitor: monitor} = state) do
     advice = state.clean_up.(state)
 

@@ -9,7 +9,7 @@ defmodule MuonTrap.Session.Pipe do
 
   # The stream to a helper that was executed for one program: a port. The process that opened it
   # owns the port without being linked to it, since a port may end with an error. Session.Guard is
-  # linked to it instead, and sees to it that the program ends with the owner.
+  # linked to it instead, and stops the program when the owner dies.
 
   alias MuonTrap.{Deadline, Error, Helper, Ports, Session}
   alias MuonTrap.Session.{Frame, Guard, Start, Transport}
@@ -18,8 +18,8 @@ defmodule MuonTrap.Session.Pipe do
   defstruct [:guard, :ref, :port, :helper, :os_pid, :clean_up, :monitor, early: []]
 
   @typedoc """
-  `early` are messages of the port that came before the owner owned it: they go before those in the
-  mailbox.
+  `early` are messages of the port that came before the caller was its owner. They precede those in the mailbox.
+  `clean_up` is called when both the helper and the guard were killed.
   """
   @type t :: %__MODULE__{
           guard: pid(),
@@ -93,7 +93,7 @@ defmodule MuonTrap.Session.Pipe do
     end
   end
 
-  # Becoming the owner of a port links it, too.
+  # Port.connect/2 also links the port to its new owner.
   defp unlink(port) do
     Process.unlink(port)
 
@@ -106,11 +106,11 @@ defmodule MuonTrap.Session.Pipe do
     end
   end
 
-  @doc "A helper of one's own has no successor."
+  @doc "Whether another fork server has taken over: there is none here."
   @spec replaced?(t(), Deadline.t()) :: false
   def replaced?(_stream, _deadline), do: false
 
-  @doc "Takes down what STARTED said."
+  @doc "Stores the pids of STARTED: not needed here."
   @spec started(t(), map()) :: t()
   def started(stream, _started), do: stream
 
@@ -170,7 +170,7 @@ defmodule MuonTrap.Session.Pipe do
   @doc "Closes the stream after the last frame, which ends helper and guard."
   @spec close(t()) :: :ok
   def close(stream) do
-    # First, so that it does not look whether the program is gone.
+    # The guard is told first. Otherwise it would take the closed port for the death of the helper.
     Guard.dismiss(stream.guard)
     close_quietly(stream)
   end
@@ -190,8 +190,8 @@ defmodule MuonTrap.Session.Pipe do
   end
 
   @doc """
-  Cleans up after a helper that is gone without a word, or whose port is: waits until the program is gone, kills what it
-  leaves behind, removes its cgroup.
+  Cleans up after a helper that ended without EXITED or FAILED, or whose port is closed: waits until the program is
+  gone, kills what it has left behind, and removes its cgroup. Returns the advice for the error.
   """
   @spec clean_up(t(), Session.t()) :: {String.t() | nil, nil}
   def clean_up(%{ref: ref, port: port} = stream, _session) when ref != nil do
@@ -215,7 +215,7 @@ defmodule MuonTrap.Session.Pipe do
 
     case Guard.cleaned(stream.guard) do
       {:ok, advice} -> {advice, nil}
-      # It was killed.
+      # The guard was killed, too.
       :error -> {stream.clean_up.(left(stream, session)), nil}
     end
   end

@@ -7,10 +7,13 @@ defmodule MuonTrap.Session.Relay do
 
   import Kernel, except: [send: 2]
 
-  # A session over a port in a process of its own, for an owner with many messages in its mailbox:
-  # a port would have it search all of them for each frame. Or for an owner that runs code of the user meanwhile, which
-  # is not to see the frames. It asks the relay instead, and waits
-  # with a fresh reference, which the BEAM finds without looking at what was there before.
+  # A session over a port that belongs to a process of its own, for two kinds of owners:
+  #
+  #   * one with many messages in its mailbox: with a port of its own, it would search all of them for each frame
+  #   * one that runs code of the user meanwhile, which might see the frames in the mailbox
+  #
+  # The owner asks the relay for each frame, and waits for an answer with a fresh reference. For that, the BEAM searches
+  # only the messages that came after the reference was made.
 
   alias MuonTrap.{Error, Label, Session}
   alias MuonTrap.Session.Pipe
@@ -51,7 +54,7 @@ defmodule MuonTrap.Session.Relay do
     :ok
   end
 
-  @doc "A relay can be asked for the end any number of times."
+  @doc "Makes it possible to wait for the end once more: a relay can be asked any number of times."
   @spec reopen(t()) :: t()
   def reopen(stream), do: stream
 
@@ -71,7 +74,7 @@ defmodule MuonTrap.Session.Relay do
     end
   end
 
-  # In one function, for the compiler to see that the reference is fresh when the receive begins.
+  # In one function, so that the compiler can see that the reference was made just before the receive.
   defp call(pid, request) do
     ref = :erlang.monitor(:process, pid, alias: :reply_demonitor)
     Kernel.send(pid, {request, ref})
@@ -97,8 +100,8 @@ defmodule MuonTrap.Session.Relay do
     :ok
   end
 
-  # Another process, since the set-up waits for its own messages alone. The relay's guard stops the
-  # program.
+  # This takes another process, since the relay does not wait for such a message while it starts a session. When the
+  # relay is killed, its guard stops the program.
   @doc false
   @spec end_with(pid(), pid()) :: term()
   def end_with(owner, relay) do

@@ -13,9 +13,9 @@ defmodule MuonTrap.Session.Request do
 
   @request 1
 
-  # For executing a helper, and for a second of killing after the last moment.
+  # Added to the timeout of the other helper: for its start, and for a last second of killing.
   @margin_ms 2_000
-  # What `receive` takes.
+  # The longest timeout of `receive`.
   @longest_ms 0xFFFFFFFF
 
   @typedoc "Values by name."

@@ -11,8 +11,8 @@ defmodule MuonTrap.Session.Transport do
   alias MuonTrap.Session.{Guard, Pipe, Socket, Start}
 
   @typedoc """
-  For whom a stream is opened. `key`: a daemon, which may have a successor with the same one. `crowded?`: its mailbox is
-  not to be searched.
+  What a stream is opened for. `key` identifies a daemon: its successor has the same key, and waits for it. `crowded?`:
+  the caller has many messages in its mailbox, which are not to be searched for each frame.
   """
   @type purpose :: %{
           key: Predecessors.key() | nil,
@@ -25,13 +25,16 @@ defmodule MuonTrap.Session.Transport do
         }
 
   @typedoc """
-  Makes the frame that follows HELLO. `client_directory?`: the session can find out the working directory by itself.
+  Encodes the frame that follows HELLO. `client_directory?`: the session can find out the working directory by itself.
   """
   @type first_frame ::
           (Start.environment(), client_directory? :: boolean() ->
              {:ok, iodata()} | {:error, Error.t()})
 
-  @doc "Opens a stream, with HELLO and one more frame on it. `clean_up` is for a helper of its own that is killed."
+  @doc """
+  Opens a stream, and sends HELLO and one more frame. `clean_up` is called if the session has a helper of its own, and
+  that is killed.
+  """
   @spec open(purpose(), first_frame(), Guard.clean_up()) ::
           {:ok, Socket.t() | Pipe.t()} | {:error, Error.t()} | :timeout
   def open(purpose, frame, clean_up) do
