@@ -57,7 +57,13 @@ defmodule Bench.Cases do
       speed("counter-1m", "the same, window 1 MiB", 0.5, 0.75, &Output.counter(&1, @window)),
       speed("binary", "400 MB into a binary", 0.5, 0.8, &Output.binary(&1, [])),
       speed("binary-1m", "the same, window 1 MiB", 0.9, 1.0, &Output.binary(&1, @window)),
-      speed("file", "400 MB into `File.stream!`", 0.5, 0.9, &Output.file(&1, [])),
+      speed(
+        "file",
+        "400 MB into `File.stream!`, a file in memory",
+        0.5,
+        0.9,
+        &Output.file(&1, [])
+      ),
       speed("file-1m", "the same, window 1 MiB", 0.7, 1.0, &Output.file(&1, @window)),
       speed("writes", "300,000 writes of a line", 0.9, 1.1, &Output.writes/1),
       row(

@@ -145,10 +145,10 @@ defmodule MuonTrap do
       iex> MuonTrap.cmd("sh", ["-c", "echo out; echo err >&2"], stderr: :to_stdout, lines: 1024, into: [])
       {["out", "err"], 0}
 
-      iex> MuonTrap.cmd("sh", ["-c", "echo begun; sleep 60"], timeout: 100)
+      iex> MuonTrap.cmd("sh", ["-c", "echo begun; sleep 60"], timeout: 1000)
       {"begun\\n", :timeout}
 
-      iex> MuonTrap.cmd("sh", ["-c", "echo begun; sleep 60"], idle_timeout: 100)
+      iex> MuonTrap.cmd("sh", ["-c", "echo begun; sleep 60"], idle_timeout: 1000)
       {"begun\\n", :idle_timeout}
 
       iex> MuonTrap.cmd("yes", [], max_output_bytes: 5)
@@ -226,7 +226,7 @@ defmodule MuonTrap do
       iex> MuonTrap.shell("cat", close_stdin: true)
       {"", 0}
 
-      iex> MuonTrap.shell("trap 'echo bye; exit 0' TERM; sleep 60 & wait", timeout: 200)
+      iex> MuonTrap.shell("trap 'echo bye; exit 0' TERM; sleep 60 & wait", timeout: 1000)
       {"bye\\n", :timeout}
   """
   @spec shell(binary(), [Options.shell_option()]) :: {Collectable.t(), Result.exit_status()}

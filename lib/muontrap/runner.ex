@@ -93,6 +93,13 @@ defmodule MuonTrap.Runner do
   defp next(%{gathered: []} = state), do: Execution.next(state.execution)
   defp next(state), do: Execution.next_soon(state.execution, @gather_ms)
 
+  # What is gathered counts as handled.
+  defp handle({:output, stream, data}, %{slow?: true} = state, acc) do
+    Execution.ack(state.execution, byte_size(data))
+    {acc, state} = add(state, acc, stream, data)
+    collect(state, acc)
+  end
+
   defp handle({:output, stream, data}, state, acc) do
     {acc, state} = add(state, acc, stream, data)
     Execution.ack(state.execution, byte_size(data))
@@ -154,10 +161,14 @@ defmodule MuonTrap.Runner do
   end
 
   defp put_gathered(state, acc) do
-    chunk = state.gathered |> Enum.reverse() |> IO.iodata_to_binary()
+    chunk = join(state.gathered)
     state = %{state | gathered: [], gathered_bytes: 0}
     {put(state, acc, [chunk]), state}
   end
+
+  # A single chunk is not copied.
+  defp join([chunk]), do: chunk
+  defp join(chunks), do: chunks |> Enum.reverse() |> IO.iodata_to_binary()
 
   # The Collectable is code of the user: if it fails, the program must still be stopped.
   defp put(state, acc, chunks) do

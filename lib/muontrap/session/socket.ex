@@ -48,6 +48,9 @@ defmodule MuonTrap.Session.Socket do
   @soon_us 100
   @polls 50
 
+  # Length, type and 64 KiB of output, in bytes. A buffer of this size takes such a frame in one read, and nothing else.
+  @longest_output_frame 4 + 1 + 65_536
+
   @doc "Connects to the fork server and sends HELLO, then what `frame` makes of the environment."
   @spec open(Transport.purpose(), Transport.first_frame()) ::
           {:ok, t()} | {:error, Error.t()} | :timeout
@@ -152,7 +155,7 @@ defmodule MuonTrap.Session.Socket do
       :binary,
       active: false,
       packet: 4,
-      buffer: 65_536,
+      buffer: @longest_output_frame,
       ifaddr: {:local, name}
     ]
 
