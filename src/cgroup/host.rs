@@ -246,14 +246,13 @@ fn octal(digits: &[u8]) -> Option<u8> {
 
 fn visible_cgroup_mounts(mountinfo: &str) -> Vec<Mount<'_>> {
     let mounts: Vec<Mount<'_>> = mountinfo.lines().filter_map(parse_mount).collect();
-    let hidden: Vec<bool> = (0..mounts.len())
-        .map(|index| is_hidden(&mounts, index))
+    let visible: Vec<bool> = (0..mounts.len())
+        .map(|index| is_cgroup(mounts[index].kind) && !is_hidden(&mounts, index))
         .collect();
+    let mut visible = visible.into_iter();
     mounts
         .into_iter()
-        .zip(hidden)
-        .filter(|(mount, hidden)| !hidden && is_cgroup(mount.kind))
-        .map(|(mount, _)| mount)
+        .filter(|_| visible.next().unwrap_or(false))
         .collect()
 }
 
