@@ -88,6 +88,9 @@ defmodule CheckReferences do
           not Code.ensure_loaded?(module) ->
             "there is no module `#{code}`"
 
+          ours?(module) and docs[module] == nil ->
+            "the module `#{code}` is hidden: name its file instead"
+
           match["section"] != "" and not fragment?(module, match["section"], docs) ->
             "there is no `#{code}`"
 
