@@ -10,7 +10,7 @@ use crate::process::children::Children;
 use crate::process::preexisting::Preexisting;
 use crate::process::sweep::{Progress, Sweep};
 use crate::sys::{self, Changed, Process, ProcessId};
-use crate::wire::notice::Notice;
+use crate::wire::notice::{Notice, UNKNOWN_START};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -45,8 +45,17 @@ impl Session {
             };
             self.processes.retain(is_alive);
         }
-        self.processes.extend(processes);
+        self.processes
+            .extend(processes.into_iter().filter_map(identify));
     }
+}
+
+/// Finds the start time of a process that has announced itself. Later, another process may have its pid.
+fn identify((pid, started): ProcessId) -> Option<ProcessId> {
+    if started == UNKNOWN_START {
+        return Process::find(pid).ok().map(|process| process.id());
+    }
+    Some((pid, started))
 }
 
 /// A session that was killed, and may have left something.

@@ -58,6 +58,7 @@ pub fn explain(step: &ChildStep<'_>, program: &Program<'_>, errno: i32) -> Failu
         ChildStep::ResetSignals
         | ChildStep::RestoreCpuLimit(_)
         | ChildStep::TakeTerminal(_)
+        | ChildStep::Announce(_)
         | ChildStep::UnblockSignals
         | ChildStep::WritePid(_) => cannot("set up the program's process"),
     };

@@ -27,6 +27,16 @@ impl fmt::Debug for CgroupEntry<'_> {
     }
 }
 
+/// How the process reports itself before it executes the program, to be killed when muontrap is killed.
+#[derive(Clone, Copy, Debug)]
+pub struct Announcement<'a> {
+    pub socket: BorrowedFd<'a>,
+    /// Makes a message of the pids of muontrap and of the process.
+    pub message: fn(i32, i32) -> [u8; ANNOUNCEMENT_SIZE],
+}
+
+pub const ANNOUNCEMENT_SIZE: usize = 17;
+
 /// A program to start, with all that its set-up needs.
 pub struct Program<'a> {
     /// The file to execute.
@@ -51,4 +61,6 @@ pub struct Program<'a> {
     pub pty: Option<BorrowedFd<'a>>,
     /// The limit on CPU time that muontrap lifted for itself.
     pub cpu_limit: Option<CpuLimit>,
+    /// Where the kernel does not kill it when muontrap dies.
+    pub announcement: Option<Announcement<'a>>,
 }

@@ -9,7 +9,7 @@
 //! that is a number is no further step, but a row in `attributes.rs`.
 
 use super::attributes::{Attribute, Moment};
-use super::program::{CgroupEntry, Program};
+use super::program::{Announcement, CgroupEntry, Program};
 use super::stdio::{FileToOpen, Stdio};
 use crate::sys::{
     self, Capabilities, CpuLimit, PidVariable, ResourceLimit, SignalMask, StringArray,
@@ -52,6 +52,7 @@ pub enum ChildStep<'a> {
     },
     /// stdout and stderr would overwrite each other in one file.
     RefuseSameFile,
+    Announce(Announcement<'a>),
     DieWithParent(Pid),
     SetLimit(ResourceLimit),
     UnblockSignals,
@@ -108,6 +109,8 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
     // With the program's permissions, not with muontrap's.
     let cd = attributes.cd.as_deref();
     steps.extend(cd.map(ChildStep::ChangeDirectory));
+    // Before it is known that the parent lives: one that dies later is known to have started this process.
+    steps.extend(program.announcement.map(ChildStep::Announce));
     // After SetUid and SetCapabilities, which clear the signal: PR_SET_PDEATHSIG(2const).
     steps.push(ChildStep::DieWithParent(getpid()));
     steps.extend(files(&program.stdio));
@@ -214,6 +217,11 @@ impl ChildStep<'_> {
                     return Err(io::Error::from_raw_os_error(libc::EEXIST));
                 }
             }
+            // An error means that nobody is there to receive it.
+            Self::Announce(Announcement { socket, message }) => {
+                let message = message(getppid().as_raw(), getpid().as_raw());
+                _ = write(socket, &message);
+            }
             Self::DieWithParent(parent) => {
                 sys::set_parent_death_signal(libc::SIGKILL)?;
                 // If it died before that, the signal never arrives.
@@ -275,6 +283,7 @@ mod tests {
             terminal: None,
             pty: None,
             cpu_limit: None,
+            announcement: None,
         };
         assert_eq!(
             names(&program),
@@ -305,6 +314,12 @@ mod tests {
             ]
         );
         assert!(!steps(&program).iter().all(ChildStep::may_share_memory));
+        program.announcement = Some(Announcement {
+            socket: terminal.as_fd(),
+            message: |_, _| [0; _],
+        });
+        assert_eq!(names(&program)[8..10], ["Announce", "DieWithParent"]);
+        program.announcement = None;
         program.pty = Some(terminal.as_fd());
         assert_eq!(
             names(&program)[1..3],
@@ -355,6 +370,7 @@ mod tests {
             terminal: None,
             pty: None,
             cpu_limit: None,
+            announcement: None,
         };
         assert_eq!(
             names(&program)[2..],

@@ -228,6 +228,11 @@ impl Setup<'_> {
                 .and_then(|terminal| terminal.lend_at_start()),
             pty: pty.as_ref().map(Pty::terminal),
             cpu_limit: self.signals.cpu_limit(),
+            announcement: if sys::HAS_PARENT_DEATH_SIGNAL {
+                None
+            } else {
+                self.notices.announcement()
+            },
         };
         let spawned = spawn(&program, self.wait);
         // With it this process's copies of the program's descriptors.

@@ -35,6 +35,9 @@ pub fn become_subreaper() -> io::Result<()> {
     }
 }
 
+/// Whether [`set_parent_death_signal`] does something.
+pub const HAS_PARENT_DEATH_SIGNAL: bool = true;
+
 /// Has the kernel send `signal` to this process when its parent dies: `PROC_PDEATHSIG_CTL`, procctl(2). For the child.
 pub fn set_parent_death_signal(signal: c_int) -> io::Result<()> {
     let mut signal = signal;

@@ -20,8 +20,8 @@ pub use super::linux::{
     set_limits, set_no_new_privs, set_oom_score_adj, set_process_name, start_child,
 };
 pub use super::posix::{
-    ChildEvents, DeathWatch, Entry, OwnChildren, Rendezvous, become_subreaper, enter_directory_of,
-    sees_own_processes, set_parent_death_signal,
+    ChildEvents, DeathWatch, Entry, HAS_PARENT_DEATH_SIGNAL, OwnChildren, Rendezvous,
+    become_subreaper, enter_directory_of, sees_own_processes, set_parent_death_signal,
 };
 
 /// How often forks are looked for without the privilege for events: `CAP_NET_ADMIN`.

@@ -69,6 +69,7 @@ pub fn query(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io:
         terminal: None,
         pty: None,
         cpu_limit: None,
+        announcement: None,
     };
     let started = spawn(&program, wait);
     let pid = started.map_err(|failure| io::Error::from_raw_os_error(failure.errno))?;

@@ -8,9 +8,11 @@
 
 use super::cgroup;
 use crate::cgroup::Request;
+use crate::process::program::{ANNOUNCEMENT_SIZE, Announcement};
 use crate::sys::{self, ProcessId};
 use nix::unistd::getpid;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixDatagram;
 
 const GROUP: u8 = 1;
@@ -22,6 +24,9 @@ const PROCESSES: usize = 100;
 
 /// Bytes of a pid and a start time.
 const ID_SIZE: usize = 12;
+
+/// The start time of a process that announces itself.
+pub(crate) const UNKNOWN_START: u64 = 0;
 
 /// The session's end of the sockets. Without a fork server, nothing is sent.
 #[derive(Debug, Default)]
@@ -65,6 +70,14 @@ impl Notices {
         Ok(())
     }
 
+    /// How a process announces itself as started. For the child.
+    pub(crate) fn announcement(&self) -> Option<Announcement<'_>> {
+        self.0.as_ref().map(|socket| Announcement {
+            socket: socket.as_fd(),
+            message: started_by_itself,
+        })
+    }
+
     /// Whether there is a fork server.
     pub(crate) fn are_read(&self) -> bool {
         self.0.is_some()
@@ -85,6 +98,16 @@ impl Notices {
             other => other.map(drop),
         }
     }
+}
+
+/// As [`Notices::started`] does it, without an allocation.
+fn started_by_itself(session: i32, process: i32) -> [u8; ANNOUNCEMENT_SIZE] {
+    let mut bytes = [0; ANNOUNCEMENT_SIZE];
+    bytes[..4].copy_from_slice(&session.to_be_bytes());
+    bytes[4] = STARTED;
+    bytes[5..9].copy_from_slice(&process.to_be_bytes());
+    bytes[9..].copy_from_slice(&UNKNOWN_START.to_be_bytes());
+    bytes
 }
 
 /// Takes the next notice. The socket does not block.
@@ -141,6 +164,11 @@ mod tests {
         assert_eq!(receive(&reader), Some(Notice::Group(me, request)));
         assert_eq!(receive(&reader), Some(Notice::Left(vec![7, 300_000])));
         let started = Notice::Started(me, vec![(8, 1), (9, u64::MAX)]);
+        assert_eq!(receive(&reader), Some(started));
+        let announcement = notices.announcement().unwrap();
+        let message = (announcement.message)(me, 8);
+        nix::unistd::write(announcement.socket, &message).unwrap();
+        let started = Notice::Started(me, vec![(8, UNKNOWN_START)]);
         assert_eq!(receive(&reader), Some(started));
         assert_eq!(receive(&reader), None);
         drop(reader);

@@ -227,6 +227,21 @@ fn a_later_fork_server_continues_a_stopped_session_of_an_earlier_one() {
 }
 
 #[test]
+fn a_program_that_kills_its_session_at_once_is_killed() {
+    let mut server = Server::start();
+    let program = ["sh", "-c", "kill -KILL $PPID; exec sleep 1000"];
+    for _ in 0..20 {
+        let mut session = server.connect();
+        session.send(&hello(PROTOCOL, &server.token));
+        session.send(&session.start_frame(&program, &[]));
+        let (how, code, _) = server.await_end(&session);
+        assert_eq!((how, code), (1, 9));
+        only_these_are_alive(&server.mark, &[server.pid]);
+    }
+    server.finish();
+}
+
+#[test]
 fn a_later_fork_server_kills_a_session_of_an_earlier_one_that_takes_too_long() {
     let mut first = Server::start();
     let mut session = first.run(&["sh", "-c", FAMILY], &number(33, 3_600_000));

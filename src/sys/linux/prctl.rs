@@ -26,6 +26,9 @@ pub fn become_undumpable() {
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
 }
 
+/// Whether [`set_parent_death_signal`] does something.
+pub const HAS_PARENT_DEATH_SIGNAL: bool = true;
+
 /// Has the kernel send `signal` to this process when its parent dies: `PR_SET_PDEATHSIG(2const)`. For the child.
 pub fn set_parent_death_signal(signal: libc::c_int) -> io::Result<()> {
     // SAFETY: this prctl takes no pointers.

@@ -13,6 +13,9 @@ pub fn become_subreaper() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether [`set_parent_death_signal`] does something.
+pub const HAS_PARENT_DEATH_SIGNAL: bool = false;
+
 /// There is no such signal.
 #[allow(clippy::unnecessary_wraps)]
 pub fn set_parent_death_signal(_signal: c_int) -> io::Result<()> {
