@@ -15,7 +15,6 @@ use super::preexisting::Preexisting;
 pub use super::progress::Progress;
 use super::reap::{SWEEP_BATCH, reap};
 use crate::sys::{self, Entry, Process, ProcessId};
-use nix::unistd::{Pid, getpgid};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -244,7 +243,11 @@ impl Sweep {
     /// the children.
     fn stop_children(&mut self) -> (Listing, bool) {
         let mut is_stable = true;
-        for _ in 1..MAX_STOP_ROUNDS {
+        for round in 1..MAX_STOP_ROUNDS {
+            // First, since a list of thousands of zombies grows faster than it is read, while they fork.
+            if round > 2 || self.stopped_children.is_empty() {
+                self.stop_group();
+            }
             let listing = self.children.list();
             let has_new = self.stop_new(&listing.pids);
             is_stable &= !has_new;
@@ -264,11 +267,6 @@ impl Sweep {
             !self.preexisting.children.contains(pid) && self.stopped_children.insert(*pid)
         };
         let new: Vec<i32> = children.iter().copied().filter(is_new).collect();
-        // All processes of a group at once, so that none can fork meanwhile. While a child is a member, dead or alive,
-        // no other group has this number.
-        if new.iter().any(|&pid| self.is_in_group_of_program(pid)) {
-            let _ = sys::kill(-self.program, libc::SIGSTOP);
-        }
         for &pid in &new {
             // The pid of a child is not reused. After EPERM, SIGKILL will fail, too.
             let _ = sys::kill(pid, libc::SIGSTOP);
@@ -276,8 +274,12 @@ impl Sweep {
         !new.is_empty()
     }
 
-    fn is_in_group_of_program(&self, pid: i32) -> bool {
-        self.program > 0 && getpgid(Some(Pid::from_raw(pid))) == Ok(Pid::from_raw(self.program))
+    /// Stops all processes in the program's group at once, so that none can fork meanwhile.
+    fn stop_group(&self) {
+        // While a child is a member, dead or alive, no other group has this number.
+        if self.program > 0 && matches!(sys::has_child_in_group(self.program), Ok(true)) {
+            let _ = sys::kill(-self.program, libc::SIGSTOP);
+        }
     }
 
     fn stop_one(

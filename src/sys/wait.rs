@@ -78,15 +78,22 @@ pub fn has_children() -> io::Result<bool> {
 
 /// Whether `pid` is a child, dead or alive. The kernel does not reuse the pid before the child is reaped.
 pub fn is_child(pid: i32) -> io::Result<bool> {
-    // The type of the id differs between systems.
-    if pid < 0 {
-        return Ok(false);
-    }
-    #[allow(clippy::cast_sign_loss, clippy::cast_lossless)]
-    has_child_of(libc::P_PID, pid as libc::id_t)
+    has_child_of(libc::P_PID, pid)
 }
 
-fn has_child_of(kind: libc::idtype_t, id: libc::id_t) -> io::Result<bool> {
+/// Whether a child, dead or alive, is in this process group.
+#[cfg_attr(any(target_os = "macos", feature = "portable"), allow(dead_code))]
+pub fn has_child_in_group(group: i32) -> io::Result<bool> {
+    has_child_of(libc::P_PGID, group)
+}
+
+fn has_child_of(kind: libc::idtype_t, id: i32) -> io::Result<bool> {
+    if id < 0 {
+        return Ok(false);
+    }
+    // The type of the id differs between systems.
+    #[allow(clippy::cast_sign_loss, clippy::cast_lossless)]
+    let id = id as libc::id_t;
     // SAFETY: siginfo_t is plain old data, for which all zeroes is a valid value.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
