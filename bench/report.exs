@@ -104,7 +104,7 @@ defmodule Bench.Report do
         cells = for helper <- helpers, do: " #{cell(of_helper(row, helper))} |"
 
         [
-          "| #{row.title}#{unit(row)} | #{sign} #{row.limit} | #{sign} #{row.target} |",
+          "| #{row.title}#{unit(row)} | #{sign}\u00A0#{row.limit} | #{sign}\u00A0#{row.target} |",
           cells,
           "\n"
         ]
