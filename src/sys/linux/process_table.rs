@@ -35,7 +35,7 @@ pub fn parse_stat(line: &str) -> Option<Process> {
 
 /// Reads about the process that has this pid at present.
 pub fn read_process(pid: i32) -> io::Result<Process> {
-    let line = read_all(&File::open(format!("/proc/{pid}/stat"))?)?;
+    let line = read_record(&File::open(format!("/proc/{pid}/stat"))?)?;
     parse_stat(&line).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
@@ -123,7 +123,7 @@ impl Entry {
 
     /// Reads its `stat`, undecoded.
     pub fn stat_line(&self) -> io::Result<String> {
-        self.read("stat")
+        read_record(&self.open_file("stat", OFlag::empty())?)
     }
 
     /// Its children, given how many threads it has. Fails with `NotFound` also where the kernel has no such files.
@@ -181,19 +181,31 @@ impl Entry {
 
 /// Reads a file of `/proc` from its beginning. It may be read again.
 pub fn read_all(file: &File) -> io::Result<String> {
+    read_until(file, |count, _room| count == 0)
+}
+
+/// Reads a file of `/proc` that has a single record. A read that leaves room has the whole of it.
+fn read_record(file: &File) -> io::Result<String> {
+    read_until(file, |count, room| count < room)
+}
+
+fn read_until(file: &File, is_last: impl Fn(usize, usize) -> bool) -> io::Result<String> {
     let mut bytes = vec![0; 512];
     let mut filled = 0;
     loop {
         if filled == bytes.len() {
             bytes.resize(4 * filled, 0);
         }
-        let offset = u64::try_from(filled).unwrap_or(u64::MAX);
-        match file.read_at(&mut bytes[filled..], offset) {
-            Ok(0) => {
-                bytes.truncate(filled);
-                return Ok(String::from_utf8_lossy(&bytes).into_owned());
+        let room = &mut bytes[filled..];
+        let size = room.len();
+        match file.read_at(room, u64::try_from(filled).unwrap_or(u64::MAX)) {
+            Ok(count) => {
+                filled += count;
+                if is_last(count, size) {
+                    bytes.truncate(filled);
+                    return Ok(String::from_utf8_lossy(&bytes).into_owned());
+                }
             }
-            Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
