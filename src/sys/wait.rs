@@ -30,8 +30,7 @@ pub fn wait_any() -> io::Result<Option<Waited>> {
     let mut status = 0;
     // SAFETY: rusage is plain old data, for which all zeroes is a valid value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: both pointers are to live, writable values of the right type.
-    let pid = check(unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG, &raw mut usage) })?;
+    let pid = check(wait4(&mut status, &mut usage))?;
     Ok((pid != 0).then(|| Waited {
         pid,
         status,
@@ -39,6 +38,22 @@ pub fn wait_any() -> io::Result<Option<Waited>> {
         system_us: microseconds(usage.ru_stime),
         peak_rss: peak_rss_bytes(usage.ru_maxrss),
     }))
+}
+
+#[cfg(not(all(target_env = "musl", target_pointer_width = "32")))]
+fn wait4(status: &mut c_int, usage: &mut libc::rusage) -> c_int {
+    // SAFETY: both pointers are to live, writable values of the right type.
+    unsafe { libc::wait4(-1, status, libc::WNOHANG, usage) }
+}
+
+/// That of musl leaves `usage` as it is where times have 32 bits, because it takes the pid that it gets for an error.
+#[cfg(all(target_env = "musl", target_pointer_width = "32"))]
+fn wait4(status: &mut c_int, usage: &mut libc::rusage) -> c_int {
+    // As in the kernel's structure. The rest is the same.
+    const { assert!(size_of::<libc::timeval>() == 2 * size_of::<libc::c_long>()) };
+    let (status, usage) = (&raw mut *status, &raw mut *usage);
+    // SAFETY: both pointers are to live, writable values of the right type.
+    unsafe { libc::syscall(libc::SYS_wait4, -1, status, libc::WNOHANG, usage) }
 }
 
 fn microseconds(time: libc::timeval) -> u64 {
