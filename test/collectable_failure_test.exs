@@ -74,7 +74,8 @@ defmodule MuonTrap.CollectableFailureTest do
 
       test "with output that comes after the timeout", context do
         script = "trap 'echo fail; exit' TERM; echo ready; while :; do sleep 0.01; done"
-        fails(context, script, [lines: 1024, timeout: 2000], await_line("ready"))
+        opts = [lines: 1024, timeout: 2000, delay_to_sigkill: 60_000]
+        fails(context, script, opts, await_line("ready"))
       end
 
       test "before the program is started", context do

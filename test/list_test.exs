@@ -42,6 +42,7 @@ defmodule MuonTrap.ListTest do
     assert Enum.flat_map([daemon, process, self()], &listed/1) == []
   end
 
+  @tag MuonTrap.Test.Needs.needs(:subreaper)
   test "CPU time and memory are those of the program and its descendants" do
     # One child is in the background, and one is an orphan in a session of its own.
     script = "sleep 1000 & (setsid sleep 1000 &); while :; do :; done"

@@ -56,6 +56,7 @@ defmodule MuonTrap.OutputTest do
     end
 
     @tag :tmp_dir
+    @tag MuonTrap.Test.Needs.needs(:lists_of_children)
     test "of 300 programs at once", %{tmp_dir: directory} do
       bytes = write_burst(directory)
       expected = numbers()

@@ -20,6 +20,8 @@ for {name, work, count, async?} <- [
     # Two pipes for each port.
     @descriptors 4096
 
+    if not async?, do: @tag(MuonTrap.Test.Needs.needs(:lists_of_children))
+
     test "#{count} #{work} leave nothing behind" do
       marker = marker()
       beam = SecondBeam.start(marker, @descriptors)

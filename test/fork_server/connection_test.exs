@@ -31,6 +31,7 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
       assert MuonTrap.cmd("echo", ["hi"]) == {"hi\n", 0}
     end
 
+    @tag MuonTrap.Test.Needs.needs(:lists_of_children)
     test "1,000 commands run at the same time" do
       second = SecondBeam.start(marker(), 4096)
       args = [1000]

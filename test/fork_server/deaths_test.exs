@@ -18,7 +18,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
   # A child, a child in a session of its own, and an orphan in another session. With the shell and one more
   # child, these are five processes.
   @family """
-  sleep 1000 & setsid sleep 1000 & (setsid sleep 1000 &)
+  sleep 1000 & setsid sleep 1000 & #{MuonTrap.Test.Needs.orphan()}
   trap '' TERM; echo $$; while :; do sleep 1000; done
   """
   @size 5
@@ -255,6 +255,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       wait_until(fn -> not alive?(server) end)
     end
 
+    @tag MuonTrap.Test.Needs.needs(:parent_death_signal)
     test "the fork server is stopped, and the BEAM is killed", context do
       for program? <- [true, false] do
         second = SecondBeam.start("of-" <> marker())

@@ -12,8 +12,8 @@ defmodule MuonTrap.Test.Needs do
 
     * `:root` and `:ordinary_user`: the user who runs the tests
     * `:mount_namespace`: mounts can be changed for a single process
-    * `:subreaper` and `:parent_death_signal`: the helper is not one with cargo's feature `portable`, which contains
-      programs as on macOS
+    * `:subreaper`, `:parent_death_signal` and `:lists_of_children`: the helper is not one with cargo's feature
+      `portable`, which contains programs as on macOS
     * `cgroups: controllers`: groups with these controllers can be created
     * `program: name`: an executable in `PATH`
     * `file: path`: a file, or a pattern of it
@@ -44,6 +44,7 @@ defmodule MuonTrap.Test.Needs do
 
   defp missing(:subreaper), do: if(portable?(), do: "needs a subreaper")
   defp missing(:parent_death_signal), do: if(portable?(), do: "needs a parent-death signal")
+  defp missing(:lists_of_children), do: if(portable?(), do: "needs lists of children")
 
   defp missing({:cgroups, controllers}) do
     mounts = Cgroup.mounts()
@@ -62,6 +63,13 @@ defmodule MuonTrap.Test.Needs do
 
   defp missing({:file, pattern}),
     do: if(Path.wildcard(pattern) == [], do: "needs #{pattern}")
+
+  @doc """
+  In a script, an orphan in a session of its own. Without subreapers, one that has called setsid(2) may be lost, so that
+  it is in the process group of the program there.
+  """
+  @spec orphan() :: String.t()
+  def orphan, do: if(portable?(), do: "(sleep 1000 &)", else: "(setsid sleep 1000 &)")
 
   defp portable? do
     {help, 0} = System.cmd(MuonTrap.muontrap_path(), ["--help"])
