@@ -8,6 +8,9 @@ defmodule MuonTrap.Build.Installation do
 
   alias MuonTrap.Build.{Manifest, Origin}
 
+  # "mix clean" loads this when the library is not compiled.
+  @compile {:no_warn_undefined, Manifest}
+
   @doc """
   Installs the helper of `source` if the one that is there is not the same.
 
