@@ -247,6 +247,7 @@ mod tests {
     use super::*;
     use crate::process::attributes::{ATTRIBUTES, Attributes};
     use crate::process::credentials::Credentials;
+    use crate::process::program::ANNOUNCEMENT_SIZE;
     use std::os::fd::AsFd as _;
 
     fn names(program: &Program<'_>) -> Vec<String> {
@@ -316,7 +317,7 @@ mod tests {
         assert!(!steps(&program).iter().all(ChildStep::may_share_memory));
         program.announcement = Some(Announcement {
             socket: terminal.as_fd(),
-            message: |_, _| [0; _],
+            message: |_, _| [0; ANNOUNCEMENT_SIZE],
         });
         assert_eq!(names(&program)[8..10], ["Announce", "DieWithParent"]);
         program.announcement = None;
