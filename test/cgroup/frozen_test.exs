@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 defmodule MuonTrap.CgroupFrozenTest do
-  use ExUnit.Case, async: true
+  # Not async: while a program that was sent SIGKILL is held frozen, the fork server waits for it, too, when it reports what
+  # another session has left.
+  use ExUnit.Case
 
   import MuonTrap.Test.{Cgroup, Needs, OS}
 
