@@ -89,11 +89,12 @@ defmodule MuonTrap.Test.Kinds do
         status: 137,
         in_place?: &named?(&1, ~w(sh sh sleep sleep))
       ),
-      # The program stops itself and its child. The child is left behind, stopped.
+      # The program stops itself and its child. The child is left behind, stopped. Without a subreaper, its group is
+      # orphaned then, and gets a SIGHUP from the kernel: setpgid(2).
       %__MODULE__{
         name: "SIGSTOPped program",
         stays: "sleep 1000 & kill -STOP $!; kill -STOP $$; wait",
-        leaves: "sleep 1000 & kill -STOP $!; exit 0",
+        leaves: "trap '' HUP; sleep 1000 & kill -STOP $!; exit 0",
         left: 1,
         in_place?: fn pids -> length(pids) == 2 and Enum.all?(pids, &(OS.state(&1) == "T")) end
       },
