@@ -32,7 +32,7 @@ defmodule MuonTrap.MixProject do
       description:
         "Runs programs that cannot outlive their owner, flood it, or escape their limits",
       source_url: @source_url,
-      package: package(),
+      package: package(Mix.env()),
       docs: &docs/0
     ]
   end
@@ -48,11 +48,17 @@ defmodule MuonTrap.MixProject do
   defp elixirc_paths(_env), do: ["lib"]
 
   # Nothing is needed to compile and to test. A listed dependency would make Mix ask for Hex, so this one
-  # is listed only for: MIX_ENV=docs mix do deps.get + docs
-  defp deps(:docs), do: [{:ex_doc, "~> 0.34", runtime: false}]
+  # is listed only for scripts/docs, and not if Debian's is there.
+  defp deps(:docs) do
+    if Code.ensure_loaded?(ExDoc), do: [], else: [{:ex_doc, "~> 0.34", runtime: false}]
+  end
+
   defp deps(_env), do: []
 
-  defp package do
+  # For a package, ExDoc puts a link to Hex on each page. Another library has this name there.
+  defp package(:docs), do: nil
+
+  defp package(_env) do
     [
       files: @package_files,
       # Unit tests, which only cargo test compiles.
