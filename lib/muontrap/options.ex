@@ -13,7 +13,7 @@ defmodule MuonTrap.Options do
 
   alias MuonTrap.Error.Exec
   alias MuonTrap.Native
-  alias MuonTrap.Output.Collector
+  alias MuonTrap.Output.{Collector, Gathered}
 
   alias MuonTrap.Options.{
     Arguments,
@@ -157,7 +157,7 @@ defmodule MuonTrap.Options do
   # A window as large as what is gathered for a slow Collectable.
   defp put_window(%{into: into} = options, opts) do
     if Collector.slow?(into) and not Keyword.has_key?(opts, :stdio_window),
-      do: %{options | stdio_window: Collector.gathered_bytes()},
+      do: %{options | stdio_window: Gathered.awaited_bytes()},
       else: options
   end
 

@@ -9,37 +9,19 @@ defmodule MuonTrap.Runner do
 
   alias MuonTrap.{Deadline, Error, Execution, Options, Result, Startup}
   alias MuonTrap.Options.Output
-  alias MuonTrap.Output.{Collector, LineBuffer}
+  alias MuonTrap.Output.{Collector, Gathered, LineBuffer}
 
-  # How much output to gather for a slow Collectable, how long to wait for more, and for how long in all.
-  @gathered_bytes Collector.gathered_bytes()
-  @gather_ms 1
-  @gather_longest_ms 5
+  @enforce_keys [:execution, :fun, :lines, :stderr, :gathered]
+  defstruct [:execution, :fun, :lines, :stderr, :gathered]
 
-  @enforce_keys [:execution, :fun, :lines, :stderr, :slow?]
-  defstruct [
-    :execution,
-    :fun,
-    :lines,
-    :stderr,
-    :slow?,
-    :gather_deadline,
-    gathered: [],
-    gathered_bytes: 0
-  ]
-
-  # `stderr` is nil unless it is collected apart from the output. `gathered` are chunks for a slow Collectable, last
-  # first. It gets them together: when they are enough, when nothing more comes, or at `gather_deadline`. Until then,
-  # the limits of time are not looked at.
+  # `stderr` is nil unless it is collected apart from the output, and `gathered` is nil unless the Collectable is slow.
+  # While something is gathered, the limits of time are not looked at.
   @typep state :: %__MODULE__{
            execution: Execution.t(),
            fun: Collector.collect(),
            lines: LineBuffer.t() | nil,
            stderr: binary() | nil,
-           slow?: boolean(),
-           gather_deadline: Deadline.t() | nil,
-           gathered: [binary()],
-           gathered_bytes: non_neg_integer()
+           gathered: Gathered.t() | nil
          }
 
   @doc "Runs the program. The reason of an error is to be raised."
@@ -59,7 +41,7 @@ defmodule MuonTrap.Runner do
           fun: fun,
           lines: lines,
           stderr: stderr,
-          slow?: lines == nil and Collector.slow?(options.into)
+          gathered: gathered(options)
         }
 
         collect(state, initial)
@@ -82,6 +64,11 @@ defmodule MuonTrap.Runner do
       :erlang.raise(kind, reason, stacktrace)
   end
 
+  defp gathered(options) do
+    if options.lines == nil and Collector.slow?(options.into),
+      do: Gathered.new(options.stdio_window)
+  end
+
   defp no_stderr(options), do: if(Output.apart?(options), do: "")
 
   @spec collect(state(), term()) :: {:ok, Result.t()} | {:error, :enoent | :eacces | Error.t()}
@@ -90,32 +77,47 @@ defmodule MuonTrap.Runner do
     handle(event, %{state | execution: execution}, acc)
   end
 
-  defp next(%{gathered: []} = state), do: Execution.next(state.execution)
-  defp next(state), do: Execution.next_soon(state.execution, @gather_ms)
+  defp next(%{gathered: gathered} = state) do
+    if none?(gathered),
+      do: Execution.next(state.execution),
+      else: Execution.next_soon(state.execution, Gathered.wait_ms(gathered))
+  end
 
-  # What is gathered counts as handled.
-  defp handle({:output, stream, data}, %{slow?: true} = state, acc) do
+  defp none?(gathered), do: gathered == nil or Gathered.empty?(gathered)
+
+  defp handle({:output, :stderr, data}, %{stderr: stderr} = state, acc) when stderr != nil do
+    stderr = Collector.append(stderr, {:cont, data})
     Execution.ack(state.execution, byte_size(data))
-    {acc, state} = add(state, acc, stream, data)
+    gather(%{state | stderr: stderr}, acc)
+  end
+
+  defp handle({:output, _stream, data}, %{gathered: nil} = state, acc) do
+    {acc, state} = add(state, acc, data)
+    Execution.ack(state.execution, byte_size(data))
     collect(state, acc)
   end
 
-  defp handle({:output, stream, data}, state, acc) do
-    {acc, state} = add(state, acc, stream, data)
-    Execution.ack(state.execution, byte_size(data))
-    collect(state, acc)
+  defp handle({:output, _stream, data}, state, acc) do
+    {handled, gathered} = Gathered.add(state.gathered, data)
+    ack(state, handled)
+    gather(%{state | gathered: gathered}, acc)
   end
 
-  defp handle(event, %{gathered: [_ | _]} = state, acc) do
-    {acc, state} = put_gathered(state, acc)
-    handle(event, state, acc)
-  end
+  defp handle(:nothing, state, acc), do: put_gathered(state, acc)
 
+  # The end of the output. Nothing has to be acknowledged any more.
   defp handle(event, state, acc) do
-    case event do
-      :nothing ->
-        collect(state, acc)
+    if none?(state.gathered) do
+      finish(event, state, acc)
+    else
+      {output, _unhandled, gathered} = Gathered.take(state.gathered)
+      state = %{state | gathered: gathered}
+      finish(event, state, put(state, acc, [output]))
+    end
+  end
 
+  defp finish(event, state, acc) do
+    case event do
       {:ended, report} ->
         acc = add_last_line(state, acc)
         stderr = state.stderr && Collector.append(state.stderr, :done)
@@ -132,43 +134,28 @@ defmodule MuonTrap.Runner do
     end
   end
 
-  defp add(%{stderr: stderr} = state, acc, :stderr, data) when stderr != nil,
-    do: {acc, %{state | stderr: Collector.append(stderr, {:cont, data})}}
-
-  defp add(%{slow?: true} = state, acc, _stream, data) do
-    state = gather(state, data)
-
-    if state.gathered_bytes < @gathered_bytes and not Deadline.over?(state.gather_deadline),
-      do: {acc, state},
-      else: put_gathered(state, acc)
-  end
-
-  defp add(%{lines: nil} = state, acc, _stream, data), do: {put(state, acc, [data]), state}
-
-  defp add(state, acc, _stream, data) do
-    {lines, buffer} = LineBuffer.push(state.lines, data)
-    {put(state, acc, lines), %{state | lines: buffer}}
-  end
-
-  defp gather(%{gathered: []} = state, data) do
-    deadline = Deadline.new(@gather_longest_ms)
-    %{state | gathered: [data], gathered_bytes: byte_size(data), gather_deadline: deadline}
-  end
-
-  defp gather(state, data) do
-    bytes = state.gathered_bytes + byte_size(data)
-    %{state | gathered: [data | state.gathered], gathered_bytes: bytes}
+  defp gather(state, acc) do
+    if not none?(state.gathered) and Gathered.enough?(state.gathered),
+      do: put_gathered(state, acc),
+      else: collect(state, acc)
   end
 
   defp put_gathered(state, acc) do
-    chunk = join(state.gathered)
-    state = %{state | gathered: [], gathered_bytes: 0}
-    {put(state, acc, [chunk]), state}
+    {output, unhandled, gathered} = Gathered.take(state.gathered)
+    acc = put(state, acc, [output])
+    ack(state, unhandled)
+    collect(%{state | gathered: gathered}, acc)
   end
 
-  # A single chunk is not copied.
-  defp join([chunk]), do: chunk
-  defp join(chunks), do: chunks |> Enum.reverse() |> IO.iodata_to_binary()
+  defp ack(_state, 0), do: :ok
+  defp ack(state, bytes), do: Execution.ack(state.execution, bytes)
+
+  defp add(%{lines: nil} = state, acc, data), do: {put(state, acc, [data]), state}
+
+  defp add(state, acc, data) do
+    {lines, buffer} = LineBuffer.push(state.lines, data)
+    {put(state, acc, lines), %{state | lines: buffer}}
+  end
 
   # The Collectable is code of the user: if it fails, the program must still be stopped.
   defp put(state, acc, chunks) do

@@ -31,14 +31,13 @@ defmodule MuonTrap.Output.Collector do
   def into(binary, _lines) when is_binary(binary), do: into(binary)
   def into(collectable, _lines), do: Collectable.into(collectable)
 
-  @doc "Whether a call for each chunk is slow, as for a device, so that small chunks are better gathered."
+  @doc """
+  Whether a call for each chunk is slow, as for a device, so that small chunks are better gathered. The collecting function
+  takes iodata then.
+  """
   @spec slow?(Collectable.t()) :: boolean()
   def slow?(collectable),
     do: is_struct(collectable, File.Stream) or is_struct(collectable, IO.Stream)
-
-  @doc "How many bytes to gather for a slow Collectable."
-  @spec gathered_bytes() :: pos_integer()
-  def gathered_bytes, do: 65_536
 
   @doc "The collecting function of a binary."
   @spec append(binary(), Collectable.command()) :: binary() | :ok
@@ -55,7 +54,9 @@ defmodule MuonTrap.Output.Collector do
     {{initial, ""}, &put_text(&1, &2, fun)}
   end
 
-  defp put_text({acc, start}, {:cont, chunk}, fun), do: put_characters(acc, start <> chunk, fun)
+  defp put_text({acc, start}, {:cont, chunk}, fun),
+    do: put_characters(acc, IO.iodata_to_binary([start | chunk]), fun)
+
   defp put_text({acc, _start}, :halt, fun), do: fun.(acc, :halt)
   defp put_text({acc, ""}, :done, fun), do: fun.(acc, :done)
 
