@@ -62,7 +62,7 @@ defmodule MuonTrap.MixProject do
     [
       files: @package_files,
       # Unit tests, which only cargo test compiles.
-      exclude_patterns: [~r/_(test|properties)\.rs$/],
+      exclude_patterns: [~r/(_test|_properties|test_support)\.rs$/],
       licenses: ["Apache-2.0", "CC-BY-4.0", "CC0-1.0"],
       links: %{
         "Source" => @source_url,
