@@ -142,7 +142,8 @@ defmodule MuonTrap do
       iex> MuonTrap.cmd("sh", ["-c", "echo $GREETING; exit 3"], env: [{"GREETING", "hi"}])
       {"hi\\n", 3}
 
-      iex> MuonTrap.cmd("sh", ["-c", "echo out; echo err >&2"], stderr: :to_stdout, lines: 1024, into: [])
+      iex> opts = [stderr: :to_stdout, lines: 1024, into: []]
+      iex> MuonTrap.cmd("sh", ["-c", "echo out; echo err >&2"], opts)
       {["out", "err"], 0}
 
       iex> MuonTrap.cmd("sh", ["-c", "echo begun; sleep 60"], timeout: 1000)
@@ -278,10 +279,13 @@ defmodule MuonTrap do
       iex> MuonTrap.stream!("seq", ["1", "1000000"], lines: true) |> Enum.take(3)
       ["1", "2", "3"]
 
-      iex> MuonTrap.stream!("cat", [], input: MuonTrap.stream!("echo", ["hello"])) |> Enum.join()
+      iex> hello = MuonTrap.stream!("echo", ["hello"])
+      iex> MuonTrap.stream!("cat", [], input: hello) |> Enum.join()
       "hello\\n"
 
-      iex> MuonTrap.stream!("sh", ["-c", "echo no >&2"], stderr: :capture, lines: true) |> Enum.to_list()
+      iex> "sh"
+      ...> |> MuonTrap.stream!(["-c", "echo no >&2"], stderr: :capture, lines: true)
+      ...> |> Enum.to_list()
       [{:stderr, "no"}]
 
       iex> MuonTrap.stream!("false", []) |> Enum.to_list()

@@ -68,7 +68,8 @@ defmodule MuonTrap.Process do
   Shells, editors and whatever else asks for passwords or draws on the screen want a terminal. The option `:pty`, of all
   functions that run programs, gives them one:
 
-      iex> {:ok, sh} = MuonTrap.Process.start_link("sh", ["-c", "tty; read x; stty size"], pty: [echo: false])
+      iex> script = "tty; read x; stty size"
+      iex> {:ok, sh} = MuonTrap.Process.start_link("sh", ["-c", script], pty: [echo: false])
       iex> {:ok, {:stdout, "/dev/" <> _}} = MuonTrap.Process.read_line(sh)
       iex> MuonTrap.Process.resize(sh, 50, 132)
       :ok
