@@ -11,6 +11,7 @@ mod control;
 mod counts;
 mod foreign;
 mod listener;
+mod lost;
 mod server;
 mod sessions;
 mod startup;

@@ -27,7 +27,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
-/// Between two steps of a sweep, and before something that failed is tried again.
+/// Before something that failed is tried again.
 const INTERVAL: Duration = Duration::from_millis(5);
 
 /// Connections to accept in a row before anything else is handled.
@@ -265,7 +265,7 @@ impl Server {
                 self.counts.lost += 1;
             }
         }
-        if has_orphans && !self.sessions.are_sweeping() {
+        if has_orphans && !self.sessions.lost.are_sweeping() {
             self.sessions.spare_all();
         }
         Ok(())
@@ -294,9 +294,9 @@ impl Server {
 
     /// Cleans up after lost sessions, as far as possible without blocking.
     fn clean_up(&mut self) -> Option<Role> {
-        while let Some((index, group)) = self.sessions.next_group() {
+        while let Some((index, group)) = self.sessions.lost.next_group() {
             match sys::fork() {
-                Ok(Some(pid)) => self.sessions.set_cleaner(index, pid),
+                Ok(Some(pid)) => self.sessions.lost.set_cleaner(index, pid),
                 Ok(None) => {
                     let time = match self.listener {
                         Some(_) => super::CLEAN_TIME,
@@ -305,7 +305,7 @@ impl Server {
                     return Some(Role::Cleaner(group, time));
                 }
                 Err(_) => {
-                    self.sessions.put_group_back(index, group);
+                    self.sessions.lost.put_group_back(index, group);
                     self.is_short = true;
                     break;
                 }
@@ -319,8 +319,13 @@ impl Server {
     fn wait(&mut self) -> io::Result<()> {
         let expiry = self.sessions.expire();
         let mut timeout = expiry.map(|time| time.saturating_duration_since(Instant::now()));
-        let retry = (self.is_short || self.sessions.are_sweeping()).then_some(INTERVAL);
-        for interval in [retry, self.foreign.interval()].into_iter().flatten() {
+        let retry = self.is_short.then_some(INTERVAL);
+        let intervals = [
+            retry,
+            self.sessions.lost.interval(),
+            self.foreign.interval(),
+        ];
+        for interval in intervals.into_iter().flatten() {
             timeout = Some(timeout.map_or(interval, |timeout| timeout.min(interval)));
         }
         let timeout = timeout.map_or(PollTimeout::NONE, |timeout| {
@@ -353,7 +358,10 @@ impl Server {
                 };
                 Ok(())
             }
-            Err(Errno::EINTR) => Ok(()),
+            Err(Errno::EINTR) => {
+                self.readable = Readable::ALL;
+                Ok(())
+            }
             Err(errno) => Err(errno.into()),
         }
     }

@@ -5,10 +5,9 @@
 //! The sessions of a fork server, from the fork until nothing is left of them.
 
 use super::control::{Ended, Watch};
+use super::lost::{Lost, LostSessions};
 use crate::cgroup::Request;
 use crate::process::children::Children;
-use crate::process::preexisting::Preexisting;
-use crate::process::sweep::{Progress, Sweep};
 use crate::sys::{self, Changed, Process, ProcessId};
 use crate::wire::notice::{Notice, UNKNOWN_START};
 use std::collections::VecDeque;
@@ -58,19 +57,6 @@ fn identify((pid, started): ProcessId) -> Option<ProcessId> {
     Some((pid, started))
 }
 
-/// A session that was killed, and may have left something.
-#[derive(Debug)]
-struct Lost {
-    ended: Ended,
-    watched: bool,
-    deadline: Option<Instant>,
-    is_swept: bool,
-    group: Option<Request>,
-    processes: Vec<ProcessId>,
-    /// The process that removes its group.
-    cleaner: Option<i32>,
-}
-
 /// How a process ended: wait(2).
 #[derive(Clone, Copy, Debug)]
 pub struct Death {
@@ -102,10 +88,9 @@ impl Death {
 #[derive(Debug, Default)]
 pub struct Sessions {
     running: Vec<Session>,
-    lost: Vec<Lost>,
+    pub lost: LostSessions,
     /// Processes that sessions left behind on purpose.
     spared: Vec<i32>,
-    sweep: Option<Sweep>,
     /// Sessions whose end is to be reported.
     ended: Vec<Ended>,
     /// Lost sessions whose end nobody watched, for a WATCH that comes later.
@@ -133,7 +118,7 @@ impl Sessions {
 
     /// Whether no session is running and nothing is left of any.
     pub fn are_gone(&self) -> bool {
-        self.running.is_empty() && self.lost.is_empty()
+        self.running.is_empty() && self.lost.are_gone()
     }
 
     /// The watched sessions that ended since the last call.
@@ -151,6 +136,7 @@ impl Sessions {
                 }
             }
             Notice::Left(pids) => self.spared.extend(pids),
+            Notice::Survivors(processes) => self.lost.add_survivors(processes),
             Notice::Started(pid, processes) => {
                 let mut running = self.running.iter_mut();
                 if let Some(session) = running.find(|session| session.pid == pid) {
@@ -165,12 +151,13 @@ impl Sessions {
         self.spared.contains(&pid)
     }
 
-    /// Spares all children that are not sessions. Call it while no sweep is going on: they are then orphans of a
+    /// Spares all children of which nothing is known. Call it while no sweep is going on: they are then orphans of a
     /// process that was spared and has died.
     pub fn spare_all(&mut self) {
-        let running: Vec<i32> = self.running.iter().map(|session| session.pid).collect();
+        let mut known = self.lost.pids();
+        known.extend(self.running.iter().map(|session| session.pid));
         for pid in Children::open().list().pids {
-            if !running.contains(&pid) && !self.spared.contains(&pid) {
+            if !known.contains(&pid) && !self.spared.contains(&pid) {
                 self.spared.push(pid);
             }
         }
@@ -182,17 +169,14 @@ impl Sessions {
             0 => pid == watch.pid,
             number => connection == number,
         };
-        let lost = self
-            .lost
-            .iter_mut()
-            .find(|lost| is_it(lost.ended.connection, lost.ended.pid));
-        if let Some(lost) = lost {
+        let is_it_ended = |ended: &Ended| is_it(ended.connection, ended.pid);
+        if let Some(lost) = self.lost.find(is_it_ended) {
             lost.watched = true;
             lost.deadline = watch.deadline();
             return true;
         }
         let mut recent = self.recent.iter();
-        if let Some(index) = recent.position(|ended| is_it(ended.connection, ended.pid)) {
+        if let Some(index) = recent.position(is_it_ended) {
             self.ended.extend(self.recent.remove(index));
             return true;
         }
@@ -225,14 +209,7 @@ impl Sessions {
     /// Records the death of a child, after all notices were read. Returns whether it was a session that was killed.
     pub fn died(&mut self, death: Death) -> bool {
         self.spared.retain(|&pid| pid != death.pid);
-        if let Some(sweep) = &mut self.sweep {
-            sweep.note_reaped(death.pid);
-        }
-        for lost in &mut self.lost {
-            if lost.cleaner == Some(death.pid) {
-                lost.cleaner = None;
-            }
-        }
+        self.lost.note_reaped(death.pid);
         let mut running = self.running.iter();
         let Some(index) = running.position(|session| session.pid == death.pid) else {
             return false;
@@ -252,80 +229,29 @@ impl Sessions {
             }
             return false;
         }
-        self.lost.push(Lost {
-            ended,
-            watched: session.watched,
-            deadline: session.deadline,
-            is_swept: false,
-            group: session.group,
-            processes: session.processes,
-            cleaner: None,
-        });
+        let mut lost = Lost::new(ended, session.group, session.processes);
+        (lost.watched, lost.deadline) = (session.watched, session.deadline);
+        self.lost.add(lost);
         true
     }
 
-    /// The index of a lost session whose group no cleaner removes yet, and the group.
-    pub fn next_group(&mut self) -> Option<(usize, Request)> {
-        let mut lost = self.lost.iter_mut().enumerate();
-        lost.find_map(|(index, lost)| Some((index, lost.group.take()?)))
-    }
-
-    /// Keeps the group for later, after a cleaner could not be forked.
-    pub fn put_group_back(&mut self, index: usize, group: Request) {
-        self.lost[index].group = Some(group);
-    }
-
-    /// Records which process removes the group of the lost session at this index.
-    pub fn set_cleaner(&mut self, index: usize, pid: i32) {
-        self.lost[index].cleaner = Some(pid);
-    }
-
-    /// Whether a sweep is going on.
-    pub fn are_sweeping(&self) -> bool {
-        self.lost.iter().any(|lost| !lost.is_swept)
-    }
-
-    /// Does one step of killing what lost sessions left: all descendants of this process that belong to no session.
-    /// Returns how many were killed, once it is complete.
+    /// Does one step of killing what lost sessions left. Returns how many processes were killed.
     pub fn sweep(&mut self) -> usize {
-        if !self.are_sweeping() {
-            return 0;
-        }
         let running = self.running.iter().map(|session| session.pid);
-        let cleaners = self.lost.iter().filter_map(|lost| lost.cleaner);
-        let others = running.chain(cleaners).chain(self.spared.iter().copied());
-        let others = others.collect();
-        let new = || Sweep::sparing(Preexisting::default());
-        let sweep = self.sweep.get_or_insert_with(new);
-        sweep.spare(others);
-        for lost in self.lost.iter_mut().filter(|lost| !lost.is_swept) {
-            sweep.add(&std::mem::take(&mut lost.processes));
-        }
-        if sweep.step_without_reaping() == Progress::Waiting {
-            return 0;
-        }
-        let (killed, survivors) = (sweep.killed(), sweep.denied().len() + sweep.hidden());
-        self.sweep = None;
-        for lost in self.lost.iter_mut().filter(|lost| !lost.is_swept) {
-            lost.is_swept = true;
-            lost.ended.swept = killed;
-            lost.ended.survivors = survivors;
-        }
-        killed
+        let others = running.chain(self.spared.iter().copied());
+        self.lost.sweep(others)
     }
 
     /// Removes lost sessions of which nothing is left.
     pub fn settle(&mut self) {
         let (reported, recent) = (&mut self.ended, &mut self.recent);
-        self.lost.retain(|lost| {
-            let is_over = lost.is_swept && lost.group.is_none() && lost.cleaner.is_none();
-            if is_over && lost.watched {
+        self.lost.settle(|lost| {
+            if lost.watched {
                 reported.push(lost.ended);
-            } else if is_over {
+            } else {
                 recent.truncate(MAX_RECENT - 1);
                 recent.push_front(lost.ended);
             }
-            !is_over
         });
     }
 
@@ -340,18 +266,11 @@ impl Sessions {
                 let _ = sys::kill(session.pid, libc::SIGKILL);
             }
         }
-        for lost in &mut self.lost {
-            if lost.watched && is_over(lost.deadline) {
-                lost.watched = false;
-                lost.ended.survivors = lost.ended.survivors.max(1);
-                self.ended.push(lost.ended);
-            }
-        }
+        let ended = &mut self.ended;
+        let lost = self.lost.expire(now, |it| ended.push(*it));
         if !self.ended.is_empty() {
             return Some(now);
         }
-        let watched = self.lost.iter().filter(|lost| lost.watched);
-        let lost = watched.filter_map(|lost| lost.deadline);
         let running = self.running.iter().filter_map(|it| it.deadline);
         running.chain(lost).min()
     }

@@ -11,11 +11,13 @@
 use super::children::{ChildTable, Children, Listing};
 use super::descendants;
 pub use super::descendants::kill_descendants_of;
+use super::kills::Kills;
 use super::preexisting::Preexisting;
+use super::process_ids::UNREADABLE;
 pub use super::progress::Progress;
 use super::reap::{SWEEP_BATCH, reap};
 use crate::sys::{self, Entry, Process, ProcessId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -55,10 +57,7 @@ pub struct Sweep {
     stopped: BTreeSet<ProcessId>,
     /// Children that were sent SIGSTOP before `/proc` was read, until they are reaped.
     stopped_children: BTreeSet<i32>,
-    /// Start times of the killed; 0 for children that could not be read.
-    killed: BTreeMap<i32, u64>,
-    count: usize,
-    denied: BTreeSet<i32>,
+    kills: Kills,
     hidden: usize,
     stuck_since: Option<Instant>,
     has_progressed: bool,
@@ -82,9 +81,7 @@ impl Sweep {
             preexisting,
             stopped: BTreeSet::new(),
             stopped_children: BTreeSet::new(),
-            killed: BTreeMap::new(),
-            count: 0,
-            denied: BTreeSet::new(),
+            kills: Kills::default(),
             hidden: 0,
             stuck_since: None,
             has_progressed: false,
@@ -142,19 +139,17 @@ impl Sweep {
     pub fn note_reaped(&mut self, pid: i32) {
         self.preexisting.children.remove(&pid);
         self.stopped_children.remove(&pid);
-        self.killed.remove(&pid);
+        self.kills.forget(pid);
         // Its own children may have become children of this process.
         self.children.probe_from(self.program);
     }
 
-    /// How many processes were killed so far.
-    pub fn killed(&self) -> usize {
-        self.count
+    pub fn kills(&self) -> &Kills {
+        &self.kills
     }
 
-    /// Processes that are alive because this process lacks the permission to kill them.
-    pub fn denied(&self) -> &BTreeSet<i32> {
-        &self.denied
+    pub fn kills_mut(&mut self) -> &mut Kills {
+        &mut self.kills
     }
 
     /// How many others are alive because they were not found in `/proc`.
@@ -188,7 +183,7 @@ impl Sweep {
         let mut priority = None;
         for _ in 0..MAX_STOP_ROUNDS {
             if matches!(sys::has_children(), Ok(false)) {
-                self.denied.clear();
+                self.kills.forget_denied();
                 return Progress::Gone;
             }
             // Processes that fork without a pause leave this one little processor time otherwise.
@@ -294,6 +289,10 @@ impl Sweep {
         let opened = Entry::open(pid).and_then(|entry| entry.stat().map(|stat| (entry, stat)));
         let (entry, process) = match opened {
             Ok(opened) => opened,
+            Err(_) if is_child && self.kills.is_exempt((pid, UNREADABLE)) => {
+                snapshot.children.remove(&pid);
+                return;
+            }
             Err(_) if is_child => return snapshot.unreadable.push(pid),
             // If it has not ended, it becomes a child of this process when its parent is killed.
             Err(_) => return,
@@ -308,11 +307,18 @@ impl Sweep {
             snapshot.is_stable = false;
             return;
         }
+        let id = process.id();
+        let is_exempt = self.kills.is_exempt(id);
+        if is_exempt {
+            snapshot.children.remove(&pid);
+        }
         if process.is_dead() {
+            if is_child && !is_exempt {
+                self.kills.note_zombie(id);
+            }
             return;
         }
-        let id = process.id();
-        let is_done = self.was_killed(id) || self.denied.contains(&pid);
+        let is_done = self.kills.is_done(id);
         // Again if a process that was not stopped yet has continued it.
         if self.stopped.insert(id) || !(process.cannot_fork() || is_done) {
             let _ = entry.signal(&process, libc::SIGSTOP);
@@ -329,7 +335,7 @@ impl Sweep {
     /// `SIGCONT` to orphaned process groups).
     fn kill_all(&mut self, snapshot: &Snapshot) {
         if snapshot.is_complete {
-            self.denied.clear();
+            self.kills.forget_denied();
         }
         let signal = self.kill_at_once();
         for process in snapshot.alive.iter().rev() {
@@ -338,11 +344,11 @@ impl Sweep {
             } else {
                 process.signal(signal)
             };
-            self.note_killed(process.id(), sent);
+            self.has_progressed |= self.kills.note(process.id(), sent);
         }
         for &pid in &snapshot.unreadable {
             // The pid is not reused before it is reaped, so that no start time is needed.
-            self.note_killed((pid, 0), sys::kill(pid, signal));
+            self.has_progressed |= self.kills.note((pid, UNREADABLE), sys::kill(pid, signal));
         }
     }
 
@@ -360,29 +366,11 @@ impl Sweep {
         }
     }
 
-    fn note_killed(&mut self, id: ProcessId, sent: io::Result<()>) {
-        match sent {
-            Ok(()) if self.was_killed(id) => {}
-            Ok(()) => {
-                self.killed.insert(id.0, id.1);
-                self.count += 1;
-                self.has_progressed = true;
-            }
-            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
-                self.denied.insert(id.0);
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn was_killed(&self, (pid, started): ProcessId) -> bool {
-        let known = self.killed.get(&pid);
-        known.is_some_and(|&known| known == started || known == 0 || started == 0)
-    }
-
     fn progress(&mut self, snapshot: &Snapshot) -> Progress {
-        let denied = &self.denied;
-        let targets = snapshot.alive.iter().map(|process| process.pid);
+        let denied = self.kills.denied();
+        let is_exempt = |process: &Process| self.kills.is_exempt(process.id());
+        let alive = snapshot.alive.iter().filter(|process| !is_exempt(process));
+        let targets = alive.map(|process| process.pid);
         let mut targets = targets.chain(snapshot.unreadable.iter().copied());
         let has_targets = targets.any(|pid| !denied.contains(&pid));
         let has_children = snapshot.children.iter().any(|pid| !denied.contains(pid));
@@ -400,7 +388,7 @@ impl Sweep {
         if since.elapsed() < SEARCH_TIMEOUT {
             return Progress::Waiting;
         }
-        self.hidden = usize::from(!snapshot.is_complete && self.denied.is_empty());
+        self.hidden = usize::from(!snapshot.is_complete && self.kills.denied().is_empty());
         Progress::Gone
     }
 }

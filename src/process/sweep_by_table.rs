@@ -8,6 +8,7 @@
 //! before its children were found.
 
 use super::children::Children;
+use super::kills::Kills;
 use super::preexisting::Preexisting;
 pub use super::progress::Progress;
 use super::reap::{SWEEP_BATCH, reap};
@@ -55,8 +56,7 @@ pub struct Sweep {
     program: i32,
     preexisting: Preexisting,
     stopped: BTreeSet<ProcessId>,
-    killed: BTreeSet<ProcessId>,
-    denied: BTreeSet<i32>,
+    kills: Kills,
     /// Whether the process table cannot be read.
     is_blind: bool,
     has_progressed: bool,
@@ -80,8 +80,7 @@ impl Sweep {
             program: 0,
             preexisting,
             stopped: BTreeSet::new(),
-            killed: BTreeSet::new(),
-            denied: BTreeSet::new(),
+            kills: Kills::default(),
             is_blind: false,
             has_progressed: false,
         }
@@ -177,16 +176,15 @@ impl Sweep {
     /// A child was reaped.
     pub fn note_reaped(&mut self, pid: i32) {
         self.preexisting.children.remove(&pid);
+        self.kills.forget(pid);
     }
 
-    /// How many processes were killed so far.
-    pub fn killed(&self) -> usize {
-        self.killed.len()
+    pub fn kills(&self) -> &Kills {
+        &self.kills
     }
 
-    /// Processes that are alive because this process lacks the permission to kill them.
-    pub fn denied(&self) -> &BTreeSet<i32> {
-        &self.denied
+    pub fn kills_mut(&mut self) -> &mut Kills {
+        &mut self.kills
     }
 
     /// How many others are alive because they cannot be found.
@@ -229,14 +227,17 @@ impl Sweep {
             }
             return Progress::Gone;
         }
-        self.denied.clear();
+        self.kills.forget_denied();
         // Children before their parents, as far as possible: the death of a parent may continue stopped children
         // (SIGHUP and SIGCONT to orphaned process groups).
         alive.sort_unstable_by_key(|process| std::cmp::Reverse(process.started));
         for process in &alive {
-            self.kill(process);
+            let sent = process.signal(libc::SIGKILL);
+            self.has_progressed |= self.kills.note(process.id(), sent);
         }
-        if alive.iter().all(|it| self.denied.contains(&it.pid)) {
+        let is_over =
+            |it: &Process| self.kills.denied().contains(&it.pid) || self.kills.is_exempt(it.id());
+        if alive.iter().all(is_over) {
             Progress::Gone
         } else {
             Progress::Waiting
@@ -257,7 +258,7 @@ impl Sweep {
         let mut is_new = false;
         for process in alive {
             let id = process.id();
-            let is_done = self.killed.contains(&id) || self.denied.contains(&id.0);
+            let is_done = self.kills.is_done(id);
             // Again if a process that was not stopped yet has continued it.
             if self.stopped.insert(id) || !(process.cannot_fork() || is_done) {
                 let _ = process.signal(libc::SIGSTOP);
@@ -265,15 +266,5 @@ impl Sweep {
             }
         }
         is_new
-    }
-
-    fn kill(&mut self, process: &Process) {
-        match process.signal(libc::SIGKILL) {
-            Ok(()) => self.has_progressed |= self.killed.insert(process.id()),
-            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
-                self.denied.insert(process.pid);
-            }
-            Err(_) => {}
-        }
     }
 }

@@ -7,8 +7,9 @@
 use crate::cgroup::{Cgroup, KillStep};
 use crate::error::Failure;
 use crate::process::backoff::Backoff;
+use crate::process::process_ids::UNREADABLE;
 use crate::process::sweep::{Progress, Sweep};
-use crate::sys::ProcessId;
+use crate::sys::{self, ProcessId};
 use std::time::{Duration, Instant};
 
 /// The kernel may count a dead process as a member of its cgroup for a while.
@@ -129,10 +130,10 @@ impl Containment {
         if self.empty_cgroup() == Progress::Waiting {
             return Progress::Waiting;
         }
+        let progress = self.sweep.step();
         if self.frozen > 0 {
             return Progress::Gone;
         }
-        let progress = self.sweep.step();
         if progress == Progress::Gone {
             self.warn_of_survivors();
         }
@@ -140,7 +141,7 @@ impl Containment {
     }
 
     fn warn_of_survivors(&mut self) {
-        let denied = self.sweep.denied();
+        let denied = self.sweep.kills().denied();
         if !denied.is_empty() {
             self.warnings.push(format!(
                 "not permitted to kill {denied:?}, which the program left behind"
@@ -239,12 +240,26 @@ impl Containment {
 
     /// How many processes were killed after the program's death.
     pub fn killed(&self) -> usize {
-        self.sweep.killed() + self.cgroup.as_ref().map_or(0, Cgroup::killed)
+        let members = self.cgroup.as_ref().map_or(0, Cgroup::killed);
+        // Those that are frozen were killed in both ways.
+        (self.sweep.kills().count() + members).saturating_sub(self.frozen)
+    }
+
+    /// What a sweep has left: processes that could not be killed, or are not dead yet.
+    pub fn left(&self) -> Vec<ProcessId> {
+        if self.is_sweeping && sys::has_children().unwrap_or(true) {
+            let left = self.sweep.kills().left();
+            left.iter()
+                .filter(|(_, started)| *started != UNREADABLE)
+                .collect()
+        } else {
+            Vec::new()
+        }
     }
 
     /// How many processes could not be killed.
     pub fn survivors(&self) -> usize {
-        let descendants = self.sweep.denied().len() + self.sweep.hidden();
+        let descendants = self.sweep.kills().denied().len() + self.sweep.hidden();
         // Most of them are descendants, too.
         let members = self.cgroup.as_ref().map_or(0, Cgroup::denied);
         descendants.max(members).max(self.frozen)

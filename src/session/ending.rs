@@ -4,12 +4,14 @@
 
 //! From the program's death to EXITED: the sweep, the last output, the report.
 
+use super::containment::Containment;
 use super::states::{Session, State, warn};
 use super::{abort, emergency};
 use crate::diagnostics;
 use crate::process::children::Children;
 use crate::process::reap::Death;
 use crate::wire::message::{self, OutputStream};
+use crate::wire::notice::Notices;
 use crate::wire::report::Report;
 use crate::wire::transport::Transport;
 use std::io;
@@ -25,6 +27,7 @@ impl Session<'_> {
         self.start_sweep();
         self.containment.sweep();
         self.containment.warnings.clear();
+        announce_survivors(self.notices, &self.containment);
         self.end_job();
         self.state = State::Done;
         match self.transport {
@@ -74,6 +77,7 @@ impl Session<'_> {
         // Free descriptors, whose lack may be why the loop failed.
         drop((self.relay, self.input, self.reactor));
         abort::tear_down(&mut self.containment, self.state == State::Sweeping);
+        announce_survivors(self.notices, &self.containment);
         if let Some(terminal) = &mut terminal {
             terminal.take_back();
         }
@@ -99,6 +103,7 @@ impl Session<'_> {
         self.end_job();
         self.pass_interrupt_on();
         emergency::inject_panic("done");
+        announce_survivors(self.notices, &self.containment);
         if let Some((death, wall)) = &self.death {
             let report = self.report(death, *wall);
             self.outbox.send(&message::exited(&report));
@@ -125,5 +130,12 @@ impl Session<'_> {
             survivors: count(self.containment.survivors()),
             cgroup_peak: cgroup.peak,
         }
+    }
+}
+
+/// Tells the fork server, whose children they become. It would wait for them when another session is killed.
+fn announce_survivors(notices: &Notices, containment: &Containment) {
+    if notices.are_read() {
+        let _ = notices.survivors(&containment.left());
     }
 }

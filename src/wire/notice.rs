@@ -18,6 +18,7 @@ use std::os::unix::net::UnixDatagram;
 const GROUP: u8 = 1;
 const LEFT: u8 = 2;
 const STARTED: u8 = 3;
+const SURVIVORS: u8 = 4;
 
 /// How many processes a datagram has at the most: some systems limit one to 2 KiB.
 const PROCESSES: usize = 100;
@@ -38,6 +39,8 @@ pub(crate) enum Notice {
     Group(i32, Request),
     /// The processes with these pids are to live on when their session ends.
     Left(Vec<i32>),
+    /// A session that ends could not kill these processes, or they are not dead yet.
+    Survivors(Vec<ProcessId>),
     /// The session with this pid has started these processes. Where there are subreapers, nobody needs to know.
     Started(i32, Vec<ProcessId>),
 }
@@ -60,12 +63,21 @@ impl Notices {
 
     /// Announces processes that are to be killed when this session is killed.
     pub(crate) fn started(&self, processes: &[ProcessId]) -> io::Result<()> {
+        self.send_processes(STARTED, processes)
+    }
+
+    /// Announces processes that this session leaves although it tried to kill them.
+    pub(crate) fn survivors(&self, processes: &[ProcessId]) -> io::Result<()> {
+        self.send_processes(SURVIVORS, processes)
+    }
+
+    fn send_processes(&self, kind: u8, processes: &[ProcessId]) -> io::Result<()> {
         for some in processes.chunks(PROCESSES) {
             let bytes = some.iter().flat_map(|(pid, started)| {
                 let pid = pid.to_be_bytes().into_iter();
                 pid.chain(started.to_be_bytes())
             });
-            self.send(STARTED, &bytes.collect::<Vec<u8>>())?;
+            self.send(kind, &bytes.collect::<Vec<u8>>())?;
         }
         Ok(())
     }
@@ -130,13 +142,16 @@ fn parse(bytes: &[u8]) -> Option<Notice> {
         let request = cgroup::decode_request(payload).ok()?;
         return Some(Notice::Group(i32::from_be_bytes(*pid), request));
     }
-    if kind == STARTED {
+    if [STARTED, SURVIVORS].contains(&kind) {
         let ids = payload.chunks_exact(ID_SIZE).filter_map(|bytes| {
             let (pid, started) = bytes.split_first_chunk()?;
             let started = started.try_into().ok()?;
             Some((i32::from_be_bytes(*pid), u64::from_be_bytes(started)))
         });
-        return Some(Notice::Started(i32::from_be_bytes(*pid), ids.collect()));
+        return Some(match kind {
+            SURVIVORS => Notice::Survivors(ids.collect()),
+            _ => Notice::Started(i32::from_be_bytes(*pid), ids.collect()),
+        });
     }
     let pids = payload
         .chunks_exact(4)
@@ -165,6 +180,12 @@ mod tests {
         assert_eq!(receive(&reader), Some(Notice::Left(vec![7, 300_000])));
         let started = Notice::Started(me, vec![(8, 1), (9, u64::MAX)]);
         assert_eq!(receive(&reader), Some(started));
+        let survivors = vec![(8, 1); 2 * PROCESSES];
+        notices.survivors(&survivors).unwrap();
+        for _ in 0..2 {
+            let some = survivors[..PROCESSES].to_vec();
+            assert_eq!(receive(&reader), Some(Notice::Survivors(some)));
+        }
         let announcement = notices.announcement().unwrap();
         let message = (announcement.message)(me, 8);
         nix::unistd::write(announcement.socket, &message).unwrap();

@@ -6,9 +6,10 @@
 
 use crate::answer::{Answer, parse, read_frame};
 use crate::frames::{self, Failed, Frame, PROTOCOL, Report, field, frame, hello, number};
-use crate::harness::{helper_path, pid_of};
+use crate::harness::{helper_path, pid_of, wait_for_fd};
 use crate::odd_programs;
 use crate::processes::{Mark, eventually};
+use nix::poll::PollFlags;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -63,10 +64,12 @@ impl Server {
     /// As [`Self::start`], of one that inherits every signal as ignored and blocked, and descriptors.
     pub fn polluted() -> Self {
         let mut command = Command::new(odd_programs::path());
-        command
-            .env(odd_programs::VARIABLE, "polluted")
-            .arg("/bin/sh");
-        let mut server = Self::spawn_by(&mut command);
+        Self::start_by(command.env(odd_programs::VARIABLE, "polluted"))
+    }
+
+    /// As [`Self::start`], by a command that executes its arguments.
+    pub fn start_by(command: &mut Command) -> Self {
+        let mut server = Self::spawn_by(command.arg("/bin/sh"));
         server.configure(PROTOCOL, std::process::id(), &[]);
         server.read_ready();
         server
@@ -131,6 +134,9 @@ impl Server {
     }
 
     fn read_frame(&mut self) -> Vec<u8> {
+        if self.bytes.is_empty() {
+            wait_for_fd(&self.output, PollFlags::POLLIN);
+        }
         read_frame(&mut self.output, &mut self.bytes).expect("the fork server is gone")
     }
 
@@ -179,13 +185,17 @@ impl Server {
     }
 
     pub fn watch(&mut self, number: u64, pid: i32, limit_ms: u32) -> Answer {
+        self.send_watch(number, pid, limit_ms);
+        self.read()
+    }
+
+    pub fn send_watch(&mut self, number: u64, pid: i32, limit_ms: u32) {
         let payload = [
             &number.to_be_bytes()[..],
             &pid.to_be_bytes(),
             &limit_ms.to_be_bytes(),
         ];
         self.send(&frame(0x43, &payload.concat()));
-        self.read()
     }
 
     /// Waits until nothing is left of a session. Returns how it ended, and how many processes were swept.

@@ -347,7 +347,7 @@ impl Drop for Owner {
 }
 
 #[track_caller]
-fn wait_for_fd(fd: &impl AsFd, what: PollFlags) {
+pub fn wait_for_fd(fd: &impl AsFd, what: PollFlags) {
     let mut fds = [PollFd::new(fd.as_fd(), what)];
     let timeout = PollTimeout::try_from(TIMEOUT).unwrap();
     let count = poll(&mut fds, timeout).unwrap();

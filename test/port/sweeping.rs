@@ -6,11 +6,11 @@
 
 use crate::executable;
 use crate::frames;
+use crate::frozen::Frozen;
 use crate::harness::{Setup, captured, framed, helper_path, pid_of, plain};
 use crate::processes::{Mark, eventually, is_alive, status_field};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -208,29 +208,6 @@ fn no_capture_no_difference() {
     assert_eq!(outcome.report().swept, 1);
 }
 
-/// A frozen group of cgroup v1, thawed and removed in the end.
-struct Frozen(PathBuf);
-
-impl Frozen {
-    fn new() -> Self {
-        let name = format!("muontrap-test-frozen-{}", std::process::id());
-        let path = Path::new("/sys/fs/cgroup/freezer").join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn thaw(&self) {
-        fs::write(self.0.join("freezer.state"), "THAWED").unwrap();
-    }
-}
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        self.thaw();
-        eventually("the group is empty", || fs::remove_dir(&self.0).is_ok());
-    }
-}
-
 #[test]
 #[cfg_attr(
     not(feature = "portable"),
@@ -245,7 +222,7 @@ fn the_wait_for_a_frozen_descendant_costs_little() {
     let frozen = Frozen::new();
     let script = "sleep 1000 & echo $! >$FROZEN/cgroup.procs
         echo FROZEN >$FROZEN/freezer.state; echo ready; read x; exit 3";
-    let setup = captured(&[]).sh(script).env("FROZEN", &frozen.0);
+    let setup = captured(&[]).sh(script).env("FROZEN", &frozen.path);
     let mut owner = setup.mark(&mark).start_until("ready");
     owner.send(&frames::input_eof());
     eventually("the program is gone", || !is_alive(owner.program));
