@@ -19,6 +19,9 @@ const MAX_FRAME: u32 = 64 * 1024;
 /// Frames to a window: while the owner handles one, the next is on its way.
 const FRAMES: u32 = 2;
 
+/// In a smaller window, sending and receiving a frame costs more than its bytes.
+const SMALL_WINDOW: u32 = 16 * 1024;
+
 /// Counts the bytes that were sent and not acknowledged.
 #[derive(Debug)]
 pub struct Window {
@@ -98,10 +101,10 @@ impl Window {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
-    /// Notes whether the owner handles output in less time than a frame takes. Such an owner gets a
-    /// window that fits into a frame as one frame: sending and receiving it costs more than its bytes.
+    /// Notes whether the owner handles output in less time than a frame takes. Such an owner gets the whole of a small
+    /// window as one frame.
     pub fn owner_is_quick(&mut self, is_quick: bool) {
-        let frames = if is_quick && self.size <= MAX_FRAME {
+        let frames = if is_quick && self.size <= SMALL_WINDOW {
             1
         } else {
             FRAMES
