@@ -60,6 +60,8 @@ defmodule Bench.Output do
   @doc """
   400 MB into a file, which is removed after each round. It is in memory where there is such a file system: the time that
   a disk takes differs by a factor of four from one round to the next.
+
+  More rounds than of the others: which threads share a processor changes both times by a factor of two.
   """
   @spec file(Measure.enough(), keyword()) :: Measure.result()
   def file(enough, opts) do
@@ -74,7 +76,7 @@ defmodule Bench.Output do
     end
 
     Measure.timed_pairs(
-      min(7, enough),
+      min(25, enough),
       :speed,
       fn -> write.(&MuonTrap.cmd/3, opts) end,
       fn -> write.(&System.cmd/3, []) end
