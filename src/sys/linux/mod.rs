@@ -13,6 +13,7 @@ mod datagram;
 mod death_watch;
 mod descriptors;
 mod directory;
+mod huge_page;
 mod limits;
 mod mapping;
 mod pidfd;
