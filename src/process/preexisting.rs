@@ -5,7 +5,7 @@
 //! Processes below this one that have nothing to do with the program.
 
 use super::children::{Children, Listing};
-use crate::sys::{Entry, ProcessId};
+use crate::sys::{Entry, Process, ProcessId};
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
@@ -39,5 +39,18 @@ impl Preexisting {
             }
         }
         Ok(())
+    }
+
+    /// Finds those among the children of this process that have become its children since.
+    #[cfg_attr(any(target_os = "macos", feature = "portable"), allow(dead_code))]
+    pub(super) fn adopt(&mut self, children: &[i32]) {
+        for &pid in children {
+            let mut same_pid = self.processes.range((pid, 0)..=(pid, u64::MAX));
+            let is_possible = same_pid.next().is_some() && !self.children.contains(&pid);
+            let process = is_possible.then(|| Process::find(pid).ok()).flatten();
+            if process.is_some_and(|process| self.processes.contains(&process.id())) {
+                self.children.insert(pid);
+            }
+        }
     }
 }

@@ -258,6 +258,7 @@ impl Sweep {
 
     /// Stops those that were not stopped before, and returns whether there were any.
     fn stop_new(&mut self, children: &[i32]) -> bool {
+        self.preexisting.adopt(children);
         let is_new = |pid: &i32| {
             !self.preexisting.children.contains(pid) && self.stopped_children.insert(*pid)
         };

@@ -54,6 +54,30 @@ fn a_child_from_before_the_exec_may_die_meanwhile() {
     assert_eq!(owner.finish().code(), 4);
 }
 
+/// It becomes a child of the helper, when its parent is killed while the program runs.
+#[test]
+#[cfg_attr(feature = "portable", ignore = "needs a subreaper")]
+fn grandchildren_from_before_the_exec_are_not_even_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pids");
+    let file = file.to_str().unwrap();
+    let stranger = format!(
+        "sh -c 'sleep 1000 & echo $$ $! >{file}; wait' & until [ -s {file} ]; do :; done; exec \"$@\""
+    );
+    let script = format!(
+        "read parent child <{file}; kill -9 $parent; while [ -e /proc/$parent ]; do :; done; exit 4"
+    );
+    let mut owner = captured(&[])
+        .sh(&script)
+        .via(&["sh", "-c", &stranger, "sh"])
+        .start();
+    owner.read_to_last();
+    let (outcome, mark) = owner.end_with_survivors();
+    assert_eq!((outcome.code(), outcome.report().swept), (4, 0));
+    let states: Vec<u8> = mark.alive().iter().map(|process| process.state).collect();
+    assert!(states.len() == 1 && states != [b'T'], "{states:?}");
+}
+
 /// Double forks without a pause, and a process that stays at their end.
 const CHAIN: &str = "exec perl -e 'for (1..300) { fork and exit } sleep 1000'";
 
