@@ -63,6 +63,11 @@ defmodule MuonTrap.Execution do
     end
   end
 
+  @doc "From now on, events arrive while the caller is busy."
+  @spec receive_ahead(t()) :: t()
+  def receive_ahead(execution),
+    do: %{execution | session: Session.receive_ahead(execution.session)}
+
   @doc "Sends input, stops the program at a limit, and waits for the next event meanwhile."
   @spec next(t()) :: {event(), t()}
   # The time that the caller has taken for the output before it does not count as idle.

@@ -44,7 +44,7 @@ defmodule MuonTrap.Runner do
           gathered: gathered(options)
         }
 
-        collect(state, initial)
+        collect(receive_ahead(state, options), initial)
 
       {:error, error} ->
         fail(fun, initial, error)
@@ -68,6 +68,13 @@ defmodule MuonTrap.Runner do
     if options.lines == nil and Collector.slow?(options.into),
       do: Gathered.new(options.stdio_window)
   end
+
+  # A slow Collectable is none of the user, so nobody sees the messages. An Enumerable may be.
+  defp receive_ahead(%{gathered: nil} = state, _options), do: state
+  defp receive_ahead(state, %{input: {:enumerable, _enumerable}}), do: state
+
+  defp receive_ahead(state, _options),
+    do: %{state | execution: Execution.receive_ahead(state.execution)}
 
   defp no_stderr(options), do: if(Output.apart?(options), do: "")
 

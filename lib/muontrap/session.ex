@@ -227,6 +227,16 @@ defmodule MuonTrap.Session do
   @spec activate(t()) :: t()
   def activate(session), do: %{session | stream: module(session).activate(session.stream)}
 
+  @doc """
+  Lets events arrive while the calling process does something else, up to the window. `next/2` takes them. A crowded mailbox
+  would be searched for each of them, so there they do not.
+  """
+  @spec receive_ahead(t()) :: t()
+  def receive_ahead(%{stream: %Socket{socket: socket}} = session) when is_port(socket),
+    do: activate(session)
+
+  def receive_ahead(session), do: session
+
   @doc "Whether events came before the first message. They have to be taken by `next/2`."
   @spec early?(t()) :: boolean()
   def early?(session), do: module(session).early?(session.stream)

@@ -95,6 +95,22 @@ defmodule MuonTrap.Output.CollectorTest do
       assert catch_error(MuonTrap.cmd("yes", [], opts)) == :function_clause
       assert MuonTrap.Test.OS.marked(marker) == []
     end
+
+    test "leaves the mailbox as it was", %{tmp_dir: directory} do
+      Process.flag(:trap_exit, true)
+      send(self(), :mine)
+      path = Path.join(directory, "output")
+      run = fn command, args, opts -> MuonTrap.cmd(command, args, opts) end
+      run.("head", ["-c", "1000000", "/dev/zero"], into: File.stream!(path))
+      assert File.stat!(path).size == 1_000_000
+      run.("yes", [], into: File.stream!(path), timeout: 100)
+      run.("yes", [], into: File.stream!(path), max_output_bytes: 300_000)
+      assert File.stat!(path).size == 300_000
+      catch_error(run.("yes", [], into: File.stream!("/dev/full")))
+      lost = ["-c", "yes & sleep 0.1; kill -KILL $PPID; exec sleep 1000"]
+      catch_error(run.("sh", lost, into: File.stream!(path)))
+      assert Process.info(self(), :messages) == {:messages, [:mine]}
+    end
   end
 
   describe "a text device" do

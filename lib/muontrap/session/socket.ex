@@ -244,7 +244,6 @@ defmodule MuonTrap.Session.Socket do
     end
   end
 
-  def next(%{active?: false} = stream, 0), do: {event(:gen_tcp.recv(stream.socket, 0, 0)), stream}
   def next(%{active?: false} = stream, timeout), do: wait(stream, timeout)
 
   def next(%{socket: socket} = stream, timeout) do
