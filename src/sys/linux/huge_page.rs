@@ -78,7 +78,7 @@ fn part_in(page: usize, size: usize, mapping: &Mapping) -> Range<usize> {
 ///
 /// As that of [`move_to_huge_pages`], for `size` bytes at `page`.
 unsafe fn move_to_huge_page(page: usize, size: usize, mappings: &[Mapping]) -> Option<()> {
-    let copy = Copy::new(size)?;
+    let copy = HugePage::new(size)?;
     let original = ptr::with_exposed_provenance_mut::<libc::c_void>(page);
     let parts = mappings.iter().map(|mapping| part_in(page, size, mapping));
     // The call that replaces the original returns into what replaced it, if this code is there. If the kernel had no
@@ -104,13 +104,13 @@ unsafe fn move_to_huge_page(page: usize, size: usize, mappings: &[Mapping]) -> O
     }
 }
 
-/// A huge page elsewhere.
-struct Copy {
+/// A page elsewhere, before it is moved.
+struct HugePage {
     begin: *mut libc::c_void,
     size: usize,
 }
 
-impl Copy {
+impl HugePage {
     /// `None` if the kernel has no huge page to spare.
     fn new(size: usize) -> Option<Self> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -147,7 +147,7 @@ impl Copy {
     }
 }
 
-impl Drop for Copy {
+impl Drop for HugePage {
     fn drop(&mut self) {
         // SAFETY: it was mapped with this size, and nobody else refers to it.
         unsafe { libc::munmap(self.begin, self.size) };
