@@ -69,7 +69,8 @@ defmodule MuonTrap.Runner do
       do: Gathered.new(options.stdio_window)
   end
 
-  # A slow Collectable is none of the user, so nobody sees the messages. An Enumerable may be.
+  # A slow Collectable is a File.Stream or an IO.Stream, which look at no messages. The Enumerable of the option :input is
+  # code of the user, which may.
   defp receive_ahead(%{gathered: nil} = state, _options), do: state
   defp receive_ahead(state, %{input: {:enumerable, _enumerable}}), do: state
 

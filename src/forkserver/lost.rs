@@ -52,8 +52,8 @@ impl Lost {
         }
     }
 
-    /// Forgets what is gone, of one process or of all. Once nothing is left, it is swept once more: what could not be found
-    /// before may have become a child of this process.
+    /// Removes processes that are gone, by calling `gone`. Once none is left, another sweep is due: a process that could
+    /// not be found before may have become a child of this one.
     fn forget(&mut self, gone: impl FnOnce(&mut ProcessIds) -> bool) -> bool {
         let has_changed = gone(&mut self.dying);
         self.is_swept &= !has_changed || !self.dying.is_empty();

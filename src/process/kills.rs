@@ -86,8 +86,8 @@ impl Kills {
         &self.denied
     }
 
-    /// From now on, the sweep does not wait for these, which were killed or may not be killed, and for no others of that
-    /// kind. Their descendants are killed like all others.
+    /// Sets the processes that the sweep does not wait for, in place of those of the last call. They were killed, or may
+    /// not be. Their descendants are killed like all others.
     pub fn exempt(&mut self, processes: ProcessIds) {
         self.exempt = processes;
     }

@@ -58,7 +58,7 @@ defmodule MuonTrap.Output.Gathered do
   @spec empty?(t()) :: boolean()
   def empty?(gathered), do: gathered.chunks == []
 
-  @doc "Whether to wait for no more."
+  @doc "Whether the Collectable is to get what has been gathered."
   @spec enough?(t()) :: boolean()
   def enough?(gathered), do: gathered.bytes >= gathered.max or Deadline.over?(gathered.deadline)
 

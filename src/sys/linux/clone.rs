@@ -25,7 +25,7 @@ pub unsafe fn start_child(
     entry: extern "C" fn(*mut c_void) -> c_int,
     argument: *mut c_void,
 ) -> io::Result<i32> {
-    /// In bytes. A session gives it back with the rest of the stack that it does not need any more.
+    /// In bytes. Code that is not optimised needs more. `release_stack` returns these pages to the kernel with the others.
     const STACK_SIZE: usize = if cfg!(debug_assertions) { 32 } else { 8 } * 1024;
     let mut stack = MaybeUninit::<Stack<STACK_SIZE>>::uninit();
     let top = stack.as_mut_ptr().wrapping_add(1);

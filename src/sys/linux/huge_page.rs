@@ -4,9 +4,9 @@
 
 //! The code and the constants of this program in a huge page.
 //!
-//! With them in pages of 4 KiB, each fork copies hundreds of entries of the page tables, and each exit frees them. A
-//! huge page is one entry. Most kernels have none for pages of a file, so this moves a copy to where the file is
-//! mapped. The documentation of the kernel is in `admin-guide/mm/transhuge.rst`.
+//! With them in pages of 4 KiB, each fork copies hundreds of page table entries, and each exit frees them. A huge page
+//! has one. Most kernels do not map files with huge pages, so this replaces the mapping of the file by a copy in anonymous
+//! memory. See `admin-guide/mm/transhuge.rst` of the kernel's documentation.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -81,8 +81,8 @@ unsafe fn move_to_huge_page(page: usize, size: usize, mappings: &[Mapping]) -> O
     let copy = HugePage::new(size)?;
     let original = ptr::with_exposed_provenance_mut::<libc::c_void>(page);
     let parts = mappings.iter().map(|mapping| part_in(page, size, mapping));
-    // The call that replaces the original returns into what replaced it, if this code is there. If the kernel had no
-    // memory for that call, this process would die by a signal, as it would soon in any case. No session runs yet.
+    // This function may be in the page that is replaced: mremap(2) then returns into the copy. It unmaps the original
+    // first, so if it fails after that for want of memory, this process gets SIGSEGV. No session runs yet.
     // SAFETY: what is copied is mapped, and fits. Afterwards, the same contents are at the same address.
     unsafe {
         for part in parts.filter(|part| !part.is_empty()) {

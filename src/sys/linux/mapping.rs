@@ -13,14 +13,14 @@ use std::ptr;
 const MADV_POPULATE_READ: libc::c_int = 22;
 
 /// Makes fork(2) copy the page tables of the code and the constants of this program, so that a child does not have a
-/// page fault for each part of them that it uses. Most of them are in a huge page then, where the kernel has one.
+/// page fault for each part of them that it uses. Moves most of them to a huge page first, where the kernel has one.
 ///
 /// fork(2) leaves out the page tables of a private mapping of a file as long as no page of it was written to, since
 /// the child can find the pages in the file again. So this writes a byte of each mapping, which does not change it,
 /// through `/proc/self/mem`, which needs no write permission of the mapping. Where one of this is refused, a fork is
 /// slower and nothing else.
 pub fn copy_page_tables_to_forks() {
-    // On other processors, the instruction cache has to be told about code that was copied.
+    // Other architectures need the instruction cache synchronized with code that was copied.
     if cfg!(target_arch = "x86_64") {
         // SAFETY: nothing writes to the code and the constants of a program that runs.
         unsafe { move_to_huge_pages(&mappings()) };
