@@ -104,6 +104,11 @@ impl Kills {
         }
     }
 
+    /// Whether there may be some that [`Self::left`] returns.
+    pub fn have_left(&self) -> bool {
+        !self.dying.is_empty() || !self.denied.is_empty()
+    }
+
     /// The processes that are left although the sweep has found them.
     pub fn left(&self) -> ProcessIds {
         let mut left = self.dying.clone();

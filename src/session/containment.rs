@@ -247,8 +247,9 @@ impl Containment {
 
     /// What a sweep has left: processes that could not be killed, or are not dead yet.
     pub fn left(&self) -> Vec<ProcessId> {
-        if self.is_sweeping && sys::has_children().unwrap_or(true) {
-            let left = self.sweep.kills().left();
+        let kills = self.sweep.kills();
+        if self.is_sweeping && kills.have_left() && sys::has_children().unwrap_or(true) {
+            let left = kills.left();
             left.iter()
                 .filter(|(_, started)| *started != UNREADABLE)
                 .collect()
