@@ -19,6 +19,10 @@ defmodule MuonTrap.Startup do
   # what is in the pipes.
   @shutdown_margin_ms 5_000
 
+  # In words: what a start leaves as garbage, most of which is the list of all variables of the environment. A heap that
+  # grows that far is copied ten times.
+  @spawn_opt [min_heap_size: 4_000]
+
   # The longest timeout of `receive`, and so of a supervisor.
   @longest_shutdown_ms 0xFFFFFFFF
 
@@ -65,7 +69,7 @@ defmodule MuonTrap.Startup do
     name = if options.name, do: [name: options.name], else: []
     ref = make_ref()
 
-    case GenServer.start_link(server, {self(), ref, options}, name) do
+    case GenServer.start_link(server, {self(), ref, options}, [{:spawn_opt, @spawn_opt} | name]) do
       :ignore -> {:error, receive_reason(ref, nil)}
       # With a `:via` name, its module may have failed after the message was sent.
       {:error, reason} -> {:error, receive_reason(ref, reason)}
