@@ -129,6 +129,7 @@ defmodule MuonTrap.Session do
       use_stdio: options.stdout != :inherit,
       parallelism: options.parallelism,
       crowded?: avoids_mailbox?(options, key),
+      messages?: options.context in [:daemon, :process],
       deadline: deadline
     }
 

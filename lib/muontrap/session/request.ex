@@ -78,6 +78,7 @@ defmodule MuonTrap.Session.Request do
       use_stdio: true,
       parallelism: nil,
       crowded?: false,
+      messages?: false,
       deadline: Deadline.new(timeout)
     }
 

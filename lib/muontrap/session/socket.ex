@@ -71,17 +71,16 @@ defmodule MuonTrap.Session.Socket do
     entry = enter(purpose, connection)
 
     with {:ok, socket} <- connect(server, connection, purpose),
-         :ok <- send_first(socket, Start.hello(token)),
-         {:ok, start} <- make(frame, raw, server, socket),
-         :ok <- send_first(socket, start),
-         :ok <- wait_in_send(socket, purpose.crowded?) do
+         start = fn -> make(frame, raw, server, socket) end,
+         :ok <- send_opening(socket, Start.hello(token), start, purpose) do
       {:ok,
        %__MODULE__{
          socket: socket,
          server_id: server.id,
          connection: connection,
          patience: purpose.patience,
-         entry: entry
+         entry: entry,
+         active?: purpose.messages?
        }}
     else
       {:error, reason} ->
@@ -154,7 +153,7 @@ defmodule MuonTrap.Session.Socket do
       :local,
       :binary,
       active: false,
-      packet: 4,
+      packet: if(purpose.messages?, do: :raw, else: 4),
       buffer: @longest_output_frame,
       ifaddr: {:local, name}
     ]
@@ -171,6 +170,22 @@ defmodule MuonTrap.Session.Socket do
     timeout = deadline |> Deadline.remaining() |> min(@check_ms) |> max(1)
     [inet_backend: :socket, send_timeout: timeout]
   end
+
+  defp send_opening(socket, hello, start, %{messages?: false, crowded?: crowded?}) do
+    with :ok <- send_first(socket, hello),
+         {:ok, start} <- start.(),
+         :ok <- send_first(socket, start),
+         do: wait_in_send(socket, crowded?)
+  end
+
+  # Its options have to be changed anyway, so that both frames can be one write.
+  defp send_opening(socket, hello, start, %{messages?: true}) do
+    with {:ok, start} <- start.(),
+         :ok <- send_first(socket, [packet(hello), packet(start)]),
+         do: make_active(socket, packet: 4, active: true)
+  end
+
+  defp packet(frame), do: [<<IO.iodata_length(frame)::32>> | frame]
 
   defp send_first(socket, frame) do
     with {:error, reason} <- :gen_tcp.send(socket, frame) do
@@ -281,12 +296,19 @@ defmodule MuonTrap.Session.Socket do
 
   @doc "From now on, frames come as messages."
   @spec activate(t()) :: t()
+  def activate(%{active?: true} = stream), do: stream
+
   def activate(%{socket: socket} = stream) do
-    # A socket that is closed already says so by a message, too.
-    with {:error, _closed} <- :inet.setopts(socket, active: true),
+    make_active(socket, active: true)
+    %{stream | active?: true}
+  end
+
+  # A socket that is closed already says so by a message, too.
+  defp make_active(socket, options) do
+    with {:error, _closed} <- :inet.setopts(socket, options),
          do: Kernel.send(self(), {:tcp_closed, socket})
 
-    %{stream | active?: true}
+    :ok
   end
 
   @doc "Frames come in one way alone."

@@ -12,7 +12,8 @@ defmodule MuonTrap.Session.Transport do
 
   @typedoc """
   What a stream is opened for. `key` identifies a daemon: its successor has the same key, and waits for it. `crowded?`:
-  the caller has many messages in its mailbox, which are not to be searched for each frame.
+  the caller has many messages in its mailbox, which are not to be searched for each frame. `messages?`: it takes frames
+  as messages from the start.
   """
   @type purpose :: %{
           key: Predecessors.key() | nil,
@@ -21,6 +22,7 @@ defmodule MuonTrap.Session.Transport do
           use_stdio: boolean(),
           parallelism: boolean() | nil,
           crowded?: boolean(),
+          messages?: boolean(),
           deadline: Deadline.t()
         }
 
