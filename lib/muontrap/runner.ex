@@ -11,14 +11,15 @@ defmodule MuonTrap.Runner do
   alias MuonTrap.Options.Output
   alias MuonTrap.Output.{Collector, Gathered, LineBuffer}
 
-  @enforce_keys [:execution, :fun, :lines, :stderr, :gathered]
-  defstruct [:execution, :fun, :lines, :stderr, :gathered]
+  @enforce_keys [:execution, :fun, :keeps?, :lines, :stderr, :gathered]
+  defstruct [:execution, :fun, :keeps?, :lines, :stderr, :gathered]
 
-  # `stderr` is nil unless it is collected apart from the output, and `gathered` is nil unless the Collectable is slow.
-  # While something is gathered, the limits of time are not looked at.
+  # `keeps?`: `fun` only keeps the output in memory. `stderr` is nil unless it is collected apart from the output, and
+  # `gathered` is nil unless the Collectable is slow. While something is gathered, the limits of time are not looked at.
   @typep state :: %__MODULE__{
            execution: Execution.t(),
            fun: Collector.collect(),
+           keeps?: boolean(),
            lines: LineBuffer.t() | nil,
            stderr: binary() | nil,
            gathered: Gathered.t() | nil
@@ -39,6 +40,7 @@ defmodule MuonTrap.Runner do
         state = %__MODULE__{
           execution: execution,
           fun: fun,
+          keeps?: Collector.keeps?(options.into),
           lines: lines,
           stderr: stderr,
           gathered: gathered(options)
@@ -93,10 +95,17 @@ defmodule MuonTrap.Runner do
 
   defp none?(gathered), do: gathered == nil or Gathered.empty?(gathered)
 
+  # What is only kept in memory counts as handled at once. So the session sends more while this is appended.
   defp handle({:output, :stderr, data}, %{stderr: stderr} = state, acc) when stderr != nil do
-    stderr = Collector.append(stderr, {:cont, data})
     Execution.ack(state.execution, byte_size(data))
+    stderr = Collector.append(stderr, {:cont, data})
     gather(%{state | stderr: stderr}, acc)
+  end
+
+  defp handle({:output, _stream, data}, %{keeps?: true} = state, acc) do
+    Execution.ack(state.execution, byte_size(data))
+    {acc, state} = add(state, acc, data)
+    collect(state, acc)
   end
 
   defp handle({:output, _stream, data}, %{gathered: nil} = state, acc) do

@@ -26,7 +26,6 @@ const READS_IN_A_ROW: u32 = 16;
 /// How often to look for an acknowledgement before sleeping. Each time takes two system calls, about a
 /// microsecond together.
 const SPINS_FOR_ACK: u32 = 50;
-const SPINS_OF_QUICK_OWNER: u32 = 25;
 
 /// How many unframed bytes to keep for a program that does not read them.
 const PLAIN_INPUT_LIMIT: usize = 64 * 1024;
@@ -84,9 +83,9 @@ impl Session<'_> {
         if !self.inbox.begin_spinning() {
             return Ok(false);
         }
-        for spins in 0..SPINS_FOR_ACK {
+        for _ in 0..SPINS_FOR_ACK {
             if self.receive_once()? {
-                self.relay.owner_is_quick(spins < SPINS_OF_QUICK_OWNER);
+                self.relay.owner_is_quick(true);
                 return Ok(true);
             }
             std::thread::yield_now();

@@ -124,7 +124,7 @@ impl Relay {
         self.window.acked_at_most(bytes);
     }
 
-    /// Notes whether the owner handles output in less time than a frame takes.
+    /// Notes whether the owner handles output in less time than it takes to sleep and to be woken.
     pub(crate) fn owner_is_quick(&mut self, is_quick: bool) {
         self.window.owner_is_quick(is_quick);
     }

@@ -101,8 +101,8 @@ impl Window {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
-    /// Notes whether the owner handles output in less time than a frame takes. Such an owner gets the whole of a small
-    /// window as one frame.
+    /// Notes whether the owner handles output in less time than it takes to sleep and to be woken. Such an owner gets the
+    /// whole of a small window as one frame.
     pub fn owner_is_quick(&mut self, is_quick: bool) {
         let frames = if is_quick && self.size <= SMALL_WINDOW {
             1

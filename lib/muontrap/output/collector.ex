@@ -39,6 +39,10 @@ defmodule MuonTrap.Output.Collector do
   def slow?(collectable),
     do: is_struct(collectable, File.Stream) or is_struct(collectable, IO.Stream)
 
+  @doc "Whether the collecting function only keeps the output in memory, and so refuses none of it."
+  @spec keeps?(Collectable.t()) :: boolean()
+  def keeps?(collectable), do: is_binary(collectable)
+
   @doc "The collecting function of a binary."
   @spec append(binary(), Collectable.command()) :: binary() | :ok
   def append(binary, {:cont, chunk}), do: <<binary::binary, chunk::binary>>
