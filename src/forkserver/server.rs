@@ -73,6 +73,8 @@ pub struct Server {
     foreign: ForeignSessions,
     /// Received, and not handled yet.
     watches: Vec<Watch>,
+    /// Watched, but gone before.
+    unknown: Vec<Ended>,
     counts: Counts,
     readable: Readable,
     /// The kernel had no process, descriptor or memory left. What failed is tried again soon.
@@ -94,6 +96,7 @@ impl Server {
             sessions: Sessions::default(),
             foreign: ForeignSessions::default(),
             watches: Vec::new(),
+            unknown: Vec::new(),
             counts: Counts::default(),
             readable: Readable::ALL,
             is_short: false,
@@ -166,14 +169,15 @@ impl Server {
         self.listener = None;
     }
 
-    /// Sends what the client watches.
+    /// Sends what the client watches, all of it in one write, since each write wakes the client.
     fn tell(&mut self) {
-        for ended in self.sessions.take_ended() {
-            self.outbox.send(&control::session_ended(&ended));
+        let mut ended = self.sessions.take_ended();
+        ended.append(&mut self.unknown);
+        self.counts.continued += self.foreign.step(|it| ended.push(*it));
+        let frames: Vec<u8> = ended.iter().flat_map(control::session_ended).collect();
+        if !frames.is_empty() {
+            self.outbox.send(&frames);
         }
-        let outbox = &mut self.outbox;
-        let report = |ended: &Ended| outbox.send(&control::session_ended(ended));
-        self.counts.continued += self.foreign.step(report);
         self.outbox.flush();
     }
 
@@ -223,7 +227,7 @@ impl Server {
         };
         let watching = (self.inbox, self.outbox, self.listener, self.children);
         std::mem::forget((watching, self.notices, self.sessions));
-        std::mem::forget((self.foreign, self.watches));
+        std::mem::forget((self.foreign, self.watches, self.unknown));
         Role::Session(connection.stream, invitation)
     }
 
@@ -241,7 +245,7 @@ impl Server {
                 survivors: 0,
             };
             if !self.foreign.watch(&watch, ended) {
-                self.outbox.send(&control::session_ended(&ended));
+                self.unknown.push(ended);
             }
         }
     }

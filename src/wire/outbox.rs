@@ -85,10 +85,10 @@ impl Outbox {
         self.closed = true;
     }
 
-    /// Sends a whole frame, if the owner reads frames.
-    pub(crate) fn send(&mut self, frame: &[u8]) {
+    /// Sends whole frames, if the owner reads frames.
+    pub(crate) fn send(&mut self, frames: &[u8]) {
         if self.framed {
-            self.send_parts(frame, &[]);
+            self.send_parts(frames, &[]);
         }
     }
 
