@@ -55,10 +55,14 @@ pub const BATCH: usize = 256;
 /// Children to reap between two rounds of a sweep, which has nothing else to do.
 pub const SWEEP_BATCH: usize = 10_000;
 
+/// Children to reap after the program's death, before the others are stopped.
+const BATCH_AFTER_DEATH: usize = 16;
+
 /// Reaps dead children, at most `limit`. Calls `each` for those that are not `program`.
 ///
 /// More than one each time: SIGCHLD is not queued, and a subreaper gets children that it did not start.
 pub fn reap(program: i32, limit: usize, mut each: impl FnMut(i32)) -> io::Result<Reaped> {
+    let mut limit = limit;
     let mut reaped = Reaped::default();
     while reaped.count < limit {
         match sys::wait_any() {
@@ -66,6 +70,7 @@ pub fn reap(program: i32, limit: usize, mut each: impl FnMut(i32)) -> io::Result
                 reaped.count += 1;
                 if waited.pid == program {
                     reaped.death = Some(decode(waited));
+                    limit = limit.min(reaped.count + BATCH_AFTER_DEATH);
                 } else {
                     each(waited.pid);
                 }
@@ -81,17 +86,31 @@ pub fn reap(program: i32, limit: usize, mut each: impl FnMut(i32)) -> io::Result
 }
 
 /// A high priority while children die faster than this process could reap them with its own.
-#[derive(Debug, Default)]
+///
+/// Where that is not permitted, this process may make a session (setsid(2)) for itself instead, and stays in it.
+#[derive(Debug)]
 pub struct Pace {
+    may_make_session: bool,
     high: Option<(HighPriority, Instant)>,
     count: usize,
 }
 
 impl Pace {
+    pub fn new(may_make_session: bool) -> Self {
+        Self {
+            may_make_session,
+            high: None,
+            count: 0,
+        }
+    }
+
     pub fn note(&mut self, reaped: &Reaped) {
         self.count += reaped.count;
-        if self.high.is_none() && reaped.has_more {
+        if self.high.is_none() && reaped.count >= BATCH {
             self.begin(HighPriority::take());
+            if self.high.is_none() && std::mem::take(&mut self.may_make_session) {
+                sys::make_session();
+            }
         }
     }
 

@@ -188,7 +188,10 @@ impl Sweep {
             }
             // Processes that fork without a pause leave this one little processor time otherwise.
             priority = priority.or_else(sys::HighPriority::take);
-            // First, since they may die as fast as they are reaped.
+            // In this order, since thousands of zombies take long to list, and processes that have left the group may
+            // die as fast as they are reaped.
+            self.stop_group();
+            reap(self);
             self.stop_children();
             reap(self);
             snapshot = self.stop_round();
@@ -240,7 +243,7 @@ impl Sweep {
         let mut is_stable = true;
         for round in 1..MAX_STOP_ROUNDS {
             // First, since a list of thousands of zombies grows faster than it is read, while they fork.
-            if round > 2 || self.stopped_children.is_empty() {
+            if round > 2 {
                 self.stop_group();
             }
             let listing = self.children.list();

@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
             since: running.since,
             containment: Containment::new(running.cgroup, running.sweep),
             death: None,
-            pace: Pace::default(),
+            pace: Pace::new(notices.are_read()),
             stopped: false,
             stop_steps: config.stop_steps().into_iter(),
             needed_sigkill: false,

@@ -11,7 +11,9 @@ use crate::odd_programs;
 use crate::processes::{eventually, state};
 use crate::table::table;
 use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpgid, getsid};
 use std::net::Shutdown;
+use std::process::Command;
 
 /// Starts a program, and returns when everything is in place.
 type Start = fn(&Server) -> Session;
@@ -163,4 +165,29 @@ table! {
     process_without_its_first_thread
     traced_process
     renamed_process
+}
+
+/// More zombies at once than a session reaps in a row: their parent ends after they have closed the pipe.
+const ZOMBIES: &str = "pipe(my $reader, my $writer);
+    if (!fork) {
+        for (1..500) { exit if !fork }
+        close $writer; <$reader>; exit
+    }
+    close $writer; wait; $| = 1; print qq(ready\\n); sleep 1000";
+
+#[test]
+#[ignore = "needs root, setpriv, perl and a subreaper"]
+fn without_permission_for_a_high_priority_a_session_with_many_zombies_gets_an_autogroup() {
+    let without_nice = ["--bounding-set=-sys_nice", "--inh-caps=-sys_nice"];
+    let mut server = Server::start_by(Command::new("setpriv").args(without_nice));
+    let mut session = server.run(&["perl", "-e", ZOMBIES], &delay());
+    session.read_until("ready");
+    let pid = Pid::from_raw(session.pid);
+    // The kernel makes one for each session: sched(7).
+    eventually("it has a session of its own", || {
+        getsid(Some(pid)) == Ok(pid) && getpgid(Some(pid)) == Ok(pid)
+    });
+    drop(session.stream.shutdown(Shutdown::Both));
+    assert_eq!(server.await_end(&session), (0, 143, 0));
+    only_these_are_alive(&server.mark, &[server.pid]);
 }
