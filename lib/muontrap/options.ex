@@ -154,10 +154,10 @@ defmodule MuonTrap.Options do
     |> put_output()
   end
 
-  # A window as large as what is gathered for a slow Collectable.
+  # Output is gathered for a slow Collectable, and a small window has no room for that.
   defp put_window(%{into: into} = options, opts) do
     if Collector.slow?(into) and not Keyword.has_key?(opts, :stdio_window),
-      do: %{options | stdio_window: Gathered.awaited_bytes()},
+      do: %{options | stdio_window: Gathered.default_window()},
       else: options
   end
 

@@ -90,7 +90,7 @@ defmodule MuonTrap.Runner do
   defp next(%{gathered: gathered} = state) do
     if none?(gathered),
       do: Execution.next(state.execution),
-      else: Execution.next_soon(state.execution, Gathered.wait_ms(gathered))
+      else: Execution.next_soon(state.execution, Gathered.wait_ms())
   end
 
   defp none?(gathered), do: gathered == nil or Gathered.empty?(gathered)
@@ -114,11 +114,8 @@ defmodule MuonTrap.Runner do
     collect(state, acc)
   end
 
-  defp handle({:output, _stream, data}, state, acc) do
-    {handled, gathered} = Gathered.add(state.gathered, data)
-    ack(state, handled)
-    gather(%{state | gathered: gathered}, acc)
-  end
+  defp handle({:output, _stream, data}, state, acc),
+    do: gather(%{state | gathered: Gathered.add(state.gathered, data)}, acc)
 
   defp handle(:nothing, state, acc), do: put_gathered(state, acc)
 
@@ -127,7 +124,7 @@ defmodule MuonTrap.Runner do
     if none?(state.gathered) do
       finish(event, state, acc)
     else
-      {output, _unhandled, gathered} = Gathered.take(state.gathered)
+      {output, _bytes, gathered} = Gathered.take(state.gathered)
       state = %{state | gathered: gathered}
       finish(event, state, put(state, acc, [output]))
     end
@@ -158,14 +155,11 @@ defmodule MuonTrap.Runner do
   end
 
   defp put_gathered(state, acc) do
-    {output, unhandled, gathered} = Gathered.take(state.gathered)
+    {output, bytes, gathered} = Gathered.take(state.gathered)
     acc = put(state, acc, [output])
-    ack(state, unhandled)
+    Execution.ack(state.execution, bytes)
     collect(%{state | gathered: gathered}, acc)
   end
-
-  defp ack(_state, 0), do: :ok
-  defp ack(state, bytes), do: Execution.ack(state.execution, bytes)
 
   defp add(%{lines: nil} = state, acc, data), do: {put(state, acc, [data]), state}
 

@@ -261,7 +261,7 @@ defmodule MuonTrap.Options.Table do
          doc: """
          the number of bytes of output that may be on their way to the caller; 1 or more. A larger
          window is faster for large outputs and takes more memory. `File.stream!/1` and `IO.stream/2` as `:into` have a
-         default of 65,536, as much as is gathered for them
+         default of 262,144, of which up to half is gathered for one write
          """
        )
      ]},

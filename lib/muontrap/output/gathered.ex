@@ -6,27 +6,27 @@ defmodule MuonTrap.Output.Gathered do
   @moduledoc false
 
   # Chunks for a slow Collectable, which gets them together: when there are enough, when nothing more comes, or when the
-  # first one has waited for long enough.
+  # first one has waited for long enough. They are acknowledged when the Collectable has handled them.
   #
-  # The first 64 KiB are worth a wait, and count as handled. So the program writes on while the Collectable is busy. In
-  # a large window more are added, if they have come by then. These are acknowledged when they are handled.
+  # Half a window is enough, so that the other half arrives while the Collectable is busy.
 
   alias MuonTrap.Deadline
 
-  # How much to wait for, how long for more of it, and how long in all.
-  @awaited_bytes 65_536
+  # How long to wait for more, and how long in all.
   @wait_ms 1
   @longest_wait_ms 5
 
   # How much to gather at most.
   @most_bytes 262_144
 
+  @default_window 262_144
+
   @enforce_keys [:max]
   defstruct [:max, :deadline, chunks: [], bytes: 0]
 
   @typedoc "`chunks` are in reverse order."
   @type t :: %__MODULE__{
-          max: pos_integer(),
+          max: non_neg_integer(),
           deadline: Deadline.t() | nil,
           chunks: [binary()],
           bytes: non_neg_integer()
@@ -34,25 +34,25 @@ defmodule MuonTrap.Output.Gathered do
 
   @doc "Nothing yet, of output that comes through a window."
   @spec new(window :: pos_integer()) :: t()
-  def new(window),
-    do: %__MODULE__{max: window |> div(4) |> min(@most_bytes) |> max(@awaited_bytes)}
+  def new(window), do: %__MODULE__{max: window |> div(2) |> min(@most_bytes)}
 
-  @doc "How many bytes are waited for."
-  @spec awaited_bytes() :: pos_integer()
-  def awaited_bytes, do: @awaited_bytes
+  @doc "The window for a slow Collectable, unless another one is asked for."
+  @spec default_window() :: pos_integer()
+  def default_window, do: @default_window
 
-  @doc "Adds a chunk. Returns how many of its bytes count as handled."
-  @spec add(t(), binary()) :: {handled :: non_neg_integer(), t()}
+  @doc "Adds a chunk."
+  @spec add(t(), binary()) :: t()
   def add(%{chunks: []} = gathered, chunk),
     do: push(%{gathered | deadline: Deadline.new(@longest_wait_ms)}, chunk)
 
   def add(gathered, chunk), do: push(gathered, chunk)
 
-  defp push(gathered, chunk) do
-    size = byte_size(chunk)
-    handled = (@awaited_bytes - gathered.bytes) |> max(0) |> min(size)
-    {handled, %{gathered | chunks: [chunk | gathered.chunks], bytes: gathered.bytes + size}}
-  end
+  defp push(gathered, chunk),
+    do: %{
+      gathered
+      | chunks: [chunk | gathered.chunks],
+        bytes: gathered.bytes + byte_size(chunk)
+    }
 
   @doc "Whether there is nothing."
   @spec empty?(t()) :: boolean()
@@ -63,16 +63,13 @@ defmodule MuonTrap.Output.Gathered do
   def enough?(gathered), do: gathered.bytes >= gathered.max or Deadline.over?(gathered.deadline)
 
   @doc "How long to wait for more, in milliseconds."
-  @spec wait_ms(t()) :: non_neg_integer()
-  def wait_ms(%{bytes: bytes}) when bytes < @awaited_bytes, do: @wait_ms
-  def wait_ms(_gathered), do: 0
+  @spec wait_ms() :: non_neg_integer()
+  def wait_ms, do: @wait_ms
 
-  @doc "Takes all. Returns also how many of these bytes did not count as handled."
-  @spec take(t()) :: {iodata(), unhandled :: non_neg_integer(), t()}
-  def take(gathered) do
-    {joined(gathered.chunks), max(gathered.bytes - @awaited_bytes, 0),
-     %{gathered | chunks: [], bytes: 0}}
-  end
+  @doc "Takes all. Returns also how many bytes these are."
+  @spec take(t()) :: {iodata(), non_neg_integer(), t()}
+  def take(gathered),
+    do: {joined(gathered.chunks), gathered.bytes, %{gathered | chunks: [], bytes: 0}}
 
   defp joined([chunk]), do: chunk
   defp joined(chunks), do: Enum.reverse(chunks)
