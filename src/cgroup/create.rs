@@ -63,6 +63,7 @@ fn create(plan: &Plan, wait: &dyn Wait, since: Instant) -> Result<Cgroup, Error>
         created.append(more);
     }
     let mut cgroup = Cgroup::new(plan.version, groups);
+    cgroup.is_limited = !plan.controllers.is_empty();
     prepare(&mut cgroup, plan, wait).inspect_err(|_| created.undo())?;
     cgroup.created = created.keep();
     Ok(cgroup)

@@ -32,6 +32,8 @@ pub struct Cgroup {
     pub(super) killer: Killer,
     /// The directories that were created, from the top down.
     pub(super) created: Vec<PathBuf>,
+    /// Whether it needs controllers.
+    pub(super) is_limited: bool,
     memory: Memory,
 }
 
@@ -60,6 +62,7 @@ impl Cgroup {
             groups,
             killer,
             created: vec![],
+            is_limited: false,
             memory: Memory::default(),
         }
     }
@@ -77,6 +80,15 @@ impl Cgroup {
     /// The way into each directory. A process that writes `0` to all of them is in the cgroup.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.groups.iter().filter_map(Group::entry)
+    }
+
+    /// Whether a process that starts in it may share memory with one outside, which waits for it.
+    ///
+    /// Limits could make it slow. When memory is short, the kernel also kills all processes that share the memory of
+    /// one that it kills. On v1, a frozen process cannot even be killed.
+    pub fn may_share_memory(&self) -> bool {
+        let is_plain = |group: &Group| !group.existed && !group.holds_killed();
+        !self.is_limited && self.groups.iter().all(is_plain)
     }
 
     /// For each directory its controllers, joined by commas and empty on v2, and its path.

@@ -17,7 +17,12 @@ use std::os::fd::BorrowedFd;
 pub struct CgroupEntry<'a> {
     /// Its `cgroup.procs`, open for writing.
     pub procs: BorrowedFd<'a>,
-    /// Explains the errno of a write to it.
+    /// v2: its directory, by which a process can be created in it.
+    pub directory: Option<BorrowedFd<'a>>,
+    /// Whether nothing of the group itself keeps a process from its exec or has it killed, so that the child may share
+    /// muontrap's memory.
+    pub may_share_memory: bool,
+    /// Explains the errno of a write to `procs`.
     pub explain: Box<dyn Fn(i32) -> Failure + 'a>,
 }
 

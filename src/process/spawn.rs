@@ -8,11 +8,11 @@ mod in_child;
 
 use super::explain::explain;
 use super::program::Program;
-use super::step::{ChildStep, steps};
+use super::step::{ChildStep, steps, steps_in_cgroup};
 use crate::error::Failure;
-use crate::sys::{self, SignalMask};
+use crate::sys::{self, Process, SignalMask};
 use crate::wait::Wait;
-use in_child::ChildError;
+use in_child::{ChildError, Creation};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
@@ -35,39 +35,112 @@ pub fn dev_null() -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// Starts the program and returns its pid once it was exec'ed. On failure nothing is left.
-pub fn spawn(program: &Program<'_>, wait: &dyn Wait) -> Result<i32, Failure> {
+/// A program that was started.
+#[derive(Clone, Copy, Debug)]
+pub struct Started {
+    pub pid: i32,
+    /// [`Process::started`], or 0 if that is unknown.
+    pub start_time: u64,
+    is_before_exec: bool,
+}
+
+impl Started {
+    fn find(pid: i32) -> Self {
+        let process = Process::find(pid);
+        Self {
+            pid,
+            start_time: process.as_ref().map_or(0, |process| process.started),
+            is_before_exec: process.is_ok_and(|process| process.is_before_exec),
+        }
+    }
+}
+
+/// Starts the program, and returns once it was exec'ed. On failure nothing is left.
+pub fn spawn(program: &Program<'_>, wait: &dyn Wait) -> Result<Started, Failure> {
+    if let Some(started) = spawn_in_cgroup(program, wait)? {
+        return Ok(started);
+    }
     let steps = steps(program);
-    let failed = |error: io::Error| {
-        Failure::cannot("create a process", &error).path(OsStr::from_bytes(program.path.to_bytes()))
-    };
     // fork(2) spends most of its time on copying the page tables.
     let shares_memory = sys::SHARES_MEMORY && steps.iter().all(ChildStep::may_share_memory);
-    let (pid, report) = start(&steps, shares_memory).map_err(failed)?;
+    let creation = if shares_memory {
+        Creation::SharingMemory
+    } else {
+        Creation::Fork
+    };
+    let child = start(&steps, creation).map_err(|error| failed(program, &error))?;
     // A child that shares memory has exec'ed or failed already.
     let wait = (!shares_memory).then_some(wait);
+    finish(program, &steps, child, wait)
+}
+
+/// Starts the program in a child that is created in its cgroup v2. One that is moved there waits until each CPU has
+/// switched tasks (`cgroup_threadgroup_rwsem` of the kernel), which takes some milliseconds unless another was moved just
+/// before.
+///
+/// `None` if there is no such cgroup, or no such child can be created. If the reason is that of the group, the move
+/// fails, too, and its error is explained. Linux 6.18 also kills such a child before its exec, if the group or that of
+/// this process was ever killed by `cgroup.kill`. A child that is moved is not killed.
+fn spawn_in_cgroup(program: &Program<'_>, wait: &dyn Wait) -> Result<Option<Started>, Failure> {
+    let mut entries = program.cgroups.iter();
+    let entry = entries.find_map(|entry| Some((entry.directory?, entry.may_share_memory)));
+    let Some((directory, may_share_memory)) = entry else {
+        return Ok(None);
+    };
+    let steps = steps_in_cgroup(program);
+    let shares_memory = may_share_memory && steps.iter().all(ChildStep::may_share_memory);
+    let shared = shares_memory.then(|| start(&steps, Creation::SharingMemoryIn(directory)));
+    let (child, wait) = match shared {
+        Some(Ok(child)) => (child, None),
+        // An error may be that the child took too long: a group above was frozen after it was looked at.
+        _ => match start(&steps, Creation::ForkInto(directory)) {
+            Ok(child) => (child, Some(wait)),
+            Err(_) => return Ok(None),
+        },
+    };
+    let started = finish(program, &steps, child, wait)?;
+    if started.is_before_exec {
+        // It is about to exit, so this does not block for long.
+        let _ = waitpid(Pid::from_raw(started.pid), None);
+        return Ok(None);
+    }
+    Ok(Some(started))
+}
+
+/// Waits until the child has executed the program or failed.
+fn finish(
+    program: &Program<'_>,
+    steps: &[ChildStep<'_>],
+    (pid, report): (i32, OwnedFd),
+    wait: Option<&dyn Wait>,
+) -> Result<Started, Failure> {
     match await_exec(report, wait) {
-        Ok(None) => Ok(pid),
+        Ok(None) => Ok(Started::find(pid)),
         Ok(Some(ChildError { step, errno })) => {
             // It is about to exit, so this does not block for long.
             let _ = waitpid(Pid::from_raw(pid), None);
-            let unknown = || failed(io::Error::from_raw_os_error(errno));
+            let unknown = || failed(program, &io::Error::from_raw_os_error(errno));
             let step = steps.get(usize::from(step));
             Err(step.map_or_else(unknown, |step| explain(step, program, errno)))
         }
         Err(error) => {
             let _ = sys::kill(pid, libc::SIGKILL);
             await_death(pid);
-            Err(failed(error))
+            Err(failed(program, &error))
         }
     }
 }
 
+fn failed(program: &Program<'_>, error: &io::Error) -> Failure {
+    let path = OsStr::from_bytes(program.path.to_bytes());
+    Failure::cannot("create a process", error).path(path)
+}
+
 /// Starts the child with all signals blocked, so that none of this process's handlers runs in the child, where it
 /// would write into the pipe that both share.
-fn start(steps: &[ChildStep<'_>], shares_memory: bool) -> io::Result<(i32, OwnedFd)> {
+fn start(steps: &[ChildStep<'_>], creation: Creation<'_>) -> io::Result<(i32, OwnedFd)> {
     let previous = SignalMask::all_but([]).set()?;
-    let started = in_child::start(steps, shares_memory);
+    let started = in_child::start(steps, creation);
     previous.set()?;
     started
 }

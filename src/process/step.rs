@@ -132,6 +132,14 @@ pub fn steps<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
     steps
 }
 
+/// The same for a child that is created in the cgroup v2 among those of `program`.
+pub fn steps_in_cgroup<'a>(program: &'a Program<'a>) -> Vec<ChildStep<'a>> {
+    let mut steps = steps(program);
+    let is_there = |step: &ChildStep<'_>| matches!(step, ChildStep::EnterCgroup(cgroup) if cgroup.directory.is_some());
+    steps.retain(|step| !is_there(step));
+    steps
+}
+
 fn redirections(stdio: &[Stdio; 3]) -> impl Iterator<Item = ChildStep<'_>> {
     let source = |stream: &Stdio| match stream {
         Stdio::Inherit | Stdio::File(_) => None,

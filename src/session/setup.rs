@@ -18,13 +18,13 @@ use crate::error::{Failure, Step};
 use crate::process::find;
 use crate::process::permission::may_stop;
 use crate::process::program::{CgroupEntry, Program};
-use crate::process::spawn::spawn;
+use crate::process::spawn::{Started, spawn};
 use crate::process::sweep::Sweep;
 use crate::reactor::{Reactor, Source};
 use crate::stream::output::Relay;
 use crate::stream::stdin::Input;
 use crate::stream::window::Window;
-use crate::sys::{self, Process};
+use crate::sys;
 use crate::user::Identity;
 use crate::wait::Wait;
 use crate::wire::notice::Notices;
@@ -86,7 +86,7 @@ pub(super) fn start(
 }
 
 struct Launched {
-    pid: i32,
+    started: Started,
     input: Input,
     pty: Option<Pty>,
     notify: Option<NotifySocket>,
@@ -122,7 +122,9 @@ impl Setup<'_> {
         let since = Instant::now();
         match self.launch(&path, &identity, cgroup.as_ref(), &mut relay) {
             Ok(Launched {
-                pid,
+                started: Started {
+                    pid, start_time, ..
+                },
                 input,
                 pty,
                 notify,
@@ -138,7 +140,7 @@ impl Setup<'_> {
                 emergency::inject_panic("started");
                 Ok(Running {
                     pid,
-                    start_time: start_time(pid),
+                    start_time,
                     since,
                     input,
                     relay,
@@ -239,12 +241,12 @@ impl Setup<'_> {
         drop(program);
         if let Some(terminal) = &mut self.terminal {
             match spawned {
-                Ok(pid) => terminal.set_program(pid),
+                Ok(started) => terminal.set_program(started.pid),
                 Err(_) => terminal.take_back(),
             }
         }
         Ok(Launched {
-            pid: spawned?,
+            started: spawned?,
             input,
             pty,
             notify,
@@ -277,14 +279,16 @@ impl Setup<'_> {
     }
 }
 
-fn start_time(pid: i32) -> u64 {
-    Process::find(pid).map_or(0, |process| process.started)
-}
-
 fn cgroup_entries(cgroup: &Cgroup) -> Vec<CgroupEntry<'_>> {
     let entries = cgroup.entries().map(|entry| CgroupEntry {
         procs: entry.procs,
+        directory: entry.directory,
+        may_share_memory: cgroup.may_share_memory(),
         explain: Box::new(move |errno| entry.error(errno).into()),
     });
     entries.collect()
 }
+
+#[cfg(test)]
+#[path = "cgroup_test.rs"]
+mod cgroup_tests;

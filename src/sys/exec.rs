@@ -8,7 +8,7 @@ use super::check;
 use std::ffi::{CStr, CString, c_char};
 use std::io;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// Forks: `None` in the child, its pid in the parent. The child may do whatever the parent could.
 pub fn fork() -> io::Result<Option<i32>> {
@@ -38,6 +38,28 @@ impl<'a> StringArray<'a> {
             pointers: pointers.chain(variable).chain([std::ptr::null()]).collect(),
             strings: PhantomData,
         }
+    }
+}
+
+/// Whether a child may execute its program. Only one of the two gets to decide that: the child by taking it, or the
+/// parent by withdrawing it.
+#[derive(Debug, Default)]
+pub struct Permit(AtomicBool);
+
+impl Permit {
+    /// Returns whether it was not withdrawn. For the child.
+    pub fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::SeqCst)
+    }
+
+    /// Returns whether it was not taken.
+    #[cfg(all(
+        target_os = "linux",
+        target_arch = "x86_64",
+        target_pointer_width = "64"
+    ))]
+    pub fn withdraw(&self) -> bool {
+        !self.0.swap(true, Ordering::SeqCst)
     }
 }
 

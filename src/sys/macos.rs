@@ -118,6 +118,7 @@ pub fn read_process(pid: i32) -> io::Result<Process> {
             .pbi_start_tvsec
             .saturating_mul(1_000_000)
             .saturating_add(info.pbi_start_tvusec),
+        is_before_exec: false,
     })
 }
 

@@ -87,10 +87,10 @@ pub(crate) use system::{
     ChildEvents, DeathWatch, END_INTEREST, Entry, HAS_PARENT_DEATH_SIGNAL, HighPriority,
     OwnChildren, ProcessList, Rendezvous, SHARES_MEMORY, SignalMask, become_subreaper,
     become_undumpable, bind_notify_socket, copy_page_tables_to_forks, enter_directory_of,
-    expect_utf8, keep_capabilities, limit_bounding_set, make_session, may_signal_others, peer_of,
-    pipe, process_name, read_counters, receive_datagram, release_stack, resize_pipe,
+    expect_utf8, fork_into, keep_capabilities, limit_bounding_set, make_session, may_signal_others,
+    peer_of, pipe, process_name, read_counters, receive_datagram, release_stack, resize_pipe,
     sees_own_processes, set_capabilities, set_no_new_privs, set_oom_score_adj,
-    set_parent_death_signal, start_child,
+    set_parent_death_signal, start_child, start_child_in,
 }; // for the measurements
 
 use std::ffi::c_int;

@@ -23,6 +23,8 @@ pub struct Process {
     pub threads: u32,
     /// Start time: on Linux in clock ticks since boot, elsewhere in microseconds since 1970.
     pub started: u64,
+    /// On Linux, whether it has not executed a program since its fork.
+    pub is_before_exec: bool,
 }
 
 impl Process {

@@ -72,7 +72,9 @@ pub fn query(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io:
         announcement: None,
     };
     let started = spawn(&program, wait);
-    let pid = started.map_err(|failure| io::Error::from_raw_os_error(failure.errno))?;
+    let pid = started
+        .map_err(|failure| io::Error::from_raw_os_error(failure.errno))?
+        .pid;
     // With it the write end, so that the pipe ends with getent.
     drop(program);
     let deadline = Instant::now() + QUERY_TIMEOUT;

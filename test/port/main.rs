@@ -11,6 +11,7 @@
 mod answer;
 mod attributes;
 mod blind;
+mod cgroup_start;
 mod client;
 mod containment;
 mod diagnostics;

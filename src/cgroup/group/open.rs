@@ -90,7 +90,12 @@ impl Group {
     pub fn entry(&self) -> Option<Entry<'_>> {
         let procs = self.procs.as_ref()?.as_fd();
         let location = &self.location;
-        Some(Entry { procs, location })
+        let directory = self.interface().is_unified.then(|| self.dir());
+        Some(Entry {
+            procs,
+            directory,
+            location,
+        })
     }
 }
 
@@ -99,6 +104,8 @@ impl Group {
 pub struct Entry<'a> {
     /// `cgroup.procs`, open for writing, close-on-exec.
     pub procs: BorrowedFd<'a>,
+    /// v2: the group's directory.
+    pub directory: Option<BorrowedFd<'a>>,
     location: &'a Location,
 }
 

@@ -7,9 +7,11 @@
 #![allow(unsafe_code)]
 
 use crate::process::step::ChildStep;
-use crate::sys;
+use crate::sys::{self, Permit};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Exit status of a child that was not exec'ed. The parent reads the report instead.
 const NOT_EXECUTED: libc::c_int = 127;
@@ -36,17 +38,33 @@ impl ChildError {
     }
 }
 
+/// How a child is created.
+#[derive(Clone, Copy, Debug)]
+pub enum Creation<'a> {
+    /// It shares this process's memory until its exec.
+    SharingMemory,
+    Fork,
+    /// A fork into the cgroup v2 of this directory.
+    ForkInto(BorrowedFd<'a>),
+    /// In that cgroup, it shares this process's memory until its exec.
+    SharingMemoryIn(BorrowedFd<'a>),
+}
+
 /// Starts a child that runs `steps`. Returns its pid, and the pipe to which it writes a [`ChildError`].
-pub fn start(steps: &[ChildStep<'_>], shares_memory: bool) -> io::Result<(i32, OwnedFd)> {
+pub fn start(steps: &[ChildStep<'_>], creation: Creation<'_>) -> io::Result<(i32, OwnedFd)> {
     let (reader, writer) = sys::pipe()?;
     let child = Child {
         steps,
         report: writer.as_raw_fd(),
+        permit: Permit::default(),
     };
-    let pid = if shares_memory {
-        child.start_in_shared_memory()?
-    } else {
-        child.fork()?
+    let pid = match creation {
+        Creation::SharingMemory => child.start_in_shared_memory()?,
+        Creation::Fork => child.unless_child(sys::fork()?),
+        Creation::ForkInto(directory) => child.unless_child(sys::fork_into(directory)?),
+        Creation::SharingMemoryIn(directory) => {
+            child.start_in_shared_memory_in(directory, (reader.as_fd(), writer))?
+        }
     };
     Ok((pid, reader))
 }
@@ -54,28 +72,54 @@ pub fn start(steps: &[ChildStep<'_>], shares_memory: bool) -> io::Result<(i32, O
 struct Child<'a> {
     steps: &'a [ChildStep<'a>],
     report: RawFd,
+    permit: Permit,
 }
 
 impl Child<'_> {
-    fn fork(&self) -> io::Result<i32> {
-        match sys::fork()? {
-            Some(pid) => Ok(pid),
-            None => self.run(),
-        }
+    /// Runs in the child, for which there is no pid.
+    fn unless_child(&self, pid: Option<i32>) -> i32 {
+        pid.unwrap_or_else(|| self.run())
     }
 
     fn start_in_shared_memory(&self) -> io::Result<i32> {
-        extern "C" fn entry(child: *mut libc::c_void) -> libc::c_int {
-            // SAFETY: it is the reference below, which outlives the child's use of it: the parent waits for the exec.
-            unsafe { (*child.cast_const().cast::<Child<'_>>()).run() }
-        }
-        let argument = std::ptr::from_ref(self).cast_mut().cast();
         // SAFETY: the entry never returns, and the steps that run here change nothing in memory.
-        unsafe { sys::start_child(entry, argument) }
+        unsafe { sys::start_child(Self::entry, self.argument()) }
+    }
+
+    /// Fails, too, if the child took too long.
+    fn start_in_shared_memory_in(
+        &self,
+        directory: BorrowedFd<'_>,
+        report: (BorrowedFd<'_>, OwnedFd),
+    ) -> io::Result<i32> {
+        let (entry, argument) = (Self::entry, self.argument());
+        // SAFETY: as above. All signals are blocked, and the child takes the permit.
+        let started =
+            unsafe { sys::start_child_in(directory, entry, argument, report, &self.permit) };
+        let (pid, is_late) = started?;
+        if is_late {
+            // It is about to end, so this does not block for long.
+            let _ = waitpid(Pid::from_raw(pid), None);
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(pid)
+    }
+
+    /// The argument of [`Self::entry`].
+    fn argument(&self) -> *mut libc::c_void {
+        std::ptr::from_ref(self).cast_mut().cast()
+    }
+
+    extern "C" fn entry(child: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: it is a reference that outlives the child's use of it: the parent waits for the exec.
+        unsafe { (*child.cast_const().cast::<Child<'_>>()).run() }
     }
 
     fn run(&self) -> ! {
         for (index, step) in (0..=u8::MAX).zip(self.steps) {
+            if matches!(step, ChildStep::Exec { .. }) && !self.permit.take() {
+                break;
+            }
             if let Err(error) = step.run() {
                 self.report(index, &error);
                 break;

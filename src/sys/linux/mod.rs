@@ -7,6 +7,8 @@
 mod capabilities;
 mod child_events;
 mod clone;
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+mod clone_shared;
 mod counters;
 mod credentials;
 mod datagram;
@@ -30,6 +32,8 @@ mod terminal;
 pub use capabilities::*;
 pub use child_events::*;
 pub use clone::*;
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+pub use clone_shared::*;
 pub use counters::*;
 pub use credentials::*;
 pub use datagram::*;

@@ -14,6 +14,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::OnceLock;
 
+/// `include/linux/sched.h` of the kernel. An exec clears it before it closes descriptors.
+const PF_FORKNOEXEC: u32 = 0x40;
+
 /// Reads a line of `/proc/<pid>/stat`: `proc_pid_stat(5)`.
 pub fn parse_stat(line: &str) -> Option<Process> {
     // The name is in parentheses and may contain some, so split at the last one.
@@ -23,13 +26,15 @@ pub fn parse_stat(line: &str) -> Option<Process> {
     let state = *fields.next()?.as_bytes().first()?;
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
+    let flags: u32 = fields.nth(3)?.parse().ok()?;
     Some(Process {
         pid: pid.parse().ok()?,
         ppid: parent,
         group,
         state,
-        threads: fields.nth(14)?.parse().ok()?,
+        threads: fields.nth(10)?.parse().ok()?,
         started: fields.nth(1)?.parse().ok()?,
+        is_before_exec: flags & PF_FORKNOEXEC != 0,
     })
 }
 
@@ -230,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_name_may_contain_anything() {
-        let numbers = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 12345 19 20";
+        let numbers = "1 2 3 4 64 6 7 8 9 10 11 12 13 14 15 16 17 12345 19 20";
         for name in ["sh", "a b", "a) S 1 (b", ") R 9 9", "(x"] {
             let parsed = parse_stat(&format!("42 ({name}) T 7 {numbers}")).unwrap();
             let expected = Process {
@@ -240,6 +245,7 @@ mod tests {
                 state: b'T',
                 threads: 16,
                 started: 12_345,
+                is_before_exec: true,
             };
             assert_eq!(parsed, expected, "{name}");
         }

@@ -4,12 +4,12 @@
 
 //! What only Linux has.
 
-use crate::sys::{Capabilities, ReceivedDatagram, fork};
+use crate::sys::{Capabilities, Permit, ReceivedDatagram, fork};
 use mio::Interest;
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 /// What to wait for to find out that the other end of a descriptor is closed: there is nothing less.
 pub const END_INTEREST: Interest = Interest::READABLE;
@@ -37,6 +37,26 @@ pub unsafe fn start_child(
 ) -> io::Result<i32> {
     let pid = fork()?;
     Ok(pid.unwrap_or_else(|| entry(argument)))
+}
+
+/// There are no cgroups.
+///
+/// # Safety
+///
+/// None.
+pub unsafe fn start_child_in(
+    _directory: BorrowedFd<'_>,
+    _entry: extern "C" fn(*mut c_void) -> c_int,
+    _argument: *mut c_void,
+    _pipe: (BorrowedFd<'_>, OwnedFd),
+    _permit: &Permit,
+) -> io::Result<(i32, bool)> {
+    unsupported()
+}
+
+/// There are no cgroups.
+pub fn fork_into(_directory: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+    unsupported()
 }
 
 /// Descriptors cannot be opened by way of `/proc`.
