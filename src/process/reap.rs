@@ -49,8 +49,9 @@ pub struct Reaped {
     pub has_more: bool,
 }
 
-/// Children to reap before something else is done: others may die as fast as these are reaped.
-pub const BATCH: usize = 256;
+/// Children to reap before something else is done: others may die as fast as these are reaped. Not more, since this
+/// process may not run again for seconds once its time slice is over, unless [`Pace`] has noted them before.
+pub const BATCH: usize = 32;
 
 /// Children to reap between two rounds of a sweep, which has nothing else to do.
 pub const SWEEP_BATCH: usize = 10_000;
@@ -117,9 +118,10 @@ impl Pace {
     /// Gives the priority back after a second with few deaths.
     pub fn settle(&mut self) {
         const INTERVAL: Duration = Duration::from_secs(1);
+        const FEW: usize = 256;
         let is_due = |(_, since): &(_, Instant)| since.elapsed() >= INTERVAL;
         if self.high.as_ref().is_some_and(is_due) {
-            let high = self.high.take().filter(|_| self.count >= BATCH);
+            let high = self.high.take().filter(|_| self.count >= FEW);
             self.begin(high.map(|(priority, _)| priority));
         }
     }
