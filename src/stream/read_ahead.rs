@@ -20,6 +20,10 @@ const PIPE_SIZE: usize = 64 * 1024;
 /// write that much.
 const LARGE_PIPE_SIZE: usize = 256 * 1024;
 
+/// The buffer until this much has come at once. Few programs write more, and a large buffer costs a small program two
+/// page faults.
+const SMALL_SIZE: usize = 1024;
+
 #[derive(Debug)]
 pub(super) struct ReadAhead {
     bytes: Vec<u8>,
@@ -52,9 +56,22 @@ impl ReadAhead {
     pub(super) fn fill(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
         self.bytes.drain(..self.taken);
         self.taken = 0;
-        self.bytes.reserve_exact(self.capacity - self.bytes.len());
         let limit = limit.min(self.room());
-        let count = sys::read_to_spare(fd, &mut self.bytes, limit)?;
+        let mut count = 0;
+        if self.bytes.capacity() < PIPE_SIZE && self.bytes.len() < SMALL_SIZE {
+            let room = SMALL_SIZE - self.bytes.len();
+            self.bytes.reserve_exact(room);
+            count = sys::read_to_spare(fd, &mut self.bytes, limit.min(room))?;
+            if count < room {
+                return Ok(count);
+            }
+        }
+        self.bytes.reserve_exact(self.capacity - self.bytes.len());
+        count += match sys::read_to_spare(fd, &mut self.bytes, limit - count) {
+            // What has come comes first.
+            Err(_) if count > 0 => 0,
+            result => result?,
+        };
         if count >= PIPE_SIZE && self.capacity < LARGE_PIPE_SIZE {
             self.capacity = LARGE_PIPE_SIZE;
             // It is refused when the user has too many pipes. Then output is slower.
