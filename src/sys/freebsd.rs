@@ -18,7 +18,7 @@ pub use super::posix::{
     get_limits, has_only_uid, keep_capabilities, limit_bounding_set, make_session,
     may_signal_others, nr_open, receive_datagram, release_stack, resize_pipe, sees_own_processes,
     set_capabilities, set_default, set_limits, set_no_new_privs, set_oom_score_adj,
-    set_process_name, start_child, start_child_in,
+    set_process_name, start_child, start_child_in, start_time_now,
 };
 
 /// Bytes in one unit of `ru_maxrss`: getrusage(2).

@@ -90,7 +90,7 @@ pub(crate) use system::{
     expect_utf8, fork_into, keep_capabilities, limit_bounding_set, make_session, may_signal_others,
     peer_of, pipe, process_name, read_counters, receive_datagram, release_stack, resize_pipe,
     sees_own_processes, set_capabilities, set_no_new_privs, set_oom_score_adj,
-    set_parent_death_signal, start_child, start_child_in,
+    set_parent_death_signal, start_child, start_child_in, start_time_now,
 }; // for the measurements
 
 use std::ffi::c_int;

@@ -18,7 +18,7 @@ pub use super::linux::{
     limit_bounding_set, make_session, may_signal_others, nr_open, peer_of, pipe, process_name,
     read_counters, read_process, receive_datagram, release_stack, resize_pipe, set_capabilities,
     set_default, set_limits, set_no_new_privs, set_oom_score_adj, set_process_name, start_child,
-    start_child_in,
+    start_child_in, start_time_now,
 };
 pub use super::posix::{
     ChildEvents, DeathWatch, Entry, HAS_PARENT_DEATH_SIGNAL, OwnChildren, Rendezvous,

@@ -50,6 +50,7 @@ pub use process_table::*;
 pub use rendezvous::*;
 pub use signals::*;
 pub use stack::*;
+pub use sysconf::start_time_now;
 pub use terminal::*;
 
 /// Bytes in one unit of `ru_maxrss`: getrusage(2).
