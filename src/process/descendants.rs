@@ -4,7 +4,7 @@
 
 //! Signals to the descendants of this process, which they may handle.
 
-use super::children::Children;
+use super::children::{ChildTable, Children};
 use super::preexisting::Preexisting;
 use crate::sys::{self, Entry, Process, ProcessId};
 use std::collections::{BTreeSet, VecDeque};
@@ -55,24 +55,18 @@ pub fn are_left(children: &mut Children, preexisting: &Preexisting, group: Optio
 /// Kills the descendants of another process, and returns whether there were any. It is their subreaper, so all of them are
 /// found while it lives.
 pub fn kill_descendants_of(entry: &Entry, process: &Process) -> bool {
-    let table = Children::open().of_others();
-    let children = |entry: &Entry, process: &Process| {
-        let children = table.find(entry, process.pid, process.threads);
-        children.unwrap_or_default()
+    let own = Children::open();
+    let list = || {
+        let table = own.of_others();
+        let pids = table.find(entry, process.pid, process.threads);
+        (pids.unwrap_or_default(), table)
     };
-    let mut queue = VecDeque::from(children(entry, process));
     let mut any = false;
-    while let Some(pid) = queue.pop_front() {
-        let Ok(entry) = Entry::open(pid) else {
-            continue;
-        };
-        let Ok(process) = entry.stat() else { continue };
-        if !process.is_dead() {
-            queue.extend(children(&entry, &process));
-            any = true;
-            let _ = entry.signal(&process, libc::SIGKILL);
-        }
-    }
+    walk_below(list, &Preexisting::default(), |process, entry| {
+        any = true;
+        let _ = entry.signal(process, libc::SIGKILL);
+        true
+    });
     any
 }
 
@@ -91,28 +85,89 @@ pub fn contain(preexisting: &Preexisting, mut pid: i32) -> bool {
     false
 }
 
-/// Calls `each` for the live descendants, parents first, until it returns false.
+/// Calls `each` for the live descendants of this process, parents first, until it returns false.
 fn walk(
     children: &mut Children,
     preexisting: &Preexisting,
+    each: impl FnMut(&Process, &Entry) -> bool,
+) {
+    let list = || {
+        let pids = children.list().pids;
+        (pids, children.of_others())
+    };
+    walk_below(list, preexisting, each);
+}
+
+/// Calls `each` for the live descendants of a subreaper, whose children `list` returns.
+///
+/// The children of a process that dies meanwhile may not have been listed as its children, and become children of the
+/// subreaper, maybe after these were listed. So all are listed again while such processes are found.
+fn walk_below(
+    mut list: impl FnMut() -> (Vec<i32>, ChildTable),
+    preexisting: &Preexisting,
     mut each: impl FnMut(&Process, &Entry) -> bool,
 ) {
-    let own = children.list().pids;
-    let table = children.of_others();
-    let mut queue = VecDeque::from(own);
     let mut seen = BTreeSet::<ProcessId>::new();
-    while let Some(pid) = queue.pop_front() {
-        let Ok(entry) = Entry::open(pid) else {
-            continue;
+    for _ in 0..MAX_ROUNDS {
+        let (pids, table) = list();
+        let mut queue = VecDeque::from(pids);
+        let mut has_died = false;
+        while let Some(pid) = queue.pop_front() {
+            let process = Entry::open(pid).and_then(|entry| Ok((entry.stat()?, entry)));
+            let Ok((process, entry)) = process else {
+                has_died = true;
+                continue;
+            };
+            if preexisting.processes.contains(&process.id()) || !seen.insert(process.id()) {
+                continue;
+            }
+            if !process.is_dead() && !each(&process, &entry) {
+                return;
+            }
+            let below = table.find(&entry, pid, process.threads);
+            let below = below.unwrap_or_default();
+            has_died |= below.is_empty() && entry.stat().map_or(true, |now| now.is_dead());
+            queue.extend(below);
+        }
+        if !has_died {
+            break;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn the_children_of_one_that_has_died_meanwhile_are_found() {
+        let mut parent = Command::new("sh")
+            .args(["-c", "sleep 1000 >/dev/null & echo $!"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = String::new();
+        // Until the shell is dead.
+        let mut stdout = parent.stdout.take().unwrap();
+        stdout.read_to_string(&mut output).unwrap();
+        let child = output.trim().parse().unwrap();
+        let parent_pid = i32::try_from(parent.id()).unwrap();
+        let mut lists = vec![vec![parent_pid, child], vec![parent_pid]];
+        let list = || {
+            let pids = lists.pop().unwrap_or_default();
+            (pids, Children::open().of_others())
         };
-        let Ok(process) = entry.stat() else { continue };
-        if preexisting.processes.contains(&process.id()) || !seen.insert(process.id()) {
-            continue;
-        }
-        if !process.is_dead() && !each(&process, &entry) {
-            return;
-        }
-        let below = table.find(&entry, pid, process.threads);
-        queue.extend(below.unwrap_or_default());
+        let mut found = Vec::new();
+        walk_below(list, &Preexisting::default(), |process, _| {
+            found.push(process.pid);
+            true
+        });
+        kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+        parent.wait().unwrap();
+        assert_eq!(found.last(), Some(&child));
     }
 }
