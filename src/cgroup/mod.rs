@@ -5,9 +5,9 @@
 //! Control groups: limits from the first instruction on, and isolation that descendants cannot escape.
 //!
 //! A [`Plan`] says what would be done on a [`Host`] for a [`Request`]. [`Cgroup::create`] carries it out,
-//! on any kind of host: v1, v2, or both at once. The child is created in the directory of one of
-//! [`Cgroup::entries`], or writes `0` to its file between fork and exec. In the end [`Cgroup::kill_step`] and [`Cgroup::remove_step`] are called until
-//! both are done.
+//! on any kind of host: v1, v2, or both at once. The child is created in the v2 group of
+//! [`Cgroup::entries`], and writes `0` to the files of the others between fork and exec. In the end
+//! [`Cgroup::kill_step`] and [`Cgroup::remove_step`] are called until both are done.
 //!
 //! # Decisions
 //!

@@ -80,11 +80,7 @@ pub fn main(title: Title) -> u8 {
     let role = serve(started);
     let status = match role {
         Ok(Role::Over) => return 0,
-        Ok(Role::Session(stream, invitation)) => {
-            let status = session(stream, invitation, title);
-            continue_server(own_pid);
-            sys::exit_at_once(status)
-        }
+        Ok(Role::Session(stream, invitation)) => session(stream, invitation, title),
         Ok(Role::Cleaner(group, time)) => {
             // Dropping the server has closed all its other descriptors.
             let _ = nix::unistd::close(INPUT);
@@ -97,7 +93,7 @@ pub fn main(title: Title) -> u8 {
         }
     };
     continue_server(own_pid);
-    status
+    sys::exit_at_once(status)
 }
 
 /// Not inlined, so that the server is not on the stack of a session.

@@ -49,8 +49,8 @@ pub struct Reaped {
     pub has_more: bool,
 }
 
-/// Children to reap before something else is done: others may die as fast as these are reaped. Not more, since this
-/// process may not run again for seconds once its time slice is over, unless [`Pace`] has noted them before.
+/// Children to reap before something else is done: others may die as fast as these are reaped. A process that falls behind
+/// has to notice that, see [`Pace`], before its time slice ends: it may not run again for seconds.
 pub const BATCH: usize = 32;
 
 /// Children to reap between two rounds of a sweep, which has nothing else to do.
@@ -62,8 +62,7 @@ const BATCH_AFTER_DEATH: usize = 16;
 /// Reaps dead children, at most `limit`. Calls `each` for those that are not `program`.
 ///
 /// More than one each time: SIGCHLD is not queued, and a subreaper gets children that it did not start.
-pub fn reap(program: i32, limit: usize, mut each: impl FnMut(i32)) -> io::Result<Reaped> {
-    let mut limit = limit;
+pub fn reap(program: i32, mut limit: usize, mut each: impl FnMut(i32)) -> io::Result<Reaped> {
     let mut reaped = Reaped::default();
     while reaped.count < limit {
         match sys::wait_any() {

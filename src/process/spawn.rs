@@ -93,9 +93,9 @@ pub fn spawn(program: &Program<'_>, wait: &dyn Wait) -> Result<Started, Failure>
 /// switched tasks (`cgroup_threadgroup_rwsem` of the kernel), which takes some milliseconds unless another was moved just
 /// before.
 ///
-/// `None` if there is no such cgroup, or no such child can be created. If the reason is that of the group, the move
-/// fails, too, and its error is explained. Linux 6.18 also kills such a child before its exec, if the group or that of
-/// this process was ever killed by `cgroup.kill`. A child that is moved is not killed.
+/// `None` if there is no such cgroup, no such child can be created, or it has died before its exec: a child that is moved
+/// may still start, and if the group refuses it, the move explains why. Linux 6.18 kills a child that is created in a
+/// group if that or the group of this process was ever killed by `cgroup.kill`.
 fn spawn_in_cgroup(program: &Program<'_>, wait: &dyn Wait) -> Result<Option<Started>, Failure> {
     let mut entries = program.cgroups.iter();
     let entry = entries.find_map(|entry| Some((entry.directory?, entry.may_share_memory)));

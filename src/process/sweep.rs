@@ -274,7 +274,7 @@ impl Sweep {
     }
 
     /// Stops all processes in the program's group at once, so that none can fork meanwhile.
-    fn stop_group(&self) {
+    pub fn stop_group(&self) {
         // While a child is a member, dead or alive, no other group has this number.
         if self.program > 0 && matches!(sys::has_child_in_group(self.program), Ok(true)) {
             let _ = sys::kill(-self.program, libc::SIGSTOP);

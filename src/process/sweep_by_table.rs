@@ -137,6 +137,10 @@ impl Sweep {
         self.tracker.known().copied().collect()
     }
 
+    /// Nothing: orphans whose group is stopped get SIGHUP, and go on.
+    #[allow(clippy::unused_self)]
+    pub fn stop_group(&self) {}
+
     /// Sends a signal to all descendants, or to those in one process group, once to each.
     pub fn signal(&mut self, signal: i32, group: Option<i32>) {
         let mut signaled = BTreeSet::new();

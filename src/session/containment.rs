@@ -84,6 +84,12 @@ impl Containment {
         self.sweep.signal(signal, group);
     }
 
+    /// Stops all processes in the program's group, if that is safe. They may leave a process that was sent SIGKILL no
+    /// processor time to die.
+    pub fn stop_group(&self) {
+        self.sweep.stop_group();
+    }
+
     /// Whether a process is a descendant of this session, as far as `/proc` shows it.
     pub fn is_descendant(&self, pid: i32) -> bool {
         self.sweep.is_descendant(pid)

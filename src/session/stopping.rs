@@ -33,7 +33,7 @@ impl Session<'_> {
         let Some(StopStep { signal, wait }) = self.stop_steps.next() else {
             self.needed_sigkill = true;
             self.signal(libc::SIGKILL);
-            self.stop_group();
+            self.containment.stop_group();
             self.containment.thaw();
             self.state = State::Stopping { deadline: None };
             return Ok(());
@@ -86,14 +86,6 @@ impl Session<'_> {
                 StopScope::Group => !self.containment.has_descendants(Some(self.pid)),
                 StopScope::All => !self.containment.has_descendants(None),
             }
-    }
-
-    /// Stops the others in the program's group, which are killed after it: it may get no processor time to die otherwise.
-    fn stop_group(&self) {
-        // Until it is reaped, no other group has its pid.
-        if self.death.is_none() {
-            let _ = sys::kill(-self.pid, libc::SIGSTOP);
-        }
     }
 
     fn signal_scope(&mut self, number: i32) {
