@@ -32,8 +32,10 @@ impl Session<'_> {
     fn take_stop_step(&mut self) -> io::Result<()> {
         let Some(StopStep { signal, wait }) = self.stop_steps.next() else {
             self.needed_sigkill = true;
-            self.signal(libc::SIGKILL);
-            self.containment.stop_group();
+            // Another user's program may wait for the others, as sudo(8) does.
+            if self.signal(libc::SIGKILL) {
+                self.containment.stop_group();
+            }
             self.containment.thaw();
             self.state = State::Stopping { deadline: None };
             return Ok(());
@@ -90,7 +92,9 @@ impl Session<'_> {
 
     fn signal_scope(&mut self, number: i32) {
         match self.config.stop_scope {
-            StopScope::Program => self.signal(number),
+            StopScope::Program => {
+                self.signal(number);
+            }
             // All at once, which misses none. Once the program was reaped, its pid may be that of another group.
             StopScope::Group if self.death.is_none() => {
                 if sys::kill(-self.pid, number).is_err() {
@@ -103,16 +107,20 @@ impl Session<'_> {
         }
     }
 
-    /// Sends a signal to the program, unless it was reaped: then its pid may be another's.
-    pub(super) fn signal(&self, number: i32) {
-        if self.death.is_none() {
-            // EPERM, when the program has become another user's.
-            if let Err(error) = sys::kill(self.pid, number) {
-                diagnostics::say(format_args!(
-                    "cannot send signal {number} to {}: {error}",
-                    self.pid
-                ));
-            }
+    /// Sends a signal to the program, unless it was reaped: then its pid may be another's. Returns whether it is dead or
+    /// was sent the signal.
+    pub(super) fn signal(&self, number: i32) -> bool {
+        if self.death.is_some() {
+            return true;
         }
+        let sent = sys::kill(self.pid, number);
+        // EPERM, when the program has become another user's.
+        if let Err(error) = &sent {
+            diagnostics::say(format_args!(
+                "cannot send signal {number} to {}: {error}",
+                self.pid
+            ));
+        }
+        sent.is_ok()
     }
 }

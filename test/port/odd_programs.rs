@@ -55,6 +55,7 @@ extern "C" fn run_if_asked() {
         "bomb" => bomb(words[1] == "leave", words.get(2) == Some(&"noisy")),
         "close-stdin" => close_stdin(),
         "become-root" => become_root(),
+        "root-awaits-child" => root_awaits_child(),
         "connect" => connect(words[1]),
         "notify" => crate::odd_notifiers::notify(words[1]),
         "polluted" => odd_starters::exec_polluted(then),
@@ -318,4 +319,18 @@ fn become_root() {
     nix::unistd::setuid(0.into()).unwrap();
     say("ready\n");
     wait_for_ever();
+}
+
+/// From a set-user-id executable: as sudo(8) does for another command than root's, leaves a child of the user who has
+/// started it, and waits for that.
+fn root_awaits_child() {
+    if is_forked_child() {
+        nix::unistd::seteuid(getuid()).unwrap();
+        let _ = stdin().read_to_end(&mut Vec::new());
+        exit(0);
+    }
+    nix::unistd::setuid(0.into()).unwrap();
+    say("ready\n");
+    nix::sys::wait::wait().unwrap();
+    exit(5);
 }

@@ -11,6 +11,7 @@ use crate::harness::{Setup, captured, framed, helper_path, pid_of, plain};
 use crate::processes::{Mark, eventually, is_alive, status_field};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -178,20 +179,25 @@ fn hundreds_of_children() {
     assert_eq!(owner.finish().report().swept, 300);
 }
 
-/// A helper of another user, whose program leaves one process that it may not kill and one that it may.
-/// It writes "ready" and waits for the end of its input.
-pub fn leaving_one_that_becomes_root() -> (TempDir, Setup) {
+/// A helper of another user, and the path of one of `odd_programs.rs` as a set-user-id executable of root.
+fn with_setuid_program(odd: &str) -> (TempDir, Setup, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let helper = directory.path().join("muontrap");
     let root = directory.path().join("root");
     executable::copy(helper_path(), &helper, 0o755);
     executable::copy(crate::odd_programs::path(), &root, 0o4755);
-    let setup = captured(&[])
+    let setup = captured(&[]).env(crate::odd_programs::VARIABLE, odd);
+    (directory, setup.helper(&helper, Some(65_534)), root)
+}
+
+/// Its program leaves one process that it may not kill and one that it may. It writes "ready" and waits for the end of its
+/// input.
+pub fn leaving_one_that_becomes_root() -> (TempDir, Setup) {
+    let (directory, setup, root) = with_setuid_program("become-root");
+    let setup = setup
         .sh("\"$ROOT\" & sleep 1000 & read x; exit 3")
-        .env("ROOT", &root)
-        .env(crate::odd_programs::VARIABLE, "become-root")
-        .helper(&helper, Some(65_534));
+        .env("ROOT", &root);
     (directory, setup)
 }
 
@@ -207,6 +213,20 @@ fn a_process_that_becomes_root_cannot_be_killed_by_another_user() {
     assert_eq!((report.code, report.swept, report.survivors), (3, 1, 1));
     assert!(outcome.errors.contains("not permitted to kill"));
     assert_eq!(mark.alive().len(), 1);
+}
+
+/// The program ends only when its child does.
+#[test]
+#[ignore = "needs root"]
+fn a_program_that_becomes_root_keeps_its_group_running() {
+    let (_directory, setup, root) = with_setuid_program("root-awaits-child");
+    let setup = setup.program(&[&root]).flags(&["-k", "0"]);
+    let mut owner = setup.start_until("ready");
+    owner.send(&frames::stop());
+    let refused = format!("cannot send signal 9 to {}", owner.program);
+    eventually("SIGKILL is refused", || owner.errors().contains(&refused));
+    owner.send(&frames::input_eof());
+    assert_eq!(owner.finish().code(), 5);
 }
 
 #[test]
