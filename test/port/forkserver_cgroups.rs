@@ -103,7 +103,7 @@ fn a_fork_server_that_cannot_fork_says_so_and_goes_on() {
     let mut server = Server::start();
     let group = format!("muontrap-test-{}-fork", std::process::id());
     let fields = [field(64, group.as_bytes()), field(66, b"pids.max=100")].concat();
-    let _keeper = server.run(&["sleep", "1000"], &fields);
+    let keeper = server.run(&["sleep", "1000"], &fields);
     let has_limit = |path: &String| Path::new(path).join("pids.max").exists();
     let directory = directories(&group).into_iter().find(has_limit).unwrap();
     let set = |file: &str, value: &str| fs::write(format!("{directory}/{file}"), value).unwrap();
@@ -120,6 +120,12 @@ fn a_fork_server_that_cannot_fork_says_so_and_goes_on() {
     let mut session = server.run(&["sh", "-c", "exit 4"], &[]);
     assert_eq!(session.report().code, 4);
     assert_eq!(server.counts()[3], 2);
+    // The keeper cannot remove a group with other processes in it.
+    set("../cgroup.procs", &server.pid.to_string());
+    set("../cgroup.procs", &session.pid.to_string());
+    drop((session, keeper));
+    server.finish();
+    assert_eq!(directories(&group), Vec::<String>::new());
 }
 
 #[test]
