@@ -13,7 +13,6 @@ defmodule MuonTrap.Options do
 
   alias MuonTrap.Error.Exec
   alias MuonTrap.Native
-  alias MuonTrap.Output.{Collector, Gathered}
 
   alias MuonTrap.Options.{
     Arguments,
@@ -21,8 +20,6 @@ defmodule MuonTrap.Options do
     Env,
     Errors,
     Limits,
-    Output,
-    Stop,
     Table,
     Type,
     Typespec
@@ -145,32 +142,26 @@ defmodule MuonTrap.Options do
   def new(context, command, args, opts) do
     Arguments.check(Table.function(context), command, args, opts)
 
-    opts
-    |> Enum.reduce(defaults(context, command, args), &put_option/2)
-    |> put_window(opts)
-    |> Combinations.check()
-    |> Stop.check(opts)
-    |> close_stdin()
-    |> put_output()
+    %{check(context, opts) | command: command, args: args}
   end
 
-  # Output is gathered for a slow Collectable, and a small window has no room for that.
-  defp put_window(%{into: into} = options, opts) do
-    if Collector.slow?(into) and not Keyword.has_key?(opts, :stdio_window),
-      do: %{options | stdio_window: Gathered.default_window()},
-      else: options
-  end
+  defp check(context, []), do: without_options(context)
 
-  defp close_stdin(%{close_stdin: true} = options), do: %{options | input: :null}
-  defp close_stdin(options), do: options
+  defp check(context, opts),
+    do: opts |> Enum.reduce(defaults(context), &put_option/2) |> Combinations.resolve(opts)
 
+  # Literals, so that a call without options costs nothing.
   for context <- Table.contexts() do
-    defaults = for row <- @rows, default = row.defaults[context], do: {row.name, default}
+    defaults =
+      (@derived ++ for(row <- @rows, do: {row.name, row.default}))
+      |> Keyword.merge(for row <- @rows, value = row.defaults[context], do: {row.name, value})
+      |> Map.new()
+      |> Map.merge(%{__struct__: __MODULE__, context: context})
 
-    defp defaults(unquote(context), command, args) do
-      %__MODULE__{context: unquote(context), command: command, args: args}
-      |> Map.merge(unquote({:%{}, [], defaults}))
-    end
+    defp defaults(unquote(context)), do: unquote(Macro.escape(defaults))
+
+    defp without_options(unquote(context)),
+      do: unquote(Macro.escape(Combinations.resolve(defaults, [])))
   end
 
   # Hidden by hide_secrets/1.
@@ -206,11 +197,6 @@ defmodule MuonTrap.Options do
       | cgroup_controllers: Enum.uniq(options.cgroup_controllers ++ controllers),
         cgroup_sets: options.cgroup_sets ++ settings
     }
-  end
-
-  defp put_output(options) do
-    options = Output.resolve(options)
-    %{options | capture_output: Output.captured?(options)}
   end
 
   @doc false

@@ -136,8 +136,8 @@ defmodule MuonTrap.Runner do
         acc = add_last_line(state, acc)
         stderr = state.stderr && Collector.append(state.stderr, :done)
 
-        {:ok,
-         struct!(Result, Map.merge(report, %{output: state.fun.(acc, :done), stderr: stderr}))}
+        result = Map.merge(%Result{}, report)
+        {:ok, %{result | output: state.fun.(acc, :done), stderr: stderr}}
 
       {:error, error} ->
         fail(state.fun, acc, error)

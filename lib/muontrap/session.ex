@@ -99,9 +99,11 @@ defmodule MuonTrap.Session do
   defp start_unlisted(options, key, deadline) do
     options = Cgroup.choose(options)
 
-    if not ForkServer.used?() and (runs_code?(options) or avoids_mailbox?(options, key)),
-      do: Relay.start(fn -> start_here(options, nil, deadline, @attempts) end),
-      else: start_here(options, key, deadline, @attempts)
+    fork_server? = ForkServer.used?()
+
+    if not fork_server? and (runs_code?(options) or avoids_mailbox?(options, key)),
+      do: Relay.start(fn -> start_here(options, nil, deadline, false, @attempts) end),
+      else: start_here(options, key, deadline, fork_server?, @attempts)
   end
 
   # Whether code of the user runs in the calling process meanwhile. It may look at the mailbox, as the consumer of a
@@ -121,8 +123,9 @@ defmodule MuonTrap.Session do
   end
 
   # Starts a session whose stream belongs to the calling process.
-  defp start_here(options, key, deadline, attempts) do
+  defp start_here(options, key, deadline, fork_server?, attempts) do
     purpose = %{
+      fork_server?: fork_server?,
       key: key,
       group: Cgroup.new(options),
       patience: min(Stop.milliseconds(options) + @patience_ms, @longest_ms),
@@ -142,9 +145,14 @@ defmodule MuonTrap.Session do
       session = %__MODULE__{stream: stream, patience: purpose.patience, group: purpose.group}
 
       case await_started(session, frame, deadline) do
-        {:again, _error} when attempts > 1 -> start_here(options, key, deadline, attempts - 1)
-        {:again, error} -> {:error, error}
-        started -> started
+        {:again, _error} when attempts > 1 ->
+          start_here(options, key, deadline, fork_server?, attempts - 1)
+
+        {:again, error} ->
+          {:error, error}
+
+        started ->
+          started
       end
     end
   end

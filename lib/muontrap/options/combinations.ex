@@ -5,14 +5,42 @@
 defmodule MuonTrap.Options.Combinations do
   @moduledoc false
 
-  # Checks options that depend on one another, when each has a valid value.
+  # Checks options that depend on one another, when each has a valid value, and puts in what follows from several.
 
   alias MuonTrap.Options
-  alias MuonTrap.Options.{Pty, Ready, Table}
+  alias MuonTrap.Options.{Output, Pty, Ready, Stop, Table}
+  alias MuonTrap.Output.{Collector, Gathered}
 
-  @doc "Returns the options. Raises `ArgumentError` for the first rule that they break."
-  @spec check(Options.t()) :: Options.t()
-  def check(options) do
+  @doc """
+  Returns the options with everything that follows from several of them. `opts` are those that were given. Raises
+  `ArgumentError` for the first rule that they break.
+  """
+  @spec resolve(Options.t(), keyword()) :: Options.t()
+  def resolve(options, opts) do
+    options
+    |> put_window(opts)
+    |> check()
+    |> Stop.check(opts)
+    |> close_stdin()
+    |> put_output()
+  end
+
+  # Output is gathered for a slow Collectable, and a small window has no room for that.
+  defp put_window(%{into: into} = options, opts) do
+    if Collector.slow?(into) and not Keyword.has_key?(opts, :stdio_window),
+      do: %{options | stdio_window: Gathered.default_window()},
+      else: options
+  end
+
+  defp close_stdin(%{close_stdin: true} = options), do: %{options | input: :null}
+  defp close_stdin(options), do: options
+
+  defp put_output(options) do
+    options = Output.resolve(options)
+    %{options | capture_output: Output.captured?(options)}
+  end
+
+  defp check(options) do
     rules = rules(options) ++ Pty.rules(options) ++ Ready.rules(options)
 
     case List.keyfind(rules, true, 0) do

@@ -68,15 +68,17 @@ defmodule MuonTrap.Options.Stop do
 
   @doc "Milliseconds from the first signal to SIGKILL, of options that may not be checked yet."
   @spec milliseconds(Options.t() | keyword()) :: non_neg_integer()
-  def milliseconds(%{stop: stop, delay_to_sigkill: delay}),
-    do: milliseconds(stop: stop, delay_to_sigkill: delay)
+  def milliseconds(%{stop: nil, delay_to_sigkill: delay}), do: delay
+  def milliseconds(%{stop: steps}), do: sum(steps)
 
   def milliseconds(opts) do
     case Type.parse(type(), opts[:stop]) do
-      {:ok, steps} -> steps |> Enum.map(&elem(&1, 1)) |> Enum.sum()
+      {:ok, steps} -> sum(steps)
       {:error, _reason} -> delay(opts[:delay_to_sigkill])
     end
   end
+
+  defp sum(steps), do: steps |> Enum.map(&elem(&1, 1)) |> Enum.sum()
 
   defp delay(delay) when is_integer(delay) and delay >= 0, do: delay
   defp delay(_invalid), do: 500

@@ -8,7 +8,7 @@ defmodule MuonTrap.Session.Request do
   # Sends one request to a new session, and waits for the reply. A new process does it,
   # so that frames of the session, also late ones, do not reach the caller's mailbox.
 
-  alias MuonTrap.{Deadline, Error, Helper, Label}
+  alias MuonTrap.{Deadline, Error, ForkServer, Helper, Label}
   alias MuonTrap.Session.{Guard, Start, Transport}
 
   @request 1
@@ -72,6 +72,7 @@ defmodule MuonTrap.Session.Request do
 
   defp ask(name, fields, timeout) do
     purpose = %{
+      fork_server?: ForkServer.used?(),
       key: nil,
       group: nil,
       patience: timeout,

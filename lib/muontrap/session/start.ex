@@ -136,7 +136,7 @@ defmodule MuonTrap.Session.Start do
   defp directory(:client_directory), do: field(:client_directory, <<1::32>>)
   defp directory(path), do: field(:directory, path)
 
-  defp environment({:number, number}), do: raw_field(@fields[:environment], <<number::64>>)
+  defp environment({:number, number}), do: raw_field(number(:environment), <<number::64>>)
   defp environment({:variables, variables}), do: variables
   defp environment(:inherited), do: []
 

@@ -7,15 +7,16 @@ defmodule MuonTrap.Session.Transport do
 
   # Opens the stream of a session: a connection to the fork server, or the port of a helper of its own.
 
-  alias MuonTrap.{Cgroup, Deadline, Error, ForkServer, Predecessors}
+  alias MuonTrap.{Cgroup, Deadline, Error, Predecessors}
   alias MuonTrap.Session.{Guard, Pipe, Socket, Start}
 
   @typedoc """
-  What a stream is opened for. `key` identifies a daemon: its successor has the same key, and waits for it. `crowded?`:
+  What a stream is opened for. `fork_server?`: whether by the fork server. `key` identifies a daemon: its successor has the same key, and waits for it. `crowded?`:
   the caller has many messages in its mailbox, which are not to be searched for each frame. `messages?`: it takes frames
   as messages from the start.
   """
   @type purpose :: %{
+          fork_server?: boolean(),
           key: Predecessors.key() | nil,
           group: Cgroup.t() | nil,
           patience: non_neg_integer(),
@@ -40,7 +41,7 @@ defmodule MuonTrap.Session.Transport do
   @spec open(purpose(), first_frame(), Guard.clean_up()) ::
           {:ok, Socket.t() | Pipe.t()} | {:error, Error.t()} | :timeout
   def open(purpose, frame, clean_up) do
-    if ForkServer.used?(),
+    if purpose.fork_server?,
       do: Socket.open(purpose, frame),
       else: Pipe.open(purpose, frame, clean_up)
   end
