@@ -152,7 +152,7 @@ defmodule MuonTrap.SessionTest do
   end
 
   test "a session is not polled any more when a look has found nothing" do
-    {:ok, session} = Session.start(Options.new(:run, "sleep", ["60"], []))
+    {:ok, session} = Session.start(Options.new(:stream, "sleep", ["60"], []))
     session = put_in(session.stream.eager?, true)
     assert {:timeout, session} = Session.next(session, 0)
     refute session.stream.eager?

@@ -44,6 +44,9 @@ defmodule MuonTrap.Session do
   # than the streams that avoid it.
   @crowded 500
 
+  # STARTED, a frame of each output, and EXITED.
+  @few_frames 4
+
   @enforce_keys [:stream, :patience]
   defstruct [:stream, :patience, :os_pid, :program_pid, :group, :program]
 
@@ -124,6 +127,8 @@ defmodule MuonTrap.Session do
 
   # Starts a session whose stream belongs to the calling process.
   defp start_here(options, key, deadline, fork_server?, attempts) do
+    crowded? = avoids_mailbox?(options, key)
+
     purpose = %{
       fork_server?: fork_server?,
       key: key,
@@ -131,8 +136,8 @@ defmodule MuonTrap.Session do
       patience: min(Stop.milliseconds(options) + @patience_ms, @longest_ms),
       use_stdio: options.stdout != :inherit,
       parallelism: options.parallelism,
-      crowded?: avoids_mailbox?(options, key),
-      messages?: options.context in [:daemon, :process],
+      crowded?: crowded?,
+      active: not crowded? and active(options),
       deadline: deadline
     }
 
@@ -156,6 +161,16 @@ defmodule MuonTrap.Session do
       end
     end
   end
+
+  # Which frames come as messages. That is faster than to ask for each, unless there are many, and nothing but this library
+  # may look at the mailbox meanwhile.
+  defp active(%{context: context}) when context in [:daemon, :process], do: true
+
+  defp active(%{context: context, into: into, input: input})
+       when context in [:cmd, :run, :shell] and is_binary(into) and input in [:open, :null],
+       do: @few_frames
+
+  defp active(_options), do: false
 
   # The directory that relative paths start from. Asking the BEAM for it wakes a dirty scheduler.
   defp working_directory(true), do: {:ok, :client_directory}

@@ -57,6 +57,21 @@ defmodule MuonTrap.ForkServer.ConnectionTest do
       end
     end
 
+    # Some frames come as messages, and the socket says after the last of them that no more will.
+    test "a command leaves no message behind, however many frames its output has" do
+      for trap? <- [false, true], bytes <- 0..6 do
+        Process.flag(:trap_exit, trap?)
+        output = String.duplicate("a", bytes)
+        assert MuonTrap.cmd("printf", [output], stdio_window: 1) == {output, 0}
+
+        opts = [stdio_window: 1, max_output_bytes: 2]
+        result = if bytes > 2, do: {"aa", :max_output}, else: {output, 0}
+        assert MuonTrap.cmd("printf", [output], opts) == result
+
+        assert Process.info(self(), [:messages, :monitors]) == [messages: [], monitors: []]
+      end
+    end
+
     test "stop/1 and terminate_child/2 return when the process of the session is gone" do
       for _ <- 1..20 do
         {:ok, daemon} = Daemon.start_link("sleep", ["1000"])

@@ -79,7 +79,7 @@ defmodule MuonTrap.Session.Request do
       use_stdio: true,
       parallelism: nil,
       crowded?: false,
-      messages?: false,
+      active: false,
       deadline: Deadline.new(timeout)
     }
 

@@ -23,7 +23,8 @@ defmodule MuonTrap.Session.Socket do
     :patience,
     :entry,
     :session_pid,
-    active?: false,
+    :monitor,
+    active: false,
     eager?: false
   ]
 
@@ -34,7 +35,8 @@ defmodule MuonTrap.Session.Socket do
           patience: non_neg_integer(),
           entry: Predecessors.entry() | nil,
           session_pid: pos_integer() | nil,
-          active?: boolean(),
+          monitor: reference() | nil,
+          active: boolean() | pos_integer(),
           eager?: boolean()
         }
 
@@ -80,7 +82,8 @@ defmodule MuonTrap.Session.Socket do
          connection: connection,
          patience: purpose.patience,
          entry: entry,
-         active?: purpose.messages?
+         active: purpose.active,
+         monitor: monitor(socket, purpose)
        }}
     else
       {:error, reason} ->
@@ -99,6 +102,10 @@ defmodule MuonTrap.Session.Socket do
       error
     end
   end
+
+  # No other message tells a process that does not trap exits that another process has closed the socket.
+  defp monitor(socket, %{active: active}) when is_integer(active), do: Port.monitor(socket)
+  defp monitor(_socket, _purpose), do: nil
 
   # The fork server to try next.
   defp after_error(%Error{} = not_made, _server, _deadline), do: {:error, not_made}
@@ -153,7 +160,7 @@ defmodule MuonTrap.Session.Socket do
       :local,
       :binary,
       active: false,
-      packet: if(purpose.messages?, do: :raw, else: 4),
+      packet: if(purpose.active, do: :raw, else: 4),
       buffer: @longest_output_frame,
       ifaddr: {:local, name}
     ]
@@ -171,7 +178,7 @@ defmodule MuonTrap.Session.Socket do
     [inet_backend: :socket, send_timeout: timeout]
   end
 
-  defp send_opening(socket, hello, start, %{messages?: false, crowded?: crowded?}) do
+  defp send_opening(socket, hello, start, %{active: false, crowded?: crowded?}) do
     with :ok <- send_first(socket, hello),
          {:ok, start} <- start.(),
          :ok <- send_first(socket, start),
@@ -179,10 +186,10 @@ defmodule MuonTrap.Session.Socket do
   end
 
   # Its options have to be changed anyway, so that both frames can be one write.
-  defp send_opening(socket, hello, start, %{messages?: true}) do
+  defp send_opening(socket, hello, start, %{active: active}) do
     with {:ok, start} <- start.(),
          :ok <- send_first(socket, [packet(hello), packet(start)]),
-         do: make_active(socket, packet: 4, active: true)
+         do: make_active(socket, packet: 4, active: active)
   end
 
   defp packet(frame), do: [<<IO.iodata_length(frame)::32>> | frame]
@@ -252,21 +259,24 @@ defmodule MuonTrap.Session.Socket do
 
   @doc "The next frame."
   @spec next(t(), timeout()) :: {Session.event() | :timeout, t()}
-  def next(%{active?: false, eager?: true} = stream, timeout) when timeout > 0 do
+  def next(%{active: false, eager?: true} = stream, timeout) when timeout > 0 do
     case poll(stream.socket, @polls) do
       {:error, :timeout} -> wait(stream, timeout)
       received -> {event(received), stream}
     end
   end
 
-  def next(%{active?: false} = stream, timeout), do: wait(stream, timeout)
+  def next(%{active: false} = stream, timeout), do: wait(stream, timeout)
 
-  def next(%{socket: socket} = stream, timeout) do
+  def next(%{socket: socket, monitor: monitor} = stream, timeout) do
     receive do
       {:tcp, ^socket, data} -> {{:frame, Frame.decode(data)}, stream}
+      # Right after the last frame of the number in `active`.
+      {:tcp_passive, ^socket} -> next(%{stream | active: false}, timeout)
       {:tcp_closed, ^socket} -> {{:lost, nil}, stream}
       {:tcp_error, ^socket, _reason} -> {{:lost, nil}, stream}
       {:EXIT, ^socket, _reason} -> {{:lost, nil}, stream}
+      {:DOWN, ^monitor, :port, ^socket, _reason} -> {{:lost, nil}, stream}
     after
       timeout -> {:timeout, stream}
     end
@@ -296,11 +306,11 @@ defmodule MuonTrap.Session.Socket do
 
   @doc "From now on, frames come as messages."
   @spec activate(t()) :: t()
-  def activate(%{active?: true} = stream), do: stream
+  def activate(%{active: true} = stream), do: stream
 
   def activate(%{socket: socket} = stream) do
     make_active(socket, active: true)
-    %{stream | active?: true}
+    %{stream | active: true}
   end
 
   # A socket that is closed already says so by a message, too.
@@ -330,12 +340,12 @@ defmodule MuonTrap.Session.Socket do
 
   @doc "Makes it possible to wait for the end once more, after a message about it was taken."
   @spec reopen(t()) :: t()
-  def reopen(%{active?: true, socket: socket} = stream) do
+  def reopen(%{active: false} = stream), do: stream
+
+  def reopen(%{socket: socket} = stream) do
     if :erlang.port_info(socket) == :undefined, do: Kernel.send(self(), {:tcp_closed, socket})
     stream
   end
-
-  def reopen(stream), do: stream
 
   @doc "Closes the stream after the last frame."
   @spec close(t()) :: :ok
@@ -368,20 +378,23 @@ defmodule MuonTrap.Session.Socket do
     ended
   end
 
-  defp close_quietly(%{socket: socket, active?: active?}) do
+  defp close_quietly(%{socket: socket, active: active, monitor: monitor}) do
+    if monitor, do: Process.demonitor(monitor, [:flush])
+
     # That is what :gen_tcp.close/1 comes to, with less code.
     if is_port(socket) and :erlang.port_info(socket, :queue_size) == {:queue_size, 0} do
       Ports.close(socket)
       flush(socket)
     else
       :ok = :gen_tcp.close(socket)
-      if active?, do: flush(socket), else: :ok
+      if active || monitor, do: flush(socket), else: :ok
     end
   end
 
   defp flush(socket) do
     receive do
       {:tcp, ^socket, _data} -> flush(socket)
+      {:tcp_passive, ^socket} -> flush(socket)
       {:tcp_closed, ^socket} -> flush(socket)
       {:tcp_error, ^socket, _reason} -> flush(socket)
       {:EXIT, ^socket, _reason} -> flush(socket)

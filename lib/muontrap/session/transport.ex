@@ -12,8 +12,8 @@ defmodule MuonTrap.Session.Transport do
 
   @typedoc """
   What a stream is opened for. `fork_server?`: whether by the fork server. `key` identifies a daemon: its successor has the same key, and waits for it. `crowded?`:
-  the caller has many messages in its mailbox, which are not to be searched for each frame. `messages?`: it takes frames
-  as messages from the start.
+  the caller has many messages in its mailbox, which are not to be searched for each frame. `active`: whether it
+  takes frames as messages, or how many, as the option of `:inet.setopts/2`.
   """
   @type purpose :: %{
           fork_server?: boolean(),
@@ -23,7 +23,7 @@ defmodule MuonTrap.Session.Transport do
           use_stdio: boolean(),
           parallelism: boolean() | nil,
           crowded?: boolean(),
-          messages?: boolean(),
+          active: boolean() | pos_integer(),
           deadline: Deadline.t()
         }
 
