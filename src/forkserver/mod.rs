@@ -99,7 +99,12 @@ pub fn main(title: Title) -> u8 {
 /// Not inlined, so that the server is not on the stack of a session.
 #[inline(never)]
 fn serve(started: Box<Started>) -> io::Result<Role> {
-    Server::new(*started).serve()
+    new_server(started).serve()
+}
+
+/// Frees the box. A session would do that otherwise, in memory that it shares with the fork server.
+fn new_server(started: Box<Started>) -> Server {
+    Server::new(*started)
 }
 
 /// Continues the fork server, which may have been stopped after its client died. It then reaps this process.

@@ -5,7 +5,10 @@
 //! Finding the children of this process, and theirs.
 //!
 //! A program may lower the limits of the processes of its user (prlimit(2)) so that this process can open nothing
-//! more. So the files are opened before the program starts; reading them again needs no new descriptor.
+//! more. So the directory of all processes is opened before the program starts; reading it again needs no new descriptor.
+//!
+//! The list of this process's children is opened when it is needed, which it seldom is: the kernel makes directories in
+//! `/proc` for it, and removes them when this process is reaped.
 
 use crate::sys::{self, Entry, OwnChildren, Process, ProcessList};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,9 +33,9 @@ pub struct Listing {
 /// Finds children.
 #[derive(Debug)]
 pub struct Children {
-    /// Where the system has such a list.
+    /// Once it was needed, where the system has such a list.
     own: Option<OwnChildren>,
-    /// Of all processes, without that list.
+    /// Of all processes, where that list is missing or cannot be opened any more.
     all: Option<ProcessList>,
     /// The next pid to probe.
     next_probe: i32,
@@ -41,14 +44,12 @@ pub struct Children {
 }
 
 impl Children {
-    /// Opens the files that this host has.
+    /// Opens what may be needed when nothing more can be opened.
     pub fn open() -> Self {
         let usable = sys::sees_own_processes();
-        let own = OwnChildren::open().ok().filter(|_| usable);
-        let all = own.is_none() && usable;
         Self {
-            own,
-            all: all.then(ProcessList::open).and_then(Result::ok),
+            own: None,
+            all: usable.then(ProcessList::open).and_then(Result::ok),
             next_probe: 1,
             probed: BTreeSet::new(),
         }
@@ -64,6 +65,7 @@ impl Children {
     ///
     /// No child that exists at the beginning is missed, if none is reaped meanwhile: the kernel appends new ones.
     pub fn list(&mut self) -> Listing {
+        self.open_own();
         let listed = self.listed().or_else(|_| children_among_all());
         let pids = match listed {
             // An empty list although there are children: `hidepid` hides them.
@@ -73,6 +75,12 @@ impl Children {
         Listing {
             pids,
             is_complete: true,
+        }
+    }
+
+    fn open_own(&mut self) {
+        if self.own.is_none() && sys::sees_own_processes() {
+            self.own = OwnChildren::open().ok();
         }
     }
 
@@ -104,7 +112,8 @@ impl Children {
     }
 
     /// Prepares finding the children of other processes.
-    pub fn of_others(&self) -> ChildTable {
+    pub fn of_others(&mut self) -> ChildTable {
+        self.open_own();
         if self.own.is_some() {
             ChildTable::Files
         } else {

@@ -55,7 +55,7 @@ pub fn are_left(children: &mut Children, preexisting: &Preexisting, group: Optio
 /// Kills the descendants of another process, and returns whether there were any. It is their subreaper, so all of them are
 /// found while it lives.
 pub fn kill_descendants_of(entry: &Entry, process: &Process) -> bool {
-    let own = Children::open();
+    let mut own = Children::open();
     let list = || {
         let table = own.of_others();
         let pids = table.find(entry, process.pid, process.threads);
