@@ -9,32 +9,47 @@ use super::preexisting::Preexisting;
 use crate::sys::{self, Entry, Process, ProcessId};
 use std::collections::{BTreeSet, VecDeque};
 
-/// Walks of the tree. Processes that fork without a pause must not keep this process busy.
+/// Rounds of a walk. Processes that fork without a pause must not keep this process busy.
 const MAX_ROUNDS: u32 = 20;
 
 /// Generations to search for an ancestor.
 const MAX_DEPTH: u32 = 1000;
 
-/// Sends `signal` once to each descendant, or to those in the process group `group`.
-///
-/// A process gets it before its children are listed, so that one that it forks before it handles the signal is found.
-/// The children of one that dies of it become children of this process, which the next walk finds.
-pub fn signal(children: &mut Children, preexisting: &Preexisting, group: Option<i32>, signal: i32) {
-    let mut signaled = BTreeSet::new();
-    for _ in 0..MAX_ROUNDS {
-        let before = signaled.len();
-        walk(children, preexisting, |process, entry| {
-            let is_meant = group.is_none_or(|group| process.group == group);
-            if is_meant && signaled.insert(process.id()) {
-                // EPERM, when it has become another user's.
-                let _ = entry.signal(process, signal);
-            }
-            true
-        });
-        if signaled.len() == before {
-            break;
+/// A signal that each descendant gets once, or each in the process group `group`.
+#[derive(Debug)]
+pub struct Signal {
+    number: i32,
+    group: Option<i32>,
+    walk: Walk,
+}
+
+impl Signal {
+    pub fn new(number: i32, group: Option<i32>) -> Self {
+        Self {
+            number,
+            group,
+            walk: Walk::default(),
         }
     }
+}
+
+/// Sends a signal to those that did not get it before. Returns whether to call this again, after the dead were reaped.
+///
+/// A process gets it before its children are listed, so that one that it forks before it handles the signal is found.
+/// The children of one that dies of it become children of this process, which the next round finds.
+pub fn signal(children: &mut Children, preexisting: &Preexisting, signal: &mut Signal) -> bool {
+    let Signal {
+        number,
+        group,
+        walk,
+    } = signal;
+    walk.go_on(own(children), preexisting, |process, entry| {
+        if group.is_none_or(|group| process.group == group) {
+            // EPERM, when it has become another user's.
+            let _ = entry.signal(process, *number);
+        }
+        true
+    })
 }
 
 /// Whether a descendant is alive, or one in the process group `group`.
@@ -45,7 +60,7 @@ pub fn are_left(children: &mut Children, preexisting: &Preexisting, group: Optio
         return has_children;
     }
     let mut found = false;
-    walk(children, preexisting, |process, _| {
+    walk_below(own(children), preexisting, |process, _| {
         found |= group.is_none_or(|group| process.group == group);
         !found
     });
@@ -85,53 +100,67 @@ pub fn contain(preexisting: &Preexisting, mut pid: i32) -> bool {
     false
 }
 
-/// Calls `each` for the live descendants of this process, parents first, until it returns false.
-fn walk(
-    children: &mut Children,
-    preexisting: &Preexisting,
-    each: impl FnMut(&Process, &Entry) -> bool,
-) {
-    let list = || {
+/// Lists the children of this process.
+fn own(children: &mut Children) -> impl FnMut() -> (Vec<i32>, ChildTable) {
+    || {
         let pids = children.list().pids;
         (pids, children.of_others())
-    };
-    walk_below(list, preexisting, each);
+    }
 }
 
-/// Calls `each` for the live descendants of a subreaper, whose children `list` returns.
-///
-/// The children of a process that dies meanwhile may not have been listed as its children, and become children of the
-/// subreaper, maybe after these were listed. So all are listed again while such processes are found.
+/// Calls `each` for the live descendants of a subreaper, whose children `list` returns, once for each and parents first,
+/// until it returns false.
 fn walk_below(
     mut list: impl FnMut() -> (Vec<i32>, ChildTable),
     preexisting: &Preexisting,
     mut each: impl FnMut(&Process, &Entry) -> bool,
 ) {
-    let mut seen = BTreeSet::<ProcessId>::new();
-    for _ in 0..MAX_ROUNDS {
+    let mut walk = Walk::default();
+    while walk.go_on(&mut list, preexisting, &mut each) {}
+}
+
+/// Rounds through the descendants of a subreaper.
+///
+/// The children of a process that dies meanwhile may not have been listed as its children, and become children of the
+/// subreaper, maybe after these were listed. So there is another round while new processes are found.
+#[derive(Debug, Default)]
+struct Walk {
+    rounds: u32,
+    known: BTreeSet<ProcessId>,
+}
+
+impl Walk {
+    /// Goes one round, and returns whether to go another one.
+    fn go_on(
+        &mut self,
+        list: impl FnOnce() -> (Vec<i32>, ChildTable),
+        preexisting: &Preexisting,
+        mut each: impl FnMut(&Process, &Entry) -> bool,
+    ) -> bool {
+        self.rounds += 1;
         let (pids, table) = list();
         let mut queue = VecDeque::from(pids);
-        let mut has_died = false;
+        let mut seen = BTreeSet::new();
+        let mut has_new = false;
         while let Some(pid) = queue.pop_front() {
             let process = Entry::open(pid).and_then(|entry| Ok((entry.stat()?, entry)));
             let Ok((process, entry)) = process else {
-                has_died = true;
+                has_new = true;
                 continue;
             };
-            if preexisting.processes.contains(&process.id()) || !seen.insert(process.id()) {
+            let id = process.id();
+            if preexisting.processes.contains(&id) || !seen.insert(id) {
                 continue;
             }
-            if !process.is_dead() && !each(&process, &entry) {
-                return;
+            let is_new = self.known.insert(id);
+            has_new |= is_new;
+            if is_new && !process.is_dead() && !each(&process, &entry) {
+                return false;
             }
             let below = table.find(&entry, pid, process.threads);
-            let below = below.unwrap_or_default();
-            has_died |= below.is_empty() && entry.stat().map_or(true, |now| now.is_dead());
-            queue.extend(below);
+            queue.extend(below.unwrap_or_default());
         }
-        if !has_died {
-            break;
-        }
+        has_new && self.rounds < MAX_ROUNDS
     }
 }
 

@@ -10,7 +10,7 @@
 
 use super::children::{ChildTable, Children, Listing};
 use super::descendants;
-pub use super::descendants::kill_descendants_of;
+pub use super::descendants::{Signal, kill_descendants_of};
 use super::kills::Kills;
 use super::preexisting::Preexisting;
 use super::process_ids::UNREADABLE;
@@ -98,9 +98,9 @@ impl Sweep {
         Self::sparing(preexisting)
     }
 
-    /// Sends a signal to all descendants, or to those in one process group, once to each.
-    pub fn signal(&mut self, signal: i32, group: Option<i32>) {
-        descendants::signal(&mut self.children, &self.preexisting, group, signal);
+    /// Sends a signal to those that did not get it before. Returns whether to call this again, after the dead were reaped.
+    pub fn signal(&mut self, signal: &mut Signal) -> bool {
+        descendants::signal(&mut self.children, &self.preexisting, signal)
     }
 
     /// Whether a process is a descendant, as far as `/proc` shows it.

@@ -49,6 +49,26 @@ pub struct Handover {
     found: Found,
 }
 
+/// A signal that each descendant gets once, or each in the process group `group`.
+#[derive(Debug)]
+pub struct Signal {
+    number: i32,
+    group: Option<i32>,
+    rounds: u32,
+    signaled: BTreeSet<ProcessId>,
+}
+
+impl Signal {
+    pub fn new(number: i32, group: Option<i32>) -> Self {
+        Self {
+            number,
+            group,
+            rounds: 0,
+            signaled: BTreeSet::new(),
+        }
+    }
+}
+
 /// Kills the descendants of a program, in steps.
 #[derive(Debug)]
 pub struct Sweep {
@@ -141,22 +161,18 @@ impl Sweep {
     #[allow(clippy::unused_self)]
     pub fn stop_group(&self) {}
 
-    /// Sends a signal to all descendants, or to those in one process group, once to each.
-    pub fn signal(&mut self, signal: i32, group: Option<i32>) {
-        let mut signaled = BTreeSet::new();
-        for _ in 0..MAX_SIGNAL_ROUNDS {
-            let before = signaled.len();
-            for process in self.known() {
-                let is_meant = group.is_none_or(|group| process.group == group);
-                if is_meant && signaled.insert(process.id()) {
-                    // EPERM, when it has become another user's.
-                    let _ = process.signal(signal);
-                }
-            }
-            if signaled.len() == before {
-                break;
+    /// Sends a signal to those that did not get it before. Returns whether to call this again.
+    pub fn signal(&mut self, signal: &mut Signal) -> bool {
+        let before = signal.signaled.len();
+        for process in self.known() {
+            let is_meant = signal.group.is_none_or(|group| process.group == group);
+            if is_meant && signal.signaled.insert(process.id()) {
+                // EPERM, when it has become another user's.
+                let _ = process.signal(signal.number);
             }
         }
+        signal.rounds += 1;
+        signal.signaled.len() > before && signal.rounds < MAX_SIGNAL_ROUNDS
     }
 
     /// Whether a process is a descendant, as far as the process table shows it.

@@ -8,7 +8,7 @@ use crate::cgroup::{Cgroup, KillStep};
 use crate::error::Failure;
 use crate::process::backoff::Backoff;
 use crate::process::process_ids::UNREADABLE;
-use crate::process::sweep::{Progress, Sweep};
+use crate::process::sweep::{Progress, Signal, Sweep};
 use crate::sys::{self, ProcessId};
 use std::time::{Duration, Instant};
 
@@ -79,9 +79,10 @@ impl Containment {
         self.backoff.reset();
     }
 
-    /// Sends a signal to the program and its descendants, or to those of them in one process group.
-    pub fn signal(&mut self, signal: i32, group: Option<i32>) {
-        self.sweep.signal(signal, group);
+    /// Sends a signal to those of the program and its descendants that did not get it before. Returns whether to call this
+    /// again, after the dead were reaped.
+    pub fn signal(&mut self, signal: &mut Signal) -> bool {
+        self.sweep.signal(signal)
     }
 
     /// Stops all processes in the program's group, if that is safe. They may leave a process that was sent SIGKILL no

@@ -286,8 +286,12 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn reap_dead(&mut self) -> io::Result<()> {
+        self.reap_up_to(BATCH)
+    }
+
+    pub(super) fn reap_up_to(&mut self, limit: usize) -> io::Result<()> {
         let containment = &mut self.containment;
-        let reaped = reap(self.pid, BATCH, |pid| containment.note_reaped(pid))?;
+        let reaped = reap(self.pid, limit, |pid| containment.note_reaped(pid))?;
         self.pace.note(&reaped);
         if reaped.has_more {
             self.signals.set_child();

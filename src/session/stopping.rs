@@ -8,6 +8,8 @@ use super::emergency;
 use super::states::{Session, State};
 use crate::config::{StopScope, StopStep};
 use crate::diagnostics;
+use crate::process::reap::SWEEP_BATCH;
+use crate::process::sweep::Signal;
 use crate::sys;
 use std::io;
 use std::time::{Duration, Instant};
@@ -42,9 +44,9 @@ impl Session<'_> {
         };
         let deadline = Instant::now().checked_add(wait);
         self.state = State::Stopping { deadline };
-        self.signal_scope(signal);
+        self.signal_scope(signal)?;
         // A stopped program acts on a signal only once it goes on.
-        self.signal_scope(libc::SIGCONT);
+        self.signal_scope(libc::SIGCONT)?;
         // It may have died of that already.
         self.reap_dead()
     }
@@ -90,7 +92,7 @@ impl Session<'_> {
             }
     }
 
-    fn signal_scope(&mut self, number: i32) {
+    fn signal_scope(&mut self, number: i32) -> io::Result<()> {
         match self.config.stop_scope {
             StopScope::Program => {
                 self.signal(number);
@@ -102,9 +104,21 @@ impl Session<'_> {
                     self.signal(number);
                 }
             }
-            StopScope::Group => self.containment.signal(number, Some(self.pid)),
-            StopScope::All => self.containment.signal(number, None),
+            StopScope::Group => self.signal_descendants(number, Some(self.pid))?,
+            StopScope::All => self.signal_descendants(number, None)?,
         }
+        Ok(())
+    }
+
+    /// Sends a signal to all descendants, or to those in a process group. Meanwhile the dead are reaped, since thousands of
+    /// zombies would take seconds to list.
+    fn signal_descendants(&mut self, number: i32, group: Option<i32>) -> io::Result<()> {
+        let mut signal = Signal::new(number, group);
+        self.reap_up_to(SWEEP_BATCH)?;
+        while self.containment.signal(&mut signal) {
+            self.reap_up_to(SWEEP_BATCH)?;
+        }
+        Ok(())
     }
 
     /// Sends a signal to the program, unless it was reaped: then its pid may be another's. Returns whether it is dead or
