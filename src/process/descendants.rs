@@ -199,4 +199,18 @@ mod tests {
         parent.wait().unwrap();
         assert_eq!(found.last(), Some(&child));
     }
+
+    #[test]
+    fn a_walk_ends_though_each_round_finds_that_one_has_died() {
+        let mut dead = Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        let pid = i32::try_from(dead.id()).unwrap();
+        let mut rounds = 0;
+        let list = || {
+            rounds += 1;
+            (vec![pid], Children::open().of_others())
+        };
+        walk_below(list, &Preexisting::default(), |_, _| true);
+        assert!((1..=MAX_ROUNDS).contains(&rounds));
+    }
 }
