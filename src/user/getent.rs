@@ -81,7 +81,8 @@ pub fn query(getent: &CStr, database: &str, key: &OsStr, wait: &dyn Wait) -> io:
     let output = read_until(reader, deadline, wait);
     let ended = output.and_then(|output| Ok((await_death(pid, deadline, wait)?, output)));
     if ended.is_err() {
-        let _ = sys::kill(pid, libc::SIGKILL);
+        // Its process group, since a getent that is a script has children.
+        let _ = sys::kill(-pid, libc::SIGKILL);
         let _ = await_death(pid, Instant::now() + DEATH_TIMEOUT, &Undisturbed);
     }
     match ended? {

@@ -7,9 +7,10 @@
 use crate::executable;
 use crate::frames::{self, Frame};
 use crate::harness::{Outcome, Owner, Setup, captured, framed};
-use crate::processes::{Mark, eventually, state, status_field};
+use crate::processes::{Mark, eventually, is_alive, pids, state, status_field};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpgid};
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -159,10 +160,11 @@ impl Silent {
             let path = directory.path().join(name);
             executable::write(&path, text, 0o755);
         };
-        write(
-            "getent",
-            "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1000; done\n",
-        );
+        let groups = directory.path().join("groups");
+        let groups = groups.display();
+        let script =
+            format!("#!/bin/sh\ntrap '' TERM\necho $$ >>{groups}\nwhile :; do sleep 1000; done\n");
+        write("getent", &script);
         write("nsswitch.conf", "passwd: files sss\ngroup: files sss\n");
         Self(directory)
     }
@@ -184,17 +186,40 @@ impl Silent {
     }
 }
 
-/// Whether the helper has a child, which has no environment, and so no mark.
-fn is_asking(helper: i32) -> bool {
-    let children = format!("/proc/{helper}/task/{helper}/children");
-    fs::read_to_string(children).is_ok_and(|children| !children.is_empty())
+impl Silent {
+    /// The process groups of those that were started. They have no environment, and so no mark.
+    fn groups(&self) -> Vec<i32> {
+        let groups = fs::read_to_string(self.path("groups")).unwrap_or_default();
+        groups.lines().map(|line| line.parse().unwrap()).collect()
+    }
+
+    /// Whether one has started its own child.
+    fn is_asked_by(&self, helper: i32) -> bool {
+        let children = |pid: i32| {
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+            children.unwrap_or_default()
+        };
+        let groups = self.groups();
+        let last = groups.last().map(ToString::to_string);
+        let is_last = |child: &&str| Some(*child) == last.as_deref();
+        let asked = children(helper);
+        let mut asked = asked.split_whitespace().filter(is_last);
+        asked.any(|child| !children(child.parse().unwrap()).is_empty())
+    }
 }
 
 #[test]
 #[ignore = "needs root, a mount namespace and /usr/bin/getent"]
 fn while_getent_does_not_answer() {
     let silent = Silent::new();
-    each_way(|| silent.helper(), |owner| is_asking(owner.pid));
+    each_way(|| silent.helper(), |owner| silent.is_asked_by(owner.pid));
+    let groups = silent.groups();
+    assert_eq!(groups.len(), 6);
+    eventually("nothing of them is left", || {
+        let group = |pid| getpgid(Some(Pid::from_raw(pid))).map(Pid::as_raw);
+        let mut members = pids().filter(|&pid| group(pid).is_ok_and(|it| groups.contains(&it)));
+        !members.any(is_alive)
+    });
 }
 
 /// A group of v2 in which everything is frozen.
