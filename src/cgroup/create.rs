@@ -11,10 +11,12 @@ use super::enabling::enable;
 use super::error::{Attempt, Error};
 use super::fs::{is_writable, words};
 use super::group::{CreatedDirs, Group};
+use super::host::Host;
 use super::location::Location;
 use super::owned::Cgroup;
 use super::plan::Plan;
 use super::poll::poll_until;
+use super::request::Request;
 use super::settings::apply_settings;
 use crate::wait::Wait;
 
@@ -22,6 +24,24 @@ use crate::wait::Wait;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Cgroup {
+    /// Creates the cgroup for a request. `known` is what the host was like a moment ago, without the controllers of v2.
+    pub fn create_for(
+        request: &Request,
+        known: Option<&Host>,
+        wait: &dyn Wait,
+    ) -> Result<Self, Error> {
+        let failed = match known.map(|known| create_on(known, request, wait)) {
+            Some(Err(error)) => Some(error),
+            Some(created) => return created,
+            None => None,
+        };
+        let host = Host::detect_mounted()?;
+        match failed {
+            Some(error) if known == Some(&host) => Err(error),
+            _ => create_on(&host, request, wait),
+        }
+    }
+
     /// Creates the cgroup or takes over the one that exists, writes every setting, and opens the files by
     /// which the program enters. On any error, what was created is removed. Blocks while another muontrap
     /// uses the group, and then until its processes are killed: for each, five seconds at most.
@@ -47,6 +67,17 @@ impl Cgroup {
             }
         }
     }
+}
+
+fn create_on(mounted: &Host, request: &Request, wait: &dyn Wait) -> Result<Cgroup, Error> {
+    let plan = if request.needs_controllers() {
+        let mut host = mounted.clone();
+        host.read_available();
+        Plan::new(&host, request)
+    } else {
+        Plan::new(mounted, request)
+    };
+    Cgroup::create(&plan?, wait)
 }
 
 fn create(plan: &Plan, wait: &dyn Wait, since: Instant) -> Result<Cgroup, Error> {

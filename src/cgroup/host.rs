@@ -119,6 +119,17 @@ impl Host {
 
     /// The same, with `/proc` and the mount points below `root`, for tests.
     pub fn detect_below(root: &Path) -> Result<Self, Error> {
+        let mut host = Self::detect_mounted_below(root)?;
+        host.read_available();
+        Ok(host)
+    }
+
+    /// The same without the controllers of v2.
+    pub fn detect_mounted() -> Result<Self, Error> {
+        Self::detect_mounted_below(Path::new("/"))
+    }
+
+    fn detect_mounted_below(root: &Path) -> Result<Self, Error> {
         let mountinfo = read_proc(&root.join("proc/self/mountinfo"))?;
         let self_cgroup = read_proc(&root.join("proc/self/cgroup"))?;
         let mut host = Self::from_parts(&mountinfo, &self_cgroup);
@@ -129,7 +140,6 @@ impl Host {
                 .unwrap_or(&hierarchy.mount_point);
             hierarchy.mount_point = root.join(point);
         }
-        host.read_available();
         Ok(host)
     }
 

@@ -45,6 +45,7 @@ mod plan;
 mod poll;
 mod request;
 mod settings;
+mod watched_host;
 
 pub use clean::clean;
 pub use dialect::{v1_name, v2_name};
@@ -58,6 +59,7 @@ pub use operation::{Action, Operation, Values};
 pub use owned::{Cgroup, Locations};
 pub use plan::Plan;
 pub use request::Request;
+pub use watched_host::WatchedHost;
 
 #[cfg(test)]
 #[path = "kill_test.rs"]

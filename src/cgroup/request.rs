@@ -46,6 +46,11 @@ impl Request {
         Ok(())
     }
 
+    /// Whether it needs controllers.
+    pub(super) fn needs_controllers(&self) -> bool {
+        !self.controllers.is_empty() || !self.settings.is_empty()
+    }
+
     /// Refuses empty values, which the kernel takes for 0, except where one clears a list.
     pub fn refuse_empty(&self) -> Result<(), Error> {
         let mut settings = self.settings.iter();

@@ -11,20 +11,20 @@ use super::foreign::ForeignSessions;
 use super::listener::{Connection, Listener};
 use super::sessions::{Death, Sessions};
 use super::startup::Started;
+use crate::cgroup::WatchedHost;
 use crate::error::Failure;
-use crate::session::opening::Invitation;
+use crate::session::opening::{ForkServer, Invitation};
 use crate::session::signals::Handlers;
 use crate::sys::{self, ChildEvents};
 use crate::wire::environment::Given;
 use crate::wire::inbox::{Inbox, Received};
 use crate::wire::message;
-use crate::wire::notice::{self, Notices};
+use crate::wire::notice::{Notice, Notices, Sockets};
 use crate::wire::outbox::Outbox;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 /// Before something that failed is tried again.
@@ -63,9 +63,11 @@ pub struct Server {
     listener: Option<Listener>,
     /// SIGCHLD, which is blocked.
     children: ChildEvents,
-    notices: UnixDatagram,
+    notices: Sockets,
     /// The end that sessions have.
-    notices_of_sessions: UnixDatagram,
+    notices_of_sessions: Sockets,
+    /// For the sessions, once one has made a cgroup and until a mount changes.
+    host: Option<WatchedHost>,
     /// For the sessions. All signals are blocked here.
     handlers: Handlers,
     environment: Option<Given>,
@@ -91,6 +93,7 @@ impl Server {
             children: started.prepared.children,
             notices: started.prepared.notices,
             notices_of_sessions: started.prepared.notices_of_sessions,
+            host: None,
             handlers: started.prepared.handlers,
             environment: None,
             sessions: Sessions::default(),
@@ -215,13 +218,21 @@ impl Server {
         self.children.detach();
         sys::close_all_but([
             connection.stream.as_raw_fd(),
-            self.notices_of_sessions.as_raw_fd(),
+            self.notices_of_sessions.waking.as_raw_fd(),
+            self.notices_of_sessions.quiet.as_raw_fd(),
             self.handlers.as_raw_fd(),
         ]);
+        let host = self.host.map(|WatchedHost { host, mounts }| {
+            std::mem::forget(mounts);
+            host
+        });
         let invitation = Invitation {
             token: self.token,
             environment: self.environment,
-            notices: Notices::to(self.notices_of_sessions),
+            server: ForkServer {
+                notices: Notices::to(self.notices_of_sessions),
+                host,
+            },
             handlers: Some(self.handlers),
             client: Some(connection.client),
         };
@@ -259,7 +270,10 @@ impl Server {
             Vec::new()
         };
         // A session sent its notices before it died.
-        while let Some(notice) = notice::receive(&self.notices) {
+        while let Some(notice) = self.notices.receive() {
+            if matches!(notice, Notice::Group(..)) && self.host.is_none() {
+                self.host = WatchedHost::detect();
+            }
             self.sessions.note(notice);
         }
         let mut has_orphans = false;
@@ -341,11 +355,13 @@ impl Server {
         let nothing = || PollFd::new(self.children.as_fd(), PollFlags::empty());
         let listener = self.listener.as_ref().filter(|_| !self.is_short);
         let control = (!self.inbox.is_closed()).then(|| self.inbox.fd());
+        let mounts = self.host.as_ref();
         let mut fds = vec![
             readable(self.children.as_fd()),
-            readable(self.notices.as_fd()),
+            readable(self.notices.waking.as_fd()),
             control.map_or_else(nothing, readable),
             listener.map_or_else(nothing, |listener| readable(listener.as_fd())),
+            mounts.map_or_else(nothing, |it| PollFd::new(it.as_fd(), PollFlags::POLLPRI)),
         ];
         if let Some(fd) = self.outbox.fd().filter(|_| !self.outbox.is_empty()) {
             fds.push(PollFd::new(fd, PollFlags::POLLOUT));
@@ -360,6 +376,9 @@ impl Server {
                     control: is_readable(2),
                     listener: is_readable(3) || self.is_short,
                 };
+                if is_readable(4) {
+                    self.host = None;
+                }
                 Ok(())
             }
             Err(Errno::EINTR) => {

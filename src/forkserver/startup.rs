@@ -15,9 +15,8 @@ use crate::sys::{self, ChildEvents};
 use crate::wire::frame::{Decoder, MAX_START};
 use crate::wire::inbox::{Inbox, Received};
 use crate::wire::message;
+use crate::wire::notice::{self, Sockets};
 use crate::wire::outbox::Outbox;
-use std::io;
-use std::os::unix::net::UnixDatagram;
 
 /// What a fork server has when it is ready.
 #[derive(Debug)]
@@ -35,9 +34,9 @@ pub(super) struct Prepared {
     pub children: ChildEvents,
     /// For the sessions.
     pub handlers: Handlers,
-    pub notices: UnixDatagram,
+    pub notices: Sockets,
     /// The end that sessions have.
-    pub notices_of_sessions: UnixDatagram,
+    pub notices_of_sessions: Sockets,
     /// Whether sessions can find out the client's working directory.
     pub finds_client_directory: bool,
 }
@@ -112,7 +111,7 @@ fn prepare(config: Config) -> Result<Prepared, Failure> {
     // All signals are blocked by now.
     let handlers = dev_null().and_then(Handlers::install);
     let handlers = handlers.map_err(|error| failed("catch signals", &error))?;
-    let (notices, notices_of_sessions) = notices().map_err(no_socket)?;
+    let (notices, notices_of_sessions) = notice::sockets().map_err(no_socket)?;
     warm_up();
     Ok(Prepared {
         token: config.token,
@@ -123,12 +122,6 @@ fn prepare(config: Config) -> Result<Prepared, Failure> {
         notices_of_sessions,
         finds_client_directory,
     })
-}
-
-fn notices() -> io::Result<(UnixDatagram, UnixDatagram)> {
-    let (reader, writer) = UnixDatagram::pair()?;
-    reader.set_nonblocking(true)?;
-    Ok((reader, writer))
 }
 
 /// Finds out beforehand what each session would find out for itself, in memory that all of them share then.

@@ -12,7 +12,7 @@ use super::step::{ChildStep, steps, steps_in_cgroup};
 use crate::error::Failure;
 use crate::sys::{self, Process, SignalMask};
 use crate::wait::Wait;
-use in_child::{ChildError, Creation};
+use in_child::{ChildError, Created, Creation};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
@@ -104,6 +104,7 @@ fn spawn_in_cgroup(program: &Program<'_>, wait: &dyn Wait) -> Result<Option<Star
     };
     let steps = steps_in_cgroup(program);
     let shares_memory = may_share_memory && steps.iter().all(ChildStep::may_share_memory);
+    let before = sys::start_time_now();
     let shared = shares_memory.then(|| start(&steps, Creation::SharingMemoryIn(directory)));
     let (child, wait) = match shared {
         Some(Ok(child)) => (child, None),
@@ -113,10 +114,15 @@ fn spawn_in_cgroup(program: &Program<'_>, wait: &dyn Wait) -> Result<Option<Star
             Err(_) => return Ok(None),
         },
     };
-    let started = Started::find(finish(program, &steps, child, wait)?);
-    if started.is_before_exec {
+    let came_to_exec = child.came_to_exec;
+    let pid = finish(program, &steps, child, wait)?;
+    let started = match came_to_exec {
+        Some(_) => Started::after(before, pid),
+        None => Started::find(pid),
+    };
+    if started.is_before_exec || came_to_exec == Some(false) {
         // It is about to exit, so this does not block for long.
-        let _ = waitpid(Pid::from_raw(started.pid), None);
+        let _ = waitpid(Pid::from_raw(pid), None);
         return Ok(None);
     }
     Ok(Some(started))
@@ -126,7 +132,7 @@ fn spawn_in_cgroup(program: &Program<'_>, wait: &dyn Wait) -> Result<Option<Star
 fn finish(
     program: &Program<'_>,
     steps: &[ChildStep<'_>],
-    (pid, report): (i32, OwnedFd),
+    Created { pid, report, .. }: Created,
     wait: Option<&dyn Wait>,
 ) -> Result<i32, Failure> {
     match await_exec(report, wait) {
@@ -153,7 +159,7 @@ fn failed(program: &Program<'_>, error: &io::Error) -> Failure {
 
 /// Starts the child with all signals blocked, so that none of this process's handlers runs in the child, where it
 /// would write into the pipe that both share.
-fn start(steps: &[ChildStep<'_>], creation: Creation<'_>) -> io::Result<(i32, OwnedFd)> {
+fn start(steps: &[ChildStep<'_>], creation: Creation<'_>) -> io::Result<Created> {
     let previous = SignalMask::all_but([]).set()?;
     let started = in_child::start(steps, creation);
     previous.set()?;

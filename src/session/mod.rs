@@ -36,9 +36,8 @@ use crate::config::Config;
 use crate::diagnostics;
 use crate::error::EXIT_SETUP;
 use crate::sys::Title;
-use crate::wire::notice::Notices;
 use crate::wire::transport::Transport;
-use opening::Invitation;
+use opening::{ForkServer, Invitation};
 use owner::Owner;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -49,7 +48,7 @@ const LONGEST_TITLE: usize = 4096;
 /// Runs a whole session for a program of the command line, and returns the exit status of muontrap.
 pub(crate) fn run(config: Config, transport: Transport) -> u8 {
     match Owner::connect(transport, None) {
-        Ok(owner) => supervise(Box::new(config), owner, &Notices::default()),
+        Ok(owner) => supervise(Box::new(config), owner, &ForkServer::default()),
         Err(failure) => owner::print(&failure),
     }
 }
@@ -66,20 +65,20 @@ pub(crate) fn serve(transport: Transport, mut invitation: Invitation, title: Opt
             if let Some(title) = title {
                 title.set(&title_of(&config));
             }
-            supervise(config, owner, &invitation.notices)
+            supervise(config, owner, &invitation.server)
         }
         Ok(None) => EXIT_SETUP,
         Err(failure) => owner.fail(&failure),
     }
 }
 
-fn supervise(mut config: Box<Config>, mut owner: Owner, notices: &Notices) -> u8 {
-    let running = match setup::start(&config, &mut owner, notices) {
+fn supervise(mut config: Box<Config>, mut owner: Owner, server: &ForkServer) -> u8 {
+    let running = match setup::start(&config, &mut owner, server) {
         Ok(running) => running,
         Err(failure) => return owner.fail(&failure),
     };
     config.forget_program();
-    states::run(&config, owner, notices, running).unwrap_or_else(|error| {
+    states::run(&config, owner, &server.notices, running).unwrap_or_else(|error| {
         diagnostics::say(format_args!("the event loop failed: {error}"));
         EXIT_SETUP
     })

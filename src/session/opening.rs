@@ -6,6 +6,7 @@
 
 use super::owner::Owner;
 use super::signals::Handlers;
+use crate::cgroup::Host;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::process::leftovers::Leftovers;
@@ -22,6 +23,14 @@ use crate::wire::start::{self, Start};
 use crate::wire::usage as usage_fields;
 use crate::wire::violation::Violation;
 
+/// What the session has from its fork server, for the time after START. Without one, nothing.
+#[derive(Debug, Default)]
+pub(crate) struct ForkServer {
+    pub notices: Notices,
+    /// The host as it was a moment ago.
+    pub host: Option<Host>,
+}
+
 /// What the session knows of its owner beforehand.
 #[derive(Debug, Default)]
 pub(crate) struct Invitation {
@@ -29,7 +38,7 @@ pub(crate) struct Invitation {
     pub token: Vec<u8>,
     /// The environment that START may name.
     pub environment: Option<Given>,
-    pub notices: Notices,
+    pub server: ForkServer,
     /// Those that are installed already.
     pub handlers: Option<Handlers>,
     /// The client's process, if the kernel has told it.

@@ -7,12 +7,13 @@
 use super::emergency;
 use super::interruptible::InterruptibleWait;
 use super::notify_socket::NotifySocket;
+use super::opening::ForkServer;
 use super::owner::Owner;
 use super::pty::Pty;
 use super::signals::Signals;
 use super::stdio::{self, Opened};
 use super::terminal::Terminal;
-use crate::cgroup::{self, Cgroup, Host};
+use crate::cgroup::{Cgroup, Host};
 use crate::config::Config;
 use crate::error::{Failure, Step};
 use crate::process::find;
@@ -59,14 +60,15 @@ pub(super) struct Running {
 pub(super) fn start(
     config: &Config,
     owner: &mut Owner,
-    notices: &Notices,
+    server: &ForkServer,
 ) -> Result<Running, Failure> {
     sys::cloexec_from_3();
     let (inbox, is_socket) = (owner.inbox.fd(), owner.inbox.is_socket());
     let wait = InterruptibleWait::new(&mut owner.inbox, &owner.outbox, &owner.signals);
     let setup = Setup {
         config,
-        notices,
+        notices: &server.notices,
+        host: server.host.as_ref(),
         transport: owner.transport,
         inbox,
         // A socket is watched for room only when something is left to write.
@@ -96,6 +98,7 @@ struct Launched {
 struct Setup<'a> {
     config: &'a Config,
     notices: &'a Notices,
+    host: Option<&'a Host>,
     transport: Transport,
     inbox: BorrowedFd<'static>,
     outbox: Option<BorrowedFd<'static>>,
@@ -180,9 +183,7 @@ impl Setup<'_> {
         };
         let told = self.notices.group(request);
         told.map_err(|error| Failure::cannot("reach the fork server", &error))?;
-        let made = Host::detect()
-            .and_then(|host| cgroup::Plan::new(&host, request))
-            .and_then(|plan| Cgroup::create(&plan, self.wait));
+        let made = Cgroup::create_for(request, self.host, self.wait);
         let cgroup = made.map_err(|error| error.into_failure(Some(&request.group)))?;
         emergency::record_cgroup(cgroup.locations());
         Ok(Some(cgroup))

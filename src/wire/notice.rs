@@ -4,7 +4,8 @@
 
 //! What a session tells its fork server, for the case that it is killed.
 //!
-//! One datagram each, over a pair of sockets that all sessions of a fork server share.
+//! One datagram each, over two pairs of sockets that all sessions of a fork server share. The fork server is woken by
+//! one of them. It reads the other only after the death of a session: a cgroup is not of interest before.
 
 use super::cgroup;
 use crate::cgroup::Request;
@@ -29,9 +30,36 @@ const ID_SIZE: usize = 12;
 /// The start time of a process that announces itself.
 pub(crate) const UNKNOWN_START: u64 = 0;
 
+/// One end of the sockets.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub waking: UnixDatagram,
+    /// Does not block.
+    pub quiet: UnixDatagram,
+}
+
+/// Makes the sockets: the end of the fork server, and that of its sessions.
+pub(crate) fn sockets() -> io::Result<(Sockets, Sockets)> {
+    let (reader, writer) = UnixDatagram::pair()?;
+    // In this order, a session has fewer ranges of descriptors to close.
+    let (quiet_writer, quiet_reader) = UnixDatagram::pair()?;
+    for socket in [&reader, &quiet_reader, &quiet_writer] {
+        socket.set_nonblocking(true)?;
+    }
+    let server = Sockets {
+        waking: reader,
+        quiet: quiet_reader,
+    };
+    let session = Sockets {
+        waking: writer,
+        quiet: quiet_writer,
+    };
+    Ok((server, session))
+}
+
 /// The session's end of the sockets. Without a fork server, nothing is sent.
 #[derive(Debug, Default)]
-pub(crate) struct Notices(Option<UnixDatagram>);
+pub(crate) struct Notices(Option<Sockets>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
@@ -46,13 +74,21 @@ pub(crate) enum Notice {
 }
 
 impl Notices {
-    pub(crate) fn to(socket: UnixDatagram) -> Self {
-        Self(Some(socket))
+    pub(crate) fn to(sockets: Sockets) -> Self {
+        Self(Some(sockets))
     }
 
     /// Announces the cgroup, before it is made.
     pub(crate) fn group(&self, request: &Request) -> io::Result<()> {
-        self.send(GROUP, &cgroup::encode_request(request))
+        let Some(sockets) = &self.0 else {
+            return Ok(());
+        };
+        let notice = encode(GROUP, &cgroup::encode_request(request));
+        match sockets.quiet.send(&notice) {
+            Ok(_) => Ok(()),
+            // It is full, or the fork server is dead.
+            Err(_) => send(&sockets.waking, &notice),
+        }
     }
 
     /// Announces processes that are to live on.
@@ -84,8 +120,8 @@ impl Notices {
 
     /// How a process announces itself as started. For the child.
     pub(crate) fn announcement(&self) -> Option<Announcement<'_>> {
-        self.0.as_ref().map(|socket| Announcement {
-            socket: socket.as_fd(),
+        self.0.as_ref().map(|sockets| Announcement {
+            socket: sockets.waking.as_fd(),
             message: started_by_itself,
         })
     }
@@ -96,19 +132,28 @@ impl Notices {
     }
 
     fn send(&self, kind: u8, payload: &[u8]) -> io::Result<()> {
-        let Some(socket) = &self.0 else {
-            return Ok(());
-        };
-        let mut bytes = getpid().as_raw().to_be_bytes().to_vec();
-        bytes.push(kind);
-        bytes.extend_from_slice(payload);
-        match socket.send(&bytes) {
-            // The fork server is dead, and nobody else could use the notice.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map(drop),
-        }
+        self.0.as_ref().map_or(Ok(()), |sockets| {
+            send(&sockets.waking, &encode(kind, payload))
+        })
+    }
+}
+
+fn encode(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = getpid().as_raw().to_be_bytes().to_vec();
+    bytes.push(kind);
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+fn send(socket: &UnixDatagram, notice: &[u8]) -> io::Result<()> {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotConnected};
+    let Err(error) = socket.send(notice) else {
+        return Ok(());
+    };
+    match error.kind() {
+        // The fork server is dead, and nobody else could use the notice. Of several attempts, only the first shows why.
+        BrokenPipe | ConnectionRefused | ConnectionReset | NotConnected => Ok(()),
+        _ => Err(error),
     }
 }
 
@@ -122,8 +167,15 @@ fn started_by_itself(session: i32, process: i32) -> [u8; ANNOUNCEMENT_SIZE] {
     bytes
 }
 
+impl Sockets {
+    /// Takes the next notice. For the fork server.
+    pub(crate) fn receive(&self) -> Option<Notice> {
+        receive(&self.quiet).or_else(|| receive(&self.waking))
+    }
+}
+
 /// Takes the next notice. The socket does not block.
-pub(crate) fn receive(socket: &UnixDatagram) -> Option<Notice> {
+fn receive(socket: &UnixDatagram) -> Option<Notice> {
     loop {
         let size = sys::bytes_waiting(socket).ok()?;
         let size = usize::try_from(size).ok().filter(|&size| size > 0)?;
@@ -165,9 +217,9 @@ mod tests {
 
     #[test]
     fn notices_arrive_in_order() {
-        let (reader, writer) = UnixDatagram::pair().unwrap();
-        reader.set_nonblocking(true).unwrap();
-        let notices = Notices::to(writer);
+        let (server, session) = sockets().unwrap();
+        let reader = server.waking;
+        let notices = Notices::to(session);
         let request = Request {
             group: "a/b".into(),
             ..Request::default()
@@ -176,7 +228,7 @@ mod tests {
         notices.left([7, 300_000]).unwrap();
         notices.started(&[(8, 1), (9, u64::MAX)]).unwrap();
         let me = getpid().as_raw();
-        assert_eq!(receive(&reader), Some(Notice::Group(me, request)));
+        assert_eq!(receive(&server.quiet), Some(Notice::Group(me, request)));
         assert_eq!(receive(&reader), Some(Notice::Left(vec![7, 300_000])));
         let started = Notice::Started(me, vec![(8, 1), (9, u64::MAX)]);
         assert_eq!(receive(&reader), Some(started));
@@ -192,8 +244,34 @@ mod tests {
         let started = Notice::Started(me, vec![(8, UNKNOWN_START)]);
         assert_eq!(receive(&reader), Some(started));
         assert_eq!(receive(&reader), None);
-        drop(reader);
+        drop((reader, server.quiet));
+        notices.group(&Request::default()).unwrap();
         notices.left([1]).unwrap();
         Notices::default().left([1]).unwrap();
+    }
+
+    #[test]
+    fn groups_that_find_no_room_wake_the_fork_server() {
+        let (server, session) = sockets().unwrap();
+        let notices = Notices::to(session);
+        let request = |number: usize| Request {
+            group: format!("a/{number}"),
+            ..Request::default()
+        };
+        let mut received = Vec::new();
+        let mut count = 0;
+        // Some systems have room for ten datagrams, and others for thousands.
+        while received.is_empty() {
+            notices.group(&request(count)).unwrap();
+            count += 1;
+            received.extend(receive(&server.waking));
+        }
+        received.extend(std::iter::from_fn(|| server.receive()));
+        let me = getpid().as_raw();
+        let all: Vec<Notice> = (0..count)
+            .map(|number| Notice::Group(me, request(number)))
+            .collect();
+        assert_eq!(received.len(), all.len());
+        assert!(all.iter().all(|notice| received.contains(notice)));
     }
 }

@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::client::{Server, Session};
 use crate::forkserver_endings::{FAMILY, only_these_are_alive, send};
 use crate::frames::{PROTOCOL, field, frame, hello};
+use crate::processes::eventually;
 use nix::sys::signal::Signal;
 use std::fs;
 use std::path::Path;
@@ -172,4 +173,58 @@ fn the_group_of_a_killed_session_is_removed() {
         }
         assert_eq!(directories(&group), Vec::<String>::new());
     }
+}
+
+/// More than a socket for datagrams has room for, where the kernel limits their number.
+#[test]
+#[ignore = "needs cgroups"]
+fn the_groups_of_many_killed_sessions_are_removed() {
+    let server = Server::start();
+    let name = |number: u32| format!("muontrap-test-{}-many-{number}", std::process::id());
+    let sessions: Vec<Session> = (0..24)
+        .map(|number| server.run(&["sleep", "1000"], &field(64, name(number).as_bytes())))
+        .collect();
+    for session in &sessions {
+        send(session.pid, Signal::SIGKILL);
+    }
+    drop(sessions);
+    server.finish();
+    for number in 0..24 {
+        assert_eq!(directories(&name(number)), Vec::<String>::new());
+    }
+}
+
+/// Whether the fork server knows the mounted hierarchies.
+fn knows_mounts(server: &Server) -> bool {
+    let files = fs::read_dir(format!("/proc/{}/fd", server.pid)).unwrap();
+    let targets = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    targets.into_iter().any(|file| file.ends_with("mountinfo"))
+}
+
+#[test]
+#[ignore = "needs cgroups and a mount namespace"]
+fn mounts_are_remembered_until_one_changes() {
+    let server = Server::start();
+    let group = format!("muontrap-test-{}-mounts", std::process::id());
+    let run = || {
+        let mut session = server.run(&["true"], &field(64, group.as_bytes()));
+        assert_eq!(session.report().code, 0);
+    };
+    assert!(!knows_mounts(&server));
+    // Another test may mount something, too.
+    eventually("the mounts are known", || {
+        run();
+        knows_mounts(&server)
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let call = |program: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new(program);
+        let status = command.args(arguments).arg(directory.path()).status();
+        assert!(status.unwrap().success(), "{program}");
+    };
+    call("mount", &["-t", "tmpfs", "tmpfs"]);
+    call("umount", &[]);
+    eventually("they are forgotten", || !knows_mounts(&server));
+    run();
+    server.finish();
 }

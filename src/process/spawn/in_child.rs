@@ -50,23 +50,40 @@ pub enum Creation<'a> {
     SharingMemoryIn(BorrowedFd<'a>),
 }
 
-/// Starts a child that runs `steps`. Returns its pid, and the pipe to which it writes a [`ChildError`].
-pub fn start(steps: &[ChildStep<'_>], creation: Creation<'_>) -> io::Result<(i32, OwnedFd)> {
+/// A child that was created.
+#[derive(Debug)]
+pub struct Created {
+    pub pid: i32,
+    /// The pipe to which it writes a [`ChildError`].
+    pub report: OwnedFd,
+    /// Whether it came to its exec, if it shared memory and is done with it.
+    pub came_to_exec: Option<bool>,
+}
+
+/// Starts a child that runs `steps`.
+pub fn start(steps: &[ChildStep<'_>], creation: Creation<'_>) -> io::Result<Created> {
     let (reader, writer) = sys::pipe()?;
     let child = Child {
         steps,
         report: writer.as_raw_fd(),
         permit: Permit::default(),
     };
+    let mut came_to_exec = None;
     let pid = match creation {
         Creation::SharingMemory => child.start_in_shared_memory()?,
         Creation::Fork => child.unless_child(sys::fork()?),
         Creation::ForkInto(directory) => child.unless_child(sys::fork_into(directory)?),
         Creation::SharingMemoryIn(directory) => {
-            child.start_in_shared_memory_in(directory, (reader.as_fd(), writer))?
+            let pid = child.start_in_shared_memory_in(directory, (reader.as_fd(), writer))?;
+            came_to_exec = Some(!child.permit.take());
+            pid
         }
     };
-    Ok((pid, reader))
+    Ok(Created {
+        pid,
+        report: reader,
+        came_to_exec,
+    })
 }
 
 struct Child<'a> {
