@@ -52,6 +52,7 @@ defmodule MuonTrap.Session.Socket do
 
   # Length, type and 64 KiB of output, in bytes. A buffer of this size takes such a frame in one read, and nothing else.
   @longest_output_frame 4 + 1 + 65_536
+  @framing [packet: 4, buffer: @longest_output_frame]
 
   @doc "Connects to the fork server and sends HELLO, then what `frame` makes of the environment."
   @spec open(Transport.purpose(), Transport.first_frame()) ::
@@ -156,17 +157,13 @@ defmodule MuonTrap.Session.Socket do
     digits = Base.encode16(<<connection::64>>, case: :lower)
     name = <<server.address::binary, ?., digits::binary>>
 
-    options = [
-      :local,
-      :binary,
-      active: false,
-      packet: if(purpose.active, do: :raw, else: 4),
-      buffer: @longest_output_frame,
-      ifaddr: {:local, name}
-    ]
-
+    options = [:local, :binary, active: false, ifaddr: {:local, name}] ++ framing(purpose)
     :gen_tcp.connect({:local, server.address}, 0, backend(purpose) ++ options)
   end
+
+  defp framing(%{active: false}), do: @framing
+  # After the opening.
+  defp framing(_purpose), do: []
 
   # The default backend waits for a message with a number in it, for which the BEAM searches the whole
   # mailbox. The other one is slower otherwise, but waits with fresh references. It also blocks in
@@ -189,7 +186,7 @@ defmodule MuonTrap.Session.Socket do
   defp send_opening(socket, hello, start, %{active: active}) do
     with {:ok, start} <- start.(),
          :ok <- send_first(socket, [packet(hello), packet(start)]),
-         do: make_active(socket, packet: 4, active: active)
+         do: make_active(socket, @framing ++ [active: active])
   end
 
   defp packet(frame), do: [<<IO.iodata_length(frame)::32>> | frame]
