@@ -8,7 +8,7 @@ defmodule MuonTrap.OutputLimitsTest do
 
   import MuonTrap.Test.{Options, OS}
 
-  alias MuonTrap.ExitError
+  alias MuonTrap.{Execution, ExitError, Options}
   alias MuonTrap.Test.Callback
 
   # In milliseconds: longer than any program here takes to start or to write more, also on a busy machine.
@@ -145,13 +145,30 @@ defmodule MuonTrap.OutputLimitsTest do
       assert {result.output, result.exit_status, result.swept} == {"begun", :idle_timeout, 2}
     end
 
+    # A program that writes again and again until after the first deadline would have to do so in time.
     test "begins anew with output, of either stream" do
-      # Longer than the timeout all in all.
-      script = "for i in 1 2 3 4 5 6 7 8; do sleep 0.5; $WRITE; done"
+      opts = [idle_timeout: 100_000, stderr: :capture]
+      options = Options.new(:run, "sh", ["-c", "echo out; echo err >&2"], opts)
+      {:ok, execution} = Execution.start(options, :infinity)
+      events = events(execution)
+      assert [:end, :stderr, :stdout] = events |> Enum.map(&elem(&1, 0)) |> Enum.sort()
+      assert [first, second, last] = Enum.map(events, &elem(&1, 1))
+      assert first < second and second < last
+    end
 
-      for {write, opts} <- [{"echo x", []}, {"eval echo x >&2", [stderr: :capture]}] do
-        opts = [idle_timeout: @long, env: [{"WRITE", write}]] ++ opts
-        assert %{exit_status: 0} = run(script, opts)
+    # Each with the deadline up to which it was waited for.
+    defp events(execution) do
+      {event, execution} = Execution.next(execution)
+      now = System.monotonic_time(:millisecond)
+      wait_until(fn -> System.monotonic_time(:millisecond) > now end)
+
+      case event do
+        {:output, stream, data} ->
+          Execution.ack(execution, byte_size(data))
+          [{stream, execution.idle_deadline} | events(execution)]
+
+        {:ended, _report} ->
+          [{:end, execution.idle_deadline}]
       end
     end
 
