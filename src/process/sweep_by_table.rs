@@ -157,7 +157,7 @@ impl Sweep {
         self.tracker.known().copied().collect()
     }
 
-    /// Nothing: orphans whose group is stopped get SIGHUP, and go on.
+    /// Does nothing: when a group becomes orphaned, its stopped processes get SIGHUP and SIGCONT, and go on.
     #[allow(clippy::unused_self)]
     pub fn stop_group(&self) {}
 
