@@ -84,6 +84,7 @@ defmodule MuonTrap.GuardTest do
     test "in a Collectable" do
       into = %Callback{fun: fn _chunk -> refute_frames() end}
       assert {:done, 0} = MuonTrap.cmd("sh", ["-c", "echo a; sleep 0.1; echo b"], into: into)
+      assert {:done, 0} = MuonTrap.shell("echo a; sleep 0.1; echo b", into: into)
     end
 
     test "in an Enumerable" do
@@ -91,6 +92,8 @@ defmodule MuonTrap.GuardTest do
 
       assert {"out\na", 0} =
                MuonTrap.cmd("sh", ["-c", "sleep 0.1; echo out; exec cat"], input: input)
+
+      assert {"out\na", 0} = MuonTrap.shell("sleep 0.1; echo out; exec cat", input: input)
     end
   end
 

@@ -112,7 +112,7 @@ defmodule MuonTrap.Session do
   # Whether code of the user runs in the calling process meanwhile. It may look at the mailbox, as the consumer of a
   # stream may between two elements.
   defp runs_code?(%{context: context}) when context in [:stream, :stream!], do: true
-  defp runs_code?(%{context: context}) when context not in [:cmd, :run], do: false
+  defp runs_code?(%{context: context}) when context in [:daemon, :process], do: false
   defp runs_code?(%{input: {:enumerable, _enumerable}}), do: true
   defp runs_code?(%{into: into}), do: not (is_binary(into) or is_list(into))
 
