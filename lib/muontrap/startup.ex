@@ -19,8 +19,8 @@ defmodule MuonTrap.Startup do
   # what is in the pipes.
   @shutdown_margin_ms 5_000
 
-  # In words: what a start leaves as garbage, most of which is the list of all variables of the environment. A heap that
-  # grows that far is copied ten times.
+  # The initial heap, in machine words, has room for the garbage of a start, most of which is the list of all variables of
+  # the environment. A heap that grows to that size is copied ten times.
   @spawn_opt [min_heap_size: 4_000]
 
   # The longest timeout of `receive`, and so of a supervisor.

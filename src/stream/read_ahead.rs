@@ -68,7 +68,7 @@ impl ReadAhead {
         }
         self.bytes.reserve_exact(self.capacity - self.bytes.len());
         count += match sys::read_to_spare(fd, &mut self.bytes, limit - count) {
-            // What has come comes first.
+            // The bytes that were read are returned first. The next read fails again.
             Err(_) if count > 0 => 0,
             result => result?,
         };

@@ -48,8 +48,7 @@ impl<'a> StringArray<'a> {
     }
 }
 
-/// Whether a child may execute its program. Only one of the two gets to decide that: the child by taking it, or the
-/// parent by withdrawing it.
+/// Whether a child may execute its program. Either the child takes it or the parent withdraws it, whichever comes first.
 #[derive(Debug, Default)]
 pub struct Permit(AtomicBool);
 
