@@ -24,15 +24,18 @@ defmodule MuonTrap.Cgroup do
   @doc "Chooses a new group below `:cgroup_base`, if there is one, as `:cgroup_path`."
   @spec choose(Options.t()) :: Options.t()
   def choose(%{cgroup_path: nil, cgroup_base: base} = options) when base != nil do
-    %{options | cgroup_path: Path.join(base, unique_name()), cgroup_base: nil}
+    %{options | cgroup_path: below(base, unique_name()), cgroup_base: nil}
   end
 
   def choose(options), do: options
 
+  defp below("/", name), do: "/" <> name
+  defp below(base, name), do: base <> "/" <> name
+
   # The name must be unique on the host. BEAMs in different pid namespaces may have the same pid and
   # share a cgroup hierarchy, and a restarted BEAM may have the pid of the previous one.
   defp unique_name do
-    time = System.os_time() |> Integer.to_string(36) |> String.downcase()
+    time = System.os_time() |> Integer.to_string(36) |> String.downcase(:ascii)
     "muontrap-#{System.pid()}-#{time}-#{System.unique_integer([:positive])}"
   end
 

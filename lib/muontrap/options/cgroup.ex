@@ -47,9 +47,13 @@ defmodule MuonTrap.Options.Cgroup do
     do: {:error, "the root group cannot be used: give one below it, such as \"muontrap\""}
 
   def parse(path, kind) when kind in [:base, :path] do
-    if text?(path) and path != "" and not mounted?(path),
-      do: check_names(path, path |> String.replace_prefix("/", "") |> String.split("/")),
-      else: :error
+    with true <- text?(path) and path != "",
+         names = path |> without_slash() |> :binary.split("/", [:global]),
+         false <- mounted?(names) do
+      check_names(path, names)
+    else
+      _ -> :error
+    end
   end
 
   def parse(name, :controller) do
@@ -73,19 +77,27 @@ defmodule MuonTrap.Options.Cgroup do
   def parse(_other, :sets), do: :error
 
   # Paths begin at the mount point: one that contains it is a mistake.
-  defp mounted?(path), do: Path.split("/" <> path) |> Enum.take(4) == ["/", "sys", "fs", "cgroup"]
+  defp mounted?(["" | names]), do: mounted?(names)
+  defp mounted?(names), do: match?(["sys", "fs", "cgroup" | _names], names)
+
+  defp without_slash("/" <> path), do: path
+  defp without_slash(path), do: path
 
   defp check_names(path, names) do
     cond do
       not String.valid?(path) -> {:error, "it is not valid UTF-8"}
-      Enum.any?(names, &(&1 in [".", ".."])) -> :error
+      "." in names or ".." in names -> :error
       "" in names -> {:error, "there must be one slash between two names, and none at the end"}
-      path =~ ~r/[\x00-\x1F\x7F]/ -> {:error, "it has a control character in it"}
+      control?(path) -> {:error, "it has a control character in it"}
       Enum.any?(names, &(byte_size(&1) > @longest_name)) -> {:error, "a name is over 255 bytes"}
       byte_size(path) > @longest_path -> {:error, "it is over 2048 bytes"}
       true -> {:ok, path}
     end
   end
+
+  defp control?(<<byte, _rest::binary>>) when byte < 0x20 or byte == 0x7F, do: true
+  defp control?(<<_byte, rest::binary>>), do: control?(rest)
+  defp control?(""), do: false
 
   defp set?({controller, name, value}) do
     parse(controller, :controller) != :error and text?(name) and
