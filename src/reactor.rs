@@ -28,21 +28,24 @@ pub enum Source {
     Stdout,
     /// The program's stderr.
     Stderr,
-    /// The pipe to which signal handlers write.
+    /// What signal handlers write to.
     Signal,
+    /// Deaths and stops of children.
+    Children,
     /// The socket for notifications of the program.
     Notify,
     /// What tells of forks of the program and its descendants.
     Forks,
 }
 
-const SOURCES: [Source; 8] = [
+const SOURCES: [Source; 9] = [
     Source::Inbox,
     Source::Outbox,
     Source::Stdin,
     Source::Stdout,
     Source::Stderr,
     Source::Signal,
+    Source::Children,
     Source::Notify,
     Source::Forks,
 ];

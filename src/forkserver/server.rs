@@ -220,7 +220,6 @@ impl Server {
             connection.stream.as_raw_fd(),
             self.notices_of_sessions.waking.as_raw_fd(),
             self.notices_of_sessions.quiet.as_raw_fd(),
-            self.handlers.as_raw_fd(),
         ]);
         let host = self.host.map(|WatchedHost { host, mounts }| {
             std::mem::forget(mounts);

@@ -9,7 +9,6 @@ use super::control::{self, Command, Config, failed};
 use super::foreign::continue_predecessor;
 use super::listener::{Listener, Peer};
 use crate::error::Failure;
-use crate::process::spawn::dev_null;
 use crate::session::signals::Handlers;
 use crate::sys::{self, ChildEvents};
 use crate::wire::frame::{Decoder, MAX_START};
@@ -107,10 +106,9 @@ fn prepare(config: Config) -> Result<Prepared, Failure> {
     let no_socket = |error| failed("make a socket", &error);
     let listener = Listener::bind(peer).map_err(no_socket)?;
     sys::forget_inherited_dispositions();
-    let children = ChildEvents::open().map_err(|error| failed("watch its sessions", &error))?;
+    let children = ChildEvents::open([]).map_err(|error| failed("watch its sessions", &error))?;
     // All signals are blocked by now.
-    let handlers = dev_null().and_then(Handlers::install);
-    let handlers = handlers.map_err(|error| failed("catch signals", &error))?;
+    let handlers = Handlers::install().map_err(|error| failed("catch signals", &error))?;
     let (notices, notices_of_sessions) = notice::sockets().map_err(no_socket)?;
     warm_up();
     Ok(Prepared {

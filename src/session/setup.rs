@@ -32,7 +32,7 @@ use crate::wire::notice::Notices;
 use crate::wire::transport::Transport;
 use std::ffi::{CStr, OsStr};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
@@ -257,7 +257,8 @@ impl Setup<'_> {
 
     fn reactor(&self, relay: &Relay, notify: Option<&NotifySocket>) -> io::Result<Reactor> {
         let reactor = Reactor::new()?;
-        reactor.watch_read(Source::Signal, self.signals)?;
+        reactor.watch_read(Source::Signal, &self.signals.as_fd())?;
+        reactor.watch_read(Source::Children, &self.signals.children().as_fd())?;
         if self.transport == Transport::Terminal {
             reactor.watch_end(Source::Inbox, &self.inbox)?;
         } else {

@@ -2,23 +2,20 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 
-//! What each signal means to muontrap. A signal with a meaning sets a flag and writes to a pipe (self-pipe). All others
-//! are blocked, so that none of them ends or stops muontrap.
+//! What each signal means to muontrap. SIGCHLD is read from a descriptor. Another signal with a meaning sets a flag and
+//! ends a wait (self-pipe). All others are blocked, so that none of them ends or stops muontrap.
 //!
 //! A fault of muontrap itself, such as SIGSEGV, cannot be blocked and still ends it.
 
-use crate::sys::{self, CpuLimit, SignalMask};
-use libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXCPU, c_int};
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use crate::sys::{self, ChildEvents, CpuLimit, Waker};
+use libc::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXCPU, c_int};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
-    /// A child may have died.
-    Child,
     /// Stop the program.
     Stop,
     /// The limit on CPU time (`RLIMIT_CPU`) is close, where it could not be lifted.
@@ -30,12 +27,11 @@ enum Meaning {
     Resume,
 }
 
-/// Every signal with a meaning. All others are blocked.
+/// Every signal with a meaning but SIGCHLD. All others are blocked.
 ///
 /// Among those are SIGTTIN and SIGTTOU: muontrap does not read from the terminal, and may change its modes and write
 /// to it from the background.
-const TABLE: [(Meaning, &[c_int]); 5] = [
-    (Meaning::Child, &[SIGCHLD]),
+const TABLE: [(Meaning, &[c_int]); 4] = [
     (Meaning::Stop, &[SIGTERM, SIGINT, SIGQUIT, SIGHUP]),
     (Meaning::CpuTime, &[SIGXCPU]),
     (Meaning::Suspend, &[SIGTSTP]),
@@ -47,57 +43,45 @@ fn of(wanted: impl Fn(Meaning) -> bool) -> impl Iterator<Item = c_int> {
     rows.flat_map(|(_, signals)| signals.iter().copied())
 }
 
-/// The handlers of the signals that every session catches. Installing them takes a dozen system calls and 75
+/// The handlers of the signals that every session catches. Installing them takes a dozen system calls and many
 /// allocations, so a fork server does it once for all of its sessions, which share the memory.
 #[derive(Debug)]
 pub(crate) struct Handlers {
-    child: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
-    /// Where they write a byte.
-    wake: Arc<OwnedFd>,
 }
 
 impl Handlers {
-    /// Installs the handlers. A byte is written to `wake` for each signal, so that must not block.
-    pub(crate) fn install(wake: OwnedFd) -> io::Result<Self> {
-        let wake = Arc::new(wake);
-        Ok(Self {
-            child: catch(Meaning::Child, &wake)?,
-            stop: catch(Meaning::Stop, &wake)?,
-            wake,
-        })
-    }
-
-    /// Has them write to another file from now on.
-    fn redirect(&self, wake: &OwnedFd) -> io::Result<()> {
-        sys::replace(&self.wake, wake)
-    }
-}
-
-impl AsRawFd for Handlers {
-    fn as_raw_fd(&self) -> RawFd {
-        self.wake.as_raw_fd()
+    pub(crate) fn install() -> io::Result<Self> {
+        let stop = catch(Meaning::Stop)?;
+        Ok(Self { stop })
     }
 }
 
 /// Installs the handlers of all signals with this meaning.
-fn catch(meaning: Meaning, wake: &Arc<OwnedFd>) -> io::Result<Arc<AtomicBool>> {
+fn catch(meaning: Meaning) -> io::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in of(|other| other == meaning) {
-        sys::on_signal(signal, flag.clone(), wake.clone())?;
+        sys::on_signal(signal, flag.clone())?;
     }
     Ok(flag)
+}
+
+/// Resets a flag that a handler has set.
+fn take(flag: &AtomicBool) -> bool {
+    // Not written to otherwise: a session shares the memory with the fork server.
+    flag.load(Ordering::Relaxed) && flag.swap(false, Ordering::Relaxed)
 }
 
 /// Signals that were caught and not handled yet.
 #[derive(Debug)]
 pub(super) struct Signals {
-    handlers: Handlers,
-    cpu_time: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
+    cpu_time: Option<Arc<AtomicBool>>,
     cpu_limit: Option<CpuLimit>,
-    suspend: Arc<AtomicBool>,
-    resume: Arc<AtomicBool>,
-    reader: File,
+    suspend: Option<Arc<AtomicBool>>,
+    resume: Option<Arc<AtomicBool>>,
+    waker: Waker,
+    children: ChildEvents,
 }
 
 impl Signals {
@@ -111,82 +95,61 @@ impl Signals {
     ) -> io::Result<Self> {
         let cpu_limit = CpuLimit::lift();
         let has_cpu_limit = cpu_limit.is_some_and(|limit| limit.left.is_some());
-        let (reader, writer) = sys::pipe()?;
-        crate::reactor::set_nonblocking(&reader)?;
-        crate::reactor::set_nonblocking(&writer)?;
-        let handlers = if let Some(handlers) = handlers {
-            handlers.redirect(&writer)?;
-            handlers
-        } else {
-            Handlers::install(writer)?
-        };
-        let catch_if = |wanted, meaning| {
-            if wanted {
-                catch(meaning, &handlers.wake)
-            } else {
-                Ok(Arc::default())
-            }
-        };
-        let signals = Self {
-            cpu_time: catch_if(has_cpu_limit, Meaning::CpuTime)?,
-            cpu_limit,
-            suspend: catch_if(has_terminal, Meaning::Suspend)?,
-            resume: catch_if(has_terminal, Meaning::Resume)?,
-            handlers,
-            reader: File::from(reader),
-        };
-        // The mask is inherited, so set all of it.
-        SignalMask::all_but(of(|meaning| match meaning {
-            Meaning::Child | Meaning::Stop => true,
+        let waker = Waker::open()?;
+        sys::set_writer(waker.writer());
+        let handlers = handlers.map_or_else(Handlers::install, Ok)?;
+        let catch_if = |wanted: bool, meaning| wanted.then(|| catch(meaning)).transpose();
+        let cpu_time = catch_if(has_cpu_limit, Meaning::CpuTime)?;
+        let suspend = catch_if(has_terminal, Meaning::Suspend)?;
+        let resume = catch_if(has_terminal, Meaning::Resume)?;
+        // The mask is inherited, so this sets all of it.
+        let children = ChildEvents::open(of(|meaning| match meaning {
+            Meaning::Stop => true,
             Meaning::CpuTime => has_cpu_limit,
             Meaning::Suspend => has_terminal || !acknowledged,
             Meaning::Resume => has_terminal,
-        }))
-        .set()?;
-        Ok(signals)
+        }))?;
+        Ok(Self {
+            stop: handlers.stop,
+            cpu_time,
+            cpu_limit,
+            suspend,
+            resume,
+            waker,
+            children,
+        })
     }
 
-    /// Empties the pipe. Read the flags after this, not before: a signal that comes in between is then noticed twice
-    /// instead of never.
+    /// Makes the descriptor unreadable again. Read the flags after this, not before: a signal that comes in between is
+    /// then noticed twice instead of never.
     pub(super) fn drain(&self) {
-        let mut bytes = [0; 64];
-        while matches!((&self.reader).read(&mut bytes), Ok(count) if count == bytes.len()) {}
+        self.waker.clear();
     }
 
-    /// Whether a child may have died since the last call.
-    pub(super) fn take_child(&self) -> bool {
-        self.handlers.child.swap(false, Ordering::Relaxed)
-    }
-
-    /// Has [`Self::take_child`] return true once more.
-    pub(super) fn set_child(&self) {
-        self.handlers.child.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether [`Self::take_child`] would return true.
-    pub(super) fn has_child(&self) -> bool {
-        self.handlers.child.load(Ordering::Relaxed)
+    /// Deaths and stops of children.
+    pub(super) fn children(&self) -> &ChildEvents {
+        &self.children
     }
 
     /// Whether muontrap was told to stop since the last call.
     pub(super) fn take_stop(&self) -> bool {
-        self.handlers.stop.swap(false, Ordering::Relaxed)
+        take(&self.stop)
     }
 
     /// Whether muontrap was told to suspend the program since the last call.
     pub(super) fn take_suspend(&self) -> bool {
-        self.suspend.swap(false, Ordering::Relaxed)
+        self.suspend.as_deref().is_some_and(take)
     }
 
     /// Whether muontrap was continued since the last call.
     pub(super) fn take_resume(&self) -> bool {
-        self.resume.swap(false, Ordering::Relaxed)
+        self.resume.as_deref().is_some_and(take)
     }
 
     /// Whether the kernel reported since the last call that the CPU time is nearly used up. Any process may send this
     /// signal, so the limit is checked.
     pub(super) fn take_cpu_time(&self) -> bool {
-        self.cpu_time.swap(false, Ordering::Relaxed)
+        self.cpu_time.as_deref().is_some_and(take)
             && self.cpu_limit.is_some_and(|limit| limit.is_exceeded())
     }
 
@@ -196,14 +159,9 @@ impl Signals {
     }
 }
 
+/// Readable after a signal other than SIGCHLD.
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.reader.as_fd()
-    }
-}
-
-impl AsRawFd for Signals {
-    fn as_raw_fd(&self) -> RawFd {
-        self.reader.as_raw_fd()
+        self.waker.as_fd()
     }
 }

@@ -149,9 +149,8 @@ impl<'a> Session<'a> {
             directories: &directories,
         };
         self.outbox.send(&message::started(&started));
-        // Events that arrived before the handlers and epoll were registered produce no edge, so poll once.
+        // What arrived before epoll watched it produces no edge, so read once.
         self.reactor.ready.set(Source::Inbox);
-        self.reap_dead()?;
         // Frames that came while the program was started.
         self.handle_frames()?;
         sys::release_stack();
@@ -198,7 +197,7 @@ impl<'a> Session<'a> {
     fn timeout(&self) -> Option<Duration> {
         let output = self.relay.can_progress(&self.reactor.ready, &self.outbox);
         if output
-            || self.signals.has_child()
+            || self.reactor.ready.is(Source::Children)
             || self.wants_notifications()
             || self.reactor.ready.is(Source::Inbox) && self.wants_commands()
         {
@@ -269,8 +268,11 @@ impl<'a> Session<'a> {
             self.stop()?;
         }
         self.pace.settle();
-        let child_changed = self.signals.take_child();
+        let child_changed = self.reactor.ready.is(Source::Children);
         if child_changed {
+            self.reactor.ready.clear(Source::Children);
+            // Before the children, so that one that dies in between is noticed twice instead of never.
+            self.signals.children().clear();
             self.reap_dead()?;
         }
         self.control_job(child_changed)
@@ -294,7 +296,7 @@ impl<'a> Session<'a> {
         let reaped = reap(self.pid, limit, |pid| containment.note_reaped(pid))?;
         self.pace.note(&reaped);
         if reaped.has_more {
-            self.signals.set_child();
+            self.reactor.ready.set(Source::Children);
         }
         let Some(death) = reaped.death else {
             return Ok(());

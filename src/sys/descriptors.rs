@@ -64,14 +64,6 @@ fn in_range(range: Range<RawFd>, flags: libc::c_uint, each: impl Fn(RawFd)) {
     range.take_while(|&fd| fd < 1024).for_each(each);
 }
 
-/// Has the descriptor `target` lead to the open file of `source`: dup2(2).
-pub fn replace(target: &OwnedFd, source: &OwnedFd) -> io::Result<()> {
-    // SAFETY: dup2 takes no pointers, and both are open.
-    check(unsafe { libc::dup2(source.as_raw_fd(), target.as_raw_fd()) })?;
-    set_cloexec(target.as_raw_fd());
-    Ok(())
-}
-
 pub(super) fn set_cloexec(fd: RawFd) {
     // SAFETY: F_SETFD takes an integer, and fails with EBADF when the descriptor is not open.
     unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };

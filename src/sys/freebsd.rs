@@ -13,9 +13,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 pub use super::posix::{
     ChildEvents, DeathWatch, END_INTEREST, Entry, HighPriority, MORE_RESOURCES, OwnChildren,
-    Rendezvous, SHARES_MEMORY, SignalMask, become_undumpable, bind_notify_socket, close_range,
-    copy_page_tables_to_forks, drop_ambient_capabilities, enter_directory_of, fork_into,
-    get_limits, has_only_uid, keep_capabilities, limit_bounding_set, make_session,
+    Rendezvous, SHARES_MEMORY, SignalMask, Waker, become_undumpable, bind_notify_socket,
+    close_range, copy_page_tables_to_forks, drop_ambient_capabilities, enter_directory_of,
+    fork_into, get_limits, has_only_uid, keep_capabilities, limit_bounding_set, make_session,
     may_signal_others, nr_open, receive_datagram, release_stack, resize_pipe, sees_own_processes,
     set_capabilities, set_default, set_limits, set_no_new_privs, set_oom_score_adj,
     set_process_name, start_child, start_child_in, start_time_now,

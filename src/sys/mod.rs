@@ -85,7 +85,7 @@ pub(crate) use system::ForkWatch;
 pub(crate) use system::kill_descendants;
 pub(crate) use system::{
     ChildEvents, DeathWatch, END_INTEREST, Entry, HAS_PARENT_DEATH_SIGNAL, HighPriority,
-    OwnChildren, ProcessList, Rendezvous, SHARES_MEMORY, SignalMask, become_subreaper,
+    OwnChildren, ProcessList, Rendezvous, SHARES_MEMORY, SignalMask, Waker, become_subreaper,
     become_undumpable, bind_notify_socket, copy_page_tables_to_forks, enter_directory_of,
     expect_utf8, fork_into, keep_capabilities, limit_bounding_set, make_session, may_signal_others,
     peer_of, pipe, process_name, read_counters, receive_datagram, release_stack, resize_pipe,

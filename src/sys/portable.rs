@@ -21,7 +21,7 @@ pub use super::linux::{
     start_child_in, start_time_now,
 };
 pub use super::posix::{
-    ChildEvents, DeathWatch, Entry, HAS_PARENT_DEATH_SIGNAL, OwnChildren, Rendezvous,
+    ChildEvents, DeathWatch, Entry, HAS_PARENT_DEATH_SIGNAL, OwnChildren, Rendezvous, Waker,
     become_subreaper, enter_directory_of, sees_own_processes, set_parent_death_signal,
 };
 

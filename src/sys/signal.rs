@@ -5,9 +5,10 @@
 //! Signals and their dispositions: kill(2), sigaction(2).
 
 use super::check;
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -19,18 +20,37 @@ pub fn kill(pid: i32, signal: c_int) -> io::Result<()> {
     check(unsafe { libc::kill(pid, signal) }).map(drop)
 }
 
-/// Installs a handler for `signal` that sets `flag`, then writes one byte to `wake`, which must not block.
-pub fn on_signal(signal: c_int, flag: Arc<AtomicBool>, wake: Arc<OwnedFd>) -> io::Result<()> {
+thread_local! {
+    /// What the handlers of [`on_signal`] write to, in the only thread. Its memory is in a page that every process writes
+    /// to.
+    static WRITER: Cell<RawFd> = const { Cell::new(-1) };
+}
+
+/// Installs a handler for `signal` that sets `flag`, and then ends a wait: see [`set_writer`].
+pub fn on_signal(signal: c_int, flag: Arc<AtomicBool>) -> io::Result<()> {
     let action = move || {
         flag.store(true, Ordering::Relaxed);
-        // A full pipe means that the reader is going to wake up anyway.
-        // SAFETY: the buffer is static and has one byte.
-        unsafe { libc::write(wake.as_raw_fd(), b"!".as_ptr().cast(), 1) };
+        wake(WRITER.get());
     };
-    CHANGED.fetch_or(bit(signal), Ordering::Relaxed);
+    note_changed(signal);
     // SAFETY: a store and a write are async-signal-safe: signal-safety(7).
     unsafe { signal_hook::low_level::register(signal, action) }.map(drop)
 }
+
+/// Has the handlers of [`on_signal`] write to this descriptor of a [`super::Waker`] from now on.
+pub fn set_writer(fd: RawFd) {
+    WRITER.set(fd);
+}
+
+/// Writes to a [`super::Waker`]. For signal handlers.
+pub fn wake(fd: RawFd) {
+    // Where nothing more can be written, the reader is going to wake up anyway.
+    // SAFETY: the buffer has 8 bytes.
+    unsafe { libc::write(fd, (&raw const ONE).cast(), size_of::<u64>()) };
+}
+
+/// What an eventfd counts.
+static ONE: u64 = 1;
 
 /// Makes a write to a pipe without a reader fail with EPIPE instead of killing this process.
 pub fn ignore_sigpipe() {
@@ -54,6 +74,19 @@ pub fn forget_inherited_dispositions() {
         super::system::set_default(signal);
     }
     CHANGED.store(bit(libc::SIGPIPE), Ordering::Relaxed);
+}
+
+/// Notes that a signal has another disposition than the default one.
+pub fn note_changed(signal: c_int) {
+    CHANGED.fetch_or(bit(signal), Ordering::Relaxed);
+}
+
+/// Gives a signal its default disposition, unless it is known to have it.
+#[cfg(target_os = "linux")]
+pub fn make_default(signal: c_int) {
+    if CHANGED.load(Ordering::Relaxed) & bit(signal) != 0 {
+        super::system::set_default(signal);
+    }
 }
 
 /// Gives every signal its default disposition. For the child.

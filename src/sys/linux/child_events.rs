@@ -4,29 +4,32 @@
 
 //! Deaths and stops of children as a descriptor: signalfd(2).
 
-use super::{SignalMask, set_default};
+use super::SignalMask;
+use crate::sys::make_default;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Readable after a child has died or was stopped. All signals are blocked meanwhile.
+/// Readable after a child has died or was stopped.
 #[derive(Debug)]
 pub struct ChildEvents(SignalFd);
 
 impl ChildEvents {
-    pub fn open() -> io::Result<Self> {
+    /// Blocks all signals, SIGCHLD included, except those that are `unblocked`.
+    pub fn open(unblocked: impl IntoIterator<Item = c_int>) -> io::Result<Self> {
         // It may have been inherited as ignored, and then the kernel reaps children by itself.
-        set_default(libc::SIGCHLD);
-        SignalMask::all_but([]).set()?;
+        make_default(libc::SIGCHLD);
+        SignalMask::all_but(unblocked).set()?;
         let child = SigSet::from(Signal::SIGCHLD);
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         Ok(Self(SignalFd::with_flags(&child, flags)?))
     }
 
-    /// Takes the events so far.
+    /// Takes the events so far: there is one at most, since a signal that is pending is not queued again.
     pub fn clear(&self) {
-        while let Ok(Some(_)) = self.0.read_signal() {}
+        let _ = self.0.read_signal();
     }
 
     /// For a fork of this process, before it closes the descriptor.

@@ -28,6 +28,7 @@ mod signals;
 mod stack;
 mod sysconf;
 mod terminal;
+mod waker;
 
 pub use capabilities::*;
 pub use child_events::*;
@@ -52,6 +53,7 @@ pub use signals::*;
 pub use stack::*;
 pub use sysconf::start_time_now;
 pub use terminal::*;
+pub use waker::*;
 
 /// Bytes in one unit of `ru_maxrss`: getrusage(2).
 pub const MAXRSS_UNIT: u64 = 1024;

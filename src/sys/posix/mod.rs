@@ -14,6 +14,7 @@ mod orphans;
 mod priority;
 mod rendezvous;
 mod signals;
+mod waker;
 
 pub use absent::*;
 pub use child_events::*;
@@ -25,3 +26,4 @@ pub use orphans::*;
 pub use priority::*;
 pub use rendezvous::*;
 pub use signals::*;
+pub use waker::*;
