@@ -111,8 +111,9 @@ class Stream:
 class Session:
     """A session that runs a program, or is going to."""
 
-    def __init__(self, stream, token=b"", connection=0):
+    def __init__(self, stream, token=b"", connection=0, environments=None):
         self.stream, self.connection = stream, connection
+        self.environments = environments
         self.pid = self.program = self.start_time = None
         self.stdout = self.stderr = b""
         self.in_flight = 0
@@ -127,7 +128,7 @@ class Session:
         self.stream.send(START, fields(values))
         tag, payload = self.frame()
         if tag == ENVIRONMENT_WANTED:
-            del values["environment"]
+            values["variable"] = self.environments[values.pop("environment")]
             return self.start(**values)
         assert tag == STARTED, tag
         self.pid, self.program, self.start_time = struct.unpack_from(">IIQ", payload)
@@ -218,6 +219,7 @@ class ForkServer:
     """A fork server, and the way to its sessions."""
 
     def __init__(self, muontrap, **options):
+        self.environments = {}
         # Descriptors 3 and 4 of the fork server, whatever is open here.
         script = f'exec "$0" --fork-server 3<&"$1" 4>&"$2"'
         (its_input, commands), (frames, its_output) = os.pipe(), os.pipe()
@@ -259,9 +261,10 @@ class ForkServer:
         client, connection = self.socket()
         stream = Stream(client.makefile("rb"), client.makefile("wb"))
         client.close()
-        return Session(stream, self.token, connection)
+        return Session(stream, self.token, connection, self.environments)
 
     def give_environment(self, number, variables):
+        self.environments[number] = variables
         payload = struct.pack(">Q", number) + fields({"variable": variables})
         self.control.send(ENVIRONMENT, payload)
 
@@ -333,17 +336,23 @@ def main(muontrap):
         speak(server.connect())
         refuse(server.connect())
         server.give_environment(7, ["GREETING=hello", f"PATH={os.environ['PATH']}"])
-        session = server.connect()
-        session.start(
-            program="sh", argument=["-c", "echo $GREETING"], environment=7, stdout="capture"
-        )
-        assert session.finish().stdout == b"hello\n"
-        assert server.watch(session).pid == session.pid
+        # The fork server does not know this one.
+        server.environments[8] = ["GREETING=hi", f"PATH={os.environ['PATH']}"]
+        for number, greeting in [(7, b"hello\n"), (8, b"hi\n")]:
+            session = server.connect()
+            session.start(
+                program="sh",
+                argument=["-c", "echo $GREETING"],
+                environment=number,
+                stdout="capture",
+            )
+            assert session.finish().stdout == greeting
+            assert server.watch(session).pid == session.pid
         session = server.connect().start(program="sleep", argument=["1000"])
         session.stream.send(STOP)
         assert session.finish().how == 1
         counts = server.counts()
-        assert (counts.accepted, counts.lost) == (4, 0), counts
+        assert (counts.accepted, counts.lost) == (5, 0), counts
     print("all of it held")
 
 
