@@ -22,9 +22,6 @@ defmodule MuonTrap.ForkServer do
   @typedoc "A number that names a connection, and with it the session."
   @type connection :: pos_integer()
 
-  @typedoc "A call that a code upgrade does not invalidate, as it would a function."
-  @type function_call :: {module(), atom(), args :: list()}
-
   @doc "Whether programs are run by sessions of a fork server."
   @spec used?() :: boolean()
   def used? do
@@ -79,16 +76,14 @@ defmodule MuonTrap.ForkServer do
     do: call({:await_end, connection, pid, timeout}, :infinity)
 
   @doc """
-  Has the function `ended` called when `owner` has died without `await_end/3`, and the session is gone. The function
-  `pid` is called then for the pid of the session, if it is known.
+  What the address of a client's socket has behind that of the fork server. `watched?`: the owner of the connection gets
+  the end of its session as a message, `{:session_ended, connection, ended}`, if it is among the predecessors.
   """
-  @spec on_end_of(pid(), connection(), pid :: function_call(), ended :: function_call()) :: :ok
-  def on_end_of(owner, connection, pid, ended),
-    do: GenServer.cast(Server, {:on_end_of, owner, connection, {pid, ended}})
-
-  @doc "Takes back `on_end_of/4`, for a connection that was never made."
-  @spec forget(connection()) :: :ok
-  def forget(connection), do: GenServer.cast(Server, {:forget, connection})
+  @spec suffix(connection(), watched? :: boolean()) :: binary()
+  def suffix(connection, watched?) do
+    digits = Base.encode16(<<connection::64>>, case: :lower)
+    if watched?, do: <<?., digits::binary, ?+>>, else: <<?., digits::binary>>
+  end
 
   @doc "Has the fork server given the environment that `MuonTrap.ForkServer.Environment` has published."
   @spec publish_environment() :: :ok

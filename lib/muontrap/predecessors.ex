@@ -15,21 +15,23 @@ defmodule MuonTrap.Predecessors do
   # It asks Process.alive?/1 and not the guard or the fork server: the supervisor may be told of a
   # daemon's death before they are.
   #
-  # A thousand daemons may have the same key. So everything that changes is in a second table, which
-  # has the connections to the fork server, and an entry is removed without a search by pattern.
+  # A session of the fork server is entered twice: by the command, and by its connection, with all that is known about
+  # it. The fork server reports the end of each, which removes both, whether the owner is alive or not.
 
   alias MuonTrap.ForkServer
 
   @table __MODULE__
   @connections Module.concat(__MODULE__, Connections)
 
+  # By a part of the session, so that a thousand daemons of one command do not have the same key.
+  @buckets 8
+
   @typedoc "What a daemon runs."
   @type key :: {command :: binary(), args :: [binary()]}
 
-  @typedoc "What has to end: a guard, or the session of a connection."
-  @type session :: pid() | ForkServer.connection()
-
-  @opaque entry :: {hash :: non_neg_integer(), owner :: pid(), session()}
+  @opaque entry ::
+            ForkServer.connection()
+            | {bucket :: non_neg_integer(), owner :: pid(), guard :: pid()}
 
   @doc "Makes the tables, which last as long as the calling process."
   @spec create_tables() :: :ok
@@ -41,7 +43,8 @@ defmodule MuonTrap.Predecessors do
 
   @doc "Enters the daemon `owner`, with the guard of its helper."
   @spec enter(key(), owner :: pid(), guard :: pid()) :: {:ok, entry()} | {:error, :not_started}
-  def enter(key, owner, guard) when is_pid(guard), do: insert({hash(key), owner, guard})
+  def enter(key, owner, guard) when is_pid(guard),
+    do: insert({bucket(hash(key), guard), owner, guard})
 
   @doc """
   Enters the daemon `owner`, with the connection to its session. A successor has the session killed if it does not end
@@ -50,16 +53,17 @@ defmodule MuonTrap.Predecessors do
   @spec enter(key(), owner :: pid(), ForkServer.connection(), patience :: timeout()) ::
           {:ok, entry()} | {:error, :not_started}
   def enter(key, owner, connection, patience) do
-    true = :ets.insert(@connections, {connection, nil, patience})
-    insert({hash(key), owner, connection})
+    bucket = bucket(hash(key), connection)
+    true = :ets.insert(@connections, {connection, bucket, owner, nil, patience})
+    with {:ok, _object} <- insert({bucket, owner, connection}), do: {:ok, connection}
   rescue
     # The table is not there.
     ArgumentError -> {:error, :not_started}
   end
 
-  defp insert(entry) do
-    true = :ets.insert(@table, entry)
-    {:ok, entry}
+  defp insert(object) do
+    true = :ets.insert(@table, object)
+    {:ok, object}
   rescue
     ArgumentError -> {:error, :not_started}
   end
@@ -67,25 +71,53 @@ defmodule MuonTrap.Predecessors do
   @doc "Notes the pid of the session of a connection."
   @spec started(ForkServer.connection(), pos_integer()) :: :ok
   def started(connection, session_pid) do
-    _known = :ets.update_element(@connections, connection, {2, session_pid})
+    _known = :ets.update_element(@connections, connection, {4, session_pid})
     :ok
   rescue
     ArgumentError -> :ok
   end
 
-  @doc "The pid of the session of a connection, once it is known."
-  @spec session_pid(ForkServer.connection()) :: pos_integer() | nil
+  @doc "The pid of the session of a connection, once it is known. `:error` if there is no such session any more."
+  @spec session_pid(ForkServer.connection()) :: {:ok, pos_integer() | nil} | :error
   def session_pid(connection) do
-    :ets.lookup_element(@connections, connection, 2)
+    {:ok, :ets.lookup_element(@connections, connection, 4)}
   rescue
-    ArgumentError -> nil
+    ArgumentError -> :error
+  end
+
+  @doc "All connections with their owners."
+  @spec connections() :: [{ForkServer.connection(), owner :: pid()}]
+  def connections do
+    for {connection, _bucket, owner, _pid, _patience} <- :ets.tab2list(@connections),
+        do: {connection, owner}
+  rescue
+    ArgumentError -> []
+  end
+
+  @doc "Takes off the entry of a session that has ended. Returns its owner."
+  @spec ended(ForkServer.connection()) :: {:ok, owner :: pid()} | :error
+  def ended(connection) do
+    case :ets.take(@connections, connection) do
+      [{_connection, bucket, owner, _pid, _patience}] ->
+        true = :ets.delete_object(@table, {bucket, owner, connection})
+        {:ok, owner}
+
+      [] ->
+        :error
+    end
+  rescue
+    ArgumentError -> :error
   end
 
   @doc "Takes an entry off, whether the tables are there or not."
   @spec leave(entry()) :: :ok
-  def leave({_hash, _owner, session} = entry) do
-    true = :ets.delete_object(@table, entry)
-    if is_integer(session), do: :ets.delete(@connections, session)
+  def leave(connection) when is_integer(connection) do
+    _owner = ended(connection)
+    :ok
+  end
+
+  def leave(object) do
+    true = :ets.delete_object(@table, object)
     :ok
   rescue
     ArgumentError -> :ok
@@ -95,44 +127,59 @@ defmodule MuonTrap.Predecessors do
   @spec await(key()) :: :ok | {:error, :not_started}
   def await(key) do
     hash = hash(key)
-
-    # The owners alone, since what is copied here stays in the heap of the daemon for a while.
-    if @table |> :ets.lookup_element(hash, 2) |> all_alive?(),
-      do: :ok,
-      else: @table |> :ets.lookup(hash) |> Enum.each(&await_session_of_dead/1)
+    Enum.each(0..(@buckets - 1), &await_bucket(hash + &1))
   rescue
-    # No daemon has these, or there is no table.
-    ArgumentError -> if :ets.whereis(@table) == :undefined, do: {:error, :not_started}, else: :ok
+    # There is no table.
+    ArgumentError -> {:error, :not_started}
+  end
+
+  defp await_bucket(bucket) do
+    if :ets.member(@table, bucket) and not (bucket |> owners() |> all_alive?()),
+      do: @table |> :ets.lookup(bucket) |> Enum.each(&await_session_of_dead/1)
+  end
+
+  # The owners alone, since what is copied here stays in the heap of the daemon for a while.
+  defp owners(bucket) do
+    :ets.lookup_element(@table, bucket, 2)
+  rescue
+    # The last one has left since.
+    ArgumentError -> []
   end
 
   defp all_alive?([owner | owners]), do: Process.alive?(owner) and all_alive?(owners)
   defp all_alive?([]), do: true
 
-  defp await_session_of_dead({_hash, owner, session} = entry) do
-    if not Process.alive?(owner) do
-      _ended = await_end(session)
-      # A guard that was killed has left its entry.
-      leave(entry)
-    end
+  defp await_session_of_dead({_bucket, owner, session} = object) do
+    if not Process.alive?(owner), do: await_end(session, object)
   end
 
-  defp await_end(guard) when is_pid(guard) do
+  defp await_end(guard, object) when is_pid(guard) do
     ref = :erlang.monitor(:process, guard)
 
     receive do
       {:DOWN, ^ref, :process, ^guard, _reason} -> :ok
     end
+
+    # A guard that was killed has left it.
+    leave(object)
   end
 
-  defp await_end(connection) do
+  defp await_end(connection, _object) do
     case :ets.lookup(@connections, connection) do
-      [{_connection, pid, patience}] -> ForkServer.await_end(connection, pid, patience)
+      [{_connection, _bucket, _owner, pid, patience}] ->
+        _ended = ForkServer.await_end(connection, pid, patience)
+        leave(connection)
+
       # It is gone since.
-      [] -> :ok
+      [] ->
+        :ok
     end
   end
 
   # With a thousand copies of one program, the hash is faster by far to compare and to copy. Two
   # programs that share one wait for each other's dead, too, which does no harm.
-  defp hash(key), do: :erlang.phash2(key)
+  defp hash(key), do: :erlang.phash2(key) * @buckets
+
+  # To delete an object, ETS compares it with the others of its key.
+  defp bucket(hash, session), do: hash + :erlang.phash2(session, @buckets)
 end

@@ -274,6 +274,13 @@ defmodule MuonTrap.Session do
     end
   end
 
+  @doc "Takes note of a message that says that the process of the session is gone."
+  @spec note_end(t(), term()) :: t()
+  def note_end(%{stream: %Socket{} = stream} = session, message),
+    do: %{session | stream: Socket.note_end(stream, message)}
+
+  def note_end(session, _message), do: session
+
   defp count(nil, _event), do: :ok
   defp count(program, event), do: Programs.count(program, event)
 

@@ -88,6 +88,20 @@ pub struct Ended {
     pub survivors: usize,
 }
 
+impl Ended {
+    /// The end of a session that is not there.
+    pub fn unknown(connection: u64, pid: i32) -> Self {
+        Self {
+            connection,
+            pid,
+            how: 2,
+            code: 0,
+            swept: 0,
+            survivors: 0,
+        }
+    }
+}
+
 pub fn parse(frame: Frame<'_>) -> Result<Command, Failure> {
     let Frame { tag, payload } = frame;
     match (tag, payload) {

@@ -28,10 +28,18 @@ pub struct Listener {
 #[derive(Debug)]
 pub struct Connection {
     pub stream: UnixStream,
-    /// The number in its name; 0 if it has none.
-    pub number: u64,
+    pub name: Name,
     /// The pid of the client.
     pub client: i32,
+}
+
+/// What the address of a client's socket tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Name {
+    /// The number of the connection; 0 without a name.
+    pub number: u64,
+    /// Whether the end of its session is reported without a WATCH.
+    pub watched: bool,
 }
 
 impl Listener {
@@ -64,10 +72,10 @@ impl Listener {
                 counts.refused_pid += 1;
             } else {
                 counts.accepted += 1;
-                let number = suffix.and_then(|suffix| number(&suffix)).unwrap_or(0);
+                let name = suffix.and_then(|suffix| Name::parse(&suffix));
                 return Ok(Some(Connection {
                     stream,
-                    number,
+                    name: name.unwrap_or_default(),
                     client: pid,
                 }));
             }
@@ -75,14 +83,22 @@ impl Listener {
     }
 }
 
-/// The number at the end of the address of a client's socket: behind this socket's address, a dot and 16 digits.
-fn number(suffix: &[u8]) -> Option<u64> {
-    let digits = suffix.strip_prefix(b".")?;
-    let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-    if digits.len() != 16 || !digits.iter().all(is_digit) {
-        return None;
+impl Name {
+    /// Parses the end of the address of a client's socket: behind this socket's address, a dot, 16 digits, and maybe a
+    /// plus sign.
+    fn parse(suffix: &[u8]) -> Option<Self> {
+        let digits = suffix.strip_prefix(b".")?;
+        let (digits, watched) = match digits.strip_suffix(b"+") {
+            Some(digits) => (digits, true),
+            None => (digits, false),
+        };
+        let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+        if digits.len() != 16 || !digits.iter().all(is_digit) {
+            return None;
+        }
+        let number = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        Some(Self { number, watched })
     }
-    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 impl AsFd for Listener {
@@ -102,15 +118,23 @@ mod tests {
 
     #[test]
     fn a_connection_has_the_number_in_its_name() {
-        assert_eq!(number(b".00000000000000ff"), Some(255));
+        for (suffix, watched) in [(".00000000000000ff", false), (".00000000000000ff+", true)] {
+            let name = Name {
+                number: 255,
+                watched,
+            };
+            assert_eq!(Name::parse(suffix.as_bytes()), Some(name));
+        }
         for other in [
             ".ff",
+            ".00000000000000ff++",
+            ".000000000000000+",
             "00000000000000ff",
             ".00000000000000FF",
             ".+0000000000000ff",
             "",
         ] {
-            assert_eq!(number(other.as_bytes()), None, "{other}");
+            assert_eq!(Name::parse(other.as_bytes()), None, "{other}");
         }
     }
 
@@ -121,7 +145,7 @@ mod tests {
             let listener = listener(pid);
             let _client = listener.socket.connect().unwrap();
             let connection = listener.accept(&mut counts).unwrap();
-            assert_eq!(connection.map(|it| it.number), accepted.then_some(0));
+            assert_eq!(connection.map(|it| it.name), accepted.then(Name::default));
         }
         assert_eq!((counts.accepted, counts.refused_pid), (1, 1));
     }

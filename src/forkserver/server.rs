@@ -75,7 +75,7 @@ pub struct Server {
     foreign: ForeignSessions,
     /// Received, and not handled yet.
     watches: Vec<Watch>,
-    /// Watched, but gone before.
+    /// Watched, but gone before, or never there.
     unknown: Vec<Ended>,
     counts: Counts,
     readable: Readable,
@@ -195,9 +195,14 @@ impl Server {
             };
             match accepted {
                 Ok(Some(connection)) => match sys::fork() {
-                    Ok(Some(pid)) => self.sessions.add(pid, connection.number),
+                    Ok(Some(pid)) => self.sessions.add(pid, connection.name),
                     Ok(None) => return Some(connection),
-                    Err(error) => refuse(&connection, &error),
+                    Err(error) => {
+                        refuse(&connection, &error);
+                        if connection.name.watched {
+                            self.unknown.push(Ended::unknown(connection.name.number, 0));
+                        }
+                    }
                 },
                 Ok(None) => {
                     self.watch();
@@ -246,14 +251,7 @@ impl Server {
             if self.sessions.watch(&watch) {
                 continue;
             }
-            let ended = Ended {
-                connection: watch.connection,
-                pid: watch.pid,
-                how: 2,
-                code: 0,
-                swept: 0,
-                survivors: 0,
-            };
+            let ended = Ended::unknown(watch.connection, watch.pid);
             if !self.foreign.watch(&watch, ended) {
                 self.unknown.push(ended);
             }

@@ -5,6 +5,7 @@
 //! The sessions of a fork server, from the fork until nothing is left of them.
 
 use super::control::{Ended, Watch};
+use super::listener::Name;
 use super::lost::{Lost, LostSessions};
 use crate::cgroup::Request;
 use crate::process::children::Children;
@@ -99,11 +100,11 @@ pub struct Sessions {
 
 impl Sessions {
     /// Adds a session that was just forked.
-    pub fn add(&mut self, pid: i32, connection: u64) {
+    pub fn add(&mut self, pid: i32, name: Name) {
         self.running.push(Session {
             pid,
-            connection,
-            watched: false,
+            connection: name.number,
+            watched: name.watched,
             deadline: None,
             stops: 0,
             group: None,

@@ -8,7 +8,7 @@ defmodule MuonTrap.ForkServer.DeathsTest do
 
   import MuonTrap.Test.OS
 
-  alias MuonTrap.{Daemon, Error}
+  alias MuonTrap.{Daemon, Error, Predecessors}
   alias MuonTrap.ForkServer.Current
   alias MuonTrap.Test.{Callback, ForkServer, SecondBeam}
 
@@ -137,6 +137,19 @@ defmodule MuonTrap.ForkServer.DeathsTest do
 
       assert File.read!(file) == String.duplicate("run\n", 100)
     end
+
+    test "a daemon that is killed after its fork server leaves no entry behind", context do
+      {:ok, daemon} = Daemon.start_link("sleep", ["1000"], context.opts)
+      server = ForkServer.os_pid()
+      kill(server, "KILL")
+      wait_until(fn -> ForkServer.os_pid() != server end)
+      assert daemon in owners()
+      Process.exit(daemon, :kill)
+      wait_until(fn -> daemon not in owners() end)
+      assert marked(context.marker) == []
+    end
+
+    defp owners, do: for({_connection, owner} <- Predecessors.connections(), do: owner)
 
     test "a daemon's successor waits for a program whose fork server was killed", context do
       opts = [delay_to_sigkill: 300, env: [{"MARKER", context.marker}]]

@@ -146,9 +146,22 @@ impl Server {
 
     /// A connection on which nothing was sent yet.
     pub fn connect(&self) -> Session {
+        self.connect_as("")
+    }
+
+    /// A connection whose end is reported without a WATCH.
+    pub fn connect_watched(&self) -> Session {
+        self.connect_as("+")
+    }
+
+    fn connect_as(&self, mark: &str) -> Session {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = [&self.address[..], format!(".{number:016x}").as_bytes()].concat();
+        let name = [
+            &self.address[..],
+            format!(".{number:016x}{mark}").as_bytes(),
+        ]
+        .concat();
         Session {
             stream: connect(&self.address, &name),
             bytes: Vec::new(),
@@ -164,7 +177,11 @@ impl Server {
     /// A program that captures stdout, with more fields.
     #[track_caller]
     pub fn run(&self, program: &[&str], fields: &[u8]) -> Session {
-        let mut session = self.connect();
+        self.run_on(self.connect(), program, fields)
+    }
+
+    #[track_caller]
+    pub fn run_on(&self, mut session: Session, program: &[&str], fields: &[u8]) -> Session {
         session.send(&hello(PROTOCOL, &self.token));
         session.send(&session.start_frame(program, fields));
         session.read_started();
@@ -201,7 +218,14 @@ impl Server {
     /// Waits until nothing is left of a session. Returns how it ended, and how many processes were swept.
     #[track_caller]
     pub fn await_end(&mut self, session: &Session) -> (u8, u8, u32) {
-        match self.watch(session.number, session.pid, 0) {
+        self.send_watch(session.number, session.pid, 0);
+        self.read_end(session)
+    }
+
+    /// The report of its end.
+    #[track_caller]
+    pub fn read_end(&mut self, session: &Session) -> (u8, u8, u32) {
+        match self.read() {
             Answer::Ended {
                 connection,
                 how,

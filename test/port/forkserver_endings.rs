@@ -56,6 +56,42 @@ fn a_session_that_is_killed_leaves_nothing() {
 }
 
 #[test]
+fn the_name_of_a_connection_may_ask_for_its_end() {
+    let mut server = Server::start();
+    let session = server.connect_watched();
+    let mut session = server.run_on(session, &["sh", "-c", "exit 3"], &[]);
+    assert_eq!(session.report().code, 3);
+    drop(session.stream.shutdown(std::net::Shutdown::Both));
+    assert_eq!(server.read_end(&session), (0, 3, 0));
+
+    let session = server.connect_watched();
+    let mut session = server.run_on(session, &["sh", "-c", FAMILY], &[]);
+    session.read_until("ready");
+    eventually("all run", || programs(&server, &[&session]) >= 5);
+    send(session.pid, Signal::SIGKILL);
+    let (how, code, swept) = server.read_end(&session);
+    assert_eq!((how, code), (1, 9));
+    assert!(swept >= 4, "{swept}");
+    only_these_are_alive(&server.mark, &[server.pid]);
+
+    // It is reported once.
+    assert_eq!(server.await_end(&session).0, 2);
+    server.finish();
+}
+
+#[test]
+fn a_watched_connection_that_was_closed_before_it_was_accepted_has_an_end() {
+    let mut server = Server::start();
+    send(server.pid, Signal::SIGSTOP);
+    eventually("it is stopped", || state(server.pid) == b'T');
+    let session = server.connect_watched();
+    drop(session.stream.shutdown(std::net::Shutdown::Both));
+    send(server.pid, Signal::SIGCONT);
+    assert_eq!(server.read_end(&session).0, 0);
+    server.finish();
+}
+
+#[test]
 fn other_sessions_do_not_notice() {
     let mut server = Server::start();
     let mut other = server.sh_until(

@@ -197,6 +197,10 @@ defmodule MuonTrap.Daemon.Server do
   def handle_info({:timeout, timer, :write}, state),
     do: {:noreply, %{state | input: Input.Queue.expired(state.input, timer)}}
 
+  def handle_info({:session_ended, _connection, _ended} = message, %{session: session} = state)
+      when session != nil,
+      do: {:noreply, %{state | session: Session.note_end(session, message)}}
+
   def handle_info(message, %{session: session} = state) when session != nil do
     case Session.event(session, message) do
       {:ok, event} -> handle_event(event, state)

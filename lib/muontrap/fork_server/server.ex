@@ -10,7 +10,7 @@ defmodule MuonTrap.ForkServer.Server do
 
   use GenServer
 
-  alias MuonTrap.{Error, Helper, Ports}
+  alias MuonTrap.{Error, Helper, Ports, Predecessors}
   alias MuonTrap.ForkServer.{Control, Current, Environment, Writer}
 
   # A fork server that is not stopped or stuck answers within a millisecond.
@@ -34,8 +34,7 @@ defmodule MuonTrap.ForkServer.Server do
     :stuck_pid,
     waiting: [],
     checks: [],
-    watches: %{},
-    owners: %{}
+    watches: %{}
   ]
 
   @impl GenServer
@@ -68,13 +67,6 @@ defmodule MuonTrap.ForkServer.Server do
   end
 
   @impl GenServer
-  def handle_cast({:on_end_of, owner, connection, functions}, state) do
-    monitor = :erlang.monitor(:process, owner, tag: {:owner_died, connection})
-    {:noreply, %{state | owners: Map.put(state.owners, connection, {monitor, functions})}}
-  end
-
-  def handle_cast({:forget, connection}, state), do: {:noreply, forget_owner(state, connection)}
-
   def handle_cast(:publish_environment, state) do
     if state.server, do: write_environment(state)
     {:noreply, state}
@@ -111,14 +103,10 @@ defmodule MuonTrap.ForkServer.Server do
   end
 
   def handle_info({{:owner_died, connection}, _monitor, :process, _owner, _reason}, state) do
-    case Map.pop(state.owners, connection) do
-      {{_monitor, {pid, ended}}, owners} ->
-        watch = {call(pid), :infinity, ended}
-        {:noreply, add_watch(%{state | owners: owners}, connection, watch)}
-
-      # It was too late to take the monitor back.
-      {nil, _owners} ->
-        {:noreply, state}
+    case Predecessors.session_pid(connection) do
+      {:ok, pid} -> {:noreply, add_watch(state, connection, {pid, :infinity, nil})}
+      # It had ended before.
+      :error -> {:noreply, state}
     end
   end
 
@@ -128,7 +116,7 @@ defmodule MuonTrap.ForkServer.Server do
 
   defp handle_frame({:ready, ready}, %{server: nil} = state) do
     _left = Process.cancel_timer(state.timer)
-
+    monitor_owners()
     server = ready |> Map.take([:os_pid, :address, :client_directory?]) |> Map.put(:id, state.id)
     Current.put(server, Environment.raw(ready.variables))
     write_environment(%{state | server: server})
@@ -145,8 +133,8 @@ defmodule MuonTrap.ForkServer.Server do
 
   defp handle_frame({:session_ended, connection, ended}, state) do
     {watches, later} = Map.pop(state.watches, connection, [])
-    for {_pid, _timeout, waiting} <- watches, do: answer(waiting, ended)
-    forget_owner(%{state | watches: later}, connection)
+    end_session(connection, watches, ended)
+    %{state | watches: later}
   end
 
   defp handle_frame({:counts, _counts}, state) do
@@ -189,11 +177,20 @@ defmodule MuonTrap.ForkServer.Server do
   defp reply_check(nil, _answer), do: :ok
   defp reply_check(from, answer), do: GenServer.reply(from, answer)
 
-  # A caller of await_end/3 waits, or a function of on_end_of/4.
-  defp answer({_module, _function, _args} = function, _ended), do: call(function)
-  defp answer(from, ended), do: GenServer.reply(from, ended)
+  defp end_session(connection, watches, ended) do
+    with {:ok, owner} <- Predecessors.ended(connection),
+         do: send(owner, {:session_ended, connection, ended})
 
-  defp call({module, function, args}), do: apply(module, function, args)
+    # Nobody waits for a session whose owner has died.
+    Enum.each(watches, fn {_pid, _timeout, from} -> if from, do: GenServer.reply(from, ended) end)
+  end
+
+  # What is left are sessions of earlier fork servers, whose end this one does not report by itself.
+  defp monitor_owners do
+    Enum.each(Predecessors.connections(), fn {connection, owner} ->
+      :erlang.monitor(:process, owner, tag: {:owner_died, connection})
+    end)
+  end
 
   defp write_environment(state) do
     {_token, raw} = Current.secrets(state.server)
@@ -234,21 +231,9 @@ defmodule MuonTrap.ForkServer.Server do
 
   defp watch(%{server: nil} = state, _connection, _watch), do: open(state)
 
-  defp watch(state, connection, {pid, timeout, _waiting}) do
+  defp watch(state, connection, {pid, timeout, _from}) do
     Writer.write(state.writer, Control.watch(connection, pid, timeout))
     probe_later(state)
-  end
-
-  # Without a flush, which would search the mailbox: a message that has come is ignored.
-  defp forget_owner(state, connection) do
-    case Map.pop(state.owners, connection) do
-      {{monitor, _functions}, owners} ->
-        Process.demonitor(monitor)
-        %{state | owners: owners}
-
-      {nil, _owners} ->
-        state
-    end
   end
 
   # An end that does not come may be due to the fork server.
@@ -299,9 +284,9 @@ defmodule MuonTrap.ForkServer.Server do
     for from <- state.waiting, do: GenServer.reply(from, {:error, error})
     ended = %{how: :unknown, code: 0, swept: 0, survivors: 0}
 
-    for {_connection, watches} <- state.watches,
-        {_pid, _timeout, waiting} <- watches,
-        do: answer(waiting, ended)
+    Enum.each(state.watches, fn {connection, watches} ->
+      end_session(connection, watches, ended)
+    end)
 
     %{state | waiting: [], watches: %{}}
   end

@@ -12,7 +12,7 @@ defmodule MuonTrap.Session.Socket do
   # program. So there is nothing here to guard.
 
   alias MuonTrap.{Deadline, Error, ForkServer, Helper, Ports, Predecessors, Session}
-  alias MuonTrap.ForkServer.{Current, Environment}
+  alias MuonTrap.ForkServer.{Control, Current, Environment}
   alias MuonTrap.Session.{Frame, Start, Transport}
 
   @enforce_keys [:socket, :server_id, :connection, :patience]
@@ -23,6 +23,7 @@ defmodule MuonTrap.Session.Socket do
     :patience,
     :entry,
     :session_pid,
+    :ended,
     :monitor,
     active: false,
     eager?: false
@@ -35,10 +36,14 @@ defmodule MuonTrap.Session.Socket do
           patience: non_neg_integer(),
           entry: Predecessors.entry() | nil,
           session_pid: pos_integer() | nil,
+          ended: Control.session_end() | nil,
           monitor: reference() | nil,
           active: boolean() | pos_integer(),
           eager?: boolean()
         }
+
+  # Longer than a session takes to exit, after its last frame and unless it is stopped.
+  @exit_ms 500
 
   # Longer than starting a program takes, where nothing has to be waited for.
   @check_ms 2_000
@@ -88,7 +93,7 @@ defmodule MuonTrap.Session.Socket do
        }}
     else
       {:error, reason} ->
-        leave(entry, connection)
+        leave(entry)
 
         with {:ok, next} <- after_error(reason, server, purpose.deadline),
              do: open(next, purpose, frame, attempts - 1)
@@ -141,21 +146,15 @@ defmodule MuonTrap.Session.Socket do
 
   defp enter(purpose, connection) do
     {:ok, entry} = Predecessors.enter(purpose.key, self(), connection, purpose.patience)
-    pid = {Predecessors, :session_pid, [connection]}
-    ForkServer.on_end_of(self(), connection, pid, {Predecessors, :leave, [entry]})
     entry
   end
 
-  defp leave(nil, _connection), do: :ok
-
-  defp leave(entry, connection) do
-    ForkServer.forget(connection)
-    Predecessors.leave(entry)
-  end
+  defp leave(nil), do: :ok
+  defp leave(entry), do: Predecessors.leave(entry)
 
   defp connect(server, connection, purpose) do
-    digits = Base.encode16(<<connection::64>>, case: :lower)
-    name = <<server.address::binary, ?., digits::binary>>
+    # Only daemons wait for the end of the session.
+    name = server.address <> ForkServer.suffix(connection, purpose.key != nil)
 
     options = [:local, :binary, active: false, ifaddr: {:local, name}] ++ framing(purpose)
     :gen_tcp.connect({:local, server.address}, 0, backend(purpose) ++ options)
@@ -335,6 +334,13 @@ defmodule MuonTrap.Session.Socket do
     end
   end
 
+  @doc "Takes note of a message that says that the session is gone. What it sent before may still come."
+  @spec note_end(t(), term()) :: t()
+  def note_end(%{connection: connection} = stream, {:session_ended, connection, ended}),
+    do: %{stream | ended: ended}
+
+  def note_end(stream, _of_another), do: stream
+
   @doc "Makes it possible to wait for the end once more, after a message about it was taken."
   @spec reopen(t()) :: t()
   def reopen(%{active: false} = stream), do: stream
@@ -369,11 +375,27 @@ defmodule MuonTrap.Session.Socket do
   defp exit_status(%{how: :signaled, code: signal}), do: 128 + signal
   defp exit_status(%{how: :unknown}), do: nil
 
-  defp await_end(stream) do
+  defp await_end(stream), do: reported_end(stream) || ask_for_end(stream)
+
+  defp ask_for_end(stream) do
     ended = ForkServer.await_end(stream.connection, stream.session_pid, stream.patience)
-    if stream.entry, do: Predecessors.leave(stream.entry)
+    leave(stream.entry)
     ended
   end
+
+  defp reported_end(%{entry: nil}), do: nil
+  defp reported_end(%{ended: ended}) when ended != nil, do: ended
+
+  defp reported_end(%{connection: connection} = stream) do
+    receive do
+      {:session_ended, ^connection, ended} -> ended
+    after
+      if(current?(stream), do: @exit_ms, else: 0) -> nil
+    end
+  end
+
+  # A later fork server does not report it by itself.
+  defp current?(%{server_id: id}), do: match?(%{id: ^id}, Current.get())
 
   defp close_quietly(%{socket: socket, active: active, monitor: monitor}) do
     if monitor, do: Process.demonitor(monitor, [:flush])
