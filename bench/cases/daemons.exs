@@ -79,15 +79,18 @@ defmodule Bench.Daemons do
   end
 
   defp start_and_stop_daemons(supervisors) do
+    # Once, as for the ports.
+    cat = System.find_executable("cat")
+
     1..supervisors
-    |> at_once(fn _number -> start_supervised(div(@daemons, supervisors)) end)
+    |> at_once(fn _number -> start_supervised(cat, div(@daemons, supervisors)) end)
     |> at_once(&DynamicSupervisor.stop/1)
   end
 
-  defp start_supervised(count) do
+  defp start_supervised(cat, count) do
     {:ok, supervisor} = DynamicSupervisor.start_link(strategy: :one_for_one)
     Process.unlink(supervisor)
-    child = {Daemon, [System.find_executable("cat"), []]}
+    child = {Daemon, [cat, []]}
     for _ <- 1..count, do: {:ok, _} = DynamicSupervisor.start_child(supervisor, child)
     supervisor
   end
