@@ -50,12 +50,13 @@ pub(in crate::cgroup) fn translate(
     Ok(translation.writes)
 }
 
-/// The parts of `cpu.max`, collected from several settings.
+/// The parts of `cpu.max`, collected from several settings, and the burst, which is written after them.
 #[derive(Default)]
 struct Cpu {
     quota: Option<String>,
     period: Option<String>,
     setting: String,
+    burst: Option<Setting>,
 }
 
 /// The limits of memory and swap: swap cannot be translated without memory.
@@ -81,6 +82,9 @@ impl Translation<'_> {
         let is_own = found.is_of(self.version);
         match found.conversion {
             Conversion::Quota | Conversion::Period => self.add_cpu(name, value)?,
+            Conversion::Same if found.v2 == "cpu.max.burst" => {
+                self.cpu.burst = Some(setting.clone());
+            }
             Conversion::Limit if found.v2 == "memory.max" => {
                 self.memory.limit = Some(setting.clone());
             }
@@ -155,10 +159,28 @@ impl Translation<'_> {
     }
 
     fn finish_cpu(&mut self) {
+        let burst = self.cpu.burst.take();
+        let burst =
+            burst.map(|(name, value)| (file_on(self.version, &name).to_string(), name, value));
+        if let Some((file, name, _)) = &burst {
+            // The kernel refuses a burst above the quota, even between two writes.
+            let saves_up = (self.current)(file).is_some_and(|now| now != "0");
+            if self.cpu.quota.is_some() && saves_up {
+                self.write(name, file, "0");
+            }
+        }
+        self.finish_cpu_max();
+        if let Some((file, name, value)) = burst {
+            self.write(&name, file, value);
+        }
+    }
+
+    fn finish_cpu_max(&mut self) {
         let Cpu {
             quota,
             period,
             setting,
+            burst: _,
         } = std::mem::take(&mut self.cpu);
         if self.version == Version::V2 {
             let max = |quota: String| if quota == "-1" { "max".into() } else { quota };

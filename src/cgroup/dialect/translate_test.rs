@@ -309,6 +309,19 @@ fn the_order_is_one_that_the_kernel_accepts() {
 }
 
 #[test]
+fn a_burst_is_never_above_the_quota() {
+    let given = pairs(&[("cpu.max.burst", "20000"), ("cpu.max", "50000")]);
+    let used = Files::from([("cpu.max.burst", "9000"), ("cpu.cfs_burst_us", "9000")]);
+    let v2 = [("cpu.max", "50000"), ("cpu.max.burst", "20000")];
+    let v1 = [("cpu.cfs_quota_us", "50000"), ("cpu.cfs_burst_us", "20000")];
+    assert_eq!(written(&given, Version::V2), pairs(&v2));
+    assert_eq!(written(&given, Version::V1), pairs(&v1));
+    let careful = written_with(&given, Version::V1, &used);
+    assert_eq!(careful[0], pairs(&[("cpu.cfs_burst_us", "0")])[0]);
+    assert_eq!(careful[1..], pairs(&v1));
+}
+
+#[test]
 fn the_last_of_several_values_counts() {
     let given = pairs(&[("cpu.max", "10000 50000"), ("cpu.cfs_quota_us", "20000")]);
     assert_eq!(
