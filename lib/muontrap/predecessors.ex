@@ -18,19 +18,20 @@ defmodule MuonTrap.Predecessors do
   # A session of the fork server is entered twice: by the command, and by its connection, with all that is known about
   # it. The fork server reports the end of each, which removes both, whether the owner is alive or not.
 
-  alias MuonTrap.ForkServer
-
   @table __MODULE__
   @connections Module.concat(__MODULE__, Connections)
 
   # By a part of the session, so that a thousand daemons of one command do not have the same key.
   @buckets 8
 
+  # As in MuonTrap.ForkServer, whose GenServer takes entries off here.
+  @typep connection :: pos_integer()
+
   @typedoc "What a daemon runs."
   @type key :: {command :: binary(), args :: [binary()]}
 
   @opaque entry ::
-            ForkServer.connection()
+            connection()
             | {bucket :: non_neg_integer(), owner :: pid(), guard :: pid()}
 
   @doc "Makes the tables, which last as long as the calling process."
@@ -50,7 +51,7 @@ defmodule MuonTrap.Predecessors do
   Enters the daemon `owner`, with the connection to its session. A successor has the session killed if it does not end
   within `patience` milliseconds.
   """
-  @spec enter(key(), owner :: pid(), ForkServer.connection(), patience :: timeout()) ::
+  @spec enter(key(), owner :: pid(), connection(), patience :: timeout()) ::
           {:ok, entry()} | {:error, :not_started}
   def enter(key, owner, connection, patience) do
     bucket = bucket(hash(key), connection)
@@ -69,7 +70,7 @@ defmodule MuonTrap.Predecessors do
   end
 
   @doc "Notes the pid of the session of a connection."
-  @spec started(ForkServer.connection(), pos_integer()) :: :ok
+  @spec started(connection(), pos_integer()) :: :ok
   def started(connection, session_pid) do
     _known = :ets.update_element(@connections, connection, {4, session_pid})
     :ok
@@ -78,7 +79,7 @@ defmodule MuonTrap.Predecessors do
   end
 
   @doc "The pid of the session of a connection, once it is known. `:error` if there is no such session any more."
-  @spec session_pid(ForkServer.connection()) :: {:ok, pos_integer() | nil} | :error
+  @spec session_pid(connection()) :: {:ok, pos_integer() | nil} | :error
   def session_pid(connection) do
     {:ok, :ets.lookup_element(@connections, connection, 4)}
   rescue
@@ -86,7 +87,7 @@ defmodule MuonTrap.Predecessors do
   end
 
   @doc "All connections with their owners."
-  @spec connections() :: [{ForkServer.connection(), owner :: pid()}]
+  @spec connections() :: [{connection(), owner :: pid()}]
   def connections do
     for {connection, _bucket, owner, _pid, _patience} <- :ets.tab2list(@connections),
         do: {connection, owner}
@@ -95,7 +96,7 @@ defmodule MuonTrap.Predecessors do
   end
 
   @doc "Takes off the entry of a session that has ended. Returns its owner."
-  @spec ended(ForkServer.connection()) :: {:ok, owner :: pid()} | :error
+  @spec ended(connection()) :: {:ok, owner :: pid()} | :error
   def ended(connection) do
     case :ets.take(@connections, connection) do
       [{_connection, bucket, owner, _pid, _patience}] ->
@@ -123,19 +124,23 @@ defmodule MuonTrap.Predecessors do
     ArgumentError -> :ok
   end
 
-  @doc "Waits until nothing is left of daemons of this command and these arguments that have died."
-  @spec await(key()) :: :ok | {:error, :not_started}
-  def await(key) do
+  @doc """
+  Waits until nothing is left of daemons of this command and these arguments that have died. `await_end` is
+  `MuonTrap.ForkServer.await_end/3`.
+  """
+  @spec await(key(), (connection(), pos_integer() | nil, timeout() -> term())) ::
+          :ok | {:error, :not_started}
+  def await(key, await_end) do
     hash = hash(key)
-    Enum.each(0..(@buckets - 1), &await_bucket(hash + &1))
+    Enum.each(0..(@buckets - 1), &await_bucket(hash + &1, await_end))
   rescue
     # There is no table.
     ArgumentError -> {:error, :not_started}
   end
 
-  defp await_bucket(bucket) do
+  defp await_bucket(bucket, await_end) do
     if :ets.member(@table, bucket) and not (bucket |> owners() |> all_alive?()),
-      do: @table |> :ets.lookup(bucket) |> Enum.each(&await_session_of_dead/1)
+      do: @table |> :ets.lookup(bucket) |> Enum.each(&await_session_of_dead(&1, await_end))
   end
 
   # The owners alone, since what is copied here stays in the heap of the daemon for a while.
@@ -149,11 +154,11 @@ defmodule MuonTrap.Predecessors do
   defp all_alive?([owner | owners]), do: Process.alive?(owner) and all_alive?(owners)
   defp all_alive?([]), do: true
 
-  defp await_session_of_dead({_bucket, owner, session} = object) do
-    if not Process.alive?(owner), do: await_end(session, object)
+  defp await_session_of_dead({_bucket, owner, session} = object, await_end) do
+    if not Process.alive?(owner), do: await_session(session, object, await_end)
   end
 
-  defp await_end(guard, object) when is_pid(guard) do
+  defp await_session(guard, object, _await_end) when is_pid(guard) do
     ref = :erlang.monitor(:process, guard)
 
     receive do
@@ -164,10 +169,10 @@ defmodule MuonTrap.Predecessors do
     leave(object)
   end
 
-  defp await_end(connection, _object) do
+  defp await_session(connection, _object, await_end) do
     case :ets.lookup(@connections, connection) do
       [{_connection, _bucket, _owner, pid, patience}] ->
-        _ended = ForkServer.await_end(connection, pid, patience)
+        _ended = await_end.(connection, pid, patience)
         leave(connection)
 
       # It is gone since.

@@ -18,6 +18,7 @@ defmodule MuonTrap.Daemon.Server do
   alias MuonTrap.{
     Caller,
     Error,
+    ForkServer,
     Helper,
     Input,
     Label,
@@ -58,7 +59,7 @@ defmodule MuonTrap.Daemon.Server do
 
     Startup.ensure_started()
 
-    with :ok <- Predecessors.await(key),
+    with :ok <- Predecessors.await(key, &ForkServer.await_end/3),
          {:ok, session} <- Session.start(options, key) do
       {:ok, state |> State.started(Session.activate(session)) |> Health.started()}
     else
