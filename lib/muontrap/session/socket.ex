@@ -267,7 +267,7 @@ defmodule MuonTrap.Session.Socket do
   def next(%{socket: socket, monitor: monitor} = stream, timeout) do
     receive do
       {:tcp, ^socket, data} -> {{:frame, Frame.decode(data)}, stream}
-      # Right after the last frame of the number in `active`.
+      # Right after the last of as many frames as `active` says.
       {:tcp_passive, ^socket} -> next(%{stream | active: false}, timeout)
       {:tcp_closed, ^socket} -> {{:lost, nil}, stream}
       {:tcp_error, ^socket, _reason} -> {{:lost, nil}, stream}

@@ -11,9 +11,10 @@ defmodule MuonTrap.Session.Transport do
   alias MuonTrap.Session.{Guard, Pipe, Socket, Start}
 
   @typedoc """
-  What a stream is opened for. `fork_server?`: whether by the fork server. `key` identifies a daemon: its successor has the same key, and waits for it. `crowded?`:
-  the caller has many messages in its mailbox, which are not to be searched for each frame. `active`: whether it
-  takes frames as messages, or how many, as the option of `:inet.setopts/2`.
+  What a stream is opened for. `fork_server?`: whether the fork server runs the session. `key` identifies a daemon: its
+  successor has the same key, and waits for it. `crowded?`: the caller has many messages in its mailbox, which are not to
+  be searched for each frame. `active`: whether it takes frames as messages, or how many, as the option of
+  `:inet.setopts/2`.
   """
   @type purpose :: %{
           fork_server?: boolean(),

@@ -27,9 +27,10 @@ impl ChildEvents {
         Ok(Self(SignalFd::with_flags(&child, flags)?))
     }
 
-    /// Takes the events so far: there is one at most, since a signal that is pending is not queued again.
+    /// Takes the events so far. None is left: while a SIGCHLD is pending, epoll(7) tells of no other one. Of those that
+    /// tgkill(2) has sent to the thread, one more can be pending.
     pub fn clear(&self) {
-        let _ = self.0.read_signal();
+        while let Ok(Some(_)) = self.0.read_signal() {}
     }
 
     /// For a fork of this process, before it closes the descriptor.

@@ -32,7 +32,7 @@ impl Waker {
         }
     }
 
-    /// Takes 8 bytes at a time, and does not block.
+    /// Does not block.
     pub fn writer(&self) -> RawFd {
         self.writer.as_raw_fd()
     }
