@@ -33,7 +33,8 @@ defmodule Bench.Measure do
     do: timed_pairs(rounds, what, fn -> time(ours) end, fn -> time(theirs) end)
 
   @doc "As `pairs/4`, for functions that return the microseconds that count."
-  @spec timed_pairs(pos_integer(), :cost | :speed, (() -> number()), (() -> number())) :: result()
+  @spec timed_pairs(pos_integer(), :cost | :speed, (... -> number()), (... -> number())) ::
+          result()
   def timed_pairs(rounds, what, ours, theirs) do
     # Not counted: the first call loads code and fills caches.
     ours.()

@@ -29,7 +29,9 @@ defmodule Bench.Commands do
       fn ->
         1..callers
         |> Enum.map(fn _caller ->
-          Task.async(fn -> for _ <- 1..div(@commands, callers), do: {"", 0} = cmd.("true", []) end)
+          Task.async(fn ->
+            for _ <- 1..div(@commands, callers), do: {"", 0} = cmd.("true", [])
+          end)
         end)
         |> Task.await_many(:infinity)
       end

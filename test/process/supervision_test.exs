@@ -85,7 +85,11 @@ defmodule MuonTrap.ProcessSupervisionTest do
 
       requests = fn numbers ->
         numbers
-        |> Task.async_stream(&{&1, add.(&1)}, max_concurrency: 16, ordered: false, timeout: 60_000)
+        |> Task.async_stream(&{&1, add.(&1)},
+          max_concurrency: 16,
+          ordered: false,
+          timeout: 60_000
+        )
         |> Enum.map(fn {:ok, answer} -> answer end)
       end
 

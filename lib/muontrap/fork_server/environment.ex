@@ -22,7 +22,7 @@ defmodule MuonTrap.ForkServer.Environment do
   The environment as it is now, as short as possible. Calls `publish` if it has changed, so that the fork server is
   given it.
   """
-  @spec current(Current.raw(), publish :: (() -> :ok)) :: Start.environment()
+  @spec current(Current.raw(), publish :: (... -> :ok)) :: Start.environment()
   def current(raw, publish) do
     pairs = :os.env()
 

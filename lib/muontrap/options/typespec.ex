@@ -20,7 +20,7 @@ defmodule MuonTrap.Options.Typespec do
   def typespec(type, _stage) when type in [:binary, :path, :string], do: quote(do: binary())
   def typespec(:permissions, _stage), do: quote(do: 0..0o777)
   def typespec({:custom, module, kind}, stage), do: module.typespec(kind, stage)
-  def typespec({:function, 0}, _stage), do: quote(do: (() -> term()))
+  def typespec({:function, 0}, _stage), do: [{:->, [], [[], quote(do: term())]}]
   def typespec({:function, 1}, _stage), do: quote(do: (term() -> term()))
   def typespec({:function, 2}, _stage), do: quote(do: (term(), term() -> term()))
   def typespec({:integer, 0, :infinity, _unit}, _stage), do: quote(do: non_neg_integer())

@@ -24,7 +24,7 @@ defmodule MuonTrap.Session.Relay do
   @type t :: %__MODULE__{pid: pid()}
 
   @typedoc "Starts a session over a port of the process that calls it."
-  @type start :: (() -> {:ok, Session.t()} | {:error, Error.t()} | :timeout)
+  @type start :: (... -> {:ok, Session.t()} | {:error, Error.t()} | :timeout)
 
   @doc "Starts a session in a relay."
   @spec start(start()) :: {:ok, Session.t()} | {:error, Error.t()} | :timeout
