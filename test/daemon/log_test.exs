@@ -138,7 +138,7 @@ defmodule MuonTrap.DaemonLogTest do
 
     test "with a hint if it has put itself in the background" do
       assert [info, warning, ""] =
-               "sleep 1000 & setsid sleep 1000 & exit 0"
+               "sleep 1000 & #{MuonTrap.Test.Needs.orphan()}; exit 0"
                |> log([], metadata: [])
                |> String.split("\n")
 
