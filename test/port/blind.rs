@@ -6,6 +6,7 @@
 
 use crate::executable;
 use crate::frames;
+use crate::groups::Group;
 use crate::harness::{Outcome, Owner, captured, helper_path};
 use crate::processes::{Mark, eventually, status_field};
 use std::fs;
@@ -31,9 +32,9 @@ fn a_program_that_takes_all_descriptors_from_its_helper() {
 #[test]
 #[ignore = "needs cgroups, prlimit and a subreaper"]
 fn a_program_in_a_group_that_takes_all_descriptors_from_its_helper() {
-    let group = format!("muontrap-test-blind-{}", std::process::id());
+    let group = Group::new("blind");
     let script = format!("prlimit --pid $PPID --nofile=3 || exit 9; {LEAVES}");
-    let mut owner = captured(&["--group", &group])
+    let mut owner = captured(&["--group", &group.name])
         .sh(&script)
         .start_until("ready");
     owner.mark.wait_for(2 + 5);

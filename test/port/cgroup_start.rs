@@ -4,10 +4,10 @@
 
 //! How programs get into their cgroups.
 
+use crate::groups::Group;
 use crate::harness::captured;
 use nix::libc;
 use std::fs;
-use std::path::PathBuf;
 
 /// Executes its arguments, after the first three, with a seccomp(2) filter: the system calls prctl and clone3, and the
 /// errno of the latter.
@@ -23,35 +23,18 @@ exec @ARGV;
 #[ignore = "needs cgroups and /usr/bin/perl"]
 fn a_program_enters_its_group_without_clone3() {
     for errno in [libc::ENOSYS, libc::EPERM] {
-        let group = format!("muontrap-test-{}-refused-{errno}", std::process::id());
+        let group = Group::new("refused");
         let numbers = [libc::SYS_prctl, libc::SYS_clone3, errno.into()].map(|it| it.to_string());
         let [prctl, clone3, errno] = &numbers;
-        let outcome = captured(&["--group", &group])
+        let outcome = captured(&["--group", &group.name])
             .via(&["/usr/bin/perl", "-e", REFUSE, prctl, clone3, errno])
             .program(&["cat", "/proc/self/cgroup"])
             .run();
         let output = String::from_utf8_lossy(&outcome.stdout).into_owned();
-        assert!(output.contains(&format!(":/{group}\n")), "{outcome:?}");
-    }
-}
-
-/// A group of v2 that is removed in the end.
-struct Group(PathBuf);
-
-impl Group {
-    fn new(name: &str) -> Self {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "));
-        let point = mount.unwrap().split(' ').nth(4).unwrap();
-        let path = PathBuf::from(point).join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
+        assert!(
+            output.contains(&format!(":/{}\n", group.name)),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -59,25 +42,28 @@ impl Drop for Group {
 #[test]
 #[ignore = "needs cgroups and cgroup v2"]
 fn a_helper_in_a_group_that_was_killed() {
-    let name = format!("muontrap-test-{}-killed", std::process::id());
-    let (own, group) = (Group::new(&name), format!("{name}-program"));
-    fs::write(own.0.join("cgroup.kill"), "1").unwrap();
-    let procs = own.0.join("cgroup.procs");
+    let (own, group) = (Group::new("killed"), Group::new("program"));
+    let directory = own.create();
+    fs::write(directory.join("cgroup.kill"), "1").unwrap();
+    let procs = directory.join("cgroup.procs");
     let enter = format!("echo 0 >{} && exec \"$@\"", procs.display());
-    let outcome = captured(&["--group", &group])
+    let outcome = captured(&["--group", &group.name])
         .via(&["sh", "-c", &enter, "sh"])
         .program(&["cat", "/proc/self/cgroup"])
         .run();
     let output = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    assert!(output.contains(&format!(":/{group}\n")), "{outcome:?}");
+    assert!(
+        output.contains(&format!(":/{}\n", group.name)),
+        "{outcome:?}"
+    );
     assert_eq!(outcome.code(), 0);
 }
 
 #[test]
 #[ignore = "needs cgroups"]
 fn a_program_that_kills_itself_is_not_started_again() {
-    let group = format!("muontrap-test-{}-suicide", std::process::id());
-    let outcome = captured(&["--group", &group])
+    let group = Group::new("suicide");
+    let outcome = captured(&["--group", &group.name])
         .sh("echo started; kill -9 $$")
         .run();
     assert_eq!(outcome.stdout, b"started\n", "{outcome:?}");

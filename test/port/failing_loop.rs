@@ -5,13 +5,13 @@
 //! A helper whose event loop fails, with a UDP socket as its stdin: after a datagram to a port where nobody listens, a
 //! read returns `ECONNREFUSED`.
 
+use crate::groups::Group;
 use crate::harness::pid_of;
 use crate::processes::{Mark, eventually, orphan};
 use crate::setup::{Setup, plain};
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Starts a helper, makes its loop fail when `count` processes run, and checks that it reports that and that none of
@@ -83,19 +83,8 @@ fn kills_a_program_that_may_leave_orphans_when_it_exits() {
 #[test]
 #[ignore = "needs cgroups"]
 fn removes_the_group() {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let cgroups = mounts.lines().filter(|line| line.contains(" - cgroup"));
-    let name = format!("muontrap-test-loop-{}", std::process::id());
-    let points = cgroups.filter_map(|line| line.split(' ').nth(4));
-    let groups: Vec<PathBuf> = points.map(|point| Path::new(point).join(&name)).collect();
-    assert!(!groups.is_empty());
-    // mkdir fails in hierarchies where the group has no directory.
-    let below = groups
-        .iter()
-        .map(|group| format!("{}/below", group.display()));
-    let below: Vec<String> = below.collect();
-    let setup = plain(&["--group", &name]).sh(STUBBORN);
-    fail(&setup.env("SUB", below.join(" ")), 4);
-    let left: Vec<&PathBuf> = groups.iter().filter(|group| group.exists()).collect();
-    assert_eq!(left, Vec::<&PathBuf>::new());
+    let group = Group::new("loop");
+    let setup = plain(&["--group", &group.name]).sh(STUBBORN);
+    fail(&setup.env("SUB", group.below().join(" ")), 4);
+    group.assert_removed();
 }

@@ -8,25 +8,17 @@ use crate::answer::Answer;
 use crate::client::{Server, Session};
 use crate::forkserver_endings::{FAMILY, only_these_are_alive, send};
 use crate::frames::{PROTOCOL, field, frame, hello};
+use crate::groups::Group;
 use crate::processes::eventually;
 use nix::sys::signal::Signal;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 const GET: u8 = 0x09;
 const SET: u8 = 0x0a;
 const STATISTICS: u8 = 0x0b;
 const CONFIG: u8 = 0x0c;
 const CLEAN: u8 = 0x0d;
-
-/// The directories of this name in all hierarchies.
-pub fn directories(group: &str) -> Vec<String> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let cgroups = mounts.lines().filter(|line| line.contains(" - cgroup"));
-    let points = cgroups.map(|line| line.split(' ').nth(4).unwrap());
-    let paths = points.map(|point| format!("{point}/{group}"));
-    paths.filter(|path| Path::new(path).exists()).collect()
-}
 
 #[track_caller]
 fn ask(session: &mut Session, tag: u8, fields: &[u8]) -> Answer {
@@ -46,9 +38,9 @@ fn values(session: &mut Session, tag: u8, fields: &[u8]) -> Vec<(String, String)
 #[test]
 #[ignore = "needs cgroups"]
 fn a_cgroup_is_read_and_written_by_its_session_and_by_a_fresh_connection() {
+    let group = Group::new("frames");
     let server = Server::start();
-    let group = format!("muontrap-test-{}-frames", std::process::id());
-    let path = field(64, group.as_bytes());
+    let path = field(64, group.name.as_bytes());
     let fields = [
         path.clone(),
         field(66, b"pids.max=100"),
@@ -101,13 +93,13 @@ fn a_cgroup_is_read_and_written_by_its_session_and_by_a_fresh_connection() {
 #[test]
 #[ignore = "needs cgroups"]
 fn a_fork_server_that_cannot_fork_says_so_and_goes_on() {
+    let group = Group::new("fork");
     let mut server = Server::start();
-    let group = format!("muontrap-test-{}-fork", std::process::id());
-    let fields = [field(64, group.as_bytes()), field(66, b"pids.max=100")].concat();
+    let fields = [field(64, group.name.as_bytes()), field(66, b"pids.max=100")].concat();
     let keeper = server.run(&["sleep", "1000"], &fields);
-    let has_limit = |path: &String| Path::new(path).join("pids.max").exists();
-    let directory = directories(&group).into_iter().find(has_limit).unwrap();
-    let set = |file: &str, value: &str| fs::write(format!("{directory}/{file}"), value).unwrap();
+    let has_limit = |path: &PathBuf| path.join("pids.max").exists();
+    let directory = group.directories().into_iter().find(has_limit).unwrap();
+    let set = |file: &str, value: &str| fs::write(directory.join(file), value).unwrap();
     set("cgroup.procs", &server.pid.to_string());
     set("pids.max", "1");
     for _ in 0..10 {
@@ -126,7 +118,7 @@ fn a_fork_server_that_cannot_fork_says_so_and_goes_on() {
     set("../cgroup.procs", &session.pid.to_string());
     drop((session, keeper));
     server.finish();
-    assert_eq!(directories(&group), Vec::<String>::new());
+    group.assert_removed();
 }
 
 #[test]
@@ -156,13 +148,13 @@ fn what_is_wrong_with_a_request_is_named() {
 #[ignore = "needs cgroups"]
 fn the_group_of_a_killed_session_is_removed() {
     for client_goes in [false, true] {
+        let group = Group::new("session");
         let mut server = Server::start();
-        let group = format!("muontrap-test-{}-{client_goes}", std::process::id());
-        let fields = [field(64, group.as_bytes()), field(66, b"pids.max=100")].concat();
+        let fields = [field(64, group.name.as_bytes()), field(66, b"pids.max=100")].concat();
         let mut session = server.run(&["sh", "-c", FAMILY], &fields);
         session.read_until("ready");
         let inside = std::fs::read_to_string(format!("/proc/{}/cgroup", session.program)).unwrap();
-        assert!(inside.contains(&group), "{inside}");
+        assert!(inside.contains(&group.name), "{inside}");
         send(session.pid, Signal::SIGKILL);
         if client_goes {
             drop(session);
@@ -171,7 +163,7 @@ fn the_group_of_a_killed_session_is_removed() {
             assert_eq!(server.await_end(&session).0, 1);
             only_these_are_alive(&server.mark, &[server.pid]);
         }
-        assert_eq!(directories(&group), Vec::<String>::new());
+        group.assert_removed();
     }
 }
 
@@ -179,19 +171,19 @@ fn the_group_of_a_killed_session_is_removed() {
 #[test]
 #[ignore = "needs cgroups"]
 fn the_groups_of_many_killed_sessions_are_removed() {
+    let groups: Vec<Group> = (0..24).map(|_| Group::new("many")).collect();
     let server = Server::start();
-    let name = |number: u32| format!("muontrap-test-{}-many-{number}", std::process::id());
-    let sessions: Vec<Session> = (0..24)
-        .map(|number| server.run(&["sleep", "1000"], &field(64, name(number).as_bytes())))
-        .collect();
+    let sessions = groups.iter().map(|group| {
+        let path = field(64, group.name.as_bytes());
+        server.run(&["sleep", "1000"], &path)
+    });
+    let sessions: Vec<Session> = sessions.collect();
     for session in &sessions {
         send(session.pid, Signal::SIGKILL);
     }
     drop(sessions);
     server.finish();
-    for number in 0..24 {
-        assert_eq!(directories(&name(number)), Vec::<String>::new());
-    }
+    groups.iter().for_each(Group::assert_removed);
 }
 
 /// Whether the fork server knows the mounted hierarchies.
@@ -204,18 +196,24 @@ fn knows_mounts(server: &Server) -> bool {
 #[test]
 #[ignore = "needs cgroups and a mount namespace"]
 fn mounts_are_remembered_until_one_changes() {
-    let server = Server::start();
-    let group = format!("muontrap-test-{}-mounts", std::process::id());
-    let run = || {
-        let mut session = server.run(&["true"], &field(64, group.as_bytes()));
+    let group = Group::new("mounts");
+    let mut server = Server::start();
+    let run = |server: &Server| {
+        let mut session = server.run(&["true"], &field(64, group.name.as_bytes()));
         assert_eq!(session.report().code, 0);
     };
     assert!(!knows_mounts(&server));
     // Another test may mount something, too.
     eventually("the mounts are known", || {
-        run();
+        run(&server);
         knows_mounts(&server)
     });
+    // With the death of a session, the notice of its group arrives, and the fork server looks at the mounts if it does not
+    // know them.
+    eventually("the sessions are gone", || {
+        server.mark.alive_besides(&[server.pid]).is_empty()
+    });
+    server.counts();
     let directory = tempfile::tempdir().unwrap();
     let call = |program: &str, arguments: &[&str]| {
         let mut command = std::process::Command::new(program);
@@ -225,6 +223,6 @@ fn mounts_are_remembered_until_one_changes() {
     call("mount", &["-t", "tmpfs", "tmpfs"]);
     call("umount", &[]);
     eventually("they are forgotten", || !knows_mounts(&server));
-    run();
+    run(&server);
     server.finish();
 }

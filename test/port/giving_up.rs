@@ -6,11 +6,11 @@
 
 use crate::executable;
 use crate::frames::{self, Frame};
+use crate::groups::Group;
 use crate::harness::{Outcome, Owner, Setup, captured, framed};
-use crate::processes::{Mark, eventually, is_alive, pids, state, status_field};
+use crate::processes::{Mark, eventually, state, status_field};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::Signal;
-use nix::unistd::{Pid, getpgid};
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -102,17 +102,17 @@ fn failed_step(outcome: &Outcome) -> &str {
 }
 
 /// A cgroup that a helper uses, and that helper.
-fn group_in_use() -> (String, Owner) {
-    let name = format!("muontrap-test-busy-{}", Mark::new().value());
-    let setup = captured(&["--group", &name]).sh("echo ready; exec sleep 1000");
-    (name, setup.start_until("ready"))
+fn group_in_use() -> (Group, Owner) {
+    let group = Group::new("busy");
+    let setup = captured(&["--group", &group.name]).sh("echo ready; exec sleep 1000");
+    (group, setup.start_until("ready"))
 }
 
 #[test]
 #[ignore = "needs cgroups"]
 fn while_another_has_the_group() {
     let (group, other) = group_in_use();
-    let setup = || framed(&["--group", &group]).program(&["true"]);
+    let setup = || framed(&["--group", &group.name]).program(&["true"]);
     each_way(setup, |owner| state(owner.pid) == b'S');
     other.end();
 }
@@ -121,7 +121,7 @@ fn while_another_has_the_group() {
 #[ignore = "needs cgroups"]
 fn commands_that_come_while_it_waits_are_obeyed_later() {
     let (group, other) = group_in_use();
-    let mut owner = captured(&["--group", &group])
+    let mut owner = captured(&["--group", &group.name])
         .sh("cat; kill -STOP $$")
         .start();
     owner.send(&[frames::input(&vec![b'x'; 300_000]), frames::input_eof()].concat());
@@ -151,7 +151,12 @@ fn while_a_file_is_opened() {
 }
 
 /// A getent that never answers, in a mount namespace of its own.
-struct Silent(TempDir);
+struct Silent {
+    directory: TempDir,
+    /// Set by each getent, since the helper starts it with an empty environment. It is not the helper's, which may end
+    /// a moment before the children of getent that it has killed.
+    mark: Mark,
+}
 
 impl Silent {
     fn new() -> Self {
@@ -160,17 +165,18 @@ impl Silent {
             let path = directory.path().join(name);
             executable::write(&path, text, 0o755);
         };
-        let groups = directory.path().join("groups");
-        let groups = groups.display();
-        let script =
-            format!("#!/bin/sh\ntrap '' TERM\necho $$ >>{groups}\nwhile :; do sleep 1000; done\n");
-        write("getent", &script);
+        let pids = directory.path().join("pids");
+        let pids = pids.display();
+        let mark = Mark::new();
+        let set = format!("env {}={}", Mark::VARIABLE, mark.value());
+        let wait = format!("trap \"\" TERM; echo $$ >>{pids}; while :; do sleep 1000; done");
+        write("getent", &format!("#!/bin/sh\nexec {set} sh -c '{wait}'\n"));
         write("nsswitch.conf", "passwd: files sss\ngroup: files sss\n");
-        Self(directory)
+        Self { directory, mark }
     }
 
     fn path(&self, name: &str) -> String {
-        self.0.path().join(name).display().to_string()
+        self.directory.path().join(name).display().to_string()
     }
 
     fn helper(&self) -> Setup {
@@ -187,10 +193,10 @@ impl Silent {
 }
 
 impl Silent {
-    /// The process groups of those that were started. They have no environment, and so no mark.
-    fn groups(&self) -> Vec<i32> {
-        let groups = fs::read_to_string(self.path("groups")).unwrap_or_default();
-        groups.lines().map(|line| line.parse().unwrap()).collect()
+    /// The pids of those that were started.
+    fn pids(&self) -> Vec<String> {
+        let pids = fs::read_to_string(self.path("pids")).unwrap_or_default();
+        pids.lines().map(str::to_owned).collect()
     }
 
     /// Whether one has started its own child.
@@ -199,9 +205,8 @@ impl Silent {
             let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
             children.unwrap_or_default()
         };
-        let groups = self.groups();
-        let last = groups.last().map(ToString::to_string);
-        let is_last = |child: &&str| Some(*child) == last.as_deref();
+        let pids = self.pids();
+        let is_last = |child: &&str| Some(*child) == pids.last().map(String::as_str);
         let asked = children(helper);
         let mut asked = asked.split_whitespace().filter(is_last);
         asked.any(|child| !children(child.parse().unwrap()).is_empty())
@@ -213,35 +218,26 @@ impl Silent {
 fn while_getent_does_not_answer() {
     let silent = Silent::new();
     each_way(|| silent.helper(), |owner| silent.is_asked_by(owner.pid));
-    let groups = silent.groups();
-    assert_eq!(groups.len(), 6);
-    eventually("nothing of them is left", || {
-        let group = |pid| getpgid(Some(Pid::from_raw(pid))).map(Pid::as_raw);
-        let mut members = pids().filter(|&pid| group(pid).is_ok_and(|it| groups.contains(&it)));
-        !members.any(is_alive)
-    });
+    assert_eq!(silent.pids().len(), 6);
+    silent.mark.wait_for(0);
 }
 
 /// A group of v2 in which everything is frozen.
 struct Frozen {
     path: PathBuf,
-    name: String,
+    group: Group,
     /// Reports the groups that are made in it, however short their life.
     made: Inotify,
 }
 
 impl Frozen {
     fn new() -> Self {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "));
-        let point = mount.unwrap().split(' ').nth(4).unwrap();
-        let name = format!("muontrap-test-frozen-{}", std::process::id());
-        let path = PathBuf::from(point).join(&name);
-        fs::create_dir(&path).unwrap();
+        let group = Group::new("frozen");
+        let path = group.create();
         fs::write(path.join("cgroup.freeze"), "1").unwrap();
         let made = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
         made.add_watch(&path, AddWatchFlags::IN_CREATE).unwrap();
-        Self { path, name, made }
+        Self { path, group, made }
     }
 
     /// Whether a group was made in it since the last call.
@@ -253,7 +249,6 @@ impl Frozen {
 impl Drop for Frozen {
     fn drop(&mut self) {
         let _ = fs::write(self.path.join("cgroup.freeze"), "0");
-        let _ = fs::remove_dir(&self.path);
     }
 }
 
@@ -261,7 +256,7 @@ impl Drop for Frozen {
 #[ignore = "needs cgroups and cgroup v2"]
 fn while_a_group_above_is_frozen() {
     let frozen = Frozen::new();
-    let group = format!("{}/below", frozen.name);
+    let group = format!("{}/below", frozen.group.name);
     // The helper tries for a while, and creates the cgroup again each time.
     let setup = || {
         frozen.had_group();

@@ -27,6 +27,7 @@ mod forkserver_endings;
 mod frames;
 mod frozen;
 mod giving_up;
+mod groups;
 mod harness;
 mod identity;
 mod inheritance;

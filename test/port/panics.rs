@@ -6,10 +6,10 @@
 
 use crate::diagnostics::full_pipe;
 use crate::frames;
+use crate::groups::Group;
 use crate::harness::{Owner, Setup, captured};
 use crate::processes::{eventually, orphan};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
 
 const STATES: [&str; 8] = [
     "setup", "started", "running", "stopping", "sweeping", "draining", "removing", "done",
@@ -86,21 +86,11 @@ fn nothing_is_left_with_a_stderr_that_nobody_reads() {
 )]
 #[cfg_attr(feature = "panic-on-purpose", ignore = "needs cgroups")]
 fn neither_is_the_group() {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let cgroups = mounts.lines().filter(|line| line.contains(" - cgroup"));
-    let points: Vec<&str> = cgroups.filter_map(|line| line.split(' ').nth(4)).collect();
     for state in STATES {
-        let name = format!("muontrap-test-panic-{}-{state}", std::process::id());
-        let groups = points.iter().map(|point| Path::new(point).join(&name));
-        let groups: Vec<PathBuf> = groups.collect();
-        let below: Vec<String> = groups
-            .iter()
-            .map(|group| format!("{}/below", group.display()))
-            .collect();
-        let setup = program(state, &["--group", &name]).env("SUB", below.join(" "));
-        panic_in(state, setup);
-        let left: Vec<&PathBuf> = groups.iter().filter(|group| group.exists()).collect();
-        assert_eq!(left, Vec::<&PathBuf>::new(), "{state}");
+        let group = Group::new(&format!("panic-{state}"));
+        let setup = program(state, &["--group", &group.name]);
+        panic_in(state, setup.env("SUB", group.below().join(" ")));
+        group.assert_removed();
     }
 }
 
