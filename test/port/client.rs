@@ -10,11 +10,14 @@ use crate::harness::{helper_path, pid_of, wait_for_fd};
 use crate::odd_programs;
 use crate::processes::{Mark, eventually};
 use nix::poll::PollFlags;
+use std::ffi::OsStr;
+use std::fs;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -272,6 +275,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // A killed one leaves its socket behind, where that is a file in a folder of its own.
+        let path = Path::new(OsStr::from_bytes(&self.address));
+        let folder = path.parent().filter(|_| path.is_absolute());
+        let is_its_own = |folder: &&Path| {
+            let name = folder.file_name().unwrap_or_default();
+            name.as_bytes().starts_with(b"muontrap-")
+        };
+        if let Some(folder) = folder.filter(is_its_own) {
+            let _ = fs::remove_dir_all(folder);
+        }
     }
 }
 
