@@ -11,15 +11,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-pub use super::posix::{
-    ChildEvents, DeathWatch, END_INTEREST, Entry, HighPriority, MORE_RESOURCES, OwnChildren,
-    Rendezvous, SHARES_MEMORY, SignalMask, Waker, become_undumpable, bind_notify_socket,
-    close_range, copy_page_tables_to_forks, drop_ambient_capabilities, enter_directory_of,
-    fork_into, get_limits, has_only_uid, keep_capabilities, limit_bounding_set, make_session,
-    may_signal_others, nr_open, receive_datagram, release_stack, resize_pipe, sees_own_processes,
-    set_capabilities, set_default, set_limits, set_no_new_privs, set_oom_score_adj,
-    set_process_name, start_child, start_child_in, start_time_now,
-};
+pub use super::posix::*;
 
 /// Bytes in one unit of `ru_maxrss`: getrusage(2).
 pub const MAXRSS_UNIT: u64 = 1024;

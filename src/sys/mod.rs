@@ -5,7 +5,9 @@
 //! System calls that have no safe wrapper elsewhere, in a file for each area of the manual.
 //!
 //! What differs between systems is in a folder or a file for each of them, as functions of the same names and
-//! meanings: [`linux`], `macos` and `freebsd`, and `posix` for what the last two have in common.
+//! meanings: [`linux`], `macos` and `freebsd`, and `posix` for what the last two have in common. A call that only Linux
+//! has stands twice: in a file of [`linux`], and in `posix/absent.rs` for all others. Without the second, neither they
+//! compile nor the feature `portable`.
 //!
 //! All `unsafe` is here, in `process/spawn/in_child.rs` and at the entry in `main.rs`. Calls that the child makes
 //! between fork and exec are async-signal-safe and allocate nothing, errors included; those that are meant for it
@@ -74,24 +76,8 @@ pub(crate) use pty::*;
 pub(crate) use resource::*;
 pub(crate) use rlimit::*;
 pub(crate) use signal::*;
+pub(crate) use system::*;
 pub(crate) use wait::*;
-
-// What each system has to have.
-#[cfg(target_os = "linux")]
-pub(crate) use linux::parse_stat;
-#[cfg(any(target_os = "macos", feature = "portable"))]
-pub(crate) use system::ForkWatch;
-#[cfg(not(any(target_os = "macos", feature = "portable")))]
-pub(crate) use system::kill_descendants;
-pub(crate) use system::{
-    ChildEvents, DeathWatch, END_INTEREST, Entry, HAS_PARENT_DEATH_SIGNAL, HighPriority,
-    OwnChildren, ProcessList, Rendezvous, SHARES_MEMORY, SignalMask, Waker, become_subreaper,
-    become_undumpable, bind_notify_socket, copy_page_tables_to_forks, enter_directory_of,
-    expect_utf8, fork_into, keep_capabilities, limit_bounding_set, make_session, may_signal_others,
-    peer_of, pipe, process_name, read_counters, receive_datagram, release_stack, resize_pipe,
-    sees_own_processes, set_capabilities, set_no_new_privs, set_oom_score_adj,
-    set_parent_death_signal, start_child, start_child_in, start_time_now,
-}; // for the measurements
 
 use std::ffi::c_int;
 use std::io;

@@ -15,15 +15,12 @@ pub use super::linux::{
     END_INTEREST, HighPriority, MAXRSS_UNIT, MORE_RESOURCES, ProcessList, SHARES_MEMORY,
     SignalMask, become_undumpable, bind_notify_socket, close_range, copy_page_tables_to_forks,
     drop_ambient_capabilities, expect_utf8, fork_into, get_limits, has_only_uid, keep_capabilities,
-    limit_bounding_set, make_session, may_signal_others, nr_open, peer_of, pipe, process_name,
-    read_counters, read_process, receive_datagram, release_stack, resize_pipe, set_capabilities,
-    set_default, set_limits, set_no_new_privs, set_oom_score_adj, set_process_name, start_child,
-    start_child_in, start_time_now,
+    limit_bounding_set, make_session, may_signal_others, nr_open, parse_stat, peer_of, pipe,
+    process_name, read_counters, read_process, receive_datagram, release_stack, resize_pipe,
+    set_capabilities, set_default, set_limits, set_no_new_privs, set_oom_score_adj,
+    set_process_name, start_child, start_child_in, start_time_now,
 };
-pub use super::posix::{
-    ChildEvents, DeathWatch, Entry, HAS_PARENT_DEATH_SIGNAL, OwnChildren, Rendezvous, Waker,
-    become_subreaper, enter_directory_of, sees_own_processes, set_parent_death_signal,
-};
+pub use super::posix::*;
 
 /// How often forks are looked for without the privilege for events: `CAP_NET_ADMIN`.
 const INTERVAL_NS: i64 = 5_000_000;

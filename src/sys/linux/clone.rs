@@ -4,14 +4,10 @@
 
 //! Children that share memory with this process until their exec, and children that are created in a cgroup: clone(2).
 
-#[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
-use crate::sys::Permit;
 use crate::sys::check;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-#[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
-use std::os::fd::OwnedFd;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 /// Whether [`start_child`] shares memory.
@@ -89,20 +85,4 @@ impl Arguments {
             ..Self::default()
         }
     }
-}
-
-/// Such children are not started on this architecture.
-///
-/// # Safety
-///
-/// None.
-#[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
-pub unsafe fn start_child_in(
-    _directory: BorrowedFd<'_>,
-    _entry: extern "C" fn(*mut c_void) -> c_int,
-    _argument: *mut c_void,
-    _pipe: (BorrowedFd<'_>, OwnedFd),
-    _permit: &Permit,
-) -> io::Result<(i32, bool)> {
-    Err(io::ErrorKind::Unsupported.into())
 }

@@ -7,7 +7,10 @@
 mod capabilities;
 mod child_events;
 mod clone;
-#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+#[cfg_attr(
+    not(all(target_arch = "x86_64", target_pointer_width = "64")),
+    path = "../posix/clone_shared.rs"
+)]
 mod clone_shared;
 mod counters;
 mod credentials;
@@ -33,7 +36,6 @@ mod waker;
 pub use capabilities::*;
 pub use child_events::*;
 pub use clone::*;
-#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 pub use clone_shared::*;
 pub use counters::*;
 pub use credentials::*;

@@ -4,7 +4,7 @@
 
 //! What only Linux has.
 
-use crate::sys::{Capabilities, Permit, ReceivedDatagram, fork};
+use crate::sys::{Capabilities, ReceivedDatagram, fork};
 use mio::Interest;
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::io;
@@ -42,21 +42,6 @@ pub unsafe fn start_child(
 ) -> io::Result<i32> {
     let pid = fork()?;
     Ok(pid.unwrap_or_else(|| entry(argument)))
-}
-
-/// There are no cgroups.
-///
-/// # Safety
-///
-/// None.
-pub unsafe fn start_child_in(
-    _directory: BorrowedFd<'_>,
-    _entry: extern "C" fn(*mut c_void) -> c_int,
-    _argument: *mut c_void,
-    _pipe: (BorrowedFd<'_>, OwnedFd),
-    _permit: &Permit,
-) -> io::Result<(i32, bool)> {
-    unsupported()
 }
 
 /// There are no cgroups.

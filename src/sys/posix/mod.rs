@@ -6,6 +6,7 @@
 
 mod absent;
 mod child_events;
+mod clone_shared;
 mod death_watch;
 mod entry;
 mod limits;
@@ -18,6 +19,7 @@ mod waker;
 
 pub use absent::*;
 pub use child_events::*;
+pub use clone_shared::*;
 pub use death_watch::*;
 pub use entry::*;
 pub use limits::*;
