@@ -258,6 +258,31 @@ mod tests {
     use crate::process::program::ANNOUNCEMENT_SIZE;
     use std::os::fd::AsFd as _;
 
+    fn program<'a>(credentials: &'a Credentials, attributes: &'a Attributes) -> Program<'a> {
+        Program {
+            path: c"/bin/true",
+            argv: &[],
+            environment: None,
+            pid_variable: None,
+            stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
+            credentials,
+            attributes,
+            cgroups: Vec::new(),
+            terminal: None,
+            pty: None,
+            cpu_limit: None,
+            announcement: None,
+        }
+    }
+
+    fn another_user() -> Credentials {
+        Credentials {
+            groups: Some(vec![1]),
+            gid: Some(1),
+            uid: Some(1),
+        }
+    }
+
     fn names(program: &Program<'_>) -> Vec<String> {
         let name = |step: &ChildStep<'_>| match step {
             ChildStep::SetAttribute(attribute, _) => attribute.name.to_owned(),
@@ -274,26 +299,11 @@ mod tests {
     fn order() {
         let null = || Stdio::Fd(std::fs::File::open("/dev/null").unwrap().into());
         let terminal = std::fs::File::open("/dev/null").unwrap();
-        let credentials = Credentials {
-            groups: Some(vec![1]),
-            gid: Some(1),
-            uid: Some(1),
-        };
+        let (none, default) = (Credentials::default(), Attributes::default());
+        let credentials = another_user();
         let attributes = Attributes::in_directory(Some(c"/".to_owned()));
-        let mut program = Program {
-            path: c"/bin/true",
-            argv: &[],
-            environment: None,
-            pid_variable: None,
-            stdio: [Stdio::Inherit, null(), Stdio::Stdout],
-            credentials: &Credentials::default(),
-            attributes: &Attributes::default(),
-            cgroups: Vec::new(),
-            terminal: None,
-            pty: None,
-            cpu_limit: None,
-            announcement: None,
-        };
+        let mut program = program(&none, &default);
+        program.stdio = [Stdio::Inherit, null(), Stdio::Stdout];
         assert_eq!(
             names(&program),
             [
@@ -356,33 +366,15 @@ mod tests {
 
     #[test]
     fn what_takes_privileges_comes_before_the_switch() {
-        let credentials = Credentials {
-            groups: Some(vec![1]),
-            gid: Some(1),
-            uid: Some(1),
-        };
+        let credentials = another_user();
         let attributes = Attributes {
             cd: Some(c"/".to_owned()),
             numbers: ATTRIBUTES.iter().map(|attribute| (attribute, 1)).collect(),
             rlimits: vec![ResourceLimit::new("core", 0, 0).unwrap()],
             capabilities: Capabilities::named("kill"),
         };
-        let program = Program {
-            path: c"/bin/true",
-            argv: &[],
-            environment: None,
-            pid_variable: None,
-            stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
-            credentials: &credentials,
-            attributes: &attributes,
-            cgroups: Vec::new(),
-            terminal: None,
-            pty: None,
-            cpu_limit: None,
-            announcement: None,
-        };
         assert_eq!(
-            names(&program)[2..],
+            names(&program(&credentials, &attributes))[2..],
             [
                 "nice",
                 "oom_score_adj",
