@@ -4,8 +4,8 @@
 
 # Checks the project's Markdown files: every relative link leads to a page or an asset, and to a heading in it
 # if the link has a fragment, on GitHub as in the pages of ExDoc; every file or folder of the project that is
-# named in code style exists; and docs/walkthrough.md names no source file twice, neither by itself nor by
-# its folder. Links to other sites are not followed.
+# named in code style exists; and docs/walkthrough.md names each source file once, by itself or by its
+# folder. Links to other sites are not followed.
 #
 #     elixir scripts/check_links.exs
 
@@ -27,12 +27,12 @@ defmodule CheckLinks do
           do: {file, link}
 
     missing = for file <- files, path <- paths(file), not File.exists?(path), do: {file, path}
-    repeated = for {file, count} <- source_files(), count > 1, do: {file, count}
+    miscounted = for {file, count} <- source_files(), count != 1, do: {file, count}
 
     for {file, link} <- broken, do: IO.puts("#{file}: #{link} leads nowhere")
     for {file, path} <- missing, do: IO.puts("#{file}: #{path} does not exist")
-    for {file, count} <- repeated, do: IO.puts("#{@walkthrough}: names #{file} #{count} times")
-    if broken ++ missing ++ repeated != [], do: System.halt(1)
+    for {file, count} <- miscounted, do: IO.puts("#{@walkthrough}: names #{file} #{count} times")
+    if broken ++ missing ++ miscounted != [], do: System.halt(1)
     IO.puts("#{length(files)} files, no broken link, no missing path")
   end
 
