@@ -169,7 +169,7 @@ defmodule MuonTrap.Execution do
 
   # More output than permitted has come.
   defp cut_off(stream, data, %{bytes_left: left} = execution) do
-    Session.discard(execution.session)
+    Session.send_frame(execution.session, :discard)
 
     case stop(%{execution | bytes_left: 0, discards: true}, :max_output) do
       {:ok, execution} when left > 0 -> {{:output, stream, binary_part(data, 0, left)}, execution}
@@ -200,7 +200,7 @@ defmodule MuonTrap.Execution do
   # Output that the program writes before it is gone still comes. It is not told that the input is over, since it
   # would take that for all of the input.
   defp stop(execution, limit) do
-    Session.stop(execution.session)
+    Session.send_frame(execution.session, :stop)
 
     update(
       %{
@@ -223,7 +223,7 @@ defmodule MuonTrap.Execution do
 
   @doc "Says that `count` bytes of output were handled."
   @spec ack(t(), non_neg_integer()) :: :ok
-  def ack(execution, count), do: Session.ack(execution.session, count)
+  def ack(execution, count), do: Session.send_frame(execution.session, {:ack, count})
 
   @doc "Stops the program, if it is not gone, and waits until it is. Then ends the input, of which a failure is raised."
   @spec abandon(t()) :: :ok

@@ -75,7 +75,7 @@ defmodule MuonTrap.Input do
   end
 
   defp send_next(%{pieces: [], continue: nil} = input, session) do
-    Session.input_eof(session)
+    Session.send_frame(session, :input_eof)
     {:ok, %{input | status: :over}}
   end
 
@@ -89,7 +89,7 @@ defmodule MuonTrap.Input do
 
   defp send_piece(input, session) do
     {piece, size, rest} = Pieces.take(input.pieces)
-    if size > 0, do: Session.input(session, piece)
+    if size > 0, do: Session.send_frame(session, {:input, piece})
     %{input | pieces: rest, in_flight: input.in_flight + size}
   end
 

@@ -288,39 +288,10 @@ defmodule MuonTrap.Session do
   @spec input_bytes(t()) :: non_neg_integer()
   def input_bytes(session), do: Programs.input_bytes(session.program)
 
-  @doc "Says that `count` bytes of output were handled."
-  @spec ack(t(), non_neg_integer()) :: :ok
-  def ack(session, count), do: send_frame(session, {:ack, count})
+  @doc "Sends a frame to the session."
+  @spec send_frame(t(), Frame.sent()) :: :ok
+  def send_frame(session, frame), do: send_bytes(session, Frame.encode(frame))
 
-  @doc "Sends a signal to the program."
-  @spec signal(t(), 1..64) :: :ok
-  def signal(session, number), do: send_frame(session, {:signal, number})
-
-  @doc "Writes to the program's stdin. INPUT_ACK says when it was written."
-  @spec input(t(), iodata()) :: :ok
-  def input(session, data), do: send_frame(session, {:input, data})
-
-  @doc "Closes the program's stdin, after the input so far."
-  @spec input_eof(t()) :: :ok
-  def input_eof(session), do: send_frame(session, :input_eof)
-
-  @doc "Changes the size of the program's terminal, if it has one."
-  @spec resize(t(), 1..65_535, 1..65_535) :: :ok
-  def resize(session, rows, cols), do: send_frame(session, {:resize, rows, cols})
-
-  @doc "Stops the program. Its output goes on until EXITED."
-  @spec stop(t()) :: :ok
-  def stop(session), do: send_frame(session, :stop)
-
-  @doc "Asks for the next notification of the program."
-  @spec notify_ack(t()) :: :ok
-  def notify_ack(session), do: send_frame(session, :notify_ack)
-
-  @doc "Tells the session to discard all further output, which then needs no acknowledgement."
-  @spec discard(t()) :: :ok
-  def discard(session), do: send_frame(session, :discard)
-
-  defp send_frame(session, frame), do: send_bytes(session, Frame.encode(frame))
   defp send_bytes(session, bytes), do: module(session).send(session.stream, bytes)
 
   @doc """
@@ -330,8 +301,8 @@ defmodule MuonTrap.Session do
   @spec abandon(t()) :: :ok
   def abandon(session) do
     session = %{session | stream: module(session).reopen(session.stream)}
-    discard(session)
-    stop(session)
+    send_frame(session, :discard)
+    send_frame(session, :stop)
     await_exited(session)
   end
 

@@ -64,7 +64,7 @@ defmodule MuonTrap.Daemon.Health do
 
   defp fail(%{session: session, failure: nil} = state, error) when session != nil do
     Events.failed(error)
-    Session.stop(session)
+    Session.send_frame(session, :stop)
     %{state | failure: error, readiness: Readiness.stop(state.readiness)}
   end
 

@@ -86,7 +86,7 @@ defmodule MuonTrap.Daemon.Server do
   def handle_continue(:pending, %{pending: {:output, output, bytes}} = state) do
     ready? = handle_output(state, output)
     # Acknowledged after that, so that the program waits for slow functions.
-    Session.ack(state.session, bytes)
+    Session.send_frame(state.session, {:ack, bytes})
     state = state |> State.handled(output) |> Health.alive()
     {:noreply, if(ready?, do: Health.ready(state), else: state), {:continue, :early}}
   end
@@ -136,7 +136,7 @@ defmodule MuonTrap.Daemon.Server do
     do: {:reply, {:error, if(state.os_pids, do: :exited, else: :not_started)}, state}
 
   def handle_call({:signal, number}, _from, state),
-    do: {:reply, Session.signal(state.session, number), state}
+    do: {:reply, Session.send_frame(state.session, {:signal, number}), state}
 
   def handle_call({:resize, _rows, _cols}, _from, %{options: %{pty: nil}} = state),
     do: {:reply, {:error, :no_pty}, state}
@@ -145,7 +145,7 @@ defmodule MuonTrap.Daemon.Server do
     do: {:reply, {:error, :not_started}, state}
 
   def handle_call({:resize, rows, cols}, _from, state),
-    do: {:reply, Session.resize(state.session, rows, cols), state}
+    do: {:reply, Session.send_frame(state.session, {:resize, rows, cols}), state}
 
   def handle_call({:await_ready, timeout}, from, state) do
     {:noreply, Health.await_ready(state, Caller.new(from, :health, timeout))}
@@ -220,7 +220,7 @@ defmodule MuonTrap.Daemon.Server do
 
   defp handle_event({:frame, {:notify, datagram}}, state) do
     state = Health.notified(state, datagram)
-    Session.notify_ack(state.session)
+    Session.send_frame(state.session, :notify_ack)
     {:noreply, state, {:continue, :early}}
   end
 
@@ -301,7 +301,7 @@ defmodule MuonTrap.Daemon.Server do
     do: Session.abandon(session)
 
   defp stop_program(%{session: session} = state) do
-    Session.stop(session)
+    Session.send_frame(session, :stop)
     await_exited(state)
   end
 
@@ -314,7 +314,7 @@ defmodule MuonTrap.Daemon.Server do
         state |> acknowledged(written, dropped) |> await_exited()
 
       {:frame, {:notify, _datagram}} ->
-        Session.notify_ack(session)
+        Session.send_frame(session, :notify_ack)
         await_exited(state)
 
       event ->
@@ -340,7 +340,7 @@ defmodule MuonTrap.Daemon.Server do
   defp after_output(%{pending: {:end, _output, _how}}), do: :ok
 
   defp after_output(%{pending: {:output, _output, bytes}} = state) do
-    Session.ack(state.session, bytes)
+    Session.send_frame(state.session, {:ack, bytes})
     await_exited(state)
   end
 

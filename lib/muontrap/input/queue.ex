@@ -76,7 +76,7 @@ defmodule MuonTrap.Input.Queue do
   end
 
   defp flush(queue, :eof, unsent) do
-    Session.input_eof(queue.session)
+    Session.send_frame(queue.session, :input_eof)
     %{queue | unsent: unsent}
   end
 
@@ -88,7 +88,7 @@ defmodule MuonTrap.Input.Queue do
 
   defp send_piece(queue, caller, data, unsent) do
     {piece, size, rest} = Pieces.take(data)
-    Session.input(queue.session, piece)
+    Session.send_frame(queue.session, {:input, piece})
     sent = queue.sent + size
 
     if rest == [] do

@@ -63,7 +63,7 @@ defmodule MuonTrap.Process.Server do
     do: {:reply, {:error, :exited}, state}
 
   def handle_call({:signal, number}, _from, state),
-    do: {:reply, Session.signal(state.session, number), state}
+    do: {:reply, Session.send_frame(state.session, {:signal, number}), state}
 
   def handle_call({:resize, _rows, _cols}, _from, %{options: %{pty: nil}} = state),
     do: {:reply, {:error, :no_pty}, state}
@@ -72,7 +72,7 @@ defmodule MuonTrap.Process.Server do
     do: {:reply, {:error, :exited}, state}
 
   def handle_call({:resize, rows, cols}, _from, state),
-    do: {:reply, Session.resize(state.session, rows, cols), state}
+    do: {:reply, Session.send_frame(state.session, {:resize, rows, cols}), state}
 
   def handle_call({:set_active, active}, _from, state),
     do: state |> refuse_readers(active) |> set_active(active) |> serve() |> reply(:ok)
@@ -85,25 +85,34 @@ defmodule MuonTrap.Process.Server do
   def handle_call({:await_exit, _timeout}, _from, %{result: result} = state) when result != nil,
     do: {:reply, {:ok, result}, state}
 
-  def handle_call({:await_exit, timeout}, from, state) do
-    caller = Caller.new(from, :await_exit, timeout)
-    {:noreply, %{state | exit_callers: [caller | state.exit_callers]}}
-  end
+  def handle_call({:await_exit, timeout}, from, state),
+    do: {:noreply, wait(state, :await_exit, from, timeout)}
 
   def handle_call({:stop, _timeout}, _from, %{result: result} = state) when result != nil,
     do: {:stop, :normal, {:ok, result}, state}
 
   def handle_call({:stop, timeout}, from, state) do
     if not state.stopping? do
-      Session.discard(state.session)
-      Session.stop(state.session)
+      Session.send_frame(state.session, :discard)
+      Session.send_frame(state.session, :stop)
     end
 
-    caller = Caller.new(from, :stop, timeout)
-    {:noreply, %{state | stopping?: true, stop_callers: [caller | state.stop_callers]}}
+    {:noreply, wait(%{state | stopping?: true}, :stop, from, timeout)}
   end
 
   def handle_call(:info, _from, state), do: {:reply, State.info(state), state}
+
+  defp wait(state, function, from, timeout) do
+    caller = Caller.new(from, function, timeout)
+    %{state | callers: Map.update(state.callers, function, [caller], &[caller | &1])}
+  end
+
+  # Replies to all that wait for this.
+  defp reply_all(state, function, answer) do
+    {callers, others} = Map.pop(state.callers, function, [])
+    Enum.each(callers, &Caller.reply(&1, answer))
+    %{state | callers: others}
+  end
 
   defp refuse_readers(state, false), do: state
 
@@ -121,8 +130,8 @@ defmodule MuonTrap.Process.Server do
   defp set_active(state, new), do: %{state | active: new}
 
   @impl GenServer
-  def handle_info({:timeout, timer, tag}, state) when tag in [:write, :read, :await_exit, :stop],
-    do: {:noreply, expired(state, tag, timer)}
+  def handle_info({:timeout, timer, function}, state) when is_atom(function),
+    do: {:noreply, expired(state, function, timer)}
 
   # An error of a linked process stops this one, as it would if exits were not trapped.
   def handle_info({:EXIT, pid, reason}, state) when is_pid(pid) and reason != :normal,
@@ -152,16 +161,12 @@ defmodule MuonTrap.Process.Server do
     serve(%{state | readers: :queue.from_list(readers)})
   end
 
-  defp expired(state, :await_exit, timer),
-    do: %{state | exit_callers: time_out(state.exit_callers, timer)}
+  defp expired(state, function, timer) do
+    {expired, others} =
+      Enum.split_with(Map.get(state.callers, function, []), &match?({_from, ^timer}, &1))
 
-  defp expired(state, :stop, timer),
-    do: %{state | stop_callers: time_out(state.stop_callers, timer)}
-
-  defp time_out(callers, timer) do
-    {expired, others} = Enum.split_with(callers, &match?({_from, ^timer}, &1))
     time_out(expired)
-    others
+    %{state | callers: Map.put(state.callers, function, others)}
   end
 
   defp time_out(callers), do: Enum.each(callers, &Caller.reply(&1, {:error, :timeout}))
@@ -175,15 +180,11 @@ defmodule MuonTrap.Process.Server do
   defp handle_event({:frame, {:exited, report}}, state) do
     Session.close(state.session, report)
     state = State.ended(state, report)
-    Enum.each(state.exit_callers, &Caller.reply(&1, {:ok, state.result}))
-    state = serve(%{state | exit_callers: []})
+    state = state |> reply_all(:await_exit, {:ok, state.result}) |> serve()
 
-    if state.stopping? do
-      Enum.each(state.stop_callers, &Caller.reply(&1, {:ok, state.result}))
-      {:stop, :normal, state}
-    else
-      noreply(state)
-    end
+    if state.stopping?,
+      do: {:stop, :normal, reply_all(state, :stop, {:ok, state.result})},
+      else: noreply(state)
   end
 
   defp handle_event({:frame, {:failed, failed}}, state),
@@ -285,7 +286,7 @@ defmodule MuonTrap.Process.Server do
     bytes = state.unacknowledged + read
 
     if 2 * bytes >= state.options.stdio_window and state.session != nil and bytes > 0 do
-      Session.ack(state.session, bytes)
+      Session.send_frame(state.session, {:ack, bytes})
       %{state | unacknowledged: 0}
     else
       %{state | unacknowledged: bytes}

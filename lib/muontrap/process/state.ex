@@ -24,8 +24,7 @@ defmodule MuonTrap.Process.State do
     active: false,
     output: Output.new(),
     readers: :queue.new(),
-    exit_callers: [],
-    stop_callers: [],
+    callers: %{},
     stopping?: false,
     unacknowledged: 0,
     stdout_bytes: 0,
@@ -36,8 +35,9 @@ defmodule MuonTrap.Process.State do
 
   @typedoc """
   `receiver` gets the messages while the handle is `active`. `unacknowledged` are bytes of output that were read. There
-  is a session as long as the program runs, and a result after that. A handle that is `stopping?` stops with its program,
-  whether the callers of stop still wait or not.
+  is a session as long as the program runs, and a result after that. `callers` wait for what is not output, the last one
+  first, by the name of their function. A handle that is `stopping?` stops with its program, whether the callers of stop
+  still wait or not.
   """
   @type t :: %__MODULE__{
           options: Options.t(),
@@ -52,8 +52,7 @@ defmodule MuonTrap.Process.State do
           active: active(),
           output: Output.t(),
           readers: :queue.queue({Caller.t(), :chunk | :line}),
-          exit_callers: [Caller.t()],
-          stop_callers: [Caller.t()],
+          callers: %{optional(atom()) => [Caller.t()]},
           stopping?: boolean(),
           unacknowledged: non_neg_integer(),
           stdout_bytes: non_neg_integer(),

@@ -51,16 +51,26 @@ defmodule MuonTrap.Session.Frame do
           | {:notify, datagram :: binary()}
           | {:unknown, binary()}
 
-  @typedoc "What a running session is sent. The name of a frame without values stands for it."
+  @typedoc """
+  What a running session is sent. The name of a frame without values stands for it:
+
+    * `:stop` - stops the program. Its output goes on until EXITED
+    * `:discard` - throws all further output away, which then needs no acknowledgement
+    * `{:ack, bytes}` - so many bytes of output were handled
+    * `{:input, data}`, `:input_eof` - for the program's stdin. INPUT_ACK says when the data was written
+    * `{:signal, number}` - a signal for the program
+    * `{:resize, rows, cols}` - the size of the program's terminal, if it has one
+    * `:notify_ack` - asks for the next notification of the program
+  """
   @type sent ::
           :stop
-          | :input_eof
           | :discard
-          | :notify_ack
           | {:ack, bytes :: non_neg_integer()}
-          | {:signal, 1..64}
           | {:input, iodata()}
+          | :input_eof
+          | {:signal, 1..64}
           | {:resize, rows :: 1..65_535, cols :: 1..65_535}
+          | :notify_ack
 
   @doc "Encodes a frame."
   @spec encode(sent()) :: iodata()
