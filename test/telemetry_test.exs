@@ -11,6 +11,7 @@ defmodule MuonTrap.TelemetryTest do
   import MuonTrap.Test.OS
 
   alias MuonTrap.{Daemon, Error, Telemetry}
+  alias MuonTrap.Test.ForkServer
 
   @secret "dont_tell_anybody"
 
@@ -21,6 +22,7 @@ defmodule MuonTrap.TelemetryTest do
         quote do
           def execute(event, measurements, metadata) do
             send(unquote(__MODULE__), {event, measurements, metadata})
+            if handler = Process.get(:telemetry_handler), do: handler.(event, metadata)
             :ok
           end
         end,
@@ -63,6 +65,42 @@ defmodule MuonTrap.TelemetryTest do
       assert measurements.input_bytes == byte_size(@secret)
       assert measurements.duration > 0 and measurements.peak_rss_bytes > 0
       assert is_integer(measurements.user_time_us) and is_integer(measurements.system_time_us)
+    end
+  end
+
+  for fork_server? <- [true, false], function <- [:cmd, :run, :shell] do
+    test "a handler that takes all messages takes none of a #{function}, fork_server: #{fork_server?}" do
+      unless unquote(fork_server?), do: ForkServer.without()
+
+      # In another process, since this one gets the events.
+      task = Task.async(fn -> {output(unquote(function)), Process.get(:taken)} end)
+      assert Task.await(task, :infinity) == {"hi\n", []}
+    end
+  end
+
+  defp output(function) do
+    Process.put(:telemetry_handler, fn
+      [_library, _program, :start], started ->
+        # It has written its output by then.
+        wait_until(fn -> not alive?(started.program_os_pid) end)
+        Process.put(:taken, take_messages())
+
+      _end, _metadata ->
+        :ok
+    end)
+
+    case function do
+      :cmd -> elem(MuonTrap.cmd("echo", ["hi"]), 0)
+      :run -> MuonTrap.run("echo", ["hi"]).output
+      :shell -> elem(MuonTrap.shell("echo hi"), 0)
+    end
+  end
+
+  defp take_messages do
+    receive do
+      message -> [message | take_messages()]
+    after
+      0 -> []
     end
   end
 

@@ -110,11 +110,13 @@ defmodule MuonTrap.Session do
   end
 
   # Whether code of the user runs in the calling process meanwhile. It may look at the mailbox, as the consumer of a
-  # stream may between two elements.
+  # stream may between two elements, and a handler of telemetry at the start.
   defp runs_code?(%{context: context}) when context in [:stream, :stream!], do: true
   defp runs_code?(%{context: context}) when context in [:daemon, :process], do: false
   defp runs_code?(%{input: {:enumerable, _enumerable}}), do: true
-  defp runs_code?(%{into: into}), do: not (is_binary(into) or is_list(into))
+
+  defp runs_code?(%{into: into}),
+    do: Telemetry.available?() or not (is_binary(into) or is_list(into))
 
   # The owners of daemons and handles get events as messages.
   defp avoids_mailbox?(options, key),
@@ -168,7 +170,7 @@ defmodule MuonTrap.Session do
 
   defp active(%{context: context, into: into, input: input})
        when context in [:cmd, :run, :shell] and is_binary(into) and input in [:open, :null],
-       do: @few_frames
+       do: if(Telemetry.available?(), do: false, else: @few_frames)
 
   defp active(_options), do: false
 
