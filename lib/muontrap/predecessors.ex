@@ -8,7 +8,7 @@ defmodule MuonTrap.Predecessors do
   # Keeps the old copy of a daemon's program and its successor apart, even when the old daemon was
   # killed without a chance to clean up.
   #
-  # Each daemon has an entry in a table, from before its session is opened until the session is gone.
+  # Each daemon has an entry in a table, from before its session is told what to run until the session is gone.
   # The key is its command and arguments. The value says what to wait for: a connection to the fork
   # server, or a guard. A new daemon waits for the entries whose owner is dead.
   #
@@ -169,15 +169,15 @@ defmodule MuonTrap.Predecessors do
     leave(object)
   end
 
-  defp await_session(connection, _object, await_end) do
+  defp await_session(connection, object, await_end) do
     case :ets.lookup(@connections, connection) do
       [{_connection, _bucket, _owner, pid, patience}] ->
         _ended = await_end.(connection, pid, patience)
         leave(connection)
 
-      # It is gone since.
+      # It is gone since. A GenServer that was killed in ended/1 has left the object.
       [] ->
-        :ok
+        leave(object)
     end
   end
 

@@ -149,6 +149,27 @@ defmodule MuonTrap.ForkServer.DeathsTest do
       assert marked(context.marker) == []
     end
 
+    test "daemons that are killed as soon as they are entered leave no entry behind", context do
+      assert :erlang.trace_pattern({Predecessors, :enter, 4}, [{:_, [], [{:return_trace}]}]) == 1
+      :erlang.trace(:new_processes, true, [:call])
+
+      on_exit(fn ->
+        :erlang.trace(:all, false, [:all])
+        :erlang.trace_pattern({Predecessors, :enter, 4}, false)
+      end)
+
+      daemons =
+        for n <- 1..50 do
+          spawn(fn -> Daemon.start_link("sleep", ["1000.#{n}"], context.opts) end)
+          assert_receive {:trace, daemon, :return_from, _enter, {:ok, _entry}}, 60_000
+          Process.exit(daemon, :kill)
+          daemon
+        end
+
+      wait_until(fn -> Enum.all?(daemons, &(&1 not in owners())) end)
+      assert marked(context.marker) == []
+    end
+
     defp owners, do: for({_connection, owner} <- Predecessors.connections(), do: owner)
 
     test "a daemon's successor waits for a program whose fork server was killed", context do

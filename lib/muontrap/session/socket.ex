@@ -74,11 +74,10 @@ defmodule MuonTrap.Session.Socket do
     {token, raw} = Current.secrets(server)
     connection = ForkServer.new_connection(token)
 
-    # Before anything can run because of this connection, so that a successor knows what to wait
-    # for.
-    entry = enter(purpose, connection)
-
+    # Before anything can run because of this connection, so that a successor knows what to wait for. But after the
+    # fork server can know of it: otherwise nobody would remove the entry of a daemon that is killed in between.
     with {:ok, socket} <- connect(server, connection, purpose),
+         entry = enter(purpose, connection),
          start = fn -> make(frame, raw, server, socket) end,
          :ok <- send_opening(socket, Start.hello(token), start, purpose) do
       {:ok,
@@ -93,7 +92,7 @@ defmodule MuonTrap.Session.Socket do
        }}
     else
       {:error, reason} ->
-        leave(entry)
+        _entered = if purpose.key, do: Predecessors.leave(connection)
 
         with {:ok, next} <- after_error(reason, server, purpose.deadline),
              do: open(next, purpose, frame, attempts - 1)
