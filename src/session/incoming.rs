@@ -4,6 +4,7 @@
 
 //! Frames from the owner, and its end.
 
+use super::ack_wait::AckWait;
 use super::notify_socket::NotifySocket;
 use super::opening;
 use super::states::Session;
@@ -18,7 +19,7 @@ use crate::wire::message::{Command, INPUT_WINDOW};
 use crate::wire::transport::Transport;
 use crate::wire::violation::Violation;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How often to read before looking at output and deadlines again: an owner may send frames without a pause.
 const READS_IN_A_ROW: u32 = 16;
@@ -78,17 +79,19 @@ impl Session<'_> {
     ///
     /// To sleep for so short a time, and to be woken, costs both sides more than to look again, above all in a
     /// virtual machine. Other processes go first. After an owner that took longer, this is not done again until
-    /// the next frame.
+    /// the next frame. While the owner has the same processor, it is hardly ever done: [`AckWait`].
     pub(super) fn spin_for_ack(&mut self) -> io::Result<bool> {
-        if !self.inbox.begin_spinning() {
+        if !self.inbox.begin_spinning() || self.ack_wait.sleeps() {
             return Ok(false);
         }
+        let mut others = Duration::ZERO;
         for _ in 0..SPINS_FOR_ACK {
             if self.receive_once()? {
+                self.ack_wait.came_after(others);
                 self.relay.owner_is_quick(true);
                 return Ok(true);
             }
-            std::thread::yield_now();
+            others = AckWait::let_others_run();
         }
         self.relay.owner_is_quick(false);
         Ok(false)

@@ -13,6 +13,7 @@
 //! [`opening`] waits for START, [`setup`] starts the program, and [`states`] has the states from Running on.
 
 mod abort;
+mod ack_wait;
 mod containment;
 mod conversation;
 pub(crate) mod emergency;

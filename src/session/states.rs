@@ -4,6 +4,7 @@
 
 //! The states of a session whose program runs: see the picture in `mod.rs`.
 
+use super::ack_wait::AckWait;
 use super::containment::Containment;
 use super::conversation::Conversation;
 use super::emergency;
@@ -82,6 +83,7 @@ pub(super) struct Session<'a> {
     pub(super) input: Input,
     pub(super) relay: Relay,
     conversation: Conversation,
+    pub(super) ack_wait: AckWait,
     pub(super) pty: Option<Pty>,
     pub(super) notify: Option<NotifySocket>,
     pub(super) pid: i32,
@@ -118,6 +120,7 @@ impl<'a> Session<'a> {
             input: running.input,
             relay: running.relay,
             conversation: Conversation::default(),
+            ack_wait: AckWait::default(),
             pty: running.pty,
             notify: running.notify,
             pid: running.pid,
