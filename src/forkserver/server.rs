@@ -236,6 +236,7 @@ impl Server {
             server: ForkServer {
                 notices: Notices::to(self.notices_of_sessions),
                 host,
+                owner_awaits_end: !connection.name.watched,
             },
             handlers: Some(self.handlers),
             client: Some(connection.client),

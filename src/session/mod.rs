@@ -79,6 +79,9 @@ fn supervise(mut config: Box<Config>, mut owner: Owner, server: &ForkServer) -> 
         Err(failure) => return owner.fail(&failure),
     };
     config.forget_program();
+    if server.owner_awaits_end {
+        owner.outbox.cork();
+    }
     states::run(&config, owner, &server.notices, running).unwrap_or_else(|error| {
         diagnostics::say(format_args!("the event loop failed: {error}"));
         EXIT_SETUP

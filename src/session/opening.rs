@@ -29,6 +29,8 @@ pub(crate) struct ForkServer {
     pub notices: Notices,
     /// The host as it was a moment ago.
     pub host: Option<Host>,
+    /// Whether the owner is likely to wait for the end of the program, and not only for its start as that of a daemon.
+    pub owner_awaits_end: bool,
 }
 
 /// What the session knows of its owner beforehand.

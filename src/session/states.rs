@@ -157,6 +157,7 @@ impl<'a> Session<'a> {
         // Frames that came while the program was started.
         self.handle_frames()?;
         sys::release_stack();
+        self.let_program_begin()?;
         loop {
             self.handle_signals()?;
             self.note_forks();
@@ -176,6 +177,7 @@ impl<'a> Session<'a> {
                 self.owner_disconnected()?;
             }
             self.advance()?;
+            self.outbox.uncork();
             if self.is_over() {
                 return Ok(self.exit_status());
             }
@@ -193,6 +195,16 @@ impl<'a> Session<'a> {
             }
             self.reactor.wait(timeout)?;
         }
+    }
+
+    /// Lets the program run before STARTED is sent, if both share a processor. A short one writes its output and exits
+    /// meanwhile, and the owner is woken once for all of that.
+    fn let_program_begin(&mut self) -> io::Result<()> {
+        if self.outbox.is_corked() {
+            std::thread::yield_now();
+            self.reactor.wait(Some(Duration::ZERO))?;
+        }
+        Ok(())
     }
 
     // Deadlines and readiness

@@ -17,6 +17,15 @@ use std::io::{self, IoSlice};
 use std::os::fd::{BorrowedFd, IntoRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// All is kept until `uncork`.
+    Corked,
+    /// Nobody reads any more.
+    Closed,
+}
+
 /// Writes what fits into the pipe or socket at once, and keeps the rest.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -24,7 +33,7 @@ pub(crate) struct Outbox {
     framed: bool,
     rest: Vec<u8>,
     written: usize,
-    closed: bool,
+    state: State,
     watched: bool,
 }
 
@@ -48,7 +57,11 @@ impl Outbox {
     /// Without a descriptor, there is nobody to write to.
     fn new(fd: Option<BorrowedFd<'static>>, framed: bool) -> Self {
         Self {
-            closed: fd.is_none(),
+            state: if fd.is_some() {
+                State::Open
+            } else {
+                State::Closed
+            },
             fd,
             framed,
             rest: Vec::new(),
@@ -70,19 +83,38 @@ impl Outbox {
         self.fd
     }
 
-    /// Whether everything was written, or can never be.
+    /// Whether everything was written, or can never be, or is kept by choice.
     pub(crate) fn is_empty(&self) -> bool {
-        self.closed || self.written == self.rest.len()
+        self.state != State::Open || self.written == self.rest.len()
     }
 
     /// Whether the owner no longer reads.
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed
+        self.state == State::Closed
     }
 
     /// Stops writing.
     pub(crate) fn close(&mut self) {
-        self.closed = true;
+        self.state = State::Closed;
+    }
+
+    /// Keeps what is sent from now on until `uncork`, so that it becomes one write, which wakes the owner once.
+    pub(crate) fn cork(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Corked;
+        }
+    }
+
+    pub(crate) fn is_corked(&self) -> bool {
+        self.state == State::Corked
+    }
+
+    /// Writes what was kept since `cork`.
+    pub(crate) fn uncork(&mut self) {
+        if self.is_corked() {
+            self.state = State::Open;
+            self.flush();
+        }
     }
 
     /// Sends whole frames, if the owner reads frames.
@@ -105,12 +137,12 @@ impl Outbox {
 
     fn send_parts(&mut self, header: &[u8], payload: &[u8]) {
         let mut done = 0;
-        if self.is_empty() {
+        if self.is_empty() && !self.is_corked() {
             self.rest.clear();
             self.written = 0;
             done = self.write(header, payload);
         }
-        if !self.closed {
+        if !self.is_closed() {
             let header_done = done.min(header.len());
             self.rest.extend_from_slice(&header[header_done..]);
             self.rest.extend_from_slice(&payload[done - header_done..]);
@@ -119,6 +151,9 @@ impl Outbox {
 
     /// Writes more of what was kept.
     pub(crate) fn flush(&mut self) {
+        if self.is_corked() {
+            return;
+        }
         if !self.is_empty() {
             let rest = std::mem::take(&mut self.rest);
             self.written += self.write(&rest[self.written..], &[]);
@@ -134,7 +169,7 @@ impl Outbox {
         let total = header.len() + payload.len();
         let mut done = 0;
         let Some(fd) = self.fd else { return done };
-        while !self.closed && done < total {
+        while !self.is_closed() && done < total {
             let header_done = done.min(header.len());
             let parts = [
                 IoSlice::new(&header[header_done..]),
@@ -144,7 +179,7 @@ impl Outbox {
                 Ok(count) => done += count,
                 Err(Errno::EAGAIN) => break,
                 Err(Errno::EINTR) => {}
-                Err(_) => self.closed = true,
+                Err(_) => self.close(),
             }
         }
         done
@@ -171,4 +206,36 @@ fn raw_stdout() -> io::Result<BorrowedFd<'static>> {
         set_nonblocking(&fd)?;
     }
     Ok(fd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn what_is_sent_while_it_is_corked_is_written_in_order_afterwards() {
+        let (mut owner, stream) = UnixStream::pair().unwrap();
+        owner.set_nonblocking(true).unwrap();
+        let (input, output) = (stream.as_raw_fd(), stream.as_raw_fd());
+        let mut outbox = Outbox::open(Transport::Framed { input, output }).unwrap();
+        outbox.cork();
+        outbox.send(b"started");
+        outbox.send_output(OutputStream::Stdout, b"hi");
+        outbox.flush();
+        let mut bytes = [0; 100];
+        let kind = owner.read(&mut bytes).unwrap_err().kind();
+        assert_eq!(kind, io::ErrorKind::WouldBlock);
+        assert!(outbox.is_empty());
+
+        outbox.uncork();
+        let header = message::output_header(OutputStream::Stdout, 2);
+        let written = [b"started", &header[..], b"hi"].concat();
+        assert_eq!(owner.read(&mut bytes).unwrap(), written.len());
+        assert_eq!(bytes[..written.len()], written);
+        outbox.send(b"more");
+        assert_eq!(owner.read(&mut bytes).unwrap(), 4);
+    }
 }
