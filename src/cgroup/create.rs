@@ -5,12 +5,12 @@
 //! Carrying out a plan.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::enabling::enable;
 use super::error::{Attempt, Error};
 use super::fs::{is_writable, words};
-use super::group::{CreatedDirs, Group};
+use super::group::{BUSY_TIMEOUT, CreatedDirs, Group};
 use super::host::Host;
 use super::location::Location;
 use super::owned::Cgroup;
@@ -19,9 +19,6 @@ use super::poll::poll_until;
 use super::request::Request;
 use super::settings::apply_settings;
 use crate::wait::Wait;
-
-/// How long to wait for another muontrap to release the group, or for a frozen group to be thawed.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Cgroup {
     /// Creates the cgroup for a request. `known` is what the host was like a moment ago, without the controllers of v2.

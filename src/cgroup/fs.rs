@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::NixPath;
@@ -28,12 +27,9 @@ pub(super) fn open_at<N: NixPath + ?Sized>(
 
 /// Opens a directory, never through a symbolic link.
 pub(super) fn open_dir(path: &Path) -> io::Result<OwnedFd> {
-    let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
-    Ok(File::options()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)?
-        .into())
+    // openat(2), since the open of musl makes a second system call for close-on-exec.
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    open_at(AT_FDCWD, path, flags)
 }
 
 /// The text of a file.

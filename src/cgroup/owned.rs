@@ -91,6 +91,11 @@ impl Cgroup {
         !self.is_limited && self.groups.iter().all(is_plain)
     }
 
+    /// Whether none of its directories existed before.
+    pub fn is_new(&self) -> bool {
+        self.groups.iter().all(|group| !group.existed)
+    }
+
     /// For each directory its controllers, joined by commas and empty on v2, and its path.
     pub fn directories(&self) -> Vec<(String, PathBuf)> {
         let locations = self.groups.iter().map(|group| &group.location);

@@ -136,6 +136,9 @@ fn enter(cgroup: &Cgroup) -> io::Result<Option<Error>> {
     let mut child = command.spawn()?;
     let pid = child.id().to_string();
     let refused = cgroup.entries().find_map(|entry| {
+        if let Err(frozen) = entry.await_thaw(&Undisturbed) {
+            return Some(frozen);
+        }
         let errno = nix::unistd::write(entry.procs, pid.as_bytes()).err()?;
         Some(entry.error(errno as i32))
     });

@@ -9,9 +9,13 @@ use super::credentials::Credentials;
 use super::stdio::Stdio;
 use crate::error::Failure;
 use crate::sys::{CpuLimit, PidVariable};
+use crate::wait::Wait;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::os::fd::BorrowedFd;
+
+/// Waits while a group is frozen.
+pub type AwaitThaw<'a> = Box<dyn Fn(&dyn Wait) -> Result<(), Failure> + 'a>;
 
 /// A cgroup to enter.
 pub struct CgroupEntry<'a> {
@@ -22,6 +26,8 @@ pub struct CgroupEntry<'a> {
     /// Whether nothing of the group itself keeps a process from its exec or has it killed, so that the child may share
     /// muontrap's memory.
     pub may_share_memory: bool,
+    /// For a group above that is frozen, in which a process would not come to its exec.
+    pub await_thaw: AwaitThaw<'a>,
     /// Explains the errno of a write to `procs`.
     pub explain: Box<dyn Fn(i32) -> Failure + 'a>,
 }

@@ -98,21 +98,22 @@ pub fn spawn(program: &Program<'_>, wait: &dyn Wait) -> Result<Started, Failure>
 /// group if that or the group of this process was ever killed by `cgroup.kill`.
 fn spawn_in_cgroup(program: &Program<'_>, wait: &dyn Wait) -> Result<Option<Started>, Failure> {
     let mut entries = program.cgroups.iter();
-    let entry = entries.find_map(|entry| Some((entry.directory?, entry.may_share_memory)));
-    let Some((directory, may_share_memory)) = entry else {
+    let Some((entry, directory)) = entries.find_map(|entry| Some((entry, entry.directory?))) else {
         return Ok(None);
     };
     let steps = steps_in_cgroup(program);
-    let shares_memory = may_share_memory && steps.iter().all(ChildStep::may_share_memory);
+    let shares_memory = entry.may_share_memory && steps.iter().all(ChildStep::may_share_memory);
     let before = sys::start_time_now();
     let shared = shares_memory.then(|| start(&steps, Creation::SharingMemoryIn(directory)));
-    let (child, wait) = match shared {
-        Some(Ok(child)) => (child, None),
-        // An error may be that the child took too long: a group above was frozen after it was looked at.
-        _ => match start(&steps, Creation::ForkInto(directory)) {
+    // An error may be that the child took too long.
+    let (child, wait) = if let Some(Ok(child)) = shared {
+        (child, None)
+    } else {
+        (entry.await_thaw)(wait)?;
+        match start(&steps, Creation::ForkInto(directory)) {
             Ok(child) => (child, Some(wait)),
             Err(_) => return Ok(None),
-        },
+        }
     };
     let came_to_exec = child.came_to_exec;
     let pid = finish(program, &steps, child, wait)?;

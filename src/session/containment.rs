@@ -29,10 +29,18 @@ pub struct CgroupReport {
     pub left: bool,
 }
 
+impl CgroupReport {
+    fn take_counts(&mut self, cgroup: &Cgroup) {
+        self.oom_kills = cgroup.oom_kills();
+        self.peak = cgroup.peak_memory();
+    }
+}
+
 /// The program and its descendants.
 #[derive(Debug)]
 pub struct Containment {
     cgroup: Option<Cgroup>,
+    is_removed: bool,
     sweep: Sweep,
     is_sweeping: bool,
     backoff: Backoff,
@@ -52,6 +60,7 @@ impl Containment {
     pub fn new(cgroup: Option<Cgroup>, sweep: Sweep) -> Self {
         Self {
             cgroup,
+            is_removed: false,
             sweep,
             is_sweeping: false,
             backoff: Backoff::default(),
@@ -134,7 +143,7 @@ impl Containment {
 
     /// First the cgroup, which finds its members whatever their parents are, then descendants that have left it.
     fn sweep_once(&mut self) -> Progress {
-        if self.empty_cgroup() == Progress::Waiting {
+        if !self.remove_unused_cgroup() && self.empty_cgroup() == Progress::Waiting {
             return Progress::Waiting;
         }
         let progress = self.sweep.step();
@@ -145,6 +154,20 @@ impl Containment {
             self.warn_of_survivors();
         }
         progress
+    }
+
+    /// Removes the cgroup if the program has left no process behind, as most do not. The kernel refuses to remove one
+    /// that has a process, so it needs no look before.
+    fn remove_unused_cgroup(&mut self) -> bool {
+        let Some(cgroup) = self.cgroup.as_mut().filter(|cgroup| cgroup.is_new()) else {
+            return false;
+        };
+        if self.is_removed || sys::has_children().unwrap_or(true) {
+            return self.is_removed;
+        }
+        self.report.take_counts(cgroup);
+        self.is_removed = matches!(cgroup.remove_step(), Ok(true));
+        self.is_removed
     }
 
     fn warn_of_survivors(&mut self) {
@@ -212,12 +235,11 @@ impl Containment {
 
     /// Takes the report of the cgroup, then tries to remove it.
     pub fn remove(&mut self) -> Progress {
-        let Some(cgroup) = &mut self.cgroup else {
+        let Some(cgroup) = self.cgroup.as_mut().filter(|_| !self.is_removed) else {
             return Progress::Gone;
         };
         let deadline = *self.removal_deadline.get_or_insert_with(|| {
-            self.report.oom_kills = cgroup.oom_kills();
-            self.report.peak = cgroup.peak_memory();
+            self.report.take_counts(cgroup);
             Instant::now() + REMOVAL_TIMEOUT
         });
         // Processes that were left running on purpose keep it, and so do those that cannot die.

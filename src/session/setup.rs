@@ -286,6 +286,7 @@ fn cgroup_entries(cgroup: &Cgroup) -> Vec<CgroupEntry<'_>> {
         procs: entry.procs,
         directory: entry.directory,
         may_share_memory: cgroup.may_share_memory(),
+        await_thaw: Box::new(move |wait| Ok(entry.await_thaw(wait)?)),
         explain: Box::new(move |errno| entry.error(errno).into()),
     });
     entries.collect()

@@ -29,6 +29,7 @@ use crate::wire::notice::Notices;
 use crate::wire::outbox::Outbox;
 use crate::wire::transport::Transport;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::time::{Duration, Instant};
 
 /// There is no event for when a cgroup can be removed, so poll.
@@ -63,10 +64,11 @@ pub(super) fn run(
     notices: &Notices,
     running: Running,
 ) -> io::Result<u8> {
-    let mut session = Session::new(config, owner, notices, running);
+    // Nothing is freed or closed in the end: the process is about to exit.
+    let mut session = ManuallyDrop::new(Session::new(config, owner, notices, running));
     let result = session.run();
     if result.is_err() {
-        session.abort();
+        ManuallyDrop::into_inner(session).abort();
     }
     result
 }

@@ -293,6 +293,32 @@ defmodule MuonTrap.CgroupOwningTest do
     end
   end
 
+  describe "a process that is no descendant of the program" do
+    for controllers <- [[], ["pids"]] do
+      @tag needs(cgroups: controllers)
+      test "is killed with the group when the program ends, controllers #{inspect(controllers)}" do
+        controllers = unquote(controllers)
+
+        with_group(controllers, fn group ->
+          opts = [cgroup_path: group, cgroup_controllers: controllers]
+          {:ok, program} = MuonTrap.Process.start_link("sh", ["-c", "read _line"], opts)
+          wait_until(fn -> members(group) != [] end)
+          stray = Task.async(fn -> MuonTrap.cmd("sh", ["-c", enter(group)]) end)
+          wait_until(fn -> length(members(group)) > 1 end)
+          assert :ok = MuonTrap.Process.write(program, "\n")
+          assert {:ok, %{exit_status: 0}} = MuonTrap.Process.await_exit(program)
+          assert Task.await(stray, :infinity) == {"", 137}
+          assert directories(group) == []
+        end)
+      end
+    end
+
+    defp enter(group) do
+      directories = directories(group)
+      Enum.map_join(directories, &"echo $$ >#{&1}/cgroup.procs && ") <> "exec sleep 1000"
+    end
+  end
+
   describe "a group that exists already" do
     @tag needs(cgroups: ["pids"])
     test "is used if it is empty, and removed afterwards" do

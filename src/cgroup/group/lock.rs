@@ -36,10 +36,25 @@ pub(in crate::cgroup) fn lock(
     path: &Path,
     since: Instant,
 ) -> Result<(), Error> {
-    if !sys::try_lock(dir, false).unwrap_or(true) {
-        check_holder(dir, path, since)?;
+    lock_directory(dir, path, since)?;
+    refuse_removed(dir, path)
+}
+
+/// As [`lock`], but the directory may have been removed before it was locked, and another one created at the path.
+pub(super) fn lock_directory(
+    dir: BorrowedFd<'_>,
+    path: &Path,
+    since: Instant,
+) -> Result<(), Error> {
+    if sys::try_lock(dir, false).unwrap_or(true) {
+        Ok(())
+    } else {
+        check_holder(dir, path, since)
     }
-    // It may have been removed before it was locked, and another one created at the path.
+}
+
+/// Fails if the directory is not at the path any more.
+pub(super) fn refuse_removed(dir: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
     match is_at(dir, path) {
         Ok(true) => Ok(()),
         _ => Err(Error::Removed { path: path.into() }),

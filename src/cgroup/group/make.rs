@@ -10,7 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::lock::{lock, lock_above};
+use super::lock::{lock, lock_above, lock_directory, refuse_removed};
 use super::open::Group;
 use super::protected::refuse_own;
 use crate::cgroup::cpuset::inherit_cpuset;
@@ -66,14 +66,20 @@ impl Group {
         let group = Self::open_locked(location, existed, since);
         let mut group = group.inspect_err(|_| created.forget(path))?;
         let above = lock_above(location, since);
-        let above = above.and_then(|above| group.refuse_frozen().map(|()| above));
+        let above = above.and_then(|above| {
+            // The start of the program finds that out by itself where it is created in the group.
+            if existed || !group.interface().is_unified {
+                group.refuse_frozen()?;
+            }
+            Ok(above)
+        });
         // Before the lock is released, by which others would see half a group.
         group.locks_above = above.inspect_err(|_| created.undo())?;
         Ok(group)
     }
 
     fn open_locked(location: &Location, existed: bool, since: Instant) -> Result<Self, Error> {
-        let group = Self::open(location.clone(), existed).map_err(|error| match error {
+        let mut group = Self::open(location.clone(), existed).map_err(|error| match error {
             Error::Io {
                 path,
                 errno: libc::ENOENT,
@@ -84,7 +90,11 @@ impl Group {
         if existed {
             refuse_own(&group)?;
         }
-        lock(group.dir(), &location.path, since)?;
+        lock_directory(group.dir(), &location.path, since)?;
+        // No file of a removed group can be opened, and this one has to be opened anyway.
+        if group.open_entry().is_err() {
+            refuse_removed(group.dir(), &location.path)?;
+        }
         Ok(group)
     }
 

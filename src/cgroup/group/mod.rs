@@ -19,7 +19,7 @@ pub(super) use kill::{Killer, remaining};
 pub(super) use lock::DEAD_HOLDER_TIMEOUT;
 pub(super) use make::CreatedDirs;
 pub use open::Entry;
-pub(super) use open::Group;
+pub(super) use open::{BUSY_TIMEOUT, Group};
 pub(super) use protected::refuse_own;
 
 #[cfg(test)]

@@ -6,7 +6,9 @@
 
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 
@@ -14,6 +16,11 @@ use crate::cgroup::dialect::{Freezer, Interface};
 use crate::cgroup::error::{Attempt, Error};
 use crate::cgroup::fs::{is_gone, open_at, open_dir, read_at, write_at};
 use crate::cgroup::location::Location;
+use crate::cgroup::poll::poll_until;
+use crate::wait::Wait;
+
+/// How long to wait for another muontrap to release the group, or for a frozen group to be thawed.
+pub(in crate::cgroup) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A directory of a cgroup, held open.
 #[derive(Debug)]
@@ -89,12 +96,11 @@ impl Group {
     /// The way into it, once it was opened.
     pub fn entry(&self) -> Option<Entry<'_>> {
         let procs = self.procs.as_ref()?.as_fd();
-        let location = &self.location;
         let directory = self.interface().is_unified.then(|| self.dir());
         Some(Entry {
             procs,
             directory,
-            location,
+            group: self,
         })
     }
 }
@@ -106,14 +112,28 @@ pub struct Entry<'a> {
     pub procs: BorrowedFd<'a>,
     /// v2: the group's directory.
     pub directory: Option<BorrowedFd<'a>>,
-    location: &'a Location,
+    group: &'a Group,
 }
 
 impl Entry<'_> {
+    /// Waits while a group above is frozen, which would stop a process before its exec.
+    pub fn await_thaw(&self, wait: &dyn Wait) -> Result<(), Error> {
+        let deadline = Instant::now() + BUSY_TIMEOUT;
+        let thawed = poll_until(deadline, wait, || match self.group.refuse_frozen() {
+            Err(frozen) => ControlFlow::Continue(frozen),
+            Ok(()) => ControlFlow::Break(()),
+        });
+        let path = &self.group.location.path;
+        match thawed.map_err(|error| Error::io(Attempt::WaitFor, path, &error))? {
+            ControlFlow::Break(()) => Ok(()),
+            ControlFlow::Continue(frozen) => Err(frozen),
+        }
+    }
+
     /// Why a process could not enter, when writing to `procs` gave this errno.
     pub fn error(&self, errno: i32) -> Error {
         Error::NoEntry {
-            group: self.location.path.clone(),
+            group: self.group.location.path.clone(),
             unwritable: None,
             errno,
         }
