@@ -127,6 +127,15 @@ defmodule MuonTrap.Build.CompileTest do
     assert says(helper) == "six"
   end
 
+  test "builds again in a copy of the project with its build", %{project: project, dir: dir} do
+    compile!(project)
+    copy = Path.join(dir, "copy")
+    File.cp_r!(project, copy)
+    write(copy, crate("two"))
+    compile!(copy)
+    assert copy |> helper() |> says() == "two"
+  end
+
   test "builds again after a change of Cargo.toml, Cargo.lock or rustc's flags", context do
     %{project: project} = context
     compile!(project)

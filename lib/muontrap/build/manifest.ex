@@ -19,7 +19,8 @@ defmodule MuonTrap.Build.Manifest do
   @irrelevant ~w(CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR CARGO_BUILD_BUILD_DIR CARGO_BUILD_JOBS)
 
   @doc """
-  The configuration and the variables with an effect on the helper.
+  The configuration and the variables with an effect on the helper, and the folder that is built: a copy of it has a copy
+  of the manifest, whose files are those of the original.
 
   An empty variable counts as unset.
   """
@@ -33,6 +34,7 @@ defmodule MuonTrap.Build.Manifest do
     %{
       config: Map.new(config),
       env: Map.new(env),
+      directory: File.cwd!(),
       mix_target: mix_target,
       system: to_string(:erlang.system_info(:system_architecture))
     }
