@@ -288,6 +288,7 @@ impl Server {
     }
 
     fn collect_deaths(&mut self) -> io::Result<Vec<Death>> {
+        // poll(2) tells of those that are left.
         self.children.clear();
         let mut deaths = Vec::new();
         loop {

@@ -289,7 +289,9 @@ impl<'a> Session<'a> {
         if child_changed {
             self.reactor.ready.clear(Source::Children);
             // Before the children, so that one that dies in between is noticed twice instead of never.
-            self.signals.children().clear();
+            if self.signals.children().clear() {
+                self.reactor.ready.set(Source::Children);
+            }
             self.reap_dead()?;
         }
         self.control_job(child_changed)

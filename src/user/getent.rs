@@ -30,7 +30,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait for its death after SIGKILL.
 const DEATH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Polling interval, unless SIGCHLD arrives first.
+/// Polling interval.
 const DEATH_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Exit status of getent when there is no such entry.

@@ -27,10 +27,14 @@ impl ChildEvents {
         Ok(Self(SignalFd::with_flags(&child, flags)?))
     }
 
-    /// Takes the events so far. None is left: while a SIGCHLD is pending, epoll(7) tells of no other one. Of those that
-    /// tgkill(2) has sent to the thread, one more can be pending.
-    pub fn clear(&self) {
-        while let Ok(Some(_)) = self.0.read_signal() {}
+    /// Takes the events so far, and returns whether there may be more. Call it again then: while a SIGCHLD is pending,
+    /// epoll(7) tells of no other one.
+    ///
+    /// One can be pending for the process and one for the thread (tgkill(2)). A program may send them as fast as they are
+    /// read here, which must not keep this process from all else.
+    pub fn clear(&self) -> bool {
+        const PENDING: usize = 2;
+        (0..PENDING).all(|_| matches!(self.0.read_signal(), Ok(Some(_))))
     }
 
     /// For a fork of this process, before it closes the descriptor.

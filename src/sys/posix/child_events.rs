@@ -40,9 +40,10 @@ impl ChildEvents {
         Ok(Self(waker))
     }
 
-    /// Takes the events so far.
-    pub fn clear(&self) {
+    /// Takes the events so far, and returns whether there may be more.
+    pub fn clear(&self) -> bool {
         self.0.clear();
+        false
     }
 
     /// For a fork of this process, before it closes the descriptor, whose number another file may get.
