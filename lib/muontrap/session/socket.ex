@@ -92,7 +92,7 @@ defmodule MuonTrap.Session.Socket do
        }}
     else
       {:error, reason} ->
-        _entered = if purpose.key, do: Predecessors.leave(connection)
+        _owner = if purpose.key, do: Predecessors.ended(connection)
 
         with {:ok, next} <- after_error(reason, server, purpose.deadline),
              do: open(next, purpose, frame, attempts - 1)
