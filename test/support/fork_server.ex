@@ -91,9 +91,13 @@ defmodule MuonTrap.Test.ForkServer do
   def stop do
     OS.wait_until(fn -> match?(%{checks: [], watches: none} when none == %{}, state()) end)
     pid = os_pid()
+    # A session that ends, such as that of the last command, would continue the fork server.
+    OS.wait_until(fn -> pid |> OS.children() |> Enum.all?(&runs_program?/1) end)
     OS.kill(pid, "STOP")
     pid
   end
+
+  defp runs_program?(session), do: OS.children(session) != []
 
   defp state, do: :sys.get_state(MuonTrap.ForkServer.Server, :infinity)
 end

@@ -187,6 +187,16 @@ defmodule MuonTrap.Test.OS do
     parent
   end
 
+  @doc "The running children of a process."
+  @spec children(pos_integer()) :: [pos_integer()]
+  def children(pid) do
+    for entry <- File.ls!("/proc"),
+        {child, ""} <- [Integer.parse(entry)],
+        fetch_parent(child) == {:ok, pid},
+        alive?(child),
+        do: child
+  end
+
   defp fetch_parent(pid) do
     with {:ok, status} <- File.read("/proc/#{pid}/status") do
       [_, parent] = Regex.run(~r/^PPid:\s*(\d+)/m, status)
