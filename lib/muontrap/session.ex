@@ -168,9 +168,9 @@ defmodule MuonTrap.Session do
   # may look at the mailbox meanwhile.
   defp active(%{context: context}) when context in [:daemon, :process], do: true
 
-  defp active(%{context: context, into: into, input: input})
+  defp active(%{context: context, into: into, input: input} = options)
        when context in [:cmd, :run, :shell] and is_binary(into) and input in [:open, :null],
-       do: if(Telemetry.available?(), do: false, else: @few_frames)
+       do: if(runs_code?(options), do: false, else: @few_frames)
 
   defp active(_options), do: false
 
