@@ -218,7 +218,8 @@ impl Server {
         self.send(&frame(0x43, &payload.concat()));
     }
 
-    /// Waits until nothing is left of a session. Returns how it ended, and how many processes were swept.
+    /// Waits until nothing is left of a session. Returns how it ended, which is not known if that was before, and how many
+    /// processes were swept.
     #[track_caller]
     pub fn await_end(&mut self, session: &Session) -> (u8, u8, u32) {
         self.send_watch(session.number, session.pid, 0);
