@@ -4,8 +4,8 @@
 
 //! Readiness of descriptors: mio, with its edges kept as flags.
 //!
-//! mio is edge-triggered. [`Ready`] keeps what it reported until a read or write returns `WouldBlock`, so that a source
-//! that is not read for lack of credit is not forgotten.
+//! mio is edge-triggered. [`Ready`] keeps what it reported until a read or write returns `WouldBlock`, or a short read shows
+//! that nothing is left, so that a source that is not read for lack of credit is not forgotten.
 
 use crate::sys;
 use mio::unix::SourceFd;

@@ -65,18 +65,23 @@ defmodule MuonTrap.OutputTest do
       assert Task.await_many(tasks, :infinity) == List.duplicate(true, 300)
     end
 
-    @tag :tmp_dir
-    test "of 100 MB of random bytes, with the same hash", %{tmp_dir: directory} do
-      hash = fn chunk ->
-        {hash, size} = Process.get(:md5, {:erlang.md5_init(), 0})
-        Process.put(:md5, {:erlang.md5_update(hash, chunk), size + byte_size(chunk)})
-      end
+    for {size, window} <- [{100_000_000, 10_240}, {50_000_000, 65_536}, {50_000_000, 1_048_576}] do
+      @tag :tmp_dir
+      test "of #{size} random bytes, with the same hash, with a window of #{window} bytes",
+           %{tmp_dir: directory} do
+        hash = fn chunk ->
+          {hash, size} = Process.get(:md5, {:erlang.md5_init(), 0})
+          Process.put(:md5, {:erlang.md5_update(hash, chunk), size + byte_size(chunk)})
+        end
 
-      script = "exec 3>&1; head -c 100000000 /dev/urandom | tee /dev/fd/3 | md5sum >md5"
-      assert sh(script, into: %Callback{fun: hash}, cd: directory) == {:done, 0}
-      {hash, 100_000_000} = Process.get(:md5)
-      md5 = hash |> :erlang.md5_final() |> Base.encode16(case: :lower)
-      assert File.read!(Path.join(directory, "md5")) == md5 <> "  -\n"
+        size = unquote(size)
+        script = "exec 3>&1; head -c #{size} /dev/urandom | tee /dev/fd/3 | md5sum >md5"
+        opts = [into: %Callback{fun: hash}, cd: directory, stdio_window: unquote(window)]
+        assert sh(script, opts) == {:done, 0}
+        assert {hash, ^size} = Process.get(:md5)
+        md5 = hash |> :erlang.md5_final() |> Base.encode16(case: :lower)
+        assert File.read!(Path.join(directory, "md5")) == md5 <> "  -\n"
+      end
     end
 
     # The program does not read the frames from the owner to the helper.

@@ -140,7 +140,7 @@ impl Server {
             let command = match self.inbox.decoder.next_frame() {
                 Ok(Some(frame)) => control::parse(frame),
                 Ok(None) => match self.inbox.receive() {
-                    Ok(Received::Framed) => continue,
+                    Ok(Received::Framed { .. }) => continue,
                     Ok(Received::Nothing) => return self.inbox.release_buffers(),
                     _ => return self.client_left(),
                 },

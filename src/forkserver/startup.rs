@@ -82,7 +82,7 @@ fn read_config(inbox: &mut Inbox, outbox: &mut Outbox) -> Result<Option<Config>,
         }
         let may_go_on = match inbox.receive() {
             Ok(Received::Nothing) => inbox.wait(outbox, None),
-            Ok(Received::Framed) => true,
+            Ok(Received::Framed { .. }) => true,
             _ => false,
         };
         if !may_go_on {

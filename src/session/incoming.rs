@@ -48,9 +48,7 @@ impl Session<'_> {
             if !self.reactor.ready.is(Source::Inbox) || !self.wants_commands() {
                 break;
             }
-            if !self.receive_once()? {
-                self.reactor.ready.clear(Source::Inbox);
-            }
+            self.receive_once()?;
         }
         // The end of a pipe is reported before the bytes in front of it were read.
         let hung_up = self.reactor.ready.is_closed(Source::Inbox);
@@ -68,8 +66,17 @@ impl Session<'_> {
                 self.last_ack = Instant::now();
             }
             Received::Bytes(bytes) => self.input.push(bytes),
-            Received::Framed => self.handle_frames()?,
-            Received::Nothing => return Ok(false),
+            Received::Framed { drained } => {
+                // What is still to be read after the last bytes is the end, which was reported with them.
+                if drained && !self.reactor.ready.is_closed(Source::Inbox) {
+                    self.reactor.ready.clear(Source::Inbox);
+                }
+                self.handle_frames()?;
+            }
+            Received::Nothing => {
+                self.reactor.ready.clear(Source::Inbox);
+                return Ok(false);
+            }
             Received::Closed => self.owner_disconnected()?,
         }
         Ok(true)
@@ -88,12 +95,14 @@ impl Session<'_> {
         for _ in 0..SPINS_FOR_ACK {
             if self.receive_once()? {
                 self.ack_wait.came_after(others);
-                self.relay.owner_is_quick(true);
+                // Without frames this is never tried again, so that nothing may depend on it.
+                let beside = self.transport != Transport::Raw && !self.ack_wait.shares_processor();
+                self.relay.owner_is_quick(true, beside);
                 return Ok(true);
             }
             others = AckWait::let_others_run();
         }
-        self.relay.owner_is_quick(false);
+        self.relay.owner_is_quick(false, false);
         Ok(false)
     }
 

@@ -93,7 +93,7 @@ pub(super) fn open(
         }
         let may_go_on = match owner.inbox.receive() {
             Ok(Received::Nothing) => owner.wait(),
-            Ok(Received::Framed) => true,
+            Ok(Received::Framed { .. }) => true,
             _ => false,
         };
         if !may_go_on {

@@ -22,6 +22,13 @@ const FRAMES_IN_A_ROW: u32 = 16;
 /// write itself, and takes the CPU from the program.
 const GATHER_TIME: Duration = Duration::from_micros(50);
 
+/// How much to read at once for a quick owner on another processor. While it handles one frame, the program fills what was
+/// read: for a few microseconds, and not for as long as the whole pipe takes, in which the session could not send.
+const STEP: usize = 40 * 1024;
+
+/// Such an owner does not wait for the next read: it is done when less than this is left.
+const STEP_BEFORE: usize = 20 * 1024;
+
 /// More than a terminal holds: 4 KiB of lines and 8 KiB behind them, of which FIONREAD counts only the former.
 const TERMINAL_SIZE: u64 = 64 * 1024;
 
@@ -47,6 +54,8 @@ pub(crate) struct Relay {
     streams: Vec<Stream>,
     window: Window,
     discard: bool,
+    /// Whether to read in steps.
+    steps: bool,
     /// When the buffers were last emptied.
     emptied: Option<Instant>,
 }
@@ -66,6 +75,7 @@ impl Relay {
             streams: Vec::new(),
             window,
             discard: false,
+            steps: false,
             emptied: None,
         }
     }
@@ -124,8 +134,10 @@ impl Relay {
         self.window.acked_at_most(bytes);
     }
 
-    /// Notes whether the owner handles output in less time than it takes to sleep and to be woken.
-    pub(crate) fn owner_is_quick(&mut self, is_quick: bool) {
+    /// Notes whether the owner handles output in less time than it takes to sleep and to be woken, and whether it does so
+    /// on another processor.
+    pub(crate) fn owner_is_quick(&mut self, is_quick: bool, beside: bool) {
+        self.steps = is_quick && beside && self.window.is_small();
         self.window.owner_is_quick(is_quick);
     }
 
@@ -243,9 +255,10 @@ impl Relay {
         outbox: &mut Outbox,
         until: ReadUntil,
     ) -> io::Result<bool> {
+        let most = if self.steps { STEP } else { usize::MAX };
         let stream = &mut self.streams[index];
         if stream.is_readable(ready) && stream.wants_more(&self.window, self.discard) {
-            stream.fill(ready, until)?;
+            stream.fill(ready, until, most)?;
         }
         if self.discard {
             stream.read_ahead.clear();
@@ -258,6 +271,10 @@ impl Relay {
             stream.read_ahead.take(count);
             self.window.sent(bytes);
             ready.requeue(stream.source);
+            let left = stream.read_ahead.waiting().len();
+            if self.steps && left < STEP_BEFORE && stream.is_readable(ready) {
+                stream.fill(ready, until, most)?;
+            }
             if stream.read_ahead.waiting().is_empty() && !stream.is_readable(ready) {
                 self.emptied = Some(Instant::now());
             }
@@ -272,15 +289,15 @@ impl Stream {
     }
 
     /// Whether to read. What the window does not allow to be sent is not read either, so that the program of a
-    /// slow owner blocks in write(2).
+    /// slow owner blocks in write(2). Only for a quick one, the next step is.
     fn wants_more(&self, window: &Window, discard: bool) -> bool {
-        discard || window.wants(self.read_ahead.waiting().len())
+        discard || self.read_ahead.has_room() && window.wants(self.read_ahead.waiting().len())
     }
 
-    /// Reads once.
-    fn fill(&mut self, ready: &mut Ready, until: ReadUntil) -> io::Result<()> {
+    /// Reads once, at most `most` bytes.
+    fn fill(&mut self, ready: &mut Ready, until: ReadUntil, most: usize) -> io::Result<()> {
         let Some(fd) = &self.fd else { return Ok(()) };
-        let room = self.read_ahead.room();
+        let room = self.read_ahead.room().min(most);
         let left = self.left.and_then(|left| usize::try_from(left).ok());
         let limit = left.map_or(room, |left| left.min(room));
         match self.read_ahead.fill(fd, limit) {

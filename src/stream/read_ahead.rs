@@ -4,7 +4,7 @@
 
 //! Bytes that were read from a pipe and wait to be sent.
 //!
-//! A pipe is read until it is empty, not one frame at a time. Each read from a full pipe wakes the program, which
+//! A pipe is read until it is empty, not one frame at a time, unless the owner is quick. Each read from a full pipe wakes the program, which
 //! would fill the little room that a frame leaves, and sleep again.
 
 use crate::sys;
@@ -20,9 +20,13 @@ const PIPE_SIZE: usize = 64 * 1024;
 /// write that much.
 const LARGE_PIPE_SIZE: usize = 256 * 1024;
 
-/// The buffer until this much has come at once. Few programs write more, and a large buffer costs a small program two
+/// The largest packet of a pipe that a program has opened with `O_DIRECT`, which cannot be seen at this end. What a read has
+/// no room for is lost: pipe(2).
+const PACKET_SIZE: usize = 4096;
+
+/// The buffer until this much has come at once. Few programs write more, and a large buffer costs a small program
 /// page faults.
-const SMALL_SIZE: usize = 1024;
+const SMALL_SIZE: usize = PACKET_SIZE;
 
 #[derive(Debug)]
 pub(super) struct ReadAhead {
@@ -51,6 +55,11 @@ impl ReadAhead {
         self.capacity - self.waiting().len()
     }
 
+    /// Whether no packet would be cut.
+    pub(super) fn has_room(&self) -> bool {
+        self.room() >= PACKET_SIZE
+    }
+
     /// Reads at most `limit` bytes behind those that wait, and returns how many came: 0 at the end of file, if
     /// neither `limit` nor the room was 0.
     pub(super) fn fill(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
@@ -58,11 +67,10 @@ impl ReadAhead {
         self.taken = 0;
         let limit = limit.min(self.room());
         let mut count = 0;
-        if self.bytes.capacity() < PIPE_SIZE && self.bytes.len() < SMALL_SIZE {
-            let room = SMALL_SIZE - self.bytes.len();
-            self.bytes.reserve_exact(room);
-            count = sys::read_to_spare(fd, &mut self.bytes, limit.min(room))?;
-            if count < room {
+        if self.bytes.capacity() < PIPE_SIZE && self.bytes.is_empty() {
+            self.bytes.reserve_exact(SMALL_SIZE);
+            count = sys::read_to_spare(fd, &mut self.bytes, limit.min(SMALL_SIZE))?;
+            if count < SMALL_SIZE {
                 return Ok(count);
             }
         }

@@ -101,10 +101,15 @@ impl Window {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
+    /// Whether one frame can take all of it.
+    pub fn is_small(&self) -> bool {
+        self.size <= SMALL_WINDOW
+    }
+
     /// Notes whether the owner handles output in less time than it takes to sleep and to be woken. Such an owner gets the
     /// whole of a small window as one frame.
     pub fn owner_is_quick(&mut self, is_quick: bool) {
-        let frames = if is_quick && self.size <= SMALL_WINDOW {
+        let frames = if is_quick && self.is_small() {
             1
         } else {
             FRAMES

@@ -45,8 +45,8 @@ pub(crate) struct Inbox {
 pub(crate) enum Received<'a> {
     /// Bytes that are not in frames.
     Bytes(&'a [u8]),
-    /// Bytes that went into the decoder.
-    Framed,
+    /// Bytes that went into the decoder. `drained`: nothing more for now, which a short read from a stream proves: epoll(7).
+    Framed { drained: bool },
     /// Nothing more for now.
     Nothing,
     /// The owner closed its end.
@@ -132,11 +132,12 @@ impl Inbox {
             Ok(count) if self.framed => {
                 self.has_spun = false;
                 self.decoder.push(&self.buffer[..count]);
-                if count == self.buffer.len() {
+                let drained = count < self.buffer.len();
+                if !drained {
                     let larger = if count < BUFFER { BUFFER } else { LARGE_BUFFER };
                     self.buffer.resize(larger, 0);
                 }
-                Ok(Received::Framed)
+                Ok(Received::Framed { drained })
             }
             Ok(count) => Ok(Received::Bytes(&self.buffer[..count])),
             Err(Errno::EAGAIN) => Ok(Received::Nothing),
@@ -157,7 +158,9 @@ impl Inbox {
     /// Reads what has come, and returns whether the owner is gone or has sent STOP. The frames stay in the
     /// decoder.
     pub(crate) fn asks_to_stop(&mut self) -> io::Result<bool> {
-        while self.interest() == PollFlags::POLLIN && self.receive()? == Received::Framed {}
+        while self.interest() == PollFlags::POLLIN
+            && matches!(self.receive()?, Received::Framed { .. })
+        {}
         Ok(self.eof || self.decoder.has_empty(STOP))
     }
 

@@ -6,12 +6,13 @@
 
 use crate::client::{Server, Session};
 use crate::forkserver_endings::{only_these_are_alive, send};
-use crate::frames::{field, number};
+use crate::frames::{discard, field, number};
 use crate::odd_programs;
 use crate::processes::{eventually, state};
 use crate::table::table;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpgid, getsid};
+use std::io::Write as _;
 use std::net::Shutdown;
 use std::process::Command;
 
@@ -167,6 +168,23 @@ table! {
     renamed_process
 }
 
+#[test]
+fn a_session_is_stopped_until_its_owner_has_sent_a_frame_and_gone() {
+    let mut server = Server::start();
+    let session = direct_child(&server);
+    // It would continue the session.
+    send(server.pid, Signal::SIGSTOP);
+    send(session.pid, Signal::SIGSTOP);
+    eventually("it is stopped", || state(session.pid) == b'T');
+    (&session.stream).write_all(&discard()).unwrap();
+    drop(session.stream.shutdown(Shutdown::Both));
+    send(session.pid, Signal::SIGCONT);
+    send(server.pid, Signal::SIGCONT);
+    assert_ne!(server.await_end(&session).0, 1);
+    only_these_are_alive(&server.mark, &[server.pid]);
+    server.finish();
+}
+
 /// More zombies at once than a session reaps in a row: their parent ends after they have closed the pipe.
 const ZOMBIES: &str = "pipe(my $reader, my $writer);
     if (!fork) {
@@ -187,7 +205,8 @@ fn without_permission_for_a_high_priority_a_session_with_many_zombies_gets_an_au
     eventually("it has a session of its own", || {
         getsid(Some(pid)) == Ok(pid) && getpgid(Some(pid)) == Ok(pid)
     });
+    server.send_watch(session.number, session.pid, 0);
     drop(session.stream.shutdown(Shutdown::Both));
-    assert_eq!(server.await_end(&session), (0, 143, 0));
+    assert_eq!(server.read_end(&session), (0, 143, 0));
     only_these_are_alive(&server.mark, &[server.pid]);
 }

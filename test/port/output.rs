@@ -253,6 +253,17 @@ fn streams_are_sent_in_the_order_in_which_output_came() {
 }
 
 #[test]
+fn a_frame_and_the_end_of_the_owner_come_together() {
+    let mut owner = apart(&[]).sh("echo hi; sleep 1000").start_until("hi\n");
+    owner.signal_helper(Signal::SIGSTOP);
+    eventually("it is stopped", || state(owner.pid) == b'T');
+    owner.send(&frames::discard());
+    owner.input = None;
+    owner.signal_helper(Signal::SIGCONT);
+    owner.end();
+}
+
+#[test]
 fn stderr_alone() {
     let outcome = framed(&["--capture-stderr-only"])
         .sh("echo out; echo err >&2; exec 3>&1; readlink /proc/$$/fd/3 >&2")
@@ -314,4 +325,28 @@ fn writes_that_are_read_one_by_one_do_not_wait_for_more() {
     owner.read_until("c\n");
     owner.send(&frames::stop());
     assert_eq!(owner.finish().text(), "a\nb\nc\n");
+}
+
+#[test]
+fn of_a_pipe_with_packets_nothing_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("numbers");
+    let numbers: String = (0..60_000).map(|n: u32| n.to_string() + "\n").collect();
+    std::fs::write(&file, &numbers).unwrap();
+    for (window, packet) in [
+        (700, 4096),
+        (10_240, 4096),
+        (10_240, 3000),
+        (1_000_000, 4096),
+    ] {
+        let window = window.to_string();
+        // The first packets come before anything is read ahead, and later ones beside what waits for credit.
+        let outcome = captured(&["--stdio-window", &window])
+            .sh(&format!(
+                "dd if=\"$FILE\" bs={packet} oflag=direct 2>/dev/null"
+            ))
+            .env("FILE", &file)
+            .run();
+        assert!(outcome.text() == numbers, "{window} {packet}");
+    }
 }
