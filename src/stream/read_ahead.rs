@@ -4,8 +4,8 @@
 
 //! Bytes that were read from a pipe and wait to be sent.
 //!
-//! A pipe is read until it is empty, not one frame at a time, unless the owner is quick. Each read from a full pipe wakes the program, which
-//! would fill the little room that a frame leaves, and sleep again.
+//! A pipe is read until it is empty, not one frame at a time, unless the owner is quick. Each read from a full pipe
+//! wakes the program, which would fill the little room that a frame leaves, and sleep again.
 
 use crate::sys;
 use nix::Result;
