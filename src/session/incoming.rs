@@ -67,7 +67,7 @@ impl Session<'_> {
             }
             Received::Bytes(bytes) => self.input.push(bytes),
             Received::Framed { drained } => {
-                // What is still to be read after the last bytes is the end, which was reported with them.
+                // An end that has been reported is no event again, so it has to be read.
                 if drained && !self.reactor.ready.is_closed(Source::Inbox) {
                     self.reactor.ready.clear(Source::Inbox);
                 }
@@ -95,7 +95,7 @@ impl Session<'_> {
         for _ in 0..SPINS_FOR_ACK {
             if self.receive_once()? {
                 self.ack_wait.came_after(others);
-                // Without frames this is never tried again, so that nothing may depend on it.
+                // Without frames, the session spins only once, and would not notice that this has changed.
                 let beside = self.transport != Transport::Raw && !self.ack_wait.shares_processor();
                 self.relay.owner_is_quick(true, beside);
                 return Ok(true);

@@ -22,11 +22,11 @@ const FRAMES_IN_A_ROW: u32 = 16;
 /// write itself, and takes the CPU from the program.
 const GATHER_TIME: Duration = Duration::from_micros(50);
 
-/// How much to read at once for a quick owner on another processor. While it handles one frame, the program fills what was
-/// read: for a few microseconds, and not for as long as the whole pipe takes, in which the session could not send.
+/// How much to read at once for a quick owner on another processor. The program writes as much again while the owner is
+/// busy. To fill the whole pipe takes it longer, and the session cannot send meanwhile if both share a processor.
 const STEP: usize = 40 * 1024;
 
-/// Such an owner does not wait for the next read: it is done when less than this is left.
+/// For such an owner, the next step is read when less than this is left, so that it does not wait for the read.
 const STEP_BEFORE: usize = 20 * 1024;
 
 /// More than a terminal holds: 4 KiB of lines and 8 KiB behind them, of which FIONREAD counts only the former.
@@ -54,7 +54,7 @@ pub(crate) struct Relay {
     streams: Vec<Stream>,
     window: Window,
     discard: bool,
-    /// Whether to read in steps.
+    /// Whether to read in steps: [`STEP`].
     steps: bool,
     /// When the buffers were last emptied.
     emptied: Option<Instant>,
@@ -289,7 +289,7 @@ impl Stream {
     }
 
     /// Whether to read. What the window does not allow to be sent is not read either, so that the program of a
-    /// slow owner blocks in write(2). Only for a quick one, the next step is.
+    /// slow owner blocks in write(2), but for one step: [`STEP_BEFORE`].
     fn wants_more(&self, window: &Window, discard: bool) -> bool {
         discard || self.read_ahead.has_room() && window.wants(self.read_ahead.waiting().len())
     }

@@ -45,7 +45,8 @@ pub(crate) struct Inbox {
 pub(crate) enum Received<'a> {
     /// Bytes that are not in frames.
     Bytes(&'a [u8]),
-    /// Bytes that went into the decoder. `drained`: nothing more for now, which a short read from a stream proves: epoll(7).
+    /// Bytes that went into the decoder. `drained`: nothing is left for now, which a short read from a socket proves:
+    /// epoll(7). It does not prove that of a pipe, which may have packets (`O_DIRECT`).
     Framed { drained: bool },
     /// Nothing more for now.
     Nothing,
@@ -132,11 +133,12 @@ impl Inbox {
             Ok(count) if self.framed => {
                 self.has_spun = false;
                 self.decoder.push(&self.buffer[..count]);
-                let drained = count < self.buffer.len();
-                if !drained {
+                let is_full = count == self.buffer.len();
+                if is_full {
                     let larger = if count < BUFFER { BUFFER } else { LARGE_BUFFER };
                     self.buffer.resize(larger, 0);
                 }
+                let drained = self.kind == SFlag::S_IFSOCK && !is_full;
                 Ok(Received::Framed { drained })
             }
             Ok(count) => Ok(Received::Bytes(&self.buffer[..count])),

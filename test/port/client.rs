@@ -13,6 +13,7 @@ use nix::poll::PollFlags;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -218,11 +219,19 @@ impl Server {
         self.send(&frame(0x43, &payload.concat()));
     }
 
-    /// Waits until nothing is left of a session. Returns how it ended, which is not known if that was before, and how many
+    /// Waits until nothing is left of a session. Returns how it ended, which is unknown if it is over already, and how many
     /// processes were swept.
     #[track_caller]
     pub fn await_end(&mut self, session: &Session) -> (u8, u8, u32) {
         self.send_watch(session.number, session.pid, 0);
+        self.read_end(session)
+    }
+
+    /// The same, of a session that ends because its client disconnects.
+    #[track_caller]
+    pub fn disconnect(&mut self, session: &Session) -> (u8, u8, u32) {
+        self.send_watch(session.number, session.pid, 0);
+        drop(session.stream.shutdown(Shutdown::Both));
         self.read_end(session)
     }
 

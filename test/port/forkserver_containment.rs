@@ -169,7 +169,7 @@ table! {
 }
 
 #[test]
-fn a_session_is_stopped_until_its_owner_has_sent_a_frame_and_gone() {
+fn an_end_of_the_owner_that_comes_together_with_a_frame_is_noticed() {
     let mut server = Server::start();
     let session = direct_child(&server);
     // It would continue the session.
@@ -205,8 +205,6 @@ fn without_permission_for_a_high_priority_a_session_with_many_zombies_gets_an_au
     eventually("it has a session of its own", || {
         getsid(Some(pid)) == Ok(pid) && getpgid(Some(pid)) == Ok(pid)
     });
-    server.send_watch(session.number, session.pid, 0);
-    drop(session.stream.shutdown(Shutdown::Both));
-    assert_eq!(server.read_end(&session), (0, 143, 0));
+    assert_eq!(server.disconnect(&session), (0, 143, 0));
     only_these_are_alive(&server.mark, &[server.pid]);
 }

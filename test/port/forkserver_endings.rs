@@ -140,9 +140,7 @@ fn an_owner_that_goes_away_takes_all_along() {
     let mut server = Server::start();
     let mut session = server.run(&["sh", "-c", FAMILY], &number(33, 100));
     session.read_until("ready");
-    server.send_watch(session.number, session.pid, 0);
-    drop(session.stream.shutdown(std::net::Shutdown::Both));
-    assert_eq!(server.read_end(&session), (0, 137, 0));
+    assert_eq!(server.disconnect(&session), (0, 137, 0));
     only_these_are_alive(&server.mark, &[server.pid]);
 }
 
@@ -184,9 +182,7 @@ fn a_session_that_is_stopped_holds_nothing_when_its_owner_goes() {
     let mut session = server.run(&["sh", "-c", FAMILY], &number(33, 100));
     session.read_until("ready");
     send(session.pid, Signal::SIGSTOP);
-    server.send_watch(session.number, session.pid, 0);
-    drop(session.stream.shutdown(std::net::Shutdown::Both));
-    assert_eq!(server.read_end(&session), (0, 137, 0));
+    assert_eq!(server.disconnect(&session), (0, 137, 0));
     only_these_are_alive(&server.mark, &[server.pid]);
 }
 

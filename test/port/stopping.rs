@@ -8,6 +8,7 @@ use crate::frames::{self, Report};
 use crate::harness::{Owner, captured};
 use crate::output::seq;
 use crate::processes::{eventually, state};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use std::io::Write;
 
@@ -300,4 +301,20 @@ fn a_program_that_writes_without_a_pause_does_not_put_off_the_deadline() {
         owner.stdout.clear();
     }
     assert!(owner.finish().report().has(Report::NEEDED_SIGKILL));
+}
+
+#[test]
+fn a_stop_in_the_last_of_several_packets_is_read() {
+    let mut owner = captured(&[]).program(&["sleep", "1000"]).start();
+    owner.read_started();
+    // One event for all: pipe(2), epoll(7).
+    owner.signal_helper(Signal::SIGSTOP);
+    eventually("it is stopped", || state(owner.pid) == b'T');
+    let input = owner.input.as_ref().unwrap();
+    fcntl(input, FcntlArg::F_SETFL(OFlag::O_DIRECT)).unwrap();
+    owner.send(&frames::discard());
+    owner.send(&frames::discard());
+    owner.send(&frames::stop());
+    owner.signal_helper(Signal::SIGCONT);
+    owner.finish();
 }
