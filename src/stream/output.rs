@@ -22,12 +22,27 @@ const FRAMES_IN_A_ROW: u32 = 16;
 /// write itself, and takes the CPU from the program.
 const GATHER_TIME: Duration = Duration::from_micros(50);
 
-/// How much to read at once for a quick owner on another processor. The program writes as much again while the owner is
-/// busy. To fill the whole pipe takes it longer, and the session cannot send meanwhile if both share a processor.
-const STEP: usize = 40 * 1024;
+/// How to read for a quick owner on another processor: not the whole pipe, since the program often shares the processor of
+/// the session, and would keep it from sending while it fills the pipe again.
+#[derive(Clone, Copy, Debug)]
+struct Steps {
+    /// How much to read at once. The program writes as much again while the owner is busy.
+    bytes: usize,
+    /// The next step is read when less than this is left, so that the owner does not wait for the read.
+    ahead: usize,
+}
 
-/// For such an owner, the next step is read when less than this is left, so that it does not wait for the read.
-const STEP_BEFORE: usize = 20 * 1024;
+/// Little more than a window of the usual size: the program has filled its pipe again when the owner is done.
+const SMALL_STEPS: Steps = Steps {
+    bytes: 12 * 1024,
+    ahead: 12 * 1024,
+};
+
+/// The largest frame. The memory that is copied to and from stays in the cache of the processor.
+const LARGE_STEPS: Steps = Steps {
+    bytes: 64 * 1024,
+    ahead: 64 * 1024,
+};
 
 /// More than a terminal holds: 4 KiB of lines and 8 KiB behind them, of which FIONREAD counts only the former.
 const TERMINAL_SIZE: u64 = 64 * 1024;
@@ -54,8 +69,8 @@ pub(crate) struct Relay {
     streams: Vec<Stream>,
     window: Window,
     discard: bool,
-    /// Whether to read in steps: [`STEP`].
-    steps: bool,
+    /// Without, all that is in the pipe is read.
+    steps: Option<Steps>,
     /// When the buffers were last emptied.
     emptied: Option<Instant>,
 }
@@ -75,7 +90,7 @@ impl Relay {
             streams: Vec::new(),
             window,
             discard: false,
-            steps: false,
+            steps: None,
             emptied: None,
         }
     }
@@ -137,7 +152,13 @@ impl Relay {
     /// Notes whether the owner handles output in less time than it takes to sleep and to be woken, and whether it does so
     /// on another processor.
     pub(crate) fn owner_is_quick(&mut self, is_quick: bool, beside: bool) {
-        self.steps = is_quick && beside && self.window.is_small();
+        self.steps = (is_quick && beside).then(|| {
+            if self.window.is_small() {
+                SMALL_STEPS
+            } else {
+                LARGE_STEPS
+            }
+        });
         self.window.owner_is_quick(is_quick);
     }
 
@@ -255,7 +276,7 @@ impl Relay {
         outbox: &mut Outbox,
         until: ReadUntil,
     ) -> io::Result<bool> {
-        let most = if self.steps { STEP } else { usize::MAX };
+        let most = self.steps.map_or(usize::MAX, |steps| steps.bytes);
         let stream = &mut self.streams[index];
         if stream.is_readable(ready) && stream.wants_more(&self.window, self.discard) {
             stream.fill(ready, until, most)?;
@@ -272,7 +293,8 @@ impl Relay {
             self.window.sent(bytes);
             ready.requeue(stream.source);
             let left = stream.read_ahead.waiting().len();
-            if self.steps && left < STEP_BEFORE && stream.is_readable(ready) {
+            let ahead = self.steps.map_or(0, |steps| steps.ahead);
+            if left < ahead && stream.is_readable(ready) {
                 stream.fill(ready, until, most)?;
             }
             if stream.read_ahead.waiting().is_empty() && !stream.is_readable(ready) {
@@ -289,7 +311,7 @@ impl Stream {
     }
 
     /// Whether to read. What the window does not allow to be sent is not read either, so that the program of a
-    /// slow owner blocks in write(2), but for one step: [`STEP_BEFORE`].
+    /// slow owner blocks in write(2), but for one step: [`Steps`].
     fn wants_more(&self, window: &Window, discard: bool) -> bool {
         discard || self.read_ahead.has_room() && window.wants(self.read_ahead.waiting().len())
     }

@@ -14,7 +14,7 @@ use std::os::fd::AsFd;
 /// The capacity of a pipe, unless it is changed: pipe(7).
 const PIPE_SIZE: usize = 64 * 1024;
 
-/// The capacity of the pipe of a program that fills the usual one.
+/// The capacity of the pipe of a program that fills the usual one twice in a row.
 ///
 /// Not of all: what one user's pipes may hold together is limited (64 MiB, pipe(7)), and few programs
 /// write that much.
@@ -33,6 +33,8 @@ pub(super) struct ReadAhead {
     bytes: Vec<u8>,
     taken: usize,
     capacity: usize,
+    /// Whether the last read found a full pipe.
+    was_full: bool,
 }
 
 impl Default for ReadAhead {
@@ -41,6 +43,7 @@ impl Default for ReadAhead {
             bytes: Vec::new(),
             taken: 0,
             capacity: PIPE_SIZE,
+            was_full: false,
         }
     }
 }
@@ -80,11 +83,13 @@ impl ReadAhead {
             Err(_) if count > 0 => 0,
             result => result?,
         };
-        if count >= PIPE_SIZE && self.capacity < LARGE_PIPE_SIZE {
+        let is_full = count >= PIPE_SIZE;
+        if is_full && self.was_full && self.capacity < LARGE_PIPE_SIZE {
             self.capacity = LARGE_PIPE_SIZE;
             // It is refused when the user has too many pipes. Then output is slower.
             let _ = sys::resize_pipe(fd, LARGE_PIPE_SIZE);
         }
+        self.was_full = is_full;
         Ok(count)
     }
 
@@ -142,10 +147,12 @@ mod tests {
         let (reader, writer) = sys::pipe().unwrap();
         let mut writer = File::from(writer);
         let mut read_ahead = ReadAhead::default();
-        writer.write_all(&vec![1; PIPE_SIZE]).unwrap();
-        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE));
+        for _ in 0..2 {
+            writer.write_all(&vec![1; PIPE_SIZE]).unwrap();
+            assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE));
+            read_ahead.take(PIPE_SIZE);
+        }
         writer.write_all(&vec![2; LARGE_PIPE_SIZE]).unwrap();
-        read_ahead.take(PIPE_SIZE);
         assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(LARGE_PIPE_SIZE));
         read_ahead.shrink();
         assert_eq!(read_ahead.waiting().len(), LARGE_PIPE_SIZE);
