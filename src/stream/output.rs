@@ -373,4 +373,29 @@ mod tests {
         relay.input_written();
         assert_eq!(relay.gather_time(&ready), None);
     }
+
+    /// How much is read of 60,000 bytes that wait in the pipe.
+    fn read_of_a_full_pipe(is_quick: bool, beside: bool) -> u64 {
+        let (reader, writer) = sys::pipe().unwrap();
+        let mut outbox = Outbox::open(Transport::Plain).unwrap();
+        let mut ready = Ready::default();
+        let mut relay = Relay::new(Window::new(10_240));
+        relay.add(OutputStream::Stdout, reader);
+        relay.owner_is_quick(is_quick, beside);
+
+        File::from(writer).write_all(&vec![b'a'; 60_000]).unwrap();
+        ready.set(Source::Stdout);
+        relay
+            .pump(&mut ready, &mut outbox, ReadUntil::ShortRead)
+            .unwrap();
+        relay.bytes(OutputStream::Stdout)
+    }
+
+    #[test]
+    fn for_a_quick_owner_on_another_processor_a_full_pipe_is_read_in_steps() {
+        assert_eq!(read_of_a_full_pipe(false, false), 60_000);
+        assert_eq!(read_of_a_full_pipe(true, false), 60_000);
+        // One for the frame, and one ahead.
+        assert_eq!(read_of_a_full_pipe(true, true), 2 * 12 * 1024);
+    }
 }

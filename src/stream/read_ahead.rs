@@ -66,6 +66,18 @@ impl ReadAhead {
     /// Reads at most `limit` bytes behind those that wait, and returns how many came: 0 at the end of file, if
     /// neither `limit` nor the room was 0.
     pub(super) fn fill(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
+        let count = self.read(fd, limit)?;
+        let is_full = count >= PIPE_SIZE;
+        if is_full && self.was_full && self.capacity < LARGE_PIPE_SIZE {
+            self.capacity = LARGE_PIPE_SIZE;
+            // It is refused when the user has too many pipes. Then output is slower.
+            let _ = sys::resize_pipe(fd, LARGE_PIPE_SIZE);
+        }
+        self.was_full = is_full;
+        Ok(count)
+    }
+
+    fn read(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
         self.bytes.drain(..self.taken);
         self.taken = 0;
         let limit = limit.min(self.room());
@@ -78,19 +90,11 @@ impl ReadAhead {
             }
         }
         self.bytes.reserve_exact(self.capacity - self.bytes.len());
-        count += match sys::read_to_spare(fd, &mut self.bytes, limit - count) {
+        match sys::read_to_spare(fd, &mut self.bytes, limit - count) {
             // The bytes that were read are returned first. The next read fails again.
-            Err(_) if count > 0 => 0,
-            result => result?,
-        };
-        let is_full = count >= PIPE_SIZE;
-        if is_full && self.was_full && self.capacity < LARGE_PIPE_SIZE {
-            self.capacity = LARGE_PIPE_SIZE;
-            // It is refused when the user has too many pipes. Then output is slower.
-            let _ = sys::resize_pipe(fd, LARGE_PIPE_SIZE);
+            Err(_) if count > 0 => Ok(count),
+            result => Ok(count + result?),
         }
-        self.was_full = is_full;
-        Ok(count)
     }
 
     /// Drops the first `count` bytes.
@@ -143,11 +147,12 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_pipe_becomes_a_large_one_and_its_memory_is_given_back() {
+    fn a_pipe_that_is_full_twice_becomes_a_large_one_and_its_memory_is_given_back() {
         let (reader, writer) = sys::pipe().unwrap();
         let mut writer = File::from(writer);
         let mut read_ahead = ReadAhead::default();
         for _ in 0..2 {
+            assert_eq!(read_ahead.room(), PIPE_SIZE);
             writer.write_all(&vec![1; PIPE_SIZE]).unwrap();
             assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE));
             read_ahead.take(PIPE_SIZE);
