@@ -5,7 +5,7 @@
 //! Flow-controlled output: from the program's pipes to the owner, within the window.
 
 use crate::reactor::{Ready, Source};
-use crate::stream::read_ahead::ReadAhead;
+use crate::stream::read_ahead::{PACKET_SIZE, ReadAhead};
 use crate::stream::window::{Overrun, Window};
 use crate::sys;
 use crate::wire::message::OutputStream;
@@ -22,27 +22,8 @@ const FRAMES_IN_A_ROW: u32 = 16;
 /// write itself, and takes the CPU from the program.
 const GATHER_TIME: Duration = Duration::from_micros(50);
 
-/// How to read for a quick owner on another processor: not the whole pipe, since the program often shares the processor of
-/// the session, and would keep it from sending while it fills the pipe again.
-#[derive(Clone, Copy, Debug)]
-struct Steps {
-    /// How much to read at once. The program writes as much again while the owner is busy.
-    bytes: usize,
-    /// The next step is read when less than this is left, so that the owner does not wait for the read.
-    ahead: usize,
-}
-
-/// Little more than a window of the usual size: the program has filled its pipe again when the owner is done.
-const SMALL_STEPS: Steps = Steps {
-    bytes: 12 * 1024,
-    ahead: 12 * 1024,
-};
-
-/// The largest frame. The memory that is copied to and from stays in the cache of the processor.
-const LARGE_STEPS: Steps = Steps {
-    bytes: 64 * 1024,
-    ahead: 64 * 1024,
-};
+/// The least to read at once for a quick owner on another processor: [`Relay::step`].
+const MIN_STEP: usize = 12 * 1024;
 
 /// More than a terminal holds: 4 KiB of lines and 8 KiB behind them, of which FIONREAD counts only the former.
 const TERMINAL_SIZE: u64 = 64 * 1024;
@@ -69,8 +50,8 @@ pub(crate) struct Relay {
     streams: Vec<Stream>,
     window: Window,
     discard: bool,
-    /// Without, all that is in the pipe is read.
-    steps: Option<Steps>,
+    /// Whether to read in steps, and not all that is in the pipe.
+    steps: bool,
     /// When the buffers were last emptied.
     emptied: Option<Instant>,
 }
@@ -90,7 +71,7 @@ impl Relay {
             streams: Vec::new(),
             window,
             discard: false,
-            steps: None,
+            steps: false,
             emptied: None,
         }
     }
@@ -152,14 +133,17 @@ impl Relay {
     /// Notes whether the owner handles output in less time than it takes to sleep and to be woken, and whether it does so
     /// on another processor.
     pub(crate) fn owner_is_quick(&mut self, is_quick: bool, beside: bool) {
-        self.steps = (is_quick && beside).then(|| {
-            if self.window.is_small() {
-                SMALL_STEPS
-            } else {
-                LARGE_STEPS
-            }
-        });
+        self.steps = is_quick && beside;
         self.window.owner_is_quick(is_quick);
+    }
+
+    /// How much to read at once, and to read ahead of need, for a quick owner on another processor: about a frame. The
+    /// program writes as much again while the owner is busy. To fill the whole pipe takes it longer, and the session cannot
+    /// send meanwhile if both share a processor. Nor would the cache of the processor hold that much while it is copied.
+    fn step(&self) -> Option<usize> {
+        let frame = self.window.frame() as usize;
+        let step = frame.next_multiple_of(PACKET_SIZE).max(MIN_STEP);
+        self.steps.then_some(step)
     }
 
     /// Whether an acknowledgement is outstanding.
@@ -276,7 +260,8 @@ impl Relay {
         outbox: &mut Outbox,
         until: ReadUntil,
     ) -> io::Result<bool> {
-        let most = self.steps.map_or(usize::MAX, |steps| steps.bytes);
+        let step = self.step();
+        let most = step.unwrap_or(usize::MAX);
         let stream = &mut self.streams[index];
         if stream.is_readable(ready) && stream.wants_more(&self.window, self.discard) {
             stream.fill(ready, until, most)?;
@@ -292,9 +277,7 @@ impl Relay {
             stream.read_ahead.take(count);
             self.window.sent(bytes);
             ready.requeue(stream.source);
-            let left = stream.read_ahead.waiting().len();
-            let ahead = self.steps.map_or(0, |steps| steps.ahead);
-            if left < ahead && stream.is_readable(ready) {
+            if stream.is_readable(ready) && stream.wants_ahead(step) {
                 stream.fill(ready, until, most)?;
             }
             if stream.read_ahead.waiting().is_empty() && !stream.is_readable(ready) {
@@ -311,9 +294,14 @@ impl Stream {
     }
 
     /// Whether to read. What the window does not allow to be sent is not read either, so that the program of a
-    /// slow owner blocks in write(2), but for one step: [`Steps`].
+    /// slow owner blocks in write(2), but for one step: [`Relay::step`].
     fn wants_more(&self, window: &Window, discard: bool) -> bool {
         discard || self.read_ahead.has_room() && window.wants(self.read_ahead.waiting().len())
+    }
+
+    /// Whether to read before the last bytes are sent, so that a quick owner does not wait for the read.
+    fn wants_ahead(&self, step: Option<usize>) -> bool {
+        self.read_ahead.has_room() && self.read_ahead.waiting().len() < step.unwrap_or(0)
     }
 
     /// Reads once, at most `most` bytes.
@@ -396,6 +384,42 @@ mod tests {
         assert_eq!(read_of_a_full_pipe(false, false), 60_000);
         assert_eq!(read_of_a_full_pipe(true, false), 60_000);
         // One for the frame, and one ahead.
-        assert_eq!(read_of_a_full_pipe(true, true), 2 * 12 * 1024);
+        assert_eq!(read_of_a_full_pipe(true, true), 2 * MIN_STEP as u64);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_packet_is_cut_by_a_step_ahead() {
+        use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+        let (reader, writer) = sys::pipe().unwrap();
+        crate::reactor::set_nonblocking(&reader).unwrap();
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_DIRECT)).unwrap();
+        let mut writer = File::from(writer);
+        let mut outbox = Outbox::open(Transport::Plain).unwrap();
+        let mut ready = Ready::default();
+        let mut window = Window::without_threshold(1_000_000);
+        window.sent(999_990);
+        let mut relay = Relay::new(window);
+        relay.add(OutputStream::Stdout, reader);
+        relay.owner_is_quick(true, true);
+
+        // After the first ten bytes are sent, a hundred and some fit into the buffer.
+        for size in [4096; 15].into_iter().chain([4000]) {
+            writer.write_all(&vec![b'a'; size]).unwrap();
+            relay.streams[0]
+                .fill(&mut ready, ReadUntil::ShortRead, usize::MAX)
+                .unwrap();
+        }
+        writer.write_all(&[b'b'; 4096]).unwrap();
+        drop(writer);
+        for _ in 0..3 {
+            ready.set(Source::Stdout);
+            relay
+                .pump(&mut ready, &mut outbox, ReadUntil::ShortRead)
+                .unwrap();
+            relay.acked_at_most(1_000_000);
+        }
+        assert_eq!(relay.bytes(OutputStream::Stdout), 15 * 4096 + 4000 + 4096);
     }
 }

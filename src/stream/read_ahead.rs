@@ -22,7 +22,7 @@ const LARGE_PIPE_SIZE: usize = 256 * 1024;
 
 /// The largest packet of a pipe that a program has opened with `O_DIRECT`, which cannot be seen at this end. What a read has
 /// no room for is lost: pipe(2).
-const PACKET_SIZE: usize = 4096;
+pub(super) const PACKET_SIZE: usize = 4096;
 
 /// The buffer until this much has come at once. Few programs write more, and a large buffer costs a small program
 /// page faults.

@@ -101,8 +101,13 @@ impl Window {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
+    /// Payload bytes of a full frame.
+    pub fn frame(&self) -> u32 {
+        self.frame
+    }
+
     /// Whether one frame can take all of it.
-    pub fn is_small(&self) -> bool {
+    fn is_small(&self) -> bool {
         self.size <= SMALL_WINDOW
     }
 
