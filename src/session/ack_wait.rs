@@ -38,11 +38,6 @@ impl AckWait {
         sleeps
     }
 
-    /// Whether the owner seems to have the same processor.
-    pub(super) fn shares_processor(&self) -> bool {
-        self.sleeps_left > 0
-    }
-
     /// Notes that an acknowledgement came while spinning, after a yield that took `time`.
     pub(super) fn came_after(&mut self, time: Duration) {
         if time < LONG_YIELD {

@@ -95,14 +95,12 @@ impl Session<'_> {
         for _ in 0..SPINS_FOR_ACK {
             if self.receive_once()? {
                 self.ack_wait.came_after(others);
-                // Without frames, the session spins only once, and would not notice that this has changed.
-                let beside = self.transport != Transport::Raw && !self.ack_wait.shares_processor();
-                self.relay.owner_is_quick(true, beside);
+                self.relay.owner_is_quick(true);
                 return Ok(true);
             }
             others = AckWait::let_others_run();
         }
-        self.relay.owner_is_quick(false, false);
+        self.relay.owner_is_quick(false);
         Ok(false)
     }
 

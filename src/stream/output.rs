@@ -5,7 +5,7 @@
 //! Flow-controlled output: from the program's pipes to the owner, within the window.
 
 use crate::reactor::{Ready, Source};
-use crate::stream::read_ahead::{PACKET_SIZE, ReadAhead};
+use crate::stream::read_ahead::ReadAhead;
 use crate::stream::window::{Overrun, Window};
 use crate::sys;
 use crate::wire::message::OutputStream;
@@ -21,9 +21,6 @@ const FRAMES_IN_A_ROW: u32 = 16;
 /// How long small writes gather before they are sent. Sending each write as its own frame costs more than the
 /// write itself, and takes the CPU from the program.
 const GATHER_TIME: Duration = Duration::from_micros(50);
-
-/// The least to read at once for a quick owner on another processor: [`Relay::step`].
-const MIN_STEP: usize = 12 * 1024;
 
 /// More than a terminal holds: 4 KiB of lines and 8 KiB behind them, of which FIONREAD counts only the former.
 const TERMINAL_SIZE: u64 = 64 * 1024;
@@ -50,8 +47,6 @@ pub(crate) struct Relay {
     streams: Vec<Stream>,
     window: Window,
     discard: bool,
-    /// Whether to read in steps, and not all that is in the pipe.
-    steps: bool,
     /// When the buffers were last emptied.
     emptied: Option<Instant>,
 }
@@ -71,7 +66,6 @@ impl Relay {
             streams: Vec::new(),
             window,
             discard: false,
-            steps: false,
             emptied: None,
         }
     }
@@ -130,20 +124,9 @@ impl Relay {
         self.window.acked_at_most(bytes);
     }
 
-    /// Notes whether the owner handles output in less time than it takes to sleep and to be woken, and whether it does so
-    /// on another processor.
-    pub(crate) fn owner_is_quick(&mut self, is_quick: bool, beside: bool) {
-        self.steps = is_quick && beside;
+    /// Notes whether the owner handles output in less time than it takes to sleep and to be woken.
+    pub(crate) fn owner_is_quick(&mut self, is_quick: bool) {
         self.window.owner_is_quick(is_quick);
-    }
-
-    /// How much to read at once, and to read ahead of need, for a quick owner on another processor: about a frame. The
-    /// program writes as much again while the owner is busy. To fill the whole pipe takes it longer, and the session cannot
-    /// send meanwhile if both share a processor. Nor would the cache of the processor hold that much while it is copied.
-    fn step(&self) -> Option<usize> {
-        let frame = self.window.frame() as usize;
-        let step = frame.next_multiple_of(PACKET_SIZE).max(MIN_STEP);
-        self.steps.then_some(step)
     }
 
     /// Whether an acknowledgement is outstanding.
@@ -200,7 +183,7 @@ impl Relay {
     pub(crate) fn release_buffers(&mut self) {
         if !self.window.is_in_flight() {
             for stream in &mut self.streams {
-                stream.read_ahead.shrink();
+                stream.read_ahead.shrink(stream.fd.as_ref());
             }
         }
     }
@@ -260,14 +243,13 @@ impl Relay {
         outbox: &mut Outbox,
         until: ReadUntil,
     ) -> io::Result<bool> {
-        let step = self.step();
-        let most = step.unwrap_or(usize::MAX);
         let stream = &mut self.streams[index];
         if stream.is_readable(ready) && stream.wants_more(&self.window, self.discard) {
-            stream.fill(ready, until, most)?;
+            stream.fill(ready, until)?;
         }
         if self.discard {
             stream.read_ahead.clear();
+            ready.requeue(stream.source);
         }
         let bytes = self.window.grant(stream.read_ahead.waiting().len());
         let sends = bytes > 0 && outbox.is_empty();
@@ -277,9 +259,6 @@ impl Relay {
             stream.read_ahead.take(count);
             self.window.sent(bytes);
             ready.requeue(stream.source);
-            if stream.is_readable(ready) && stream.wants_ahead(step) {
-                stream.fill(ready, until, most)?;
-            }
             if stream.read_ahead.waiting().is_empty() && !stream.is_readable(ready) {
                 self.emptied = Some(Instant::now());
             }
@@ -293,29 +272,23 @@ impl Stream {
         self.fd.is_some() && self.left != Some(0) && ready.is(self.source)
     }
 
-    /// Whether to read. What the window does not allow to be sent is not read either, so that the program of a
-    /// slow owner blocks in write(2), but for one step: [`Relay::step`].
+    /// Whether to read, as long as less waits than the window allows to be sent. So the program of a slow owner blocks in
+    /// write(2).
     fn wants_more(&self, window: &Window, discard: bool) -> bool {
-        discard || self.read_ahead.has_room() && window.wants(self.read_ahead.waiting().len())
+        discard || window.wants(self.read_ahead.waiting().len())
     }
 
-    /// Whether to read before the last bytes are sent, so that a quick owner does not wait for the read.
-    fn wants_ahead(&self, step: Option<usize>) -> bool {
-        self.read_ahead.has_room() && self.read_ahead.waiting().len() < step.unwrap_or(0)
-    }
-
-    /// Reads once, at most `most` bytes.
-    fn fill(&mut self, ready: &mut Ready, until: ReadUntil, most: usize) -> io::Result<()> {
+    /// Reads once.
+    fn fill(&mut self, ready: &mut Ready, until: ReadUntil) -> io::Result<()> {
         let Some(fd) = &self.fd else { return Ok(()) };
-        let room = self.read_ahead.room().min(most);
         let left = self.left.and_then(|left| usize::try_from(left).ok());
-        let limit = left.map_or(room, |left| left.min(room));
+        let limit = left.unwrap_or(usize::MAX);
         match self.read_ahead.fill(fd, limit) {
             Ok(0) => self.fd = None,
             Ok(count) => {
                 self.bytes += count as u64;
                 self.left = self.left.map(|left| left.saturating_sub(count as u64));
-                let is_short = count < limit && until == ReadUntil::ShortRead;
+                let is_short = !self.read_ahead.was_full() && until == ReadUntil::ShortRead;
                 // With O_DIRECT, a read takes one write and no more: pipe(2).
                 if is_short && sys::bytes_waiting(fd)? == 0 {
                     ready.clear(self.source);
@@ -360,66 +333,5 @@ mod tests {
         assert_eq!(relay.gather_time(&ready), Some(GATHER_TIME));
         relay.input_written();
         assert_eq!(relay.gather_time(&ready), None);
-    }
-
-    /// How much is read of 60,000 bytes that wait in the pipe.
-    fn read_of_a_full_pipe(is_quick: bool, beside: bool) -> u64 {
-        let (reader, writer) = sys::pipe().unwrap();
-        let mut outbox = Outbox::open(Transport::Plain).unwrap();
-        let mut ready = Ready::default();
-        let mut relay = Relay::new(Window::new(10_240));
-        relay.add(OutputStream::Stdout, reader);
-        relay.owner_is_quick(is_quick, beside);
-
-        File::from(writer).write_all(&vec![b'a'; 60_000]).unwrap();
-        ready.set(Source::Stdout);
-        relay
-            .pump(&mut ready, &mut outbox, ReadUntil::ShortRead)
-            .unwrap();
-        relay.bytes(OutputStream::Stdout)
-    }
-
-    #[test]
-    fn for_a_quick_owner_on_another_processor_a_full_pipe_is_read_in_steps() {
-        assert_eq!(read_of_a_full_pipe(false, false), 60_000);
-        assert_eq!(read_of_a_full_pipe(true, false), 60_000);
-        // One for the frame, and one ahead.
-        assert_eq!(read_of_a_full_pipe(true, true), 2 * MIN_STEP as u64);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn no_packet_is_cut_by_a_step_ahead() {
-        use nix::fcntl::{FcntlArg, OFlag, fcntl};
-
-        let (reader, writer) = sys::pipe().unwrap();
-        crate::reactor::set_nonblocking(&reader).unwrap();
-        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_DIRECT)).unwrap();
-        let mut writer = File::from(writer);
-        let mut outbox = Outbox::open(Transport::Plain).unwrap();
-        let mut ready = Ready::default();
-        let mut window = Window::without_threshold(1_000_000);
-        window.sent(999_990);
-        let mut relay = Relay::new(window);
-        relay.add(OutputStream::Stdout, reader);
-        relay.owner_is_quick(true, true);
-
-        // After the first ten bytes are sent, a hundred and some fit into the buffer.
-        for size in [4096; 15].into_iter().chain([4000]) {
-            writer.write_all(&vec![b'a'; size]).unwrap();
-            relay.streams[0]
-                .fill(&mut ready, ReadUntil::ShortRead, usize::MAX)
-                .unwrap();
-        }
-        writer.write_all(&[b'b'; 4096]).unwrap();
-        drop(writer);
-        for _ in 0..3 {
-            ready.set(Source::Stdout);
-            relay
-                .pump(&mut ready, &mut outbox, ReadUntil::ShortRead)
-                .unwrap();
-            relay.acked_at_most(1_000_000);
-        }
-        assert_eq!(relay.bytes(OutputStream::Stdout), 15 * 4096 + 4000 + 4096);
     }
 }

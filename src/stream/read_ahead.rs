@@ -4,12 +4,15 @@
 
 //! Bytes that were read from a pipe and wait to be sent.
 //!
-//! A pipe is read until it is empty, not one frame at a time, unless the owner is quick. Each read from a full pipe
-//! wakes the program, which would fill the little room that a frame leaves, and sleep again.
+//! A pipe is read until it is empty, not one frame at a time. Each read from a full pipe wakes the program, which would
+//! fill the little room that a frame leaves, and sleep again.
 
 use crate::sys;
 use nix::Result;
+use nix::sys::uio::readv;
+use std::io::IoSliceMut;
 use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
 
 /// The capacity of a pipe, unless it is changed: pipe(7).
 const PIPE_SIZE: usize = 64 * 1024;
@@ -20,19 +23,20 @@ const PIPE_SIZE: usize = 64 * 1024;
 /// write that much.
 const LARGE_PIPE_SIZE: usize = 256 * 1024;
 
-/// The largest packet of a pipe that a program has opened with `O_DIRECT`, which cannot be seen at this end. What a read has
-/// no room for is lost: pipe(2).
-pub(super) const PACKET_SIZE: usize = 4096;
-
-/// The buffer until this much has come at once. Few programs write more, and a large buffer costs a small program
+/// The buffer until more than this has come at once. Few programs write more, and a large buffer costs a small program
 /// page faults.
-const SMALL_SIZE: usize = PACKET_SIZE;
+const SMALL_SIZE: usize = 4096;
 
+/// What does not fit into such a buffer, until there is a larger one. No page of it exists before that.
+static SPILL: Mutex<[u8; PIPE_SIZE]> = Mutex::new([0; PIPE_SIZE]);
+
+/// Each read has room for all that the pipe can hold: if the program has opened it with `O_DIRECT`, which cannot be seen at
+/// this end, the kernel throws away what a read has no room for, also of a packet that is behind other bytes: pipe(2).
 #[derive(Debug)]
 pub(super) struct ReadAhead {
     bytes: Vec<u8>,
     taken: usize,
-    capacity: usize,
+    pipe_size: usize,
     /// Whether the last read found a full pipe.
     was_full: bool,
 }
@@ -42,7 +46,7 @@ impl Default for ReadAhead {
         Self {
             bytes: Vec::new(),
             taken: 0,
-            capacity: PIPE_SIZE,
+            pipe_size: PIPE_SIZE,
             was_full: false,
         }
     }
@@ -53,47 +57,54 @@ impl ReadAhead {
         &self.bytes[self.taken..]
     }
 
-    /// How many bytes `fill` would read at the most.
-    pub(super) fn room(&self) -> usize {
-        self.capacity - self.waiting().len()
+    /// Whether the last read found a full pipe.
+    pub(super) fn was_full(&self) -> bool {
+        self.was_full
     }
 
-    /// Whether no packet would be cut.
-    pub(super) fn has_room(&self) -> bool {
-        self.room() >= PACKET_SIZE
-    }
-
-    /// Reads at most `limit` bytes behind those that wait, and returns how many came: 0 at the end of file, if
-    /// neither `limit` nor the room was 0.
+    /// Reads what is in the pipe behind the bytes that wait, and returns how many came: 0 at the end of file, if
+    /// `limit` is not 0.
+    ///
+    /// A limit has to be where a write ends.
     pub(super) fn fill(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
-        let count = self.read(fd, limit)?;
-        let is_full = count >= PIPE_SIZE;
-        if is_full && self.was_full && self.capacity < LARGE_PIPE_SIZE {
-            self.capacity = LARGE_PIPE_SIZE;
-            // It is refused when the user has too many pipes. Then output is slower.
-            let _ = sys::resize_pipe(fd, LARGE_PIPE_SIZE);
+        self.bytes.drain(..self.taken);
+        self.taken = 0;
+        let has_buffer = !self.bytes.is_empty() || self.bytes.capacity() > SMALL_SIZE;
+        let count = if has_buffer || self.pipe_size > PIPE_SIZE {
+            self.bytes.reserve_exact(self.pipe_size);
+            sys::read_to_spare(fd, &mut self.bytes, limit)?
+        } else {
+            self.fill_small(fd, limit)?
+        };
+        let is_full = count >= self.pipe_size;
+        if is_full && self.was_full {
+            self.resize_pipe(fd, LARGE_PIPE_SIZE);
         }
         self.was_full = is_full;
         Ok(count)
     }
 
-    fn read(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
-        self.bytes.drain(..self.taken);
-        self.taken = 0;
-        let limit = limit.min(self.room());
-        let mut count = 0;
-        if self.bytes.capacity() < PIPE_SIZE && self.bytes.is_empty() {
-            self.bytes.reserve_exact(SMALL_SIZE);
-            count = sys::read_to_spare(fd, &mut self.bytes, limit.min(SMALL_SIZE))?;
-            if count < SMALL_SIZE {
-                return Ok(count);
-            }
+    fn fill_small(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
+        self.bytes.reserve_exact(SMALL_SIZE);
+        self.bytes.resize(limit.min(SMALL_SIZE), 0);
+        let mut spill = SPILL.lock().unwrap_or_else(PoisonError::into_inner);
+        let spill_size = (limit - self.bytes.len()).min(PIPE_SIZE);
+        let mut parts = [&mut self.bytes[..], &mut spill[..spill_size]].map(IoSliceMut::new);
+        let result = readv(fd, &mut parts);
+        let count = *result.as_ref().unwrap_or(&0);
+        if let Some(spilled) = count.checked_sub(self.bytes.len()) {
+            self.bytes.extend_from_slice(&spill[..spilled]);
+            sys::release_pages(&mut spill[..spilled]);
+        } else {
+            self.bytes.truncate(count);
         }
-        self.bytes.reserve_exact(self.capacity - self.bytes.len());
-        match sys::read_to_spare(fd, &mut self.bytes, limit - count) {
-            // The bytes that were read are returned first. The next read fails again.
-            Err(_) if count > 0 => Ok(count),
-            result => Ok(count + result?),
+        result
+    }
+
+    /// The kernel refuses more when the user has too many pipes, and less than is in the pipe.
+    fn resize_pipe(&mut self, fd: &impl AsFd, size: usize) {
+        if size != self.pipe_size && sys::resize_pipe(fd, size).is_ok() {
+            self.pipe_size = size;
         }
     }
 
@@ -108,11 +119,17 @@ impl ReadAhead {
         self.taken = 0;
     }
 
-    /// Frees the buffer once it is empty, if it is larger than usual.
-    pub(super) fn shrink(&mut self) {
-        if self.waiting().is_empty() && self.bytes.capacity() > PIPE_SIZE {
+    /// Frees the buffer once it is empty, if it is larger than usual, and makes the pipe a usual one.
+    pub(super) fn shrink(&mut self, fd: Option<&impl AsFd>) {
+        if !self.waiting().is_empty() {
+            return;
+        }
+        if self.bytes.capacity() > PIPE_SIZE {
             self.bytes = Vec::new();
             self.taken = 0;
+        }
+        if let Some(fd) = fd {
+            self.resize_pipe(fd, PIPE_SIZE);
         }
     }
 }
@@ -124,46 +141,76 @@ mod tests {
     use std::fs::File;
     use std::io::Write;
 
+    /// The capacity of a pipe.
+    #[cfg(target_os = "linux")]
+    fn capacity(fd: &impl AsFd) -> usize {
+        let bytes = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETPIPE_SZ).unwrap();
+        usize::try_from(bytes).unwrap()
+    }
+
     #[test]
-    fn no_more_is_read_than_there_is_room_for() {
+    fn all_that_is_in_the_pipe_is_read_whatever_waits() {
         let (reader, writer) = sys::pipe().unwrap();
         let mut writer = File::from(writer);
         let mut read_ahead = ReadAhead::default();
-        writer.write_all(&vec![1; 60_000]).unwrap();
-        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(60_000));
-        assert_eq!(read_ahead.room(), PIPE_SIZE - 60_000);
-        read_ahead.take(10);
+        for waiting in [0, 60_000] {
+            assert_eq!(read_ahead.waiting().len(), waiting);
+            writer.write_all(&vec![1; 60_000]).unwrap();
+            assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(60_000));
+        }
         writer.write_all(&[2; 6_000]).unwrap();
-        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE - 59_990));
-        assert_eq!(read_ahead.room(), 0);
+        assert_eq!(read_ahead.fill(&reader, 1_000), Ok(1_000));
         read_ahead.clear();
         drop(writer);
-        assert_eq!(
-            read_ahead.fill(&reader, usize::MAX),
-            Ok(6_000 - (PIPE_SIZE - 59_990))
-        );
+        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(5_000));
         assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(0));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_pipe_that_is_full_twice_becomes_a_large_one_and_its_memory_is_given_back() {
+    fn a_pipe_that_is_full_twice_becomes_a_large_one_and_memory_is_given_back() {
         let (reader, writer) = sys::pipe().unwrap();
         let mut writer = File::from(writer);
         let mut read_ahead = ReadAhead::default();
-        for _ in 0..2 {
-            assert_eq!(read_ahead.room(), PIPE_SIZE);
-            writer.write_all(&vec![1; PIPE_SIZE]).unwrap();
-            assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE));
-            read_ahead.take(PIPE_SIZE);
+        for size in [PIPE_SIZE, PIPE_SIZE, LARGE_PIPE_SIZE] {
+            assert_eq!(capacity(&reader), size);
+            writer.write_all(&vec![1; size]).unwrap();
+            assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(size));
+            read_ahead.take(size - 1);
+            read_ahead.shrink(Some(&reader));
+            assert_eq!(read_ahead.waiting(), [1]);
+            read_ahead.take(1);
         }
-        writer.write_all(&vec![2; LARGE_PIPE_SIZE]).unwrap();
-        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(LARGE_PIPE_SIZE));
-        read_ahead.shrink();
-        assert_eq!(read_ahead.waiting().len(), LARGE_PIPE_SIZE);
-        read_ahead.take(LARGE_PIPE_SIZE);
-        read_ahead.shrink();
+        assert_eq!(capacity(&reader), LARGE_PIPE_SIZE);
+        read_ahead.shrink(Some(&reader));
         assert_eq!(read_ahead.bytes.capacity(), 0);
+        assert_eq!(capacity(&reader), PIPE_SIZE);
+    }
+
+    /// Of a packet, the kernel throws away what a read has no room for.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_packet_is_cut_behind_other_bytes() {
+        use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+        let set = |writer: &File, flags| fcntl(writer, FcntlArg::F_SETFL(flags)).unwrap();
+        for others in [1, 4_090, 4_096, 10_000, 12_288, 50_000] {
+            let (reader, writer) = sys::pipe().unwrap();
+            crate::reactor::set_nonblocking(&reader).unwrap();
+            let mut writer = File::from(writer);
+            let mut read_ahead = ReadAhead::default();
+            let mut written = Vec::new();
+            for _ in 0..4 {
+                for (flags, size) in [(OFlag::empty(), others), (OFlag::O_DIRECT, 4_096)] {
+                    set(&writer, flags);
+                    let bytes = vec![u8::try_from(written.len() % 251).unwrap(); size];
+                    writer.write_all(&bytes).unwrap();
+                    written.extend_from_slice(&bytes);
+                }
+                while read_ahead.fill(&reader, usize::MAX).is_ok() {}
+            }
+            assert!(read_ahead.waiting() == written, "{others} bytes");
+        }
     }
 
     proptest! {

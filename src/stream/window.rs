@@ -101,11 +101,6 @@ impl Window {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
-    /// Payload bytes of a full frame.
-    pub fn frame(&self) -> u32 {
-        self.frame
-    }
-
     /// Whether one frame can take all of it.
     fn is_small(&self) -> bool {
         self.size <= SMALL_WINDOW

@@ -18,3 +18,13 @@ pub fn resize_pipe(fd: &impl AsFd, bytes: usize) -> nix::Result<()> {
     let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
     nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETPIPE_SZ(bytes)).map(drop)
 }
+
+/// Gives the whole pages in `bytes` back to the kernel. What they held is lost: they read as zeroes.
+pub fn release_pages(bytes: &mut [u8]) {
+    const PAGE: usize = 4096;
+    let begin = bytes.as_ptr().align_offset(PAGE).min(bytes.len());
+    let size = (bytes.len() - begin) / PAGE * PAGE;
+    let pages = &mut bytes[begin..begin + size];
+    // SAFETY: these bytes are borrowed mutably, and any value of them is valid. With larger pages it may fail.
+    unsafe { libc::madvise(pages.as_mut_ptr().cast(), size, libc::MADV_DONTNEED) };
+}

@@ -93,6 +93,9 @@ pub fn close_range(_range: &Range<RawFd>, _flags: c_uint) -> io::Result<()> {
     unsupported()
 }
 
+/// The pages stay.
+pub fn release_pages(_bytes: &mut [u8]) {}
+
 /// The capacity of a pipe is fixed.
 pub fn resize_pipe(_fd: &impl AsFd, _bytes: usize) -> nix::Result<()> {
     Err(nix::errno::Errno::ENOTSUP)
