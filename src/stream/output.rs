@@ -245,7 +245,7 @@ impl Relay {
     ) -> io::Result<bool> {
         let stream = &mut self.streams[index];
         if stream.is_readable(ready) && stream.wants_more(&self.window, self.discard) {
-            stream.fill(ready, until)?;
+            stream.fill(ready, until, self.window.is_small())?;
         }
         if self.discard {
             stream.read_ahead.clear();
@@ -272,14 +272,18 @@ impl Stream {
         self.fd.is_some() && self.left != Some(0) && ready.is(self.source)
     }
 
-    /// Whether to read, as long as less waits than the window allows to be sent. So the program of a slow owner blocks in
-    /// write(2).
+    /// Whether to read. As long as nothing is, the program of a slow owner blocks in write(2).
     fn wants_more(&self, window: &Window, discard: bool) -> bool {
-        discard || window.wants(self.read_ahead.waiting().len())
+        discard || window.reads(self.read_ahead.waiting().len())
     }
 
     /// Reads once.
-    fn fill(&mut self, ready: &mut Ready, until: ReadUntil) -> io::Result<()> {
+    fn fill(
+        &mut self,
+        ready: &mut Ready,
+        until: ReadUntil,
+        window_is_small: bool,
+    ) -> io::Result<()> {
         let Some(fd) = &self.fd else { return Ok(()) };
         let left = self.left.and_then(|left| usize::try_from(left).ok());
         let limit = left.unwrap_or(usize::MAX);
@@ -288,6 +292,9 @@ impl Stream {
             Ok(count) => {
                 self.bytes += count as u64;
                 self.left = self.left.map(|left| left.saturating_sub(count as u64));
+                if !window_is_small {
+                    self.read_ahead.enlarge_pipe(fd);
+                }
                 let is_short = !self.read_ahead.was_full() && until == ReadUntil::ShortRead;
                 // With O_DIRECT, a read takes one write and no more: pipe(2).
                 if is_short && sys::bytes_waiting(fd)? == 0 {

@@ -20,7 +20,8 @@ const PIPE_SIZE: usize = 64 * 1024;
 /// The capacity of the pipe of a program that fills the usual one twice in a row.
 ///
 /// Not of all: what one user's pipes may hold together is limited (64 MiB, pipe(7)), and few programs
-/// write that much.
+/// write that much. Nor with a small window: while a program on the session's processor fills a large pipe, the owner waits
+/// for the next frame.
 const LARGE_PIPE_SIZE: usize = 256 * 1024;
 
 /// The buffer until more than this has come at once. Few programs write more, and a large buffer costs a small program
@@ -37,8 +38,8 @@ pub(super) struct ReadAhead {
     bytes: Vec<u8>,
     taken: usize,
     pipe_size: usize,
-    /// Whether the last read found a full pipe.
-    was_full: bool,
+    /// How many reads in a row have found a full pipe.
+    full_reads: u32,
 }
 
 impl Default for ReadAhead {
@@ -47,7 +48,7 @@ impl Default for ReadAhead {
             bytes: Vec::new(),
             taken: 0,
             pipe_size: PIPE_SIZE,
-            was_full: false,
+            full_reads: 0,
         }
     }
 }
@@ -59,7 +60,7 @@ impl ReadAhead {
 
     /// Whether the last read found a full pipe.
     pub(super) fn was_full(&self) -> bool {
-        self.was_full
+        self.full_reads > 0
     }
 
     /// Reads what is in the pipe behind the bytes that wait, and returns how many came: 0 at the end of file, if
@@ -76,11 +77,11 @@ impl ReadAhead {
         } else {
             self.fill_small(fd, limit)?
         };
-        let is_full = count >= self.pipe_size;
-        if is_full && self.was_full {
-            self.resize_pipe(fd, LARGE_PIPE_SIZE);
-        }
-        self.was_full = is_full;
+        self.full_reads = if count >= self.pipe_size {
+            self.full_reads.saturating_add(1)
+        } else {
+            0
+        };
         Ok(count)
     }
 
@@ -99,6 +100,13 @@ impl ReadAhead {
             self.bytes.truncate(count);
         }
         result
+    }
+
+    /// Makes the pipe a large one if the last two reads found a full one.
+    pub(super) fn enlarge_pipe(&mut self, fd: &impl AsFd) {
+        if self.full_reads > 1 {
+            self.resize_pipe(fd, LARGE_PIPE_SIZE);
+        }
     }
 
     /// The kernel refuses more when the user has too many pipes, and less than is in the pipe.
@@ -176,6 +184,7 @@ mod tests {
             assert_eq!(capacity(&reader), size);
             writer.write_all(&vec![1; size]).unwrap();
             assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(size));
+            read_ahead.enlarge_pipe(&reader);
             read_ahead.take(size - 1);
             read_ahead.shrink(Some(&reader));
             assert_eq!(read_ahead.waiting(), [1]);

@@ -71,6 +71,13 @@ impl Window {
         waiting < self.grant(usize::MAX) as usize
     }
 
+    /// Whether to read while so many bytes wait: as long as more would be sent, and for a quick owner of a small window
+    /// before it acknowledges the last frame, so that the next one is ready when it does.
+    pub fn reads(&self, waiting: usize) -> bool {
+        let is_one_frame = self.frame == self.size;
+        self.wants(waiting) || is_one_frame && waiting < self.size as usize
+    }
+
     /// Whether an acknowledgement is outstanding.
     pub fn is_in_flight(&self) -> bool {
         self.in_flight > 0
@@ -102,7 +109,7 @@ impl Window {
     }
 
     /// Whether one frame can take all of it.
-    fn is_small(&self) -> bool {
+    pub fn is_small(&self) -> bool {
         self.size <= SMALL_WINDOW
     }
 
@@ -169,6 +176,21 @@ mod tests {
         let mut window = Window::new(100_000);
         window.owner_is_quick(true);
         assert_eq!(window.grant(100_000), 50_000);
+    }
+
+    #[test]
+    fn the_next_frame_for_a_quick_owner_of_a_small_window_is_read_before_the_acknowledgement() {
+        for (size, is_quick, reads) in [
+            (100, true, true),
+            (100, false, false),
+            (100_000, true, false),
+        ] {
+            let mut window = Window::new(size);
+            window.owner_is_quick(is_quick);
+            window.sent(size);
+            assert_eq!(window.reads(99), reads);
+            assert!(!window.reads(100));
+        }
     }
 
     #[test]

@@ -105,6 +105,12 @@ defmodule MuonTrap.Session.Frame do
   def decode(<<@notify, datagram::binary>>), do: {:notify, datagram}
   def decode(other), do: {:unknown, other}
 
+  @doc "Decodes the start of a frame of output. `nil`: it is another frame."
+  @spec output(binary()) :: {:stdout | :stderr, binary()} | nil
+  def output(<<@stdout, data::binary>>), do: {:stdout, data}
+  def output(<<@stderr, data::binary>>), do: {:stderr, data}
+  def output(_other), do: nil
+
   defp decode_exited(
          <<how, code, flags, user::64, system::64, peak_rss::64, wall::64, stdout::64, stderr::64,
            swept::32, survivors::32, cgroup_peak::64>>

@@ -13,7 +13,7 @@ defmodule MuonTrap.Session.Socket do
 
   alias MuonTrap.{Deadline, Error, ForkServer, Helper, Ports, Predecessors, Session}
   alias MuonTrap.ForkServer.{Control, Current, Environment}
-  alias MuonTrap.Session.{Frame, Start, Transport}
+  alias MuonTrap.Session.{ByteSocket, Frame, Start, Transport}
 
   @enforce_keys [:socket, :server_id, :connection, :patience]
   defstruct [
@@ -26,11 +26,11 @@ defmodule MuonTrap.Session.Socket do
     :ended,
     :monitor,
     active: false,
-    eager?: false
+    soon: 0
   ]
 
   @type t :: %__MODULE__{
-          socket: :gen_tcp.socket(),
+          socket: :gen_tcp.socket() | ByteSocket.t(),
           server_id: reference(),
           connection: ForkServer.connection(),
           patience: non_neg_integer(),
@@ -39,7 +39,7 @@ defmodule MuonTrap.Session.Socket do
           ended: Control.session_end() | nil,
           monitor: reference() | nil,
           active: boolean() | pos_integer(),
-          eager?: boolean()
+          soon: non_neg_integer()
         }
 
   # Longer than a session takes to exit, after its last frame and unless it is stopped.
@@ -54,6 +54,9 @@ defmodule MuonTrap.Session.Socket do
   # After a frame that took no longer, the next one is looked for this often before the process sleeps.
   @soon_us 100
   @polls 50
+
+  # After so many in a row, another kind of socket is worth its while.
+  @many 16
 
   # Length, type and 64 KiB of output, in bytes. A buffer of this size takes such a frame in one read, and nothing else.
   @longest_output_frame 4 + 1 + 65_536
@@ -210,6 +213,8 @@ defmodule MuonTrap.Session.Socket do
 
   @doc "Sends a frame. A session that is gone says so when it is read from."
   @spec send(t(), iodata()) :: :ok
+  def send(%{socket: %ByteSocket{} = socket}, frame), do: ByteSocket.send(socket, frame)
+
   def send(%{socket: socket}, frame) do
     _ = :gen_tcp.send(socket, frame)
     :ok
@@ -254,10 +259,12 @@ defmodule MuonTrap.Session.Socket do
 
   @doc "The next frame."
   @spec next(t(), timeout()) :: {Session.event() | :timeout, t()}
-  def next(%{active: false, eager?: true} = stream, timeout) when timeout > 0 do
-    case poll(stream.socket, @polls) do
-      {:error, :timeout} -> wait(stream, timeout)
-      received -> {event(received), stream}
+  def next(%{active: false, soon: soon} = stream, timeout) when soon > 0 and timeout > 0 do
+    stream = if soon == @many, do: take_over(stream), else: stream
+
+    case poll(stream, @polls) do
+      {{:error, :timeout}, stream} -> wait(stream, timeout)
+      {received, stream} -> {event(received), %{stream | soon: soon + 1}}
     end
   end
 
@@ -277,25 +284,55 @@ defmodule MuonTrap.Session.Socket do
     end
   end
 
-  defp wait(stream, timeout) do
-    since = :erlang.monotonic_time(:microsecond)
-    received = :gen_tcp.recv(stream.socket, 0, timeout)
-    soon? = :erlang.monotonic_time(:microsecond) - since < @soon_us
-    came? = received != {:error, :timeout}
-    {event(received), %{stream | eager?: came? and soon? and is_port(stream.socket)}}
-  end
+  defp take_over(%{socket: socket, monitor: monitor} = stream) when is_port(socket) do
+    case ByteSocket.take_over(socket, @longest_output_frame) do
+      {:ok, byte_socket} ->
+        if monitor, do: Process.demonitor(monitor, [:flush])
+        flush(socket)
+        %{stream | socket: byte_socket, monitor: nil}
 
-  # To sleep for so short a time, and to be woken, costs both sides more than to look again. Other processes go first.
-  defp poll(_socket, 0), do: {:error, :timeout}
-
-  defp poll(socket, polls) do
-    with {:error, :timeout} <- :gen_tcp.recv(socket, 0, 0) do
-      :erlang.yield()
-      poll(socket, polls - 1)
+      :error ->
+        stream
     end
   end
 
-  defp event({:ok, data}), do: {:frame, Frame.decode(data)}
+  defp take_over(stream), do: stream
+
+  defp wait(stream, timeout) do
+    since = :erlang.monotonic_time(:microsecond)
+    {received, stream} = recv(stream, timeout)
+    soon? = :erlang.monotonic_time(:microsecond) - since < @soon_us
+    came? = received != {:error, :timeout}
+    soon = if came? and soon? and polls?(stream), do: stream.soon + 1, else: 0
+    {event(received), %{stream | soon: soon}}
+  end
+
+  # To sleep for so short a time, and to be woken, costs both sides more than to look again. Other processes go first.
+  defp poll(stream, 0), do: {{:error, :timeout}, stream}
+
+  defp poll(stream, polls) do
+    with {{:error, :timeout}, stream} <- recv(stream, 0) do
+      :erlang.yield()
+      poll(stream, polls - 1)
+    end
+  end
+
+  # The other backend of gen_tcp takes longer.
+  defp polls?(%{socket: socket}), do: is_port(socket) or is_struct(socket, ByteSocket)
+
+  defp recv(%{socket: %ByteSocket{} = socket} = stream, timeout) do
+    {received, socket} = ByteSocket.next(socket, timeout)
+    {received, %{stream | socket: socket}}
+  end
+
+  defp recv(%{socket: socket} = stream, timeout) do
+    received =
+      with {:ok, data} <- :gen_tcp.recv(socket, 0, timeout), do: {:ok, Frame.decode(data)}
+
+    {received, stream}
+  end
+
+  defp event({:ok, frame}), do: {:frame, frame}
   defp event({:error, :timeout}), do: :timeout
   defp event({:error, _closed}), do: {:lost, nil}
 
@@ -395,6 +432,8 @@ defmodule MuonTrap.Session.Socket do
 
   # A later fork server does not report it by itself.
   defp current?(%{server_id: id}), do: match?(%{id: ^id}, Current.get())
+
+  defp close_quietly(%{socket: %ByteSocket{} = socket}), do: ByteSocket.close(socket)
 
   defp close_quietly(%{socket: socket, active: active, monitor: monitor}) do
     if monitor, do: Process.demonitor(monitor, [:flush])

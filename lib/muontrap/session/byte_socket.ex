@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Session.ByteSocket do
+  @moduledoc false
+
+  # The socket of a session with much output, as one of `:socket`. That takes longer to open than one of `gen_tcp`, but less
+  # for each frame.
+
+  alias MuonTrap.Session.{Frame, FrameBuffer}
+
+  @enforce_keys [:socket, :buffer]
+  defstruct [:socket, :buffer]
+
+  @type t :: %__MODULE__{socket: :socket.socket(), buffer: FrameBuffer.t()}
+
+  @doc """
+  Takes the connection of a passive socket of the calling process, which is closed. A read takes `size` bytes at most.
+  `:error`: it is as it was.
+  """
+  @spec take_over(port(), pos_integer()) :: {:ok, t()} | :error
+  def take_over(port, size) do
+    with {:connected, owner} when owner == self() <- :erlang.port_info(port, :connected),
+         {:ok, fd} <- :inet.getfd(port),
+         {:ok, socket} <- open(fd),
+         :ok <- :socket.setopt(socket, {:otp, :rcvbuf}, size),
+         :ok <- :inet.setopts(port, packet: :raw) do
+      buffer = FrameBuffer.new(unread(port))
+      :ok = :gen_tcp.close(port)
+      {:ok, %__MODULE__{socket: socket, buffer: buffer}}
+    else
+      _not_possible -> :error
+    end
+  end
+
+  # `dup`: with a descriptor of its own, which stays open.
+  defp open(fd) do
+    :socket.open(fd, %{
+      dup: true,
+      domain: :local,
+      type: :stream,
+      protocol: :default,
+      use_registry: false
+    })
+  end
+
+  # The start of a frame.
+  defp unread(port) do
+    case :gen_tcp.recv(port, 0, 0) do
+      {:ok, bytes} -> bytes
+      {:error, _nothing} -> ""
+    end
+  end
+
+  @doc "Looks for the next frame, or a part of one of output, and waits for it for so many milliseconds."
+  @spec next(t(), timeout()) :: {{:ok, Frame.t()} | {:error, :timeout | term()}, t()}
+  def next(%{buffer: buffer} = byte_socket, timeout) do
+    case FrameBuffer.pop(buffer) do
+      {frame, buffer} -> {{:ok, frame}, %{byte_socket | buffer: buffer}}
+      :none -> receive_more(byte_socket, timeout)
+    end
+  end
+
+  defp receive_more(%{socket: socket, buffer: buffer} = byte_socket, timeout) do
+    case :socket.recv(socket, 0, [], timeout) do
+      {:ok, bytes} -> next(%{byte_socket | buffer: FrameBuffer.push(buffer, bytes)}, timeout)
+      {:error, reason} -> {{:error, reason}, byte_socket}
+    end
+  end
+
+  @doc "Sends a frame, whatever becomes of it."
+  @spec send(t(), iodata()) :: :ok
+  def send(%{socket: socket}, frame) do
+    _ = :socket.send(socket, [<<IO.iodata_length(frame)::32>> | frame])
+    :ok
+  end
+
+  @doc "Closes the connection."
+  @spec close(t()) :: :ok
+  def close(%{socket: socket}) do
+    _ = :socket.close(socket)
+    :ok
+  end
+end

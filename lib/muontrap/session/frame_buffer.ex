@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: 2026 The MuonTrap authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+defmodule MuonTrap.Session.FrameBuffer do
+  @moduledoc false
+
+  # Cuts bytes into frames. Output is not kept until its frame is whole: the frame comes in parts, which are
+  # frames like any others.
+
+  alias MuonTrap.Session.Frame
+
+  @enforce_keys [:bytes, :part]
+  defstruct [:bytes, :part]
+
+  # `part`: which output `bytes` begins with, and how much of it is missing.
+  @type t :: %__MODULE__{
+          bytes: binary(),
+          part: {:stdout | :stderr, bytes_left :: pos_integer()} | nil
+        }
+
+  @doc "A buffer that begins with these bytes."
+  @spec new(binary()) :: t()
+  def new(bytes), do: %__MODULE__{bytes: bytes, part: nil}
+
+  @doc "Adds bytes that have come."
+  @spec push(t(), binary()) :: t()
+  def push(%{bytes: ""} = buffer, bytes), do: %{buffer | bytes: bytes}
+  def push(buffer, bytes), do: %{buffer | bytes: buffer.bytes <> bytes}
+
+  @doc "Takes the next frame, or a part of it."
+  @spec pop(t()) :: {Frame.t(), t()} | :none
+  def pop(%{bytes: ""}), do: :none
+
+  def pop(%{bytes: bytes, part: {stream, left}}) do
+    case bytes do
+      <<data::binary-size(left), rest::binary>> -> {{stream, data}, new(rest)}
+      data -> {{stream, data}, %__MODULE__{bytes: "", part: {stream, left - byte_size(data)}}}
+    end
+  end
+
+  def pop(%{bytes: <<size::32, frame::binary-size(size), rest::binary>>}),
+    do: {Frame.decode(frame), new(rest)}
+
+  def pop(%{bytes: <<size::32, start::binary>>}) do
+    case Frame.output(start) do
+      {stream, data} when data != "" -> pop(%__MODULE__{bytes: data, part: {stream, size - 1}})
+      _nothing_to_pass_on -> :none
+    end
+  end
+
+  def pop(_part_of_size), do: :none
+end
