@@ -153,9 +153,9 @@ defmodule MuonTrap.SessionTest do
 
   test "a session is not polled any more when a look has found nothing" do
     {:ok, session} = Session.start(Options.new(:stream, "sleep", ["60"], []))
-    session = put_in(session.stream.eager?, true)
+    session = put_in(session.stream.soon, 1)
     assert {:timeout, session} = Session.next(session, 0)
-    refute session.stream.eager?
+    assert session.stream.soon == 0
     assert Session.abandon(session) == :ok
   end
 end

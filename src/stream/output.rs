@@ -183,7 +183,7 @@ impl Relay {
     pub(crate) fn release_buffers(&mut self) {
         if !self.window.is_in_flight() {
             for stream in &mut self.streams {
-                stream.read_ahead.shrink(stream.fd.as_ref());
+                stream.read_ahead.shrink();
             }
         }
     }
@@ -245,7 +245,7 @@ impl Relay {
     ) -> io::Result<bool> {
         let stream = &mut self.streams[index];
         if stream.is_readable(ready) && stream.wants_more(&self.window, self.discard) {
-            stream.fill(ready, until, self.window.is_small())?;
+            stream.fill(ready, until)?;
         }
         if self.discard {
             stream.read_ahead.clear();
@@ -278,12 +278,7 @@ impl Stream {
     }
 
     /// Reads once.
-    fn fill(
-        &mut self,
-        ready: &mut Ready,
-        until: ReadUntil,
-        window_is_small: bool,
-    ) -> io::Result<()> {
+    fn fill(&mut self, ready: &mut Ready, until: ReadUntil) -> io::Result<()> {
         let Some(fd) = &self.fd else { return Ok(()) };
         let left = self.left.and_then(|left| usize::try_from(left).ok());
         let limit = left.unwrap_or(usize::MAX);
@@ -292,9 +287,6 @@ impl Stream {
             Ok(count) => {
                 self.bytes += count as u64;
                 self.left = self.left.map(|left| left.saturating_sub(count as u64));
-                if !window_is_small {
-                    self.read_ahead.enlarge_pipe(fd);
-                }
                 let is_short = !self.read_ahead.was_full() && until == ReadUntil::ShortRead;
                 // With O_DIRECT, a read takes one write and no more: pipe(2).
                 if is_short && sys::bytes_waiting(fd)? == 0 {

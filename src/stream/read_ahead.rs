@@ -14,15 +14,8 @@ use std::io::IoSliceMut;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
-/// The capacity of a pipe, unless it is changed: pipe(7).
+/// The capacity of a pipe with pages of the usual size, unless it is changed: pipe(7).
 const PIPE_SIZE: usize = 64 * 1024;
-
-/// The capacity of the pipe of a program that fills the usual one twice in a row.
-///
-/// Not of all: what one user's pipes may hold together is limited (64 MiB, pipe(7)), and few programs
-/// write that much. Nor with a small window: while a program on the session's processor fills a large pipe, the owner waits
-/// for the next frame.
-const LARGE_PIPE_SIZE: usize = 256 * 1024;
 
 /// The buffer until more than this has come at once. Few programs write more, and a large buffer costs a small program
 /// page faults.
@@ -33,24 +26,12 @@ static SPILL: Mutex<[u8; PIPE_SIZE]> = Mutex::new([0; PIPE_SIZE]);
 
 /// Each read has room for all that the pipe can hold: if the program has opened it with `O_DIRECT`, which cannot be seen at
 /// this end, the kernel throws away what a read has no room for, also of a packet that is behind other bytes: pipe(2).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ReadAhead {
     bytes: Vec<u8>,
     taken: usize,
-    pipe_size: usize,
-    /// How many reads in a row have found a full pipe.
-    full_reads: u32,
-}
-
-impl Default for ReadAhead {
-    fn default() -> Self {
-        Self {
-            bytes: Vec::new(),
-            taken: 0,
-            pipe_size: PIPE_SIZE,
-            full_reads: 0,
-        }
-    }
+    /// Whether the last read found a full pipe.
+    was_full: bool,
 }
 
 impl ReadAhead {
@@ -60,7 +41,7 @@ impl ReadAhead {
 
     /// Whether the last read found a full pipe.
     pub(super) fn was_full(&self) -> bool {
-        self.full_reads > 0
+        self.was_full
     }
 
     /// Reads what is in the pipe behind the bytes that wait, and returns how many came: 0 at the end of file, if
@@ -70,18 +51,15 @@ impl ReadAhead {
     pub(super) fn fill(&mut self, fd: &impl AsFd, limit: usize) -> Result<usize> {
         self.bytes.drain(..self.taken);
         self.taken = 0;
+        let pipe_size = sys::pipe_size(fd).unwrap_or(PIPE_SIZE);
         let has_buffer = !self.bytes.is_empty() || self.bytes.capacity() > SMALL_SIZE;
-        let count = if has_buffer || self.pipe_size > PIPE_SIZE {
-            self.bytes.reserve_exact(self.pipe_size);
+        let count = if has_buffer || pipe_size > PIPE_SIZE {
+            self.bytes.reserve_exact(pipe_size);
             sys::read_to_spare(fd, &mut self.bytes, limit)?
         } else {
             self.fill_small(fd, limit)?
         };
-        self.full_reads = if count >= self.pipe_size {
-            self.full_reads.saturating_add(1)
-        } else {
-            0
-        };
+        self.was_full = count >= pipe_size;
         Ok(count)
     }
 
@@ -102,20 +80,6 @@ impl ReadAhead {
         result
     }
 
-    /// Makes the pipe a large one if the last two reads found a full one.
-    pub(super) fn enlarge_pipe(&mut self, fd: &impl AsFd) {
-        if self.full_reads > 1 {
-            self.resize_pipe(fd, LARGE_PIPE_SIZE);
-        }
-    }
-
-    /// The kernel refuses more when the user has too many pipes, and less than is in the pipe.
-    fn resize_pipe(&mut self, fd: &impl AsFd, size: usize) {
-        if size != self.pipe_size && sys::resize_pipe(fd, size).is_ok() {
-            self.pipe_size = size;
-        }
-    }
-
     /// Drops the first `count` bytes.
     pub(super) fn take(&mut self, count: usize) {
         self.taken += count;
@@ -127,17 +91,11 @@ impl ReadAhead {
         self.taken = 0;
     }
 
-    /// Frees the buffer once it is empty, if it is larger than usual, and makes the pipe a usual one.
-    pub(super) fn shrink(&mut self, fd: Option<&impl AsFd>) {
-        if !self.waiting().is_empty() {
-            return;
-        }
-        if self.bytes.capacity() > PIPE_SIZE {
+    /// Frees the buffer once it is empty, if it is larger than usual.
+    pub(super) fn shrink(&mut self) {
+        if self.waiting().is_empty() && self.bytes.capacity() > SMALL_SIZE {
             self.bytes = Vec::new();
             self.taken = 0;
-        }
-        if let Some(fd) = fd {
-            self.resize_pipe(fd, PIPE_SIZE);
         }
     }
 }
@@ -148,13 +106,6 @@ mod tests {
     use proptest::prelude::*;
     use std::fs::File;
     use std::io::Write;
-
-    /// The capacity of a pipe.
-    #[cfg(target_os = "linux")]
-    fn capacity(fd: &impl AsFd) -> usize {
-        let bytes = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETPIPE_SZ).unwrap();
-        usize::try_from(bytes).unwrap()
-    }
 
     #[test]
     fn all_that_is_in_the_pipe_is_read_whatever_waits() {
@@ -174,26 +125,34 @@ mod tests {
         assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(0));
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
-    fn a_pipe_that_is_full_twice_becomes_a_large_one_and_memory_is_given_back() {
+    fn memory_is_given_back() {
         let (reader, writer) = sys::pipe().unwrap();
         let mut writer = File::from(writer);
         let mut read_ahead = ReadAhead::default();
-        for size in [PIPE_SIZE, PIPE_SIZE, LARGE_PIPE_SIZE] {
-            assert_eq!(capacity(&reader), size);
+        for size in [1, PIPE_SIZE] {
             writer.write_all(&vec![1; size]).unwrap();
             assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(size));
-            read_ahead.enlarge_pipe(&reader);
             read_ahead.take(size - 1);
-            read_ahead.shrink(Some(&reader));
+            read_ahead.shrink();
             assert_eq!(read_ahead.waiting(), [1]);
             read_ahead.take(1);
+            read_ahead.shrink();
+            assert!(read_ahead.bytes.capacity() <= SMALL_SIZE);
         }
-        assert_eq!(capacity(&reader), LARGE_PIPE_SIZE);
-        read_ahead.shrink(Some(&reader));
-        assert_eq!(read_ahead.bytes.capacity(), 0);
-        assert_eq!(capacity(&reader), PIPE_SIZE);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_program_may_enlarge_its_pipe() {
+        use nix::fcntl::{FcntlArg, fcntl};
+
+        let (reader, writer) = sys::pipe().unwrap();
+        fcntl(&writer, FcntlArg::F_SETPIPE_SZ(128 * 1024)).unwrap();
+        File::from(writer).write_all(&vec![1; 128 * 1024]).unwrap();
+        let mut read_ahead = ReadAhead::default();
+        assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(128 * 1024));
+        assert!(read_ahead.was_full());
     }
 
     /// Of a packet, the kernel throws away what a read has no room for.
@@ -203,9 +162,13 @@ mod tests {
         use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
         let set = |writer: &File, flags| fcntl(writer, FcntlArg::F_SETFL(flags)).unwrap();
-        for others in [1, 4_090, 4_096, 10_000, 12_288, 50_000] {
+        let usual = [1, 4_090, 4_096, 10_000, 12_288, 50_000].map(|others| (others, false));
+        for (others, is_large) in usual.into_iter().chain([(63_000, true)]) {
             let (reader, writer) = sys::pipe().unwrap();
             crate::reactor::set_nonblocking(&reader).unwrap();
+            if is_large {
+                fcntl(&writer, FcntlArg::F_SETPIPE_SZ(1024 * 1024)).unwrap();
+            }
             let mut writer = File::from(writer);
             let mut read_ahead = ReadAhead::default();
             let mut written = Vec::new();
@@ -216,8 +179,9 @@ mod tests {
                     writer.write_all(&bytes).unwrap();
                     written.extend_from_slice(&bytes);
                 }
-                while read_ahead.fill(&reader, usize::MAX).is_ok() {}
+                while !is_large && read_ahead.fill(&reader, usize::MAX).is_ok() {}
             }
+            while read_ahead.fill(&reader, usize::MAX).is_ok() {}
             assert!(read_ahead.waiting() == written, "{others} bytes");
         }
     }

@@ -109,7 +109,7 @@ impl Window {
     }
 
     /// Whether one frame can take all of it.
-    pub fn is_small(&self) -> bool {
+    fn is_small(&self) -> bool {
         self.size <= SMALL_WINDOW
     }
 

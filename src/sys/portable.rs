@@ -16,8 +16,8 @@ pub use super::linux::{
     SignalMask, become_undumpable, bind_notify_socket, close_range, copy_page_tables_to_forks,
     drop_ambient_capabilities, expect_utf8, fork_into, get_limits, has_only_uid, keep_capabilities,
     limit_bounding_set, make_session, may_signal_others, nr_open, parse_stat, peer_of, pipe,
-    process_name, read_counters, read_process, receive_datagram, release_pages, release_stack,
-    resize_pipe, set_capabilities, set_default, set_limits, set_no_new_privs, set_oom_score_adj,
+    pipe_size, process_name, read_counters, read_process, receive_datagram, release_pages,
+    release_stack, set_capabilities, set_default, set_limits, set_no_new_privs, set_oom_score_adj,
     set_process_name, start_child, start_child_in, start_time_now,
 };
 pub use super::posix::*;

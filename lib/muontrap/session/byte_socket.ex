@@ -26,7 +26,7 @@ defmodule MuonTrap.Session.ByteSocket do
          {:ok, socket} <- open(fd),
          :ok <- :socket.setopt(socket, {:otp, :rcvbuf}, size),
          :ok <- :inet.setopts(port, packet: :raw) do
-      buffer = FrameBuffer.new(unread(port))
+      buffer = port |> unread() |> IO.iodata_to_binary() |> FrameBuffer.new()
       :ok = :gen_tcp.close(port)
       {:ok, %__MODULE__{socket: socket, buffer: buffer}}
     else
@@ -45,11 +45,19 @@ defmodule MuonTrap.Session.ByteSocket do
     })
   end
 
-  # The start of a frame.
+  # All that has come, of which the old socket may have read a part. Once there is not one byte, it has none either. The
+  # window bounds how much can come.
   defp unread(port) do
+    case :gen_tcp.recv(port, 1, 0) do
+      {:ok, byte} -> [byte, more(port) | unread(port)]
+      {:error, _nothing} -> []
+    end
+  end
+
+  defp more(port) do
     case :gen_tcp.recv(port, 0, 0) do
       {:ok, bytes} -> bytes
-      {:error, _nothing} -> ""
+      {:error, _nothing} -> []
     end
   end
 

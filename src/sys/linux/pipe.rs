@@ -4,7 +4,6 @@
 
 //! Pipes: pipe(2), pipe(7).
 
-use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -13,10 +12,10 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?)
 }
 
-/// Changes the capacity of a pipe: `F_SETPIPE_SZ`. Fails when it exceeds the limits of the user: pipe(7).
-pub fn resize_pipe(fd: &impl AsFd, bytes: usize) -> nix::Result<()> {
-    let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
-    nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETPIPE_SZ(bytes)).map(drop)
+/// The capacity of a pipe in bytes: `F_GETPIPE_SZ`. The program may change it, as any process with one of its ends: fcntl(2).
+pub fn pipe_size(fd: &impl AsFd) -> nix::Result<usize> {
+    let bytes = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETPIPE_SZ)?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
 /// Gives the whole pages in `bytes` back to the kernel. What they held is lost: they read as zeroes.

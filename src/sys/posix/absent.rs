@@ -96,8 +96,8 @@ pub fn close_range(_range: &Range<RawFd>, _flags: c_uint) -> io::Result<()> {
 /// The pages stay.
 pub fn release_pages(_bytes: &mut [u8]) {}
 
-/// The capacity of a pipe is fixed.
-pub fn resize_pipe(_fd: &impl AsFd, _bytes: usize) -> nix::Result<()> {
+/// The capacity of a pipe cannot be asked for.
+pub fn pipe_size(_fd: &impl AsFd) -> nix::Result<usize> {
     Err(nix::errno::Errno::ENOTSUP)
 }
 
