@@ -60,7 +60,8 @@ defmodule MuonTrap.Session.FrameBufferTest do
     size = byte_size(bytes())
 
     for first <- 0..size, second <- first..size do
-      <<a::binary-size(first), b::binary-size(second - first), c::binary>> = bytes()
+      {ab, c} = :erlang.split_binary(bytes(), second)
+      {a, b} = :erlang.split_binary(ab, first)
       assert join(frames([a, b, c])) == whole
     end
 

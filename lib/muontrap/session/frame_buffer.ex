@@ -32,11 +32,12 @@ defmodule MuonTrap.Session.FrameBuffer do
   @spec pop(t()) :: {Frame.t(), t()} | :none
   def pop(%{bytes: ""}), do: :none
 
+  def pop(%{bytes: bytes, part: {stream, left}}) when byte_size(bytes) < left,
+    do: {{stream, bytes}, %__MODULE__{bytes: "", part: {stream, left - byte_size(bytes)}}}
+
   def pop(%{bytes: bytes, part: {stream, left}}) do
-    case bytes do
-      <<data::binary-size(left), rest::binary>> -> {{stream, data}, new(rest)}
-      data -> {{stream, data}, %__MODULE__{bytes: "", part: {stream, left - byte_size(data)}}}
-    end
+    {data, rest} = :erlang.split_binary(bytes, left)
+    {{stream, data}, new(rest)}
   end
 
   def pop(%{bytes: <<size::32, frame::binary-size(size), rest::binary>>}),
