@@ -91,9 +91,9 @@ impl ReadAhead {
         self.taken = 0;
     }
 
-    /// Frees the buffer once it is empty, if it is larger than usual.
+    /// Frees the buffer once it is empty, if it is larger than a usual pipe.
     pub(super) fn shrink(&mut self) {
-        if self.waiting().is_empty() && self.bytes.capacity() > SMALL_SIZE {
+        if self.waiting().is_empty() && self.bytes.capacity() > PIPE_SIZE {
             self.bytes = Vec::new();
             self.taken = 0;
         }
@@ -130,16 +130,16 @@ mod tests {
         let (reader, writer) = sys::pipe().unwrap();
         let mut writer = File::from(writer);
         let mut read_ahead = ReadAhead::default();
-        for size in [1, PIPE_SIZE] {
-            writer.write_all(&vec![1; size]).unwrap();
-            assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(size));
-            read_ahead.take(size - 1);
-            read_ahead.shrink();
-            assert_eq!(read_ahead.waiting(), [1]);
-            read_ahead.take(1);
-            read_ahead.shrink();
-            assert!(read_ahead.bytes.capacity() <= SMALL_SIZE);
+        for _ in 0..2 {
+            writer.write_all(&vec![1; PIPE_SIZE]).unwrap();
+            assert_eq!(read_ahead.fill(&reader, usize::MAX), Ok(PIPE_SIZE));
         }
+        read_ahead.take(2 * PIPE_SIZE - 1);
+        read_ahead.shrink();
+        assert_eq!(read_ahead.waiting(), [1]);
+        read_ahead.take(1);
+        read_ahead.shrink();
+        assert_eq!(read_ahead.bytes.capacity(), 0);
     }
 
     #[cfg(target_os = "linux")]
