@@ -59,6 +59,25 @@ defmodule MuonTrap.Session.ByteSocketTest do
       assert :gen_tcp.recv(peer, 0) == {:error, :closed}
     end
 
+    test "not before all was sent", %{client: client, peer: peer} do
+      :ok = :gen_tcp.send(peer, <<3::32, 0x82, "ab">>)
+      size = fill(client, 0)
+      assert ByteSocket.take_over(client, 100) == :error
+      assert :gen_tcp.recv(client, 0) == {:ok, <<0x82, "ab">>}
+      assert {:ok, _sent} = :gen_tcp.recv(peer, size)
+      wait_until(fn -> :erlang.port_info(client, :queue_size) == {:queue_size, 0} end)
+      assert {:ok, _socket} = ByteSocket.take_over(client, 100)
+    end
+
+    # Sends until something is left that the kernel does not take, and returns how many bytes that were.
+    defp fill(client, size) do
+      :ok = :gen_tcp.send(client, :binary.copy("x", 996))
+
+      if :erlang.port_info(client, :queue_size) == {:queue_size, 0},
+        do: fill(client, size + 1000),
+        else: size + 1000
+    end
+
     test "only the owner may", %{client: client, peer: peer} do
       task = Task.async(fn -> ByteSocket.take_over(client, 100) end)
       assert Task.await(task) == :error

@@ -17,20 +17,30 @@ defmodule MuonTrap.Session.ByteSocket do
 
   @doc """
   Takes the connection of a passive socket of the calling process, which is closed. A read takes `size` bytes at most.
-  `:error`: it is as it was.
+  `:error`: it is as it was, since another process owns it, or not all was sent yet.
   """
   @spec take_over(port(), pos_integer()) :: {:ok, t()} | :error
   def take_over(port, size) do
     with {:connected, owner} when owner == self() <- :erlang.port_info(port, :connected),
+         {:queue_size, 0} <- :erlang.port_info(port, :queue_size),
          {:ok, fd} <- :inet.getfd(port),
-         {:ok, socket} <- open(fd),
-         :ok <- :socket.setopt(socket, {:otp, :rcvbuf}, size),
+         {:ok, socket} <- open(fd) do
+      take_over(port, socket, size)
+    else
+      _not_possible -> :error
+    end
+  end
+
+  defp take_over(port, socket, size) do
+    with :ok <- :socket.setopt(socket, {:otp, :rcvbuf}, size),
          :ok <- :inet.setopts(port, packet: :raw) do
       buffer = port |> unread() |> IO.iodata_to_binary() |> FrameBuffer.new()
       :ok = :gen_tcp.close(port)
       {:ok, %__MODULE__{socket: socket, buffer: buffer}}
     else
-      _not_possible -> :error
+      _not_possible ->
+        _ = :socket.close(socket)
+        :error
     end
   end
 
