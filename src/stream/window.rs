@@ -71,8 +71,8 @@ impl Window {
         waiting < self.grant(usize::MAX) as usize
     }
 
-    /// Whether to read while so many bytes wait: as long as more would be sent, and for a quick owner of a small window
-    /// before it acknowledges the last frame, so that the next one is ready when it does.
+    /// Whether to read while so many bytes wait: as long as more would be sent. If the window is one frame, also before the
+    /// owner acknowledges the last one, so that the next one is ready when it does.
     pub fn reads(&self, waiting: usize) -> bool {
         let is_one_frame = self.frame == self.size;
         self.wants(waiting) || is_one_frame && waiting < self.size as usize

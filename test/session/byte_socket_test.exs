@@ -14,13 +14,11 @@ defmodule MuonTrap.Session.ByteSocketTest do
   # After so many frames in a row that came soon, the socket is taken over.
   @many 16
 
-  describe "take_over/2" do
+  describe "take_over/1" do
     setup do
-      {:ok, listener} =
-        :gen_tcp.listen(0, [:binary, packet: :raw, active: false, ip: {127, 0, 0, 1}])
-
-      {:ok, port} = :inet.port(listener)
-      {:ok, client} = :gen_tcp.connect({127, 0, 0, 1}, port, [:binary, packet: 4, active: false])
+      address = {:local, <<0>> <> marker()}
+      {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, ifaddr: address])
+      {:ok, client} = :gen_tcp.connect(address, 0, [:local, :binary, packet: 4, active: false])
       {:ok, peer} = :gen_tcp.accept(listener)
       %{client: client, peer: peer}
     end
@@ -34,7 +32,7 @@ defmodule MuonTrap.Session.ByteSocketTest do
       assert :gen_tcp.recv(client, 0) == {:ok, <<0x82, "cd">>}
       assert :gen_tcp.recv(client, 0, 0) == {:error, :timeout}
 
-      assert {:ok, socket} = ByteSocket.take_over(client, 100)
+      assert {:ok, socket} = ByteSocket.take_over(client)
       assert :erlang.port_info(client) == :undefined
       assert {{:ok, {:stderr, "e"}}, socket} = ByteSocket.next(socket, 0)
       assert {{:error, :timeout}, socket} = ByteSocket.next(socket, 0)
@@ -53,7 +51,7 @@ defmodule MuonTrap.Session.ByteSocketTest do
     test "frames that nobody has received", %{client: client, peer: peer} do
       :ok = :gen_tcp.send(peer, [<<3::32, 0x82, "ab">>, <<3::32, 0x82, "cd">>])
       assert :gen_tcp.recv(client, 0) == {:ok, <<0x82, "ab">>}
-      assert {:ok, socket} = ByteSocket.take_over(client, 100)
+      assert {:ok, socket} = ByteSocket.take_over(client)
       assert {{:ok, {:stdout, "cd"}}, socket} = ByteSocket.next(socket, :infinity)
       :ok = ByteSocket.close(socket)
       assert :gen_tcp.recv(peer, 0) == {:error, :closed}
@@ -62,11 +60,11 @@ defmodule MuonTrap.Session.ByteSocketTest do
     test "not before all was sent", %{client: client, peer: peer} do
       :ok = :gen_tcp.send(peer, <<3::32, 0x82, "ab">>)
       size = fill(client, 0)
-      assert ByteSocket.take_over(client, 100) == :error
+      assert ByteSocket.take_over(client) == :error
       assert :gen_tcp.recv(client, 0) == {:ok, <<0x82, "ab">>}
       assert {:ok, _sent} = :gen_tcp.recv(peer, size)
       wait_until(fn -> :erlang.port_info(client, :queue_size) == {:queue_size, 0} end)
-      assert {:ok, _socket} = ByteSocket.take_over(client, 100)
+      assert {:ok, _socket} = ByteSocket.take_over(client)
     end
 
     # Sends until something is left that the kernel does not take, and returns how many bytes that were.
@@ -78,8 +76,26 @@ defmodule MuonTrap.Session.ByteSocketTest do
         else: size + 1000
     end
 
+    test "memory is not kept for what has not come", %{client: client, peer: peer} do
+      assert {:ok, socket} = ByteSocket.take_over(client)
+
+      for size <- [10, 40_000, 10], reduce: socket do
+        socket ->
+          :ok = :gen_tcp.send(peer, [<<size + 1::32, 0x82>>, :binary.copy("x", size)])
+          receive_output(socket, size)
+      end
+    end
+
+    defp receive_output(socket, 0), do: socket
+
+    defp receive_output(socket, size) do
+      assert {{:ok, {:stdout, data}}, socket} = ByteSocket.next(socket, :infinity)
+      assert :binary.referenced_byte_size(data) <= 4 * byte_size(data) + 100
+      receive_output(socket, size - byte_size(data))
+    end
+
     test "only the owner may", %{client: client, peer: peer} do
-      task = Task.async(fn -> ByteSocket.take_over(client, 100) end)
+      task = Task.async(fn -> ByteSocket.take_over(client) end)
       assert Task.await(task) == :error
       :ok = :gen_tcp.send(peer, <<3::32, 0x82, "ab">>)
       assert :gen_tcp.recv(client, 0) == {:ok, <<0x82, "ab">>}
@@ -111,13 +127,17 @@ defmodule MuonTrap.Session.ByteSocketTest do
       end
     end
 
-    test "reads all output, whatever the window" do
+    test "reads all output, whatever the window, and leaves no message" do
+      Process.flag(:trap_exit, true)
+
       for window <- [1, 100, 10_240, 1_048_576] do
         size = min(100 * window, 5_000_000)
         session = start!("sh", ["-c", "yes | head -c #{size}; exit 3"], stdio_window: window)
         assert {output, %{exit_status: 3, stdout_bytes: ^size}} = read(session)
         assert output == binary_part(String.duplicate("y\n", div(size, 2) + 1), 0, size)
       end
+
+      assert mailbox() == []
     end
 
     test "sends input" do

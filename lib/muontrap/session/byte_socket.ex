@@ -10,34 +10,44 @@ defmodule MuonTrap.Session.ByteSocket do
 
   alias MuonTrap.Session.{Frame, FrameBuffer}
 
-  @enforce_keys [:socket, :buffer]
-  defstruct [:socket, :buffer]
+  # The longest read in bytes, and what becomes of it after a read that was as long. On OTP 25, a read takes as much memory
+  # as this, however little has come.
+  @small 16 * 1024
+  @large 64 * 1024
 
-  @type t :: %__MODULE__{socket: :socket.socket(), buffer: FrameBuffer.t()}
+  @enforce_keys [:socket, :buffer]
+  defstruct [:socket, :buffer, size: @small]
+
+  @type t :: %__MODULE__{
+          socket: :socket.socket(),
+          buffer: FrameBuffer.t(),
+          size: pos_integer()
+        }
 
   @doc """
-  Takes the connection of a passive socket of the calling process, which is closed. A read takes `size` bytes at most.
-  `:error`: it is as it was, since another process owns it, or not all was sent yet.
+  Takes the connection of a passive socket of the calling process, which is closed. `:error`: it is as it was, since another
+  process owns it, or not all was sent yet, or there is no `:socket` in this BEAM.
   """
-  @spec take_over(port(), pos_integer()) :: {:ok, t()} | :error
-  def take_over(port, size) do
+  @spec take_over(port()) :: {:ok, t()} | :error
+  def take_over(port) do
     with {:connected, owner} when owner == self() <- :erlang.port_info(port, :connected),
          {:queue_size, 0} <- :erlang.port_info(port, :queue_size),
          {:ok, fd} <- :inet.getfd(port),
          {:ok, socket} <- open(fd) do
-      take_over(port, socket, size)
+      take_over(port, socket)
     else
       _not_possible -> :error
     end
   end
 
-  defp take_over(port, socket, size) do
-    with :ok <- :socket.setopt(socket, {:otp, :rcvbuf}, size),
+  defp take_over(port, socket) do
+    with :ok <- set_size(socket, @small),
          :ok <- :inet.setopts(port, packet: :raw) do
       buffer = port |> unread() |> IO.iodata_to_binary() |> FrameBuffer.new()
       :ok = :gen_tcp.close(port)
       {:ok, %__MODULE__{socket: socket, buffer: buffer}}
     else
+      # Another process has closed the port.
       _not_possible ->
         _ = :socket.close(socket)
         :error
@@ -53,7 +63,12 @@ defmodule MuonTrap.Session.ByteSocket do
       protocol: :default,
       use_registry: false
     })
+  rescue
+    # A BEAM may be built without it.
+    error -> {:error, error}
   end
+
+  defp set_size(socket, size), do: :socket.setopt(socket, {:otp, :rcvbuf}, size)
 
   # All that has come, of which the old socket may have read a part. Once there is not one byte, it has none either. The
   # window bounds how much can come.
@@ -80,12 +95,29 @@ defmodule MuonTrap.Session.ByteSocket do
     end
   end
 
-  defp receive_more(%{socket: socket, buffer: buffer} = byte_socket, timeout) do
+  defp receive_more(%{socket: socket, buffer: buffer, size: size} = byte_socket, timeout) do
     case :socket.recv(socket, 0, [], timeout) do
-      {:ok, bytes} -> next(%{byte_socket | buffer: FrameBuffer.push(buffer, bytes)}, timeout)
-      {:error, reason} -> {{:error, reason}, byte_socket}
+      {:ok, bytes} ->
+        buffer = FrameBuffer.push(buffer, without_spare_memory(bytes))
+        next(enlarge(%{byte_socket | buffer: buffer}, byte_size(bytes) == size), timeout)
+
+      {:error, reason} ->
+        {{:error, reason}, byte_socket}
     end
   end
+
+  defp without_spare_memory(bytes) do
+    if 4 * byte_size(bytes) < :binary.referenced_byte_size(bytes),
+      do: :binary.copy(bytes),
+      else: bytes
+  end
+
+  defp enlarge(%{size: @small} = byte_socket, true) do
+    _ = set_size(byte_socket.socket, @large)
+    %{byte_socket | size: @large}
+  end
+
+  defp enlarge(byte_socket, _was_full), do: byte_socket
 
   @doc "Sends a frame, whatever becomes of it."
   @spec send(t(), iodata()) :: :ok

@@ -285,7 +285,7 @@ defmodule MuonTrap.Session.Socket do
   end
 
   defp take_over(%{socket: socket, monitor: monitor} = stream) when is_port(socket) do
-    case ByteSocket.take_over(socket, @longest_output_frame) do
+    case ByteSocket.take_over(socket) do
       {:ok, byte_socket} ->
         if monitor, do: Process.demonitor(monitor, [:flush])
         flush(socket)

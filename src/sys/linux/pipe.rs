@@ -15,15 +15,18 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 /// The capacity of a pipe in bytes: `F_GETPIPE_SZ`. The program may change it, as any process with one of its ends: fcntl(2).
 pub fn pipe_size(fd: &impl AsFd) -> nix::Result<usize> {
     let bytes = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETPIPE_SZ)?;
-    Ok(usize::try_from(bytes).unwrap_or(0))
+    usize::try_from(bytes).map_err(|_| nix::errno::Errno::EINVAL)
 }
 
 /// Gives the whole pages in `bytes` back to the kernel. What they held is lost: they read as zeroes.
 pub fn release_pages(bytes: &mut [u8]) {
-    const PAGE: usize = 4096;
-    let begin = bytes.as_ptr().align_offset(PAGE).min(bytes.len());
-    let size = (bytes.len() - begin) / PAGE * PAGE;
+    let page = super::sysconf::page_bytes().ok();
+    let Some(page) = page.and_then(|page| usize::try_from(page).ok()) else {
+        return;
+    };
+    let begin = bytes.as_ptr().align_offset(page).min(bytes.len());
+    let size = (bytes.len() - begin) / page * page;
     let pages = &mut bytes[begin..begin + size];
-    // SAFETY: these bytes are borrowed mutably, and any value of them is valid. With larger pages it may fail.
+    // SAFETY: these are whole pages, and they are borrowed mutably. Any value of them is valid.
     unsafe { libc::madvise(pages.as_mut_ptr().cast(), size, libc::MADV_DONTNEED) };
 }
