@@ -79,7 +79,7 @@ defmodule MuonTrap.Session.ByteSocketTest do
     test "memory is not kept for what has not come", %{client: client, peer: peer} do
       assert {:ok, socket} = ByteSocket.take_over(client)
 
-      for size <- [10, 40_000, 10], reduce: socket do
+      for size <- [100, 40_000, 100], reduce: socket do
         socket ->
           :ok = :gen_tcp.send(peer, [<<size + 1::32, 0x82>>, :binary.copy("x", size)])
           receive_output(socket, size)
