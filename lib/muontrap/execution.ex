@@ -71,6 +71,8 @@ defmodule MuonTrap.Execution do
   @doc "Sends input, stops the program at a limit, and waits for the next event meanwhile."
   @spec next(t()) :: {event(), t()}
   # The time that the caller has taken for the output before it does not count as idle.
+  def next(%{idle_timeout: :infinity} = execution), do: await(execution)
+
   def next(execution),
     do: await(%{execution | idle_deadline: Deadline.new(execution.idle_timeout)})
 
@@ -108,7 +110,7 @@ defmodule MuonTrap.Execution do
   # When the idle time is over, there may be output that has arrived while the input was computed. Then no more input is
   # sent, so that INPUT_ACKs come to an end, and output behind them shows.
   defp feed(execution) do
-    if idle?(execution),
+    if idle?(execution) or not Input.sends?(execution.input),
       do: {:ok, execution},
       else: update(execution, &Input.feed(&1, execution.session))
   end
@@ -127,11 +129,14 @@ defmodule MuonTrap.Execution do
        when stream in [:stdout, :stderr],
        do: await(execution)
 
+  defp handle({:frame, {stream, data}}, %{bytes_left: :infinity} = execution)
+       when stream in [:stdout, :stderr],
+       do: {{:output, stream, data}, execution}
+
   defp handle({:frame, {stream, data}}, %{bytes_left: left} = execution)
        when stream in [:stdout, :stderr] do
-    # In Erlang, any integer is smaller than the atom :infinity.
     if byte_size(data) <= left,
-      do: {{:output, stream, data}, %{execution | bytes_left: minus(left, byte_size(data))}},
+      do: {{:output, stream, data}, %{execution | bytes_left: left - byte_size(data)}},
       else: cut_off(stream, data, execution)
   end
 
@@ -163,9 +168,6 @@ defmodule MuonTrap.Execution do
 
   defp await_more({:ok, execution}), do: await(execution)
   defp await_more({:failed, failure, execution}), do: {{:failed, failure}, execution}
-
-  defp minus(:infinity, _count), do: :infinity
-  defp minus(left, count), do: left - count
 
   # More output than permitted has come.
   defp cut_off(stream, data, %{bytes_left: left} = execution) do

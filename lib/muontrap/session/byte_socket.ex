@@ -98,8 +98,9 @@ defmodule MuonTrap.Session.ByteSocket do
   defp receive_more(%{socket: socket, buffer: buffer, size: size} = byte_socket, timeout) do
     case :socket.recv(socket, 0, [], timeout) do
       {:ok, bytes} ->
+        byte_socket = enlarge(byte_socket, byte_size(bytes) == size)
         buffer = FrameBuffer.push(buffer, without_spare_memory(bytes))
-        next(enlarge(%{byte_socket | buffer: buffer}, byte_size(bytes) == size), timeout)
+        next(%{byte_socket | buffer: buffer}, timeout)
 
       {:error, reason} ->
         {{:error, reason}, byte_socket}

@@ -264,7 +264,7 @@ defmodule MuonTrap.Session.Socket do
 
     case poll(stream, @polls) do
       {{:error, :timeout}, stream} -> wait(stream, timeout)
-      {received, stream} -> {event(received), %{stream | soon: soon + 1}}
+      {received, stream} -> {event(received), count_soon(stream)}
     end
   end
 
@@ -283,6 +283,9 @@ defmodule MuonTrap.Session.Socket do
       timeout -> {:timeout, stream}
     end
   end
+
+  defp count_soon(%{soon: soon} = stream) when soon > @many, do: stream
+  defp count_soon(stream), do: %{stream | soon: stream.soon + 1}
 
   defp take_over(%{socket: socket, monitor: monitor} = stream) when is_port(socket) do
     case ByteSocket.take_over(socket) do
@@ -303,8 +306,8 @@ defmodule MuonTrap.Session.Socket do
     {received, stream} = recv(stream, timeout)
     soon? = :erlang.monotonic_time(:microsecond) - since < @soon_us
     came? = received != {:error, :timeout}
-    soon = if came? and soon? and polls?(stream), do: stream.soon + 1, else: 0
-    {event(received), %{stream | soon: soon}}
+    counts? = came? and soon? and polls?(stream)
+    {event(received), if(counts?, do: count_soon(stream), else: %{stream | soon: 0})}
   end
 
   # To sleep for so short a time, and to be woken, costs both sides more than to look again. Other processes go first.
