@@ -5,13 +5,13 @@
 defmodule MuonTrap.Session.ByteSocket do
   @moduledoc false
 
-  # The socket of a session with much output, as one of `:socket`. That takes longer to open than one of `gen_tcp`, but less
-  # for each frame.
+  # The connection to a session with much output, as a socket of `:socket`. It takes longer to open than one of `gen_tcp`,
+  # but less time for each frame.
 
   alias MuonTrap.Session.{Frame, FrameBuffer}
 
-  # The longest read in bytes, and what becomes of it after a read that was as long. On OTP 25, a read takes as much memory
-  # as this, however little has come.
+  # The most bytes of one read, at first and once a read has been full. On OTP 25, a read takes this much memory, however
+  # little has come.
   @small 16 * 1024
   @large 64 * 1024
 
@@ -25,8 +25,8 @@ defmodule MuonTrap.Session.ByteSocket do
         }
 
   @doc """
-  Takes the connection of a passive socket of the calling process, which is closed. `:error`: it is as it was, since another
-  process owns it, or not all was sent yet, or there is no `:socket` in this BEAM.
+  Takes the connection over from a passive socket of the calling process, which is closed. `:error`: that socket still has
+  it, because another process owns it, something is still to be sent, or this BEAM has no `:socket`.
   """
   @spec take_over(port()) :: {:ok, t()} | :error
   def take_over(port) do
@@ -54,7 +54,7 @@ defmodule MuonTrap.Session.ByteSocket do
     end
   end
 
-  # `dup`: with a descriptor of its own, which stays open.
+  # With a descriptor of its own (`dup`), which stays open when the port closes.
   defp open(fd) do
     :socket.open(fd, %{
       dup: true,
@@ -70,8 +70,8 @@ defmodule MuonTrap.Session.ByteSocket do
 
   defp set_size(socket, size), do: :socket.setopt(socket, {:otp, :rcvbuf}, size)
 
-  # All that has come, of which the old socket may have read a part. Once there is not one byte, it has none either. The
-  # window bounds how much can come.
+  # Everything that has arrived. The port may hold a part of a frame, and with a length of 0 it waits for the rest of it.
+  # With a length of 1, it returns any byte that it has. The window bounds how much can arrive meanwhile.
   defp unread(port) do
     case :gen_tcp.recv(port, 1, 0) do
       {:ok, byte} -> [byte, more(port) | unread(port)]
@@ -86,8 +86,8 @@ defmodule MuonTrap.Session.ByteSocket do
     end
   end
 
-  @doc "Looks for the next frame, or a part of one of output, and waits for it for so many milliseconds."
-  @spec next(t(), timeout()) :: {{:ok, Frame.t()} | {:error, :timeout | term()}, t()}
+  @doc "The next frame, or a part of one of output. Waits for it for `timeout` ms."
+  @spec next(t(), timeout()) :: {{:ok, Frame.t()} | {:error, term()}, t()}
   def next(%{buffer: buffer} = byte_socket, timeout) do
     case FrameBuffer.pop(buffer) do
       {frame, buffer} -> {{:ok, frame}, %{byte_socket | buffer: buffer}}
@@ -120,10 +120,10 @@ defmodule MuonTrap.Session.ByteSocket do
 
   defp enlarge(byte_socket, _was_full), do: byte_socket
 
-  @doc "Sends a frame, whatever becomes of it."
+  @doc "Sends a frame. Errors are ignored: the next read reports them."
   @spec send(t(), iodata()) :: :ok
   def send(%{socket: socket}, frame) do
-    _ = :socket.send(socket, [<<IO.iodata_length(frame)::32>> | frame])
+    _ = :socket.send(socket, Frame.with_length(frame))
     :ok
   end
 

@@ -83,6 +83,10 @@ defmodule MuonTrap.Session.Frame do
   def encode({:signal, number}), do: <<@signal, number>>
   def encode({:resize, rows, cols}), do: <<@resize, rows::16, cols::16>>
 
+  @doc "Puts the length in front of an encoded frame, where the socket does not."
+  @spec with_length(iodata()) :: iodata()
+  def with_length(frame), do: [<<IO.iodata_length(frame)::32>> | frame]
+
   @doc "Decodes a frame. Bytes of output are not copied."
   @spec decode(binary()) :: t()
   def decode(<<@stdout, data::binary>>), do: {:stdout, data}
@@ -104,12 +108,6 @@ defmodule MuonTrap.Session.Frame do
   def decode(<<@environment_wanted>>), do: :environment_wanted
   def decode(<<@notify, datagram::binary>>), do: {:notify, datagram}
   def decode(other), do: {:unknown, other}
-
-  @doc "Decodes the start of a frame of output. `nil`: it is another frame."
-  @spec output(binary()) :: {:stdout | :stderr, binary()} | nil
-  def output(<<@stdout, data::binary>>), do: {:stdout, data}
-  def output(<<@stderr, data::binary>>), do: {:stderr, data}
-  def output(_other), do: nil
 
   defp decode_exited(
          <<how, code, flags, user::64, system::64, peak_rss::64, wall::64, stdout::64, stderr::64,

@@ -5,15 +5,14 @@
 defmodule MuonTrap.Session.FrameBuffer do
   @moduledoc false
 
-  # Cuts bytes into frames. Output is not kept until its frame is whole: the frame comes in parts, which are
-  # frames like any others.
+  # Splits bytes into frames. A frame of output does not wait until it is whole: each part of it counts as a frame.
 
   alias MuonTrap.Session.Frame
 
   @enforce_keys [:bytes, :part]
   defstruct [:bytes, :part]
 
-  # `part`: which output `bytes` begins with, and how much of it is missing.
+  # `part`: the stream of a frame that was passed on in part, and how many bytes of it are still to come.
   @type t :: %__MODULE__{
           bytes: binary(),
           part: {:stdout | :stderr, bytes_left :: pos_integer()} | nil
@@ -44,9 +43,12 @@ defmodule MuonTrap.Session.FrameBuffer do
     do: {Frame.decode(frame), new(rest)}
 
   def pop(%{bytes: <<size::32, start::binary>>}) do
-    case Frame.output(start) do
-      {stream, data} when data != "" -> pop(%__MODULE__{bytes: data, part: {stream, size - 1}})
-      _nothing_to_pass_on -> :none
+    case Frame.decode(start) do
+      {stream, data} when stream in [:stdout, :stderr] and data != "" ->
+        pop(%__MODULE__{bytes: data, part: {stream, size - 1}})
+
+      _not_whole ->
+        :none
     end
   end
 

@@ -55,7 +55,7 @@ defmodule MuonTrap.Session.Socket do
   @soon_us 100
   @polls 50
 
-  # After so many in a row, another kind of socket is worth its while.
+  # After this many such frames in a row, it is worth taking the connection over as a `ByteSocket`.
   @many 16
 
   # Length, type and 64 KiB of output, in bytes. A buffer of this size takes such a frame in one read, and nothing else.
@@ -186,11 +186,9 @@ defmodule MuonTrap.Session.Socket do
   # Its options have to be changed anyway, so that both frames can be one write.
   defp send_opening(socket, hello, start, %{active: active}) do
     with {:ok, start} <- start.(),
-         :ok <- send_first(socket, [packet(hello), packet(start)]),
+         :ok <- send_first(socket, [Frame.with_length(hello), Frame.with_length(start)]),
          do: make_active(socket, @framing ++ [active: active])
   end
-
-  defp packet(frame), do: [<<IO.iodata_length(frame)::32>> | frame]
 
   defp send_first(socket, frame) do
     with {:error, reason} <- :gen_tcp.send(socket, frame) do
@@ -257,7 +255,7 @@ defmodule MuonTrap.Session.Socket do
     %{stream | session_pid: pid}
   end
 
-  @doc "The next frame."
+  @doc "The next frame, or a part of one of output."
   @spec next(t(), timeout()) :: {Session.event() | :timeout, t()}
   def next(%{active: false, soon: soon} = stream, timeout) when soon > 0 and timeout > 0 do
     stream = if soon == @many, do: take_over(stream), else: stream
