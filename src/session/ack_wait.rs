@@ -6,8 +6,9 @@
 //!
 //! On another processor than the owner's, to sleep and to be woken takes longer than the owner takes. On the owner's own
 //! processor, spinning is useless, and does harm: the owner goes on after its acknowledgement, and looks in vain for
-//! more output, since nothing tells the kernel that the session has become more urgent. When a sleeping session is woken
-//! by the acknowledgement, the kernel lets it run at once, and the owner finds the next output when it goes on.
+//! more output, since nothing tells the kernel that the session has become more urgent. So the session moves to another
+//! processor. If there is none, it sleeps: when the acknowledgement wakes it, the kernel lets it run at once, and the owner
+//! finds the next output when it goes on.
 
 use std::time::{Duration, Instant};
 
@@ -38,14 +39,20 @@ impl AckWait {
         sleeps
     }
 
-    /// Notes that an acknowledgement came while spinning, after a yield that took `time`.
-    pub(super) fn came_after(&mut self, time: Duration) {
+    /// Notes that an acknowledgement came while spinning, after a yield that took `time`. `move_away` moves the session to
+    /// another processor, if it can.
+    pub(super) fn came_after(&mut self, time: Duration, move_away: impl FnOnce() -> bool) {
         if time < LONG_YIELD {
             *self = Self::default();
             return;
         }
         self.shared = self.shared.saturating_add(1);
-        if self.shared >= PROOF {
+        if self.shared < PROOF {
+            return;
+        }
+        if move_away() {
+            *self = Self::default();
+        } else {
             self.sleeps = (2 * self.sleeps).clamp(FIRST_SLEEPS, MOST_SLEEPS);
             self.sleeps_left = self.sleeps;
         }
@@ -72,30 +79,45 @@ mod tests {
     }
 
     #[test]
-    fn the_session_sleeps_while_its_owner_has_the_same_processor() {
+    fn the_session_sleeps_while_its_owner_has_the_only_processor() {
         let mut wait = AckWait::default();
         for _ in 1..PROOF {
-            wait.came_after(LONG_YIELD);
+            wait.came_after(LONG_YIELD, || false);
             assert_eq!(sleeps(&mut wait), 0);
         }
         for expected in [16, 32, 64, 128, 128] {
-            wait.came_after(LONG_YIELD);
+            wait.came_after(LONG_YIELD, || false);
             assert_eq!(sleeps(&mut wait), expected);
         }
-        wait.came_after(Duration::ZERO);
-        wait.came_after(LONG_YIELD);
+        wait.came_after(Duration::ZERO, || false);
+        wait.came_after(LONG_YIELD, || false);
         assert_eq!(sleeps(&mut wait), 0);
+    }
+
+    #[test]
+    fn the_session_moves_to_another_processor_if_there_is_one() {
+        let mut wait = AckWait::default();
+        let mut moves = 0;
+        for _ in 0..3 * PROOF {
+            wait.came_after(LONG_YIELD, || {
+                moves += 1;
+                true
+            });
+            assert!(!wait.sleeps());
+        }
+        assert_eq!(moves, 3);
     }
 
     #[test]
     fn one_long_yield_now_and_then_is_the_programs() {
         let mut wait = AckWait::default();
         for count in 0..100 {
-            wait.came_after(if count % 2 == 0 {
+            let time = if count % 2 == 0 {
                 LONG_YIELD
             } else {
                 Duration::ZERO
-            });
+            };
+            wait.came_after(time, || panic!("moved after one long yield"));
             assert!(!wait.sleeps());
         }
     }

@@ -86,7 +86,7 @@ impl Session<'_> {
     ///
     /// To sleep for so short a time, and to be woken, costs both sides more than to look again, above all in a
     /// virtual machine. Other processes go first. After an owner that took longer, this is not done again until
-    /// the next frame. While the owner has the same processor, it is hardly ever done: [`AckWait`].
+    /// the next frame. If the owner has the only processor, it is hardly ever done: [`AckWait`].
     pub(super) fn spin_for_ack(&mut self) -> io::Result<bool> {
         if !self.inbox.begin_spinning() || self.ack_wait.sleeps() {
             return Ok(false);
@@ -94,7 +94,7 @@ impl Session<'_> {
         let mut others = Duration::ZERO;
         for _ in 0..SPINS_FOR_ACK {
             if self.receive_once()? {
-                self.ack_wait.came_after(others);
+                self.ack_wait.came_after(others, sys::change_processor);
                 self.relay.owner_is_quick(true);
                 return Ok(true);
             }

@@ -13,12 +13,13 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 pub use super::linux::{
     END_INTEREST, HighPriority, MAXRSS_UNIT, MORE_RESOURCES, ProcessList, SHARES_MEMORY,
-    SignalMask, become_undumpable, bind_notify_socket, close_range, copy_page_tables_to_forks,
-    drop_ambient_capabilities, expect_utf8, fork_into, get_limits, has_only_uid, keep_capabilities,
-    limit_bounding_set, make_session, may_signal_others, nr_open, parse_stat, peer_of, pipe,
-    pipe_size, process_name, read_counters, read_process, receive_datagram, release_pages,
-    release_stack, set_capabilities, set_default, set_limits, set_no_new_privs, set_oom_score_adj,
-    set_process_name, start_child, start_child_in, start_time_now,
+    SignalMask, become_undumpable, bind_notify_socket, change_processor, close_range,
+    copy_page_tables_to_forks, drop_ambient_capabilities, expect_utf8, fork_into, get_limits,
+    has_only_uid, keep_capabilities, limit_bounding_set, make_session, may_signal_others, nr_open,
+    parse_stat, peer_of, pipe, pipe_size, process_name, read_counters, read_process,
+    receive_datagram, release_pages, release_stack, set_capabilities, set_default, set_limits,
+    set_no_new_privs, set_oom_score_adj, set_process_name, start_child, start_child_in,
+    start_time_now,
 };
 pub use super::posix::*;
 

@@ -4,6 +4,7 @@
 
 //! The scheduling policy of this process: sched(7).
 
+use super::seccomp;
 use nix::unistd::{Pid, getppid, setpgid, setsid};
 use std::ffi::{c_int, c_long};
 
@@ -18,6 +19,9 @@ pub struct HighPriority {
 
 impl HighPriority {
     pub fn take() -> Option<Self> {
+        if seccomp::has_filter() {
+            return None;
+        }
         // SAFETY: this takes no pointers.
         let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
         // Those of real time are high enough.

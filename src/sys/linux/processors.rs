@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: 2026 The MuonTrap authors
+//
+// SPDX-License-Identifier: Apache-2.0
+
+//! The processors that this process may run on: `sched_setaffinity(2)`.
+
+use super::seccomp;
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// The thread that calls.
+const SELF: Pid = Pid::from_raw(0);
+
+/// Moves this process to another processor. Afterwards it may run on all of them that it could run on before. `false` if it
+/// has to stay: there is no other processor for it, there are more than the C library knows, or this could be fatal.
+pub fn change_processor() -> bool {
+    if seccomp::has_filter() {
+        return false;
+    }
+    let moved = leave_processor();
+    // The move is over when the first call returns.
+    moved
+        .and_then(|(all, _left)| sched_setaffinity(SELF, &all))
+        .is_ok()
+}
+
+/// Returns the processors before this one was left, and which one that is.
+fn leave_processor() -> Result<(CpuSet, usize), Errno> {
+    let all = sched_getaffinity(SELF)?;
+    let current = sched_getcpu()?;
+    let mut others = all;
+    others.unset(current)?;
+    // Without any processor, EINVAL.
+    sched_setaffinity(SELF, &others)?;
+    Ok((all, current))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_moves_and_keeps_its_processors() {
+        let before = sched_getaffinity(SELF).unwrap();
+        let count = |set: &CpuSet| {
+            let is_set = |&number: &usize| set.is_set(number).unwrap();
+            (0..CpuSet::count()).filter(is_set).count()
+        };
+        let has_others = count(&before) > 1;
+        assert_eq!(change_processor(), has_others);
+        assert_eq!(sched_getaffinity(SELF), Ok(before));
+
+        match leave_processor() {
+            Ok((all, left)) => {
+                assert!(has_others);
+                assert_eq!(all, before);
+                assert_ne!(sched_getcpu(), Ok(left));
+                let others = sched_getaffinity(SELF).unwrap();
+                assert_eq!(count(&others), count(&before) - 1);
+                sched_setaffinity(SELF, &before).unwrap();
+            }
+            Err(errno) => assert_eq!((has_others, errno), (false, Errno::EINVAL)),
+        }
+    }
+
+    #[test]
+    fn a_process_with_one_processor_stays() {
+        let before = sched_getaffinity(SELF).unwrap();
+        let mut one = CpuSet::new();
+        one.set(sched_getcpu().unwrap()).unwrap();
+        sched_setaffinity(SELF, &one).unwrap();
+        assert!(!change_processor());
+        assert_eq!(sched_getaffinity(SELF), Ok(one));
+        sched_setaffinity(SELF, &before).unwrap();
+    }
+}
