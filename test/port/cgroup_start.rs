@@ -4,30 +4,22 @@
 
 //! How programs get into their cgroups.
 
+use crate::filter::filter;
 use crate::groups::Group;
 use crate::harness::captured;
 use nix::libc;
 use std::fs;
-
-/// Executes its arguments, after the first three, with a seccomp(2) filter: the system calls prctl and clone3, and the
-/// errno of the latter.
-const REFUSE: &str = r#"
-my ($prctl, $clone3, $errno) = splice @ARGV, 0, 3;
-my $filter = pack "SCCL" x 4, 0x20, 0, 0, 0, 0x15, 0, 1, $clone3, 6, 0, 0, 0x50000 | $errno, 6, 0, 0, 0x7fff0000;
-my $program = pack "Sx![P]P", 4, $filter;
-syscall($prctl, 38, 1, 0, 0, 0) == 0 && syscall($prctl, 22, 2, $program) == 0 or die $!;
-exec @ARGV;
-"#;
 
 #[test]
 #[ignore = "needs cgroups and /usr/bin/perl"]
 fn a_program_enters_its_group_without_clone3() {
     for errno in [libc::ENOSYS, libc::EPERM] {
         let group = Group::new("refused");
-        let numbers = [libc::SYS_prctl, libc::SYS_clone3, errno.into()].map(|it| it.to_string());
-        let [prctl, clone3, errno] = &numbers;
+        let action = libc::SECCOMP_RET_ERRNO | errno.unsigned_abs();
+        let via = filter(action, &[libc::SYS_clone3]);
+        let via: Vec<&str> = via.iter().map(String::as_str).collect();
         let outcome = captured(&["--group", &group.name])
-            .via(&["/usr/bin/perl", "-e", REFUSE, prctl, clone3, errno])
+            .via(&via)
             .program(&["cat", "/proc/self/cgroup"])
             .run();
         let output = String::from_utf8_lossy(&outcome.stdout).into_owned();

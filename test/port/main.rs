@@ -19,6 +19,7 @@ mod exec;
 mod executable;
 mod failing_loop;
 mod files;
+mod filter;
 mod flow;
 mod forkserver;
 mod forkserver_cgroups;
