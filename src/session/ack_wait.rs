@@ -7,7 +7,7 @@
 //! On another processor than the owner's, to sleep and to be woken takes longer than the owner takes. On the owner's own
 //! processor, spinning is useless, and does harm: the owner goes on after its acknowledgement, and looks in vain for
 //! more output, since nothing tells the kernel that the session has become more urgent. So the session moves to another
-//! processor. If there is none, it sleeps: when the acknowledgement wakes it, the kernel lets it run at once, and the owner
+//! processor. If it cannot, it sleeps: when the acknowledgement wakes it, the kernel lets it run at once, and the owner
 //! finds the next output when it goes on.
 
 use std::time::{Duration, Instant};

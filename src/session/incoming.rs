@@ -86,7 +86,7 @@ impl Session<'_> {
     ///
     /// To sleep for so short a time, and to be woken, costs both sides more than to look again, above all in a
     /// virtual machine. Other processes go first. After an owner that took longer, this is not done again until
-    /// the next frame. If the owner has the only processor, it is hardly ever done: [`AckWait`].
+    /// the next frame. If the session cannot leave the owner's processor, it is hardly ever done: [`AckWait`].
     pub(super) fn spin_for_ack(&mut self) -> io::Result<bool> {
         if !self.inbox.begin_spinning() || self.ack_wait.sleeps() {
             return Ok(false);

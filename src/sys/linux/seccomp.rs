@@ -5,7 +5,7 @@
 //! Filters of system calls: seccomp(2).
 
 /// Whether there is a filter of system calls. It may kill this process for one that it does not permit, as that of a
-/// systemd service does with `SystemCallFilter=~@resources`. There is no way to ask which ones it permits. So what
+/// systemd service does with `SystemCallFilter=~@resources`, and only a process that dies of it finds that out. So what
 /// only saves time is not tried then.
 pub(super) fn has_filter() -> bool {
     const FILTER: libc::c_int = 2;

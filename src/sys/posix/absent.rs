@@ -93,7 +93,7 @@ pub fn close_range(_range: &Range<RawFd>, _flags: c_uint) -> io::Result<()> {
     unsupported()
 }
 
-/// The callers have another way.
+/// The session sleeps instead.
 pub fn change_processor() -> bool {
     false
 }
