@@ -26,13 +26,14 @@ pub fn change_processor() -> bool {
         .is_ok()
 }
 
-/// Returns the processors before this one was left, and which one that is.
+/// Has this process leave its processor, to which it may not return. Returns all that it could run on before, and the one
+/// that it has left.
 fn leave_processor() -> Result<(CpuSet, usize), Errno> {
     let all = sched_getaffinity(SELF)?;
     let current = sched_getcpu()?;
     let mut others = all;
     others.unset(current)?;
-    // Without any processor, EINVAL.
+    // EINVAL if no processor is left.
     sched_setaffinity(SELF, &others)?;
     Ok((all, current))
 }

@@ -4,9 +4,9 @@
 
 //! Filters of system calls: seccomp(2).
 
-/// Whether there is a filter of system calls. It may kill this process for one that it does not permit, as that of a
-/// systemd service does with `SystemCallFilter=~@resources`, and only a process that dies of it finds that out. So what
-/// only saves time is not tried then.
+/// Whether there is a filter of system calls. It may kill this process for a call that it does not permit, as that of a
+/// systemd service does with `SystemCallFilter=~@resources`, and no call tells beforehand. So no call that the helper
+/// can do without, and that such filters forbid, is made then.
 pub(super) fn has_filter() -> bool {
     const FILTER: libc::c_int = 2;
     // SAFETY: this prctl takes no pointers.
