@@ -5,6 +5,8 @@
 defmodule MuonTrap.OutputTest do
   use ExUnit.Case, async: true
 
+  import MuonTrap.Test.OS
+
   alias MuonTrap.Daemon
   alias MuonTrap.Test.Callback
 
@@ -98,6 +100,42 @@ defmodule MuonTrap.OutputTest do
       for window <- [1, 10_240] do
         assert sh(script, stderr_to_stdout: true, stdio_window: window) == {expected, 0}
       end
+    end
+  end
+
+  # Bytes that may be on their way: in the pipe and in the session, 64 KiB each, a window in the socket, and 64 KiB in the
+  # buffer of the reader. The socket alone would have room for more.
+  @most_ahead 215_000
+
+  describe "a reader that was quick, and then takes no more" do
+    defp written(pid) do
+      [_, bytes] = Regex.run(~r/^wchar: (\d+)/m, File.read!("/proc/#{pid}/io"))
+      String.to_integer(bytes)
+    end
+
+    @tag :tmp_dir
+    @tag MuonTrap.Test.Needs.needs(file: "/proc/self/io")
+    test "blocks its program", %{tmp_dir: directory} do
+      test = self()
+      read = :counters.new(1, [])
+
+      take = fn chunk ->
+        :counters.add(read, 1, byte_size(chunk))
+
+        if :counters.get(read, 1) > 20_000_000 do
+          send(test, :full)
+          Process.sleep(:infinity)
+        end
+      end
+
+      script = "echo $$ > '#{directory}/pid'; exec yes"
+      reader = spawn(fn -> sh(script, into: %Callback{fun: take}) end)
+      assert_receive :full, 60_000
+      pid = File.read!(Path.join(directory, "pid")) |> String.trim() |> String.to_integer()
+      wait_until(fn -> state(pid) == "S" and written(pid) == written(pid) end)
+      assert written(pid) - :counters.get(read, 1) < @most_ahead
+      Process.exit(reader, :kill)
+      await_gone(pid)
     end
   end
 

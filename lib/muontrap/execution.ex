@@ -39,7 +39,7 @@ defmodule MuonTrap.Execution do
         }
 
   @typedoc """
-  Output, which has to be acknowledged; the end of the program; or the end of the session without that. `:failed`: the
+  Output, which has to be acknowledged by `ack/2`; the end of the program; or the end of the session without that. `:failed`: the
   input failed, and the program has to be abandoned.
   """
   @type event ::
@@ -225,7 +225,7 @@ defmodule MuonTrap.Execution do
 
   @doc "Says that `count` bytes of output were handled."
   @spec ack(t(), non_neg_integer()) :: :ok
-  def ack(execution, count), do: Session.send_frame(execution.session, {:ack, count})
+  def ack(execution, count), do: Session.ack(execution.session, count)
 
   @doc "Stops the program, if it is not gone, and waits until it is. Then ends the input, of which a failure is raised."
   @spec abandon(t()) :: :ok

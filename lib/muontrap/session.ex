@@ -44,6 +44,9 @@ defmodule MuonTrap.Session do
   # than the streams that avoid it.
   @crowded 500
 
+  # Up to this many bytes, all of a window comes as one frame.
+  @small_window 16 * 1024
+
   # STARTED, a frame of each output, and EXITED.
   @few_frames 4
 
@@ -140,6 +143,7 @@ defmodule MuonTrap.Session do
       parallelism: options.parallelism,
       crowded?: crowded?,
       active: not crowded? and active(options),
+      acks_by_reading?: acks_by_reading?(options),
       deadline: deadline
     }
 
@@ -173,6 +177,12 @@ defmodule MuonTrap.Session do
        do: if(runs_code?(options), do: false, else: @few_frames)
 
   defp active(_options), do: false
+
+  # Whether output that was read need not be acknowledged, since it is handled before more is read. With a larger window,
+  # several frames are on their way. Then the acknowledgements cost little, and wake a session whose socket is full before
+  # three quarters of it have been read.
+  defp acks_by_reading?(%{context: context, stdio_window: window}),
+    do: context in [:cmd, :run, :shell] and window <= @small_window
 
   # The directory that relative paths start from. Asking the BEAM for it wakes a dirty scheduler.
   defp working_directory(true), do: {:ok, :client_directory}
@@ -293,6 +303,11 @@ defmodule MuonTrap.Session do
   @doc "Sends a frame to the session."
   @spec send_frame(t(), Frame.sent()) :: :ok
   def send_frame(session, frame), do: send_bytes(session, Frame.encode(frame))
+
+  @doc "Says that so many bytes of output were handled, unless it is enough that they were read."
+  @spec ack(t(), non_neg_integer()) :: :ok
+  def ack(%{stream: %Socket{acked_by_reading?: true}}, _bytes), do: :ok
+  def ack(session, bytes), do: send_frame(session, {:ack, bytes})
 
   defp send_bytes(session, bytes), do: module(session).send(session.stream, bytes)
 

@@ -23,12 +23,17 @@ const PROOF: u32 = 3;
 const FIRST_SLEEPS: u32 = 16;
 const MOST_SLEEPS: u32 = 128;
 
+/// How many acknowledgements may come by reading, which is no event, before events are looked for.
+const UNSEEN: u32 = 64;
+
 #[derive(Debug, Default)]
 pub(super) struct AckWait {
     /// How many acknowledgements in a row came while another process had this processor.
     shared: u32,
     sleeps: u32,
     sleeps_left: u32,
+    /// How many acknowledgements came since events were looked for.
+    unseen: u32,
 }
 
 impl AckWait {
@@ -43,7 +48,7 @@ impl AckWait {
     /// another processor, if it can.
     pub(super) fn came_after(&mut self, time: Duration, move_away: impl FnOnce() -> bool) {
         if time < LONG_YIELD {
-            *self = Self::default();
+            self.reset();
             return;
         }
         self.shared = self.shared.saturating_add(1);
@@ -51,11 +56,26 @@ impl AckWait {
             return;
         }
         if move_away() {
-            *self = Self::default();
+            self.reset();
         } else {
             self.sleeps = (2 * self.sleeps).clamp(FIRST_SLEEPS, MOST_SLEEPS);
             self.sleeps_left = self.sleeps;
         }
+    }
+
+    fn reset(&mut self) {
+        let unseen = self.unseen;
+        *self = Self {
+            unseen,
+            ..Self::default()
+        };
+    }
+
+    /// Counts an acknowledgement that was no event, and returns whether to look for events: while these keep coming, nothing
+    /// else would.
+    pub(super) fn looks_for_events(&mut self) -> bool {
+        self.unseen = (self.unseen + 1) % UNSEEN;
+        self.unseen == 0
     }
 
     /// Lets other processes run, and returns how long they did.
@@ -106,6 +126,15 @@ mod tests {
             assert!(!wait.sleeps());
         }
         assert_eq!(moves, 3);
+    }
+
+    #[test]
+    fn events_are_looked_for_after_so_many_acknowledgements_wherever_they_came() {
+        let mut wait = AckWait::default();
+        for count in 1..=3 * UNSEEN {
+            wait.came_after(LONG_YIELD * (count % 3), || count % 2 == 0);
+            assert_eq!(wait.looks_for_events(), count % UNSEEN == 0);
+        }
     }
 
     #[test]

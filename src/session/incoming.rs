@@ -7,7 +7,7 @@
 use super::ack_wait::AckWait;
 use super::notify_socket::NotifySocket;
 use super::opening;
-use super::states::Session;
+use super::states::{Session, State};
 use crate::diagnostics;
 use crate::reactor::Source;
 use crate::session::emergency;
@@ -15,7 +15,7 @@ use crate::stream::stdin::Input;
 use crate::stream::window::Overrun;
 use crate::sys;
 use crate::wire::inbox::Received;
-use crate::wire::message::{Command, INPUT_WINDOW};
+use crate::wire::message::{self, Command, INPUT_WINDOW};
 use crate::wire::transport::Transport;
 use crate::wire::violation::Violation;
 use std::io;
@@ -44,6 +44,10 @@ impl Session<'_> {
     }
 
     pub(super) fn receive(&mut self) -> io::Result<()> {
+        if self.reactor.ready.is(Source::Outbox) {
+            self.reactor.ready.clear(Source::Outbox);
+            self.note_reading();
+        }
         for _ in 0..READS_IN_A_ROW {
             if !self.reactor.ready.is(Source::Inbox) || !self.wants_commands() {
                 break;
@@ -93,7 +97,7 @@ impl Session<'_> {
         }
         let mut others = Duration::ZERO;
         for _ in 0..SPINS_FOR_ACK {
-            if self.receive_once()? {
+            if self.look_for_ack()? {
                 self.ack_wait.came_after(others, sys::change_processor);
                 self.relay.owner_is_quick(true);
                 return Ok(true);
@@ -102,6 +106,27 @@ impl Session<'_> {
         }
         self.relay.owner_is_quick(false);
         Ok(false)
+    }
+
+    /// Looks whether the owner has acknowledged output, or sent another frame.
+    fn look_for_ack(&mut self) -> io::Result<bool> {
+        if !self.relay.is_acked_by_reading() {
+            return self.receive_once();
+        }
+        let came = self.note_reading();
+        if came && self.ack_wait.looks_for_events() {
+            self.reactor.wait(Some(Duration::ZERO))?;
+        }
+        Ok(came)
+    }
+
+    /// Notes what the owner has read, if that acknowledges output, and returns whether it does.
+    pub(super) fn note_reading(&mut self) -> bool {
+        let came = self.relay.note_reading(&self.outbox);
+        if came {
+            self.inbox.acknowledged();
+        }
+        came
     }
 
     pub(super) fn owner_disconnected(&mut self) -> io::Result<()> {
@@ -141,6 +166,14 @@ impl Session<'_> {
         emergency::inject_panic("running");
         match command {
             Command::Ack(bytes) => self.relay.acked(bytes).map_err(ack_overrun)?,
+            Command::AckByReading => {
+                // Nothing follows EXITED.
+                let is_over = matches!(self.state, State::Done | State::Dismissed);
+                if self.inbox.is_socket() && self.outbox.sees_reading() && !is_over {
+                    self.relay.ack_by_reading();
+                    self.outbox.send(&message::acked_by_reading());
+                }
+            }
             Command::Signal(number) => {
                 // A program that is dead and not reaped yet ignores it.
                 if self.death.is_none() {

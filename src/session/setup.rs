@@ -71,7 +71,7 @@ pub(super) fn start(
         host: server.host.as_ref(),
         transport: owner.transport,
         inbox,
-        // A socket is watched for room only when something is left to write.
+        // A socket is watched only when that is of use: `Session::watch_for_room`.
         outbox: owner.outbox.fd().filter(|_| !is_socket),
         signals: &owner.signals,
         terminal: owner.terminal.as_mut(),

@@ -37,6 +37,10 @@ const REMOVAL_INTERVAL: Duration = Duration::from_millis(5);
 /// SIGKILL ends a program at once, unless it is in an uninterruptible wait: how often to check for that.
 const KILL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How often to look what the owner has read, in case that this is no event: gVisor has none before a good part of the
+/// socket's buffer was full.
+const READING_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How long to wait for an owner without frames to acknowledge the last output. If muontrap exited before, that
 /// owner would get EPIPE instead of the exit status.
 const LAST_ACK_TIMEOUT: Duration = Duration::from_millis(200);
@@ -192,6 +196,9 @@ impl<'a> Session<'a> {
             if sleeps && self.conversation.poll(&mut self.reactor)? {
                 continue;
             }
+            if sleeps && self.note_reading() {
+                continue;
+            }
             if sleeps {
                 self.relay.release_buffers();
             }
@@ -215,11 +222,18 @@ impl<'a> Session<'a> {
         let output = self.relay.can_progress(&self.reactor.ready, &self.outbox);
         if output
             || self.reactor.ready.is(Source::Children)
+            || self.relay.is_acked_by_reading() && self.reactor.ready.is(Source::Outbox)
             || self.wants_notifications()
             || self.reactor.ready.is(Source::Inbox) && self.wants_commands()
         {
             return Some(Duration::ZERO);
         }
+        let reading = self.awaits_reading().then_some(READING_INTERVAL);
+        let state = self.state_timeout();
+        [reading, state].into_iter().flatten().min()
+    }
+
+    fn state_timeout(&self) -> Option<Duration> {
         match self.state {
             State::Stopping {
                 deadline: Some(deadline),
@@ -232,14 +246,19 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn awaits_reading(&self) -> bool {
+        self.relay.is_acked_by_reading() && self.relay.awaits_ack(&self.reactor.ready)
+    }
+
     fn watch_for_room(&mut self) -> io::Result<()> {
         if let Some(fd) = self.input.wants_watch() {
             self.reactor.watch_write(Source::Stdin, fd)?;
         }
         // A socket has room again each time that the owner reads. That is an event to wait for only when
-        // something is left to write.
-        let blocked = self.inbox.is_socket().then(|| self.outbox.wants_watch());
-        if let Some(fd) = blocked.flatten() {
+        // something is left to write, or when reading acknowledges output that is waited for.
+        let waits = !self.outbox.is_empty() || self.awaits_reading();
+        let waits = waits && self.inbox.is_socket();
+        if let Some(fd) = waits.then(|| self.outbox.begin_watch()).flatten() {
             self.reactor.watch_write(Source::Outbox, &fd)?;
         }
         Ok(())

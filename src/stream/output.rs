@@ -46,6 +46,8 @@ struct Stream {
 pub(crate) struct Relay {
     streams: Vec<Stream>,
     window: Window,
+    /// Whether the owner acknowledges by reading, so that ACK means nothing.
+    acked_by_reading: bool,
     discard: bool,
     /// When the buffers were last emptied.
     emptied: Option<Instant>,
@@ -65,6 +67,7 @@ impl Relay {
         Self {
             streams: Vec::new(),
             window,
+            acked_by_reading: false,
             discard: false,
             emptied: None,
         }
@@ -116,7 +119,29 @@ impl Relay {
 
     /// Notes that the owner handled `bytes`.
     pub(crate) fn acked(&mut self, bytes: u32) -> Result<(), Overrun> {
+        if self.acked_by_reading {
+            return Ok(());
+        }
         self.window.acked(bytes)
+    }
+
+    /// From now on, the owner acknowledges output by reading it.
+    pub(crate) fn ack_by_reading(&mut self) {
+        self.acked_by_reading = true;
+    }
+
+    pub(crate) fn is_acked_by_reading(&self) -> bool {
+        self.acked_by_reading
+    }
+
+    /// Notes what the owner has read. Returns whether that is news, and acknowledges output.
+    pub(crate) fn note_reading(&mut self, outbox: &Outbox) -> bool {
+        if !self.acked_by_reading || !self.window.is_in_flight() {
+            return false;
+        }
+        let unread = outbox.unread().unwrap_or(usize::MAX);
+        self.window
+            .unacked_at_most(u32::try_from(unread).unwrap_or(u32::MAX))
     }
 
     /// Notes that the owner handled at most `bytes`: it may count more than were sent.

@@ -108,6 +108,13 @@ impl Window {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
+    /// Notes that no more than `bytes` are still unacknowledged, and returns whether that is news.
+    pub fn unacked_at_most(&mut self, bytes: u32) -> bool {
+        let is_news = bytes < self.in_flight;
+        self.in_flight = self.in_flight.min(bytes);
+        is_news
+    }
+
     /// Whether one frame can take all of it.
     fn is_small(&self) -> bool {
         self.size <= SMALL_WINDOW

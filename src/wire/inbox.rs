@@ -108,9 +108,14 @@ impl Inbox {
         self.eof = true;
     }
 
-    /// Whether to spin for the next command, which is done once after each that came.
+    /// Whether to spin for the next acknowledgement, which is done once after each that came, and after each command.
     pub(crate) fn begin_spinning(&mut self) -> bool {
         !self.eof && !std::mem::replace(&mut self.has_spun, true)
+    }
+
+    /// Notes an acknowledgement that was no frame.
+    pub(crate) fn acknowledged(&mut self) {
+        self.has_spun = false;
     }
 
     /// Reads once.

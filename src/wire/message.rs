@@ -42,11 +42,14 @@ const KILL_LEFTOVERS: u8 = 0x0e;
 const USAGE: u8 = 0x0f;
 const RESIZE: u8 = 0x10;
 const NOTIFY_ACK: u8 = 0x11;
+const ACK_BY_READING: u8 = 0x12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command<'a> {
     /// This many output bytes were handled.
     Ack(u32),
+    /// From now on, output that was read from the stream is handled.
+    AckByReading,
     /// Send this signal to the program.
     Signal(u8),
     /// Stop the program.
@@ -109,6 +112,7 @@ impl<'a> Command<'a> {
             INPUT_EOF => exactly(payload).map(|[]| Self::InputEof),
             DISCARD => exactly(payload).map(|[]| Self::Discard),
             NOTIFY_ACK => exactly(payload).map(|[]| Self::NotifyAck),
+            ACK_BY_READING => exactly(payload).map(|[]| Self::AckByReading),
             HELLO => hello(payload),
             START => Some(Self::Start(payload)),
             CGROUP_GET => cgroup(Action::Get, payload),
@@ -180,6 +184,7 @@ const ANSWER: u8 = 0x87;
 const REFUSED: u8 = 0x88;
 const ENVIRONMENT_WANTED: u8 = 0x89;
 const NOTIFY: u8 = 0x8a;
+const ACKED_BY_READING: u8 = 0x8b;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started<'a> {
@@ -264,6 +269,11 @@ pub(crate) fn notify(bytes: &[u8]) -> Vec<u8> {
     frame::encode(NOTIFY, bytes)
 }
 
+/// The answer to [`Command::AckByReading`].
+pub(crate) fn acked_by_reading() -> Vec<u8> {
+    frame::encode(ACKED_BY_READING, &[])
+}
+
 fn push_failure(payload: &mut Vec<u8>, failure: &Failure) {
     payload.push(failure.exit_status);
     payload.extend_from_slice(&unsigned(failure.errno).to_be_bytes());
@@ -299,7 +309,7 @@ mod tests {
             request: 9,
             fields: b"x",
         };
-        let all: [(u8, &[u8], Command<'_>); 15] = [
+        let all: [(u8, &[u8], Command<'_>); 16] = [
             (ACK, &[0, 0, 1, 2], Command::Ack(258)),
             (SIGNAL, &[10], Command::Signal(10)),
             (STOP, &[], Command::Stop),
@@ -307,6 +317,7 @@ mod tests {
             (INPUT, b"", Command::Input(b"")),
             (INPUT_EOF, &[], Command::InputEof),
             (DISCARD, &[], Command::Discard),
+            (ACK_BY_READING, &[], Command::AckByReading),
             (HELLO, b"\0\x02token", Command::Hello(hello)),
             (
                 RESIZE,
@@ -333,7 +344,7 @@ mod tests {
         for tag in [0x00, 0x81] {
             assert_eq!(parse(tag, &[]), Err(Violation::UnknownTag(tag)));
         }
-        let bad: [(u8, &[u8]); 10] = [
+        let bad: [(u8, &[u8]); 11] = [
             (ACK, &[1, 2, 3]),
             (ACK, &[1, 2, 3, 4, 5]),
             (SIGNAL, &[0]),
@@ -341,6 +352,7 @@ mod tests {
             (STOP, &[0]),
             (INPUT_EOF, &[0]),
             (DISCARD, &[0]),
+            (ACK_BY_READING, &[0]),
             (HELLO, &[0]),
             (RESIZE, &[0, 24, 1]),
             (CGROUP_GET, &[0, 0, 0]),

@@ -74,18 +74,27 @@ impl Outbox {
         self.fd
     }
 
-    /// Returns the descriptor the first time that it has to be watched for room.
-    pub(crate) fn wants_watch(&mut self) -> Option<BorrowedFd<'static>> {
-        if self.is_empty() || self.watched {
-            return None;
-        }
-        self.watched = true;
-        self.fd
+    /// Returns the descriptor the first time that it has to be watched.
+    pub(crate) fn begin_watch(&mut self) -> Option<BorrowedFd<'static>> {
+        let is_new = !std::mem::replace(&mut self.watched, true);
+        self.fd.filter(|_| is_new)
     }
 
     /// Whether everything was written, or can never be, or is kept by choice.
     pub(crate) fn is_empty(&self) -> bool {
         self.state != State::Open || self.written == self.rest.len()
+    }
+
+    /// Whether the owner can be seen to read.
+    pub(crate) fn sees_reading(&self) -> bool {
+        self.fd
+            .is_some_and(|fd| sys::is_unix_socket(&fd) && sys::memory_of_unread(&fd).is_some())
+    }
+
+    /// At least as many bytes as the owner has not read yet of what was sent; 0 once it has read all.
+    pub(crate) fn unread(&self) -> Option<usize> {
+        let in_socket = sys::memory_of_unread(&self.fd?)?;
+        Some(in_socket + self.rest.len() - self.written)
     }
 
     /// Whether the owner no longer reads.

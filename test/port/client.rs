@@ -45,6 +45,8 @@ pub struct Session {
     pub program: i32,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
+    /// Whether it sends ACK.
+    pub acks: bool,
 }
 
 impl Server {
@@ -175,6 +177,7 @@ impl Server {
             program: 0,
             stdout: Vec::new(),
             stderr: Vec::new(),
+            acks: true,
         }
     }
 
@@ -357,11 +360,11 @@ impl Session {
         match &answer {
             Answer::Frame(Frame::Stdout(bytes)) => {
                 self.stdout.extend_from_slice(bytes);
-                self.send(&frames::ack(u32::try_from(bytes.len()).unwrap()));
+                self.acknowledge(bytes.len());
             }
             Answer::Frame(Frame::Stderr(bytes)) => {
                 self.stderr.extend_from_slice(bytes);
-                self.send(&frames::ack(u32::try_from(bytes.len()).unwrap()));
+                self.acknowledge(bytes.len());
             }
             Answer::Frame(Frame::Started {
                 session, program, ..
@@ -369,6 +372,12 @@ impl Session {
             _ => {}
         }
         Some(answer)
+    }
+
+    fn acknowledge(&mut self, count: usize) {
+        if self.acks {
+            self.send(&frames::ack(u32::try_from(count).unwrap()));
+        }
     }
 
     #[track_caller]

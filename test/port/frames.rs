@@ -24,6 +24,7 @@ pub enum Frame {
     },
     Exited(Report),
     Failed(Failed),
+    AckedByReading,
 }
 
 /// The payload of EXITED.
@@ -111,6 +112,7 @@ pub fn parse(tag: u8, payload: &[u8]) -> Frame {
             cgroup_peak: fields.u64(),
         }),
         0x86 => Frame::Failed(fields.failed()),
+        0x8b => Frame::AckedByReading,
         _ => panic!("a frame with the unknown tag {tag:#x}"),
     };
     assert!(fields.0.is_empty(), "{frame:?} is longer than it says");
@@ -237,6 +239,10 @@ pub fn resize(rows: u16, cols: u16) -> Vec<u8> {
 
 pub fn notify_ack() -> Vec<u8> {
     frame(0x11, &[])
+}
+
+pub fn ack_by_reading() -> Vec<u8> {
+    frame(0x12, &[])
 }
 
 pub fn discard() -> Vec<u8> {

@@ -175,6 +175,7 @@ impl Owner {
                 self.input_dropped += u64::from(*dropped);
             }
             Frame::Notify(_) => {}
+            Frame::AckedByReading => panic!("that cannot be seen of a pipe"),
             Frame::Exited(_) | Frame::Failed(_) => self.last = Some(frame.clone()),
         }
         Some(frame)

@@ -49,6 +49,7 @@ mod processes;
 mod protocol_errors;
 mod pty;
 mod raw;
+mod reading;
 mod report;
 mod same_user;
 mod setup;

@@ -105,8 +105,8 @@ defmodule MuonTrap.Session.ByteSocketTest do
   describe "a session whose socket was taken over" do
     @describetag skip: if(not ForkServer.used?(), do: "needs the fork server")
 
-    defp start!(program, args, opts \\ []) do
-      {:ok, session} = Session.start(Options.new(:stream, program, args, opts))
+    defp start!(program, args, opts \\ [], context \\ :stream) do
+      {:ok, session} = Session.start(Options.new(context, program, args, opts))
       put_in(session.stream.soon, @many)
     end
 
@@ -114,7 +114,7 @@ defmodule MuonTrap.Session.ByteSocketTest do
     defp read(session, output \\ "") do
       case Session.next(session) do
         {{:frame, {:stdout, data}}, session} ->
-          Session.send_frame(session, {:ack, byte_size(data)})
+          Session.ack(session, byte_size(data))
           read(session, output <> data)
 
         {{:frame, {:exited, report}}, session} ->
@@ -130,14 +130,41 @@ defmodule MuonTrap.Session.ByteSocketTest do
     test "reads all output, whatever the window, and leaves no message" do
       Process.flag(:trap_exit, true)
 
-      for window <- [1, 100, 10_240, 1_048_576] do
+      for window <- [1, 100, 10_240, 1_048_576], context <- [:stream, :run] do
         size = min(100 * window, 5_000_000)
-        session = start!("sh", ["-c", "yes | head -c #{size}; exit 3"], stdio_window: window)
+        command = ["-c", "yes | head -c #{size}; exit 3"]
+        session = start!("sh", command, [stdio_window: window], context)
         assert {output, %{exit_status: 3, stdout_bytes: ^size}} = read(session)
         assert output == binary_part(String.duplicate("y\n", div(size, 2) + 1), 0, size)
       end
 
       assert mailbox() == []
+    end
+
+    # Reads 1,000 frames, which are acknowledged as far as is needed, and returns whether that is not at all.
+    defp acked_by_reading?(context, window) do
+      session =
+        for _ <- 1..1000, reduce: start!("yes", [], [stdio_window: window], context) do
+          session ->
+            assert {{:frame, {:stdout, data}}, session} = Session.next(session)
+            Session.ack(session, byte_size(data))
+            session
+        end
+
+      assert Session.abandon(session) == :ok
+      session.stream.acked_by_reading?
+    end
+
+    @tag MuonTrap.Test.Needs.needs(:sight_of_reading)
+    test "need not be sent acknowledgements of a small window" do
+      for context <- [:cmd, :run, :shell],
+          window <- [1, 10_240, 16_384],
+          do: assert(acked_by_reading?(context, window))
+    end
+
+    test "is sent acknowledgements of a large window, and of elements of a stream" do
+      refute acked_by_reading?(:run, 16_385)
+      refute acked_by_reading?(:stream, 10_240)
     end
 
     test "sends input" do

@@ -12,8 +12,8 @@ defmodule MuonTrap.Test.Needs do
 
     * `:root` and `:ordinary_user`: the user who runs the tests
     * `:mount_namespace`: mounts can be changed for a single process
-    * `:subreaper`, `:parent_death_signal` and `:lists_of_children`: the helper is not one with cargo's feature
-      `portable`, which contains programs as on macOS
+    * `:subreaper`, `:parent_death_signal`, `:lists_of_children` and `:sight_of_reading`: the helper is not one with
+      cargo's feature `portable`, which does without what macOS does not have
     * `cgroups: controllers`: groups with these controllers can be created
     * `program: name`: an executable in `PATH`
     * `file: path`: a file, or a pattern of it
@@ -45,6 +45,7 @@ defmodule MuonTrap.Test.Needs do
   defp missing(:subreaper), do: if(portable?(), do: "needs a subreaper")
   defp missing(:parent_death_signal), do: if(portable?(), do: "needs a parent-death signal")
   defp missing(:lists_of_children), do: if(portable?(), do: "needs lists of children")
+  defp missing(:sight_of_reading), do: if(portable?(), do: "needs to see what was read")
 
   defp missing({:cgroups, controllers}) do
     mounts = Cgroup.mounts()

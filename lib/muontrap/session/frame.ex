@@ -16,6 +16,7 @@ defmodule MuonTrap.Session.Frame do
   @discard 0x06
   @resize 0x10
   @notify_ack 0x11
+  @ack_by_reading 0x12
 
   @started 0x81
   @stdout 0x82
@@ -27,6 +28,7 @@ defmodule MuonTrap.Session.Frame do
   @refused 0x88
   @environment_wanted 0x89
   @notify 0x8A
+  @acked_by_reading 0x8B
 
   @unknown_peak 0xFFFFFFFFFFFFFFFF
 
@@ -49,6 +51,7 @@ defmodule MuonTrap.Session.Frame do
           | {:refused, request :: non_neg_integer(), map()}
           | :environment_wanted
           | {:notify, datagram :: binary()}
+          | :acked_by_reading
           | {:unknown, binary()}
 
   @typedoc """
@@ -57,6 +60,8 @@ defmodule MuonTrap.Session.Frame do
     * `:stop` - stops the program. Its output goes on until EXITED
     * `:discard` - throws all further output away, which then needs no acknowledgement
     * `{:ack, bytes}` - so many bytes of output were handled
+    * `:ack_by_reading` - from now on, output that was read is handled. Until `:acked_by_reading` comes, it has to be
+      acknowledged all the same
     * `{:input, data}`, `:input_eof` - for the program's stdin. INPUT_ACK says when the data was written
     * `{:signal, number}` - a signal for the program
     * `{:resize, rows, cols}` - the size of the program's terminal, if it has one
@@ -66,6 +71,7 @@ defmodule MuonTrap.Session.Frame do
           :stop
           | :discard
           | {:ack, bytes :: non_neg_integer()}
+          | :ack_by_reading
           | {:input, iodata()}
           | :input_eof
           | {:signal, 1..64}
@@ -75,6 +81,7 @@ defmodule MuonTrap.Session.Frame do
   @doc "Encodes a frame."
   @spec encode(sent()) :: iodata()
   def encode({:ack, bytes}), do: <<@ack, bytes::32>>
+  def encode(:ack_by_reading), do: <<@ack_by_reading>>
   def encode({:input, data}), do: [@input, data]
   def encode(:input_eof), do: <<@input_eof>>
   def encode(:stop), do: <<@stop>>
@@ -107,6 +114,7 @@ defmodule MuonTrap.Session.Frame do
 
   def decode(<<@environment_wanted>>), do: :environment_wanted
   def decode(<<@notify, datagram::binary>>), do: {:notify, datagram}
+  def decode(<<@acked_by_reading>>), do: :acked_by_reading
   def decode(other), do: {:unknown, other}
 
   defp decode_exited(

@@ -80,6 +80,7 @@ defmodule MuonTrap.Session.Request do
       parallelism: nil,
       crowded?: false,
       active: false,
+      acks_by_reading?: false,
       deadline: Deadline.new(timeout)
     }
 

@@ -25,6 +25,8 @@ defmodule MuonTrap.Session.Socket do
     :session_pid,
     :ended,
     :monitor,
+    acks_by_reading?: false,
+    acked_by_reading?: false,
     active: false,
     soon: 0
   ]
@@ -38,6 +40,8 @@ defmodule MuonTrap.Session.Socket do
           session_pid: pos_integer() | nil,
           ended: Control.session_end() | nil,
           monitor: reference() | nil,
+          acks_by_reading?: boolean(),
+          acked_by_reading?: boolean(),
           active: boolean() | pos_integer(),
           soon: non_neg_integer()
         }
@@ -90,6 +94,7 @@ defmodule MuonTrap.Session.Socket do
          connection: connection,
          patience: purpose.patience,
          entry: entry,
+         acks_by_reading?: purpose.acks_by_reading?,
          active: purpose.active,
          monitor: monitor(socket, purpose)
        }}
@@ -290,6 +295,10 @@ defmodule MuonTrap.Session.Socket do
       {:ok, byte_socket} ->
         if monitor, do: Process.demonitor(monitor, [:flush])
         flush(socket)
+
+        if stream.acks_by_reading?,
+          do: ByteSocket.send(byte_socket, Frame.encode(:ack_by_reading))
+
         %{stream | socket: byte_socket, monitor: nil}
 
       :error ->
@@ -322,8 +331,13 @@ defmodule MuonTrap.Session.Socket do
   defp polls?(%{socket: socket}), do: is_port(socket) or is_struct(socket, ByteSocket)
 
   defp recv(%{socket: %ByteSocket{} = socket} = stream, timeout) do
-    {received, socket} = ByteSocket.next(socket, timeout)
-    {received, %{stream | socket: socket}}
+    case ByteSocket.next(socket, timeout) do
+      {{:ok, :acked_by_reading}, socket} ->
+        recv(%{stream | socket: socket, acked_by_reading?: true}, timeout)
+
+      {received, socket} ->
+        {received, %{stream | socket: socket}}
+    end
   end
 
   defp recv(%{socket: socket} = stream, timeout) do

@@ -14,7 +14,7 @@ defmodule MuonTrap.Session.Transport do
   What a stream is opened for. `fork_server?`: whether the fork server runs the session. `key` identifies a daemon: its
   successor has the same key, and waits for it. `crowded?`: the caller has many messages in its mailbox, which are not to
   be searched for each frame. `active`: whether it takes frames as messages, or how many, as the option of
-  `:inet.setopts/2`.
+  `:inet.setopts/2`. `acks_by_reading?`: whether it is enough for the session to see that output was read, once much comes soon.
   """
   @type purpose :: %{
           fork_server?: boolean(),
@@ -25,6 +25,7 @@ defmodule MuonTrap.Session.Transport do
           parallelism: boolean() | nil,
           crowded?: boolean(),
           active: boolean() | pos_integer(),
+          acks_by_reading?: boolean(),
           deadline: Deadline.t()
         }
 

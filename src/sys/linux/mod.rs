@@ -33,6 +33,7 @@ mod signals;
 mod stack;
 mod sysconf;
 mod terminal;
+mod unread;
 mod waker;
 
 pub use capabilities::*;
@@ -58,6 +59,7 @@ pub use signals::*;
 pub use stack::*;
 pub use sysconf::start_time_now;
 pub use terminal::*;
+pub use unread::*;
 pub use waker::*;
 
 /// Bytes in one unit of `ru_maxrss`: getrusage(2).

@@ -9,7 +9,7 @@ use mio::Interest;
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// What to wait for to find out that the other end of a descriptor is closed: there is nothing less.
 pub const END_INTEREST: Interest = Interest::READABLE;
@@ -96,6 +96,16 @@ pub fn close_range(_range: &Range<RawFd>, _flags: c_uint) -> io::Result<()> {
 /// The session sleeps instead.
 pub fn change_processor() -> bool {
     false
+}
+
+/// What was read cannot be seen, so that clients acknowledge it.
+pub fn is_unix_socket(_fd: &impl AsRawFd) -> bool {
+    false
+}
+
+/// Only for what [`is_unix_socket`].
+pub fn memory_of_unread(_fd: &impl AsRawFd) -> Option<usize> {
+    None
 }
 
 /// The pages stay.
