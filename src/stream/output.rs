@@ -22,6 +22,9 @@ const FRAMES_IN_A_ROW: u32 = 16;
 /// write itself, and takes the CPU from the program.
 const GATHER_TIME: Duration = Duration::from_micros(50);
 
+/// Bytes to read that do not gather any more: programs that buffer their output write as much at once.
+const MUCH: u64 = 4096;
+
 /// More than a terminal holds: 4 KiB of lines and 8 KiB behind them, of which FIONREAD counts only the former.
 const TERMINAL_SIZE: u64 = 64 * 1024;
 
@@ -185,12 +188,16 @@ impl Relay {
                 .any(|stream| !stream.read_ahead.waiting().is_empty() || stream.is_readable(ready))
     }
 
-    /// How long to let output gather: not at all, unless it comes shortly after the buffers were emptied.
+    /// How long to let output gather: not at all, unless a little comes shortly after the buffers were emptied.
     pub(crate) fn gather_time(&self, ready: &Ready) -> Option<Duration> {
         let gathers = |stream: &Stream| {
             stream.is_readable(ready) && !ready.is_closed(stream.source) && self.window.wants(0)
         };
         if self.discard || !self.streams.iter().any(gathers) {
+            return None;
+        }
+        let has_much = |stream: &Stream| gathers(stream) && stream.waits_with_much();
+        if self.streams.iter().any(has_much) {
             return None;
         }
         GATHER_TIME
@@ -297,6 +304,12 @@ impl Stream {
         self.fd.is_some() && self.left != Some(0) && ready.is(self.source)
     }
 
+    /// Whether so much can be read that nothing is won by waiting for more.
+    fn waits_with_much(&self) -> bool {
+        let waiting = self.fd.as_ref().and_then(|fd| sys::bytes_waiting(fd).ok());
+        waiting.is_some_and(|bytes| bytes >= MUCH)
+    }
+
     /// Whether to read. As long as nothing is, the program of a slow owner blocks in write(2).
     fn wants_more(&self, window: &Window, discard: bool) -> bool {
         discard || window.reads(self.read_ahead.waiting().len())
@@ -356,6 +369,26 @@ mod tests {
         ready.set(Source::Stdout);
         assert_eq!(relay.gather_time(&ready), Some(GATHER_TIME));
         relay.input_written();
+        assert_eq!(relay.gather_time(&ready), None);
+    }
+
+    #[test]
+    fn much_output_does_not_gather() {
+        let (reader, writer) = sys::pipe().unwrap();
+        let mut writer = File::from(writer);
+        let mut ready = Ready::default();
+        let mut relay = Relay::new(Window::new(100));
+        relay.add(OutputStream::Stdout, reader);
+        relay.emptied = Some(Instant::now() + Duration::from_secs(3600));
+        ready.set(Source::Stdout);
+        for byte in 1..=MUCH {
+            assert_eq!(
+                relay.gather_time(&ready),
+                Some(GATHER_TIME),
+                "before {byte}"
+            );
+            writer.write_all(b"a").unwrap();
+        }
         assert_eq!(relay.gather_time(&ready), None);
     }
 }
