@@ -28,6 +28,7 @@ defmodule MuonTrap.Session do
   }
 
   alias MuonTrap.Options.Stop
+  alias MuonTrap.Output.Collector
   alias MuonTrap.Session.{Frame, Leftovers, Pipe, Relay, Socket, Start, Transport}
 
   # A session has this long, after SIGKILL, to kill and reap everything. Beyond
@@ -181,8 +182,8 @@ defmodule MuonTrap.Session do
   # Whether output that was read need not be acknowledged, since it is handled before more is read. With a larger window,
   # several frames are on their way. Then the acknowledgements cost little, and wake a session whose socket is full before
   # three quarters of it have been read.
-  defp acks_by_reading?(%{context: context, stdio_window: window}),
-    do: context in [:cmd, :run, :shell] and window <= @small_window
+  defp acks_by_reading?(%{context: context, stdio_window: window, into: into}),
+    do: context in [:cmd, :run, :shell] and window <= @small_window and not Collector.slow?(into)
 
   # The directory that relative paths start from. Asking the BEAM for it wakes a dirty scheduler.
   defp working_directory(true), do: {:ok, :client_directory}

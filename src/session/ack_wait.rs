@@ -23,7 +23,7 @@ const PROOF: u32 = 3;
 const FIRST_SLEEPS: u32 = 16;
 const MOST_SLEEPS: u32 = 128;
 
-/// How many acknowledgements may come by reading, which is no event, before events are looked for.
+/// How many acknowledgements may be found while spinning, which takes no events from epoll, before events are looked for.
 const UNSEEN: u32 = 64;
 
 #[derive(Debug, Default)]
@@ -71,11 +71,15 @@ impl AckWait {
         };
     }
 
-    /// Counts an acknowledgement that was no event, and returns whether to look for events: while these keep coming, nothing
-    /// else would.
-    pub(super) fn looks_for_events(&mut self) -> bool {
-        self.unseen = (self.unseen + 1) % UNSEEN;
-        self.unseen == 0
+    /// Counts an acknowledgement that came while spinning, after a yield that took `time`. Returns whether to look for events:
+    /// as long as acknowledgements keep coming, the session does not sleep, and nothing else would.
+    pub(super) fn looks_for_events(&mut self, time: Duration) -> bool {
+        self.unseen += 1;
+        let looks = self.unseen == UNSEEN || time >= LONG_YIELD;
+        if looks {
+            self.unseen = 0;
+        }
+        looks
     }
 
     /// Lets other processes run, and returns how long they did.
@@ -129,12 +133,18 @@ mod tests {
     }
 
     #[test]
-    fn events_are_looked_for_after_so_many_acknowledgements_wherever_they_came() {
+    fn events_are_looked_for_after_some_acknowledgements_or_a_long_time() {
         let mut wait = AckWait::default();
         for count in 1..=3 * UNSEEN {
-            wait.came_after(LONG_YIELD * (count % 3), || count % 2 == 0);
-            assert_eq!(wait.looks_for_events(), count % UNSEEN == 0);
+            wait.came_after(Duration::ZERO, || panic!("moved"));
+            assert_eq!(wait.looks_for_events(Duration::ZERO), count % UNSEEN == 0);
         }
+        assert!(!wait.looks_for_events(Duration::ZERO));
+        assert!(wait.looks_for_events(LONG_YIELD));
+        for _ in 1..UNSEEN {
+            assert!(!wait.looks_for_events(Duration::ZERO));
+        }
+        assert!(wait.looks_for_events(Duration::ZERO));
     }
 
     #[test]

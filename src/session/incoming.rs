@@ -100,6 +100,9 @@ impl Session<'_> {
             if self.look_for_ack()? {
                 self.ack_wait.came_after(others, sys::change_processor);
                 self.relay.owner_is_quick(true);
+                if self.ack_wait.looks_for_events(others) {
+                    self.reactor.wait(Some(Duration::ZERO))?;
+                }
                 return Ok(true);
             }
             others = AckWait::let_others_run();
@@ -108,16 +111,13 @@ impl Session<'_> {
         Ok(false)
     }
 
-    /// Looks whether the owner has acknowledged output, or sent another frame.
+    /// Looks whether the owner has acknowledged output. Unless it does so by reading, any frame counts.
     fn look_for_ack(&mut self) -> io::Result<bool> {
-        if !self.relay.is_acked_by_reading() {
-            return self.receive_once();
+        if self.relay.is_acked_by_reading() {
+            Ok(self.note_reading())
+        } else {
+            self.receive_once()
         }
-        let came = self.note_reading();
-        if came && self.ack_wait.looks_for_events() {
-            self.reactor.wait(Some(Duration::ZERO))?;
-        }
-        Ok(came)
     }
 
     /// Notes what the owner has read, if that acknowledges output, and returns whether it does.

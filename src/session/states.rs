@@ -37,8 +37,8 @@ const REMOVAL_INTERVAL: Duration = Duration::from_millis(5);
 /// SIGKILL ends a program at once, unless it is in an uninterruptible wait: how often to check for that.
 const KILL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often to look what the owner has read, in case that this is no event: gVisor has none before a good part of the
-/// socket's buffer was full.
+/// How often to look what the owner has read, in case reading causes no event: gVisor has none until much of the socket's
+/// buffer was in use.
 const READING_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long to wait for an owner without frames to acknowledge the last output. If muontrap exited before, that
@@ -196,12 +196,16 @@ impl<'a> Session<'a> {
             if sleeps && self.conversation.poll(&mut self.reactor)? {
                 continue;
             }
-            if sleeps && self.note_reading() {
-                continue;
-            }
-            if sleeps {
+            // What was read in the meantime is no event yet if the socket was not watched.
+            let has_read = sleeps && self.note_reading();
+            if sleeps && !has_read {
                 self.relay.release_buffers();
             }
+            let timeout = if has_read {
+                Some(Duration::ZERO)
+            } else {
+                timeout
+            };
             self.reactor.wait(timeout)?;
         }
     }

@@ -22,7 +22,8 @@ const FRAMES_IN_A_ROW: u32 = 16;
 /// write itself, and takes the CPU from the program.
 const GATHER_TIME: Duration = Duration::from_micros(50);
 
-/// Bytes to read that do not gather any more: programs that buffer their output write as much at once.
+/// Bytes to read that do not gather any more: programs that buffer their output write as much at once. A terminal never has
+/// that many, as FIONREAD counts them.
 const MUCH: u64 = 4096;
 
 /// More than a terminal holds: 4 KiB of lines and 8 KiB behind them, of which FIONREAD counts only the former.
@@ -196,13 +197,11 @@ impl Relay {
         if self.discard || !self.streams.iter().any(gathers) {
             return None;
         }
-        let has_much = |stream: &Stream| gathers(stream) && stream.waits_with_much();
-        if self.streams.iter().any(has_much) {
-            return None;
-        }
-        GATHER_TIME
+        let time = GATHER_TIME
             .checked_sub(self.emptied?.elapsed())
-            .filter(|time| !time.is_zero())
+            .filter(|time| !time.is_zero())?;
+        let has_much = |stream: &Stream| gathers(stream) && stream.has_much();
+        (!self.streams.iter().any(has_much)).then_some(time)
     }
 
     /// Notes that the program was given input. What it writes next may be the answer that the owner waits for, and so
@@ -305,7 +304,7 @@ impl Stream {
     }
 
     /// Whether so much can be read that nothing is won by waiting for more.
-    fn waits_with_much(&self) -> bool {
+    fn has_much(&self) -> bool {
         let waiting = self.fd.as_ref().and_then(|fd| sys::bytes_waiting(fd).ok());
         waiting.is_some_and(|bytes| bytes >= MUCH)
     }

@@ -19,7 +19,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 /// Length and tag of some frames.
-const HEADERS: usize = 100;
+const HEADERS: usize = 300;
 
 /// A program with this window. Its client never sends ACK once the session has agreed to that.
 #[track_caller]
@@ -31,6 +31,7 @@ fn reader(server: &Server, window: u32, program: &[&str]) -> Session {
 fn reader_with(server: &Server, fields: &[u8], program: &[&str]) -> Session {
     let mut session = server.run(program, fields);
     session.send(&frames::ack_by_reading());
+    // The session answers however full the window is.
     session.acks = false;
     loop {
         match session.next() {
@@ -122,6 +123,48 @@ fn the_end_of_the_program_is_noticed_while_it_reads() {
     session.send(&frames::input(b"line\n"));
     let report = session.report();
     assert_eq!((report.code, report.swept), (3, 1));
+}
+
+/// The flood goes on meanwhile.
+fn the_other_stream_is_noticed(session: &mut Session) {
+    read_more(session, 10_000_000);
+    session.send(&frames::input(b"line\n"));
+    while session.stderr.is_empty() {
+        let answer = session.next();
+        assert!(
+            matches!(
+                answer,
+                Some(Answer::Frame(
+                    Frame::Stdout(_) | Frame::Stderr(_) | Frame::InputAck { .. }
+                ))
+            ),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(session.stderr, b"late\n");
+    session.send(&frames::stop());
+    assert_eq!(session.report().status(), 128 + 15);
+}
+
+const LATE_STDERR: [&str; 3] = [
+    "sh",
+    "-c",
+    "yes & read line; echo late >&2; exec sleep 1000",
+];
+
+#[test]
+#[cfg_attr(feature = "portable", ignore = "needs to see what was read")]
+fn the_other_stream_is_noticed_while_it_reads() {
+    let server = Server::start();
+    let fields = [number(19, 10_240), field(18, b"capture")].concat();
+    the_other_stream_is_noticed(&mut reader_with(&server, &fields, &LATE_STDERR));
+}
+
+#[test]
+fn the_other_stream_is_noticed_while_it_acknowledges() {
+    let server = Server::start();
+    let fields = [number(19, 10_240), field(18, b"capture")].concat();
+    the_other_stream_is_noticed(&mut server.run(&LATE_STDERR, &fields));
 }
 
 #[test]

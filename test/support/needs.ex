@@ -13,7 +13,7 @@ defmodule MuonTrap.Test.Needs do
     * `:root` and `:ordinary_user`: the user who runs the tests
     * `:mount_namespace`: mounts can be changed for a single process
     * `:subreaper`, `:parent_death_signal`, `:lists_of_children` and `:sight_of_reading`: the helper is not one with
-      cargo's feature `portable`, which does without what macOS does not have
+      cargo's feature `portable`, which uses nothing that macOS lacks
     * `cgroups: controllers`: groups with these controllers can be created
     * `program: name`: an executable in `PATH`
     * `file: path`: a file, or a pattern of it

@@ -296,9 +296,7 @@ defmodule MuonTrap.Session.Socket do
         if monitor, do: Process.demonitor(monitor, [:flush])
         flush(socket)
 
-        if stream.acks_by_reading?,
-          do: ByteSocket.send(byte_socket, Frame.encode(:ack_by_reading))
-
+        ask_to_ack_by_reading(stream, byte_socket)
         %{stream | socket: byte_socket, monitor: nil}
 
       :error ->
@@ -307,6 +305,11 @@ defmodule MuonTrap.Session.Socket do
   end
 
   defp take_over(stream), do: stream
+
+  defp ask_to_ack_by_reading(%{acks_by_reading?: true}, byte_socket),
+    do: ByteSocket.send(byte_socket, Frame.encode(:ack_by_reading))
+
+  defp ask_to_ack_by_reading(_stream, _byte_socket), do: :ok
 
   defp wait(stream, timeout) do
     since = :erlang.monotonic_time(:microsecond)
