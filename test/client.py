@@ -27,6 +27,7 @@ ACK, SIGNAL, STOP, INPUT, INPUT_EOF, DISCARD, HELLO, START = range(1, 9)
 CGROUP_GET, CGROUP_SET, CGROUP_STATISTICS, CGROUP_CONFIG, CGROUP_CLEAN = range(0x09, 0x0E)
 STARTED, STDOUT, STDERR, INPUT_ACK, EXITED, FAILED = range(0x81, 0x87)
 ANSWER, REFUSED, ENVIRONMENT_WANTED = range(0x87, 0x8A)
+ACK_BY_READING, ACKED_BY_READING = 0x12, 0x8B
 CONFIG, ENVIRONMENT, WATCH, COUNT = range(0x41, 0x45)
 READY, SESSION_ENDED, COUNTS = range(0xC1, 0xC4)
 
@@ -118,6 +119,7 @@ class Session:
         self.stdout = self.stderr = b""
         self.in_flight = 0
         self.input_written = self.input_dropped = 0
+        self.acked_by_reading = False
         stream.send(HELLO, struct.pack(">H", PROTOCOL) + token)
 
     def start(self, **values):
@@ -152,12 +154,15 @@ class Session:
             written, dropped = struct.unpack(">II", payload)
             self.input_written += written
             self.input_dropped += dropped
+        elif tag == ACKED_BY_READING:
+            self.acked_by_reading = True
         if tag in (STDOUT, STDERR):
             self.in_flight += len(payload)
         return tag, payload
 
     def ack(self):
-        self.stream.send(ACK, struct.pack(">I", self.in_flight))
+        if not self.acked_by_reading:
+            self.stream.send(ACK, struct.pack(">I", self.in_flight))
         self.in_flight = 0
 
     def cgroup(self, tag, **values):
@@ -329,12 +334,22 @@ def refuse(session):
         raise AssertionError("it ran")
 
 
+def read(session):
+    """Much output, acknowledged by reading it if the session sees that."""
+    session.start(program="seq", argument=["1", "50000"], stdout="capture", stdio_window=1000)
+    session.stream.send(ACK_BY_READING)
+    report = session.finish()
+    assert report.stdout == b"".join(b"%d\n" % number for number in range(1, 50001))
+
+
 def main(muontrap):
     speak(Piped(muontrap))
     refuse(Piped(muontrap))
+    read(Piped(muontrap))
     with ForkServer(muontrap) as server:
         speak(server.connect())
         refuse(server.connect())
+        read(server.connect())
         server.give_environment(7, ["GREETING=hello", f"PATH={os.environ['PATH']}"])
         # The fork server does not know this one.
         server.environments[8] = ["GREETING=hi", f"PATH={os.environ['PATH']}"]
@@ -352,7 +367,7 @@ def main(muontrap):
         session.stream.send(STOP)
         assert session.finish().how == 1
         counts = server.counts()
-        assert (counts.accepted, counts.lost) == (5, 0), counts
+        assert (counts.accepted, counts.lost) == (6, 0), counts
     print("all of it held")
 
 

@@ -24,13 +24,18 @@ fn slow_owner(window: &str, program: &[&str]) -> Owner {
 fn without_acknowledgement_the_program_blocks() {
     for window in ["1", "100", "10240", "1000000"] {
         let mut owner = slow_owner(window, &["yes"]);
-        let program = owner.program;
-        for _ in 0..3 {
-            wait_until_blocked(&mut owner, program);
-            owner.ack_all();
-            eventually("more comes", || owner.has_more());
-        }
+        blocks_without_acknowledgement(&mut owner);
         owner.end();
+    }
+}
+
+/// With an owner that acknowledges nothing by itself.
+pub fn blocks_without_acknowledgement(owner: &mut Owner) {
+    let program = owner.program;
+    for _ in 0..3 {
+        wait_until_blocked(owner, program);
+        owner.ack_all();
+        eventually("more comes", || owner.has_more());
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::answer::{Answer, parse, read_frame};
 use crate::client::{Server, Session};
-use crate::containment::wait_until_blocked;
+use crate::flow::blocks_without_acknowledgement;
 use crate::frames::{self, Frame, PROTOCOL, field, number};
 use crate::harness::{captured, helper_path};
 use crate::output::seq;
@@ -237,11 +237,6 @@ fn of_a_pipe_it_cannot_be_seen_so_that_frames_acknowledge() {
     owner.acks = false;
     owner.send(&frames::ack_by_reading());
     owner.read_started();
-    let program = owner.program;
-    for _ in 0..3 {
-        wait_until_blocked(&mut owner, program);
-        owner.ack_all();
-        eventually("more comes", || owner.has_more());
-    }
+    blocks_without_acknowledgement(&mut owner);
     owner.end();
 }
