@@ -39,7 +39,8 @@ defmodule MuonTrap.Execution do
         }
 
   @typedoc """
-  Output, which has to be acknowledged by `ack/2`; the end of the program; or the end of the session without that. `:failed`: the
+  Output, which has to be acknowledged by `ack/2`; the end of the program; or the end of the session without that.
+  `:failed`: the
   input failed, and the program has to be abandoned.
   """
   @type event ::

@@ -305,7 +305,7 @@ defmodule MuonTrap.Session do
   @spec send_frame(t(), Frame.sent()) :: :ok
   def send_frame(session, frame), do: send_bytes(session, Frame.encode(frame))
 
-  @doc "Says that so many bytes of output were handled, unless it is enough that they were read."
+  @doc "Acknowledges output. Sends nothing if the session takes output as acknowledged once it was read."
   @spec ack(t(), non_neg_integer()) :: :ok
   def ack(%{stream: %Socket{acked_by_reading?: true}}, _bytes), do: :ok
   def ack(session, bytes), do: send_frame(session, {:ack, bytes})

@@ -23,7 +23,7 @@ const PROOF: u32 = 3;
 const FIRST_SLEEPS: u32 = 16;
 const MOST_SLEEPS: u32 = 128;
 
-/// How many acknowledgements may be found while spinning, which takes no events from epoll, before events are looked for.
+/// After how many acknowledgements, found while spinning, to ask epoll for events.
 const UNSEEN: u32 = 64;
 
 #[derive(Debug, Default)]
@@ -71,8 +71,8 @@ impl AckWait {
         };
     }
 
-    /// Counts an acknowledgement that came while spinning, after a yield that took `time`. Returns whether to look for events:
-    /// as long as acknowledgements keep coming, the session does not sleep, and nothing else would.
+    /// Counts an acknowledgement that came while spinning, after a yield that took `time`. Returns whether to ask
+    /// epoll for events: as long as acknowledgements keep coming, the session does not sleep, so nothing else does.
     pub(super) fn looks_for_events(&mut self, time: Duration) -> bool {
         self.unseen += 1;
         let looks = self.unseen == UNSEEN || time >= LONG_YIELD;

@@ -90,7 +90,7 @@ impl Session<'_> {
     ///
     /// To sleep for so short a time, and to be woken, costs both sides more than to look again, above all in a
     /// virtual machine. Other processes go first. After an owner that took longer, this is not done again until
-    /// the next frame. If the session cannot leave the owner's processor, it is hardly ever done: [`AckWait`].
+    /// it has acknowledged or sent something. If the session cannot leave the owner's processor, it is hardly ever done: [`AckWait`].
     pub(super) fn spin_for_ack(&mut self) -> io::Result<bool> {
         if !self.inbox.begin_spinning() || self.ack_wait.sleeps() {
             return Ok(false);
@@ -120,7 +120,7 @@ impl Session<'_> {
         }
     }
 
-    /// Notes what the owner has read, if that acknowledges output, and returns whether it does.
+    /// Notes what the owner has read. Returns whether that acknowledges any output.
     pub(super) fn note_reading(&mut self) -> bool {
         let came = self.relay.note_reading(&self.outbox);
         if came {

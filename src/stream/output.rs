@@ -138,7 +138,7 @@ impl Relay {
         self.acked_by_reading
     }
 
-    /// Notes what the owner has read. Returns whether that is news, and acknowledges output.
+    /// Notes what the owner has read, if it acknowledges by reading. Returns whether that acknowledges any output.
     pub(crate) fn note_reading(&mut self, outbox: &Outbox) -> bool {
         if !self.acked_by_reading || !self.window.is_in_flight() {
             return false;
@@ -303,7 +303,7 @@ impl Stream {
         self.fd.is_some() && self.left != Some(0) && ready.is(self.source)
     }
 
-    /// Whether so much can be read that nothing is won by waiting for more.
+    /// Whether there is no point in waiting for more before a read.
     fn has_much(&self) -> bool {
         let waiting = self.fd.as_ref().and_then(|fd| sys::bytes_waiting(fd).ok());
         waiting.is_some_and(|bytes| bytes >= MUCH)

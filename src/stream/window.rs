@@ -108,7 +108,7 @@ impl Window {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
-    /// Notes that no more than `bytes` are still unacknowledged, and returns whether that is news.
+    /// Notes that at most `bytes` are still unacknowledged. Returns whether that acknowledges any.
     pub fn unacked_at_most(&mut self, bytes: u32) -> bool {
         let is_news = bytes < self.in_flight;
         self.in_flight = self.in_flight.min(bytes);

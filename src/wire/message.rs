@@ -48,7 +48,7 @@ const ACK_BY_READING: u8 = 0x12;
 pub(crate) enum Command<'a> {
     /// This many output bytes were handled.
     Ack(u32),
-    /// From now on, output that was read from the stream is handled.
+    /// From now on, output counts as handled once it was read from the stream.
     AckByReading,
     /// Send this signal to the program.
     Signal(u8),

@@ -60,8 +60,8 @@ defmodule MuonTrap.Session.Frame do
     * `:stop` - stops the program. Its output goes on until EXITED
     * `:discard` - throws all further output away, which then needs no acknowledgement
     * `{:ack, bytes}` - so many bytes of output were handled
-    * `:ack_by_reading` - from now on, output that was read is handled. Until `:acked_by_reading` comes, it has to be
-      acknowledged all the same
+    * `:ack_by_reading` - from now on, output counts as handled once it was read. Until `:acked_by_reading` comes, it has to be
+      acknowledged as before
     * `{:input, data}`, `:input_eof` - for the program's stdin. INPUT_ACK says when the data was written
     * `{:signal, number}` - a signal for the program
     * `{:resize, rows, cols}` - the size of the program's terminal, if it has one

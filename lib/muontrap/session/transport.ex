@@ -14,7 +14,8 @@ defmodule MuonTrap.Session.Transport do
   What a stream is opened for. `fork_server?`: whether the fork server runs the session. `key` identifies a daemon: its
   successor has the same key, and waits for it. `crowded?`: the caller has many messages in its mailbox, which are not to
   be searched for each frame. `active`: whether it takes frames as messages, or how many, as the option of
-  `:inet.setopts/2`. `acks_by_reading?`: whether it is enough for the session to see that output was read, once much output comes quickly.
+  `:inet.setopts/2`. `acks_by_reading?`: whether to ask the session to take output as
+  acknowledged once it was read, when much of it comes quickly.
   """
   @type purpose :: %{
           fork_server?: boolean(),

@@ -8,7 +8,7 @@ use nix::sys::socket::{UnixAddr, getsockname};
 use std::ffi::c_int;
 use std::os::fd::AsRawFd;
 
-/// Whether [`memory_of_unread`] knows about this descriptor.
+/// Whether this is a Unix socket, for which [`memory_of_unread`] is meant.
 pub fn is_unix_socket(fd: &impl AsRawFd) -> bool {
     getsockname::<UnixAddr>(fd.as_raw_fd()).is_ok()
 }
@@ -16,8 +16,8 @@ pub fn is_unix_socket(fd: &impl AsRawFd) -> bool {
 /// How many bytes of memory hold what was written to this Unix socket and was not read yet. This is more than the bytes that
 /// were not read, and 0 once all were. `None`: the kernel does not tell.
 ///
-/// `SIOCOUTQ` of a Unix socket is in no manual: `unix_outq_len` in `net/unix/af_unix.c`, and `Send-Q` in ss(8). Its number is
-/// that of `TIOCOUTQ`. When the kernel says that the socket has room, it has not yet subtracted the last byte of the piece that
+/// This is `SIOCOUTQ`, whose number is that of `TIOCOUTQ`. For Unix sockets it is in no manual page: see `unix_outq_len` in
+/// `net/unix/af_unix.c`. ss(8) shows it as `Send-Q`. When the kernel says that the socket has room, it has not yet subtracted the last byte of the piece that
 /// was read (`sock_wfree` in `net/core/sock.c`). Pieces are read one after the other, and each takes hundreds of bytes more than
 /// its contents. So one byte less is still more than what was not read.
 pub fn memory_of_unread(fd: &impl AsRawFd) -> Option<usize> {

@@ -98,12 +98,12 @@ pub fn change_processor() -> bool {
     false
 }
 
-/// What was read cannot be seen, so that clients acknowledge it.
+/// No socket whose unread bytes can be asked for, so clients send ACK.
 pub fn is_unix_socket(_fd: &impl AsRawFd) -> bool {
     false
 }
 
-/// Only for what [`is_unix_socket`].
+/// The kernel does not tell.
 pub fn memory_of_unread(_fd: &impl AsRawFd) -> Option<usize> {
     None
 }
